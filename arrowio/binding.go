@@ -1,0 +1,268 @@
+package arrowio
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+)
+
+// Kind is the form in which patch elements are handed on: the narrowest that keeps every value of the input.
+type Kind string
+
+// Float16 elements are IEEE half-precision bits. Every input type other than these four becomes Float32.
+const (
+	Uint8   Kind = "uint8"
+	Uint16  Kind = "uint16"
+	Float16 Kind = "float16"
+	Float32 Kind = "float32"
+)
+
+// Size returns the bytes that one element takes.
+func (k Kind) Size() int {
+	switch k {
+	case Uint8:
+		return 1
+	case Uint16, Float16:
+		return 2
+	case Float32:
+		return 4
+	}
+	panic("arrowio: unknown kind")
+}
+
+// BindOptions says which columns hold the patch and what to do about rows that hold none. The zero value finds the
+// columns by itself, takes the width from the data and fails at the first bad row.
+type BindOptions struct {
+	// Columns names the patch: one column of lists or bytes, or the scalar columns that make it up. A dot leads
+	// into a struct ("img.pixels"). In a pattern * stands for anything, ? for one character and # for a
+	// number; the columns it matches are taken in the natural order of the numbers in their names, names without a pattern in
+	// the order given. An existing column of exactly that name comes before any other meaning. Empty: detect.
+	Columns []string
+
+	// Width is the number of values in a patch. 0: the first good row shows it.
+	Width int
+
+	// Skip leaves bad rows out, and reports them in Rows.Skipped, where otherwise the first of them is an error.
+	Skip bool
+}
+
+// A Binding reads patches out of record batches of one schema. It is made by [Bind]. It keeps buffers between
+// batches, so it is not safe for concurrent use; [Binding.Clone] makes another for another goroutine.
+type Binding struct {
+	columns []boundColumn
+	scalar  bool // the columns are one value each
+	source  string
+	kind    Kind
+	dims    []int // sizes of the list levels, outermost first; unknown where a row has to show it
+	width   int   // product of dims, or as asked for; 0 while unknown
+	skip    bool
+
+	schema *arrow.Schema // the one that boundColumn.index belongs to
+	rowBuffers
+}
+
+// A boundColumn is one column of the patch.
+type boundColumn struct {
+	leaf
+	index []int // of the column in the schema, then of the field in each struct
+}
+
+// unknown is the size of a list level that no row has shown yet.
+const unknown = -1
+
+// Bind decides which columns of schema hold the patch. When it cannot, the error lists the candidates.
+// Errors are [*RowError] with Row -1.
+func Bind(schema *arrow.Schema, o BindOptions) (*Binding, error) {
+	if o.Width < 0 {
+		return nil, bindError("", fmt.Sprintf("width %d is negative", o.Width), "")
+	}
+	all := leaves(schema)
+	var (
+		chosen []leaf
+		err    error
+	)
+	if len(o.Columns) == 0 {
+		chosen, err = detect(all)
+	} else {
+		chosen, err = selectColumns(schema, all, o.Columns)
+	}
+	if err != nil {
+		return nil, err
+	}
+
+	b := &Binding{skip: o.Skip, width: o.Width}
+	for _, l := range chosen {
+		b.columns = append(b.columns, boundColumn{leaf: l})
+	}
+	if b.scalar = len(chosen[0].dims) == 0; b.scalar {
+		b.source = promote(chosen)
+		b.dims = []int{len(chosen)}
+	} else {
+		b.source = chosen[0].element
+		b.dims = slices.Clone(chosen[0].dims)
+		if len(b.dims) == 1 && b.dims[0] == unknown && o.Width > 0 {
+			b.dims[0] = o.Width
+		}
+	}
+	switch Kind(b.source) {
+	case Uint8, Uint16, Float16:
+		b.kind = Kind(b.source)
+	default:
+		b.kind = Float32
+	}
+	if n := product(b.dims); n != unknown {
+		switch {
+		case n == 0:
+			return nil, bindError(b.columns[0].name, fmt.Sprintf("%s holds empty patches", b.columns[0].typ), "")
+		case o.Width > 0 && n != o.Width && b.scalar:
+			return nil, bindError("", fmt.Sprintf("patch of %d columns (%q to %q), expected %d", n, b.columns[0].name, b.columns[n-1].name, o.Width), "")
+		case o.Width > 0 && n != o.Width:
+			return nil, bindError(b.columns[0].name, fmt.Sprintf("patch of %d values, expected %d", n, o.Width), "")
+		}
+		b.width = n
+	}
+	if err := b.resolve(schema); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// Columns returns the columns of the patch in its order: names, with dots into structs. They are what a
+// projection has to keep.
+func (b *Binding) Columns() []string {
+	names := make([]string, len(b.columns))
+	for i, c := range b.columns {
+		names[i] = c.name
+	}
+	return names
+}
+
+// Source returns the type of the elements in the input, "uint8" to "float64". Scalar columns of several types
+// give the narrowest type that covers them.
+func (b *Binding) Source() string { return b.source }
+
+// Kind returns the form of the elements in [Rows].
+func (b *Binding) Kind() Kind { return b.kind }
+
+// Width returns the number of values in a patch, 0 until a row has shown it.
+func (b *Binding) Width() int { return b.width }
+
+// Clone returns a binding of the same columns, with what b has learned of the width and with buffers of its own.
+// Make clones once the width is known, or each learns it from the first row that it sees.
+func (b *Binding) Clone() *Binding {
+	c := *b
+	c.dims = slices.Clone(b.dims)
+	c.columns = slices.Clone(b.columns)
+	for i := range c.columns {
+		c.columns[i].index = slices.Clone(b.columns[i].index)
+	}
+	c.rowBuffers = rowBuffers{}
+	return &c
+}
+
+// resolve finds the columns in a batch's schema, which may be a projection of the one that was bound.
+func (b *Binding) resolve(schema *arrow.Schema) error {
+	if schema == b.schema {
+		return nil
+	}
+	for i := range b.columns {
+		c := &b.columns[i]
+		c.index = c.index[:0]
+		fields := schema.Fields()
+		for depth, name := range c.path {
+			at := -1
+			for j, f := range fields {
+				if f.Name != name {
+					continue
+				}
+				if at >= 0 {
+					return bindError(c.name, fmt.Sprintf("the name %q stands for two columns", strings.Join(c.path[:depth+1], ".")), "")
+				}
+				at = j
+			}
+			if at < 0 {
+				return bindError(c.name, "no such column", "")
+			}
+			c.index = append(c.index, at)
+			if depth == len(c.path)-1 {
+				element, dims, ok := patchType(fields[at].Type)
+				if !ok || element != c.element || !slices.Equal(dims, c.dims) {
+					return bindError(c.name, fmt.Sprintf("type %s, expected %s", fields[at].Type, c.typ), "")
+				}
+				break
+			}
+			st, ok := fields[at].Type.(*arrow.StructType)
+			if !ok {
+				return bindError(c.name, fmt.Sprintf("%q is %s, expected a struct", name, fields[at].Type), "")
+			}
+			fields = st.Fields()
+		}
+	}
+	b.schema = schema
+	return nil
+}
+
+// product returns the number of values that lists of these sizes hold together, or unknown.
+func product(dims []int) int {
+	n := 1
+	for _, d := range dims {
+		if d == unknown {
+			return unknown
+		}
+		n *= d
+	}
+	return n
+}
+
+// promote returns the narrowest element type that covers all columns.
+func promote(columns []leaf) string {
+	source := columns[0].element
+	for _, c := range columns[1:] {
+		source = cover(source, c.element)
+	}
+	return source
+}
+
+// cover returns the narrowest numeric type that holds the values of both, float64 where no integer type does.
+func cover(a, b string) string {
+	if a == b {
+		return a
+	}
+	x, y := numericTypes[a], numericTypes[b]
+	switch {
+	case x.float && y.float:
+		if x.bits > y.bits {
+			return a
+		}
+		return b
+	case x.float || y.float:
+		f, i := x, y
+		if y.float {
+			f, i = y, x
+		}
+		if i.bits <= 16 { // 24 bits of mantissa hold them
+			return fmt.Sprintf("float%d", max(f.bits, 32))
+		}
+		return "float64"
+	case x.signed == y.signed:
+		if x.bits > y.bits {
+			return a
+		}
+		return b
+	}
+	u, s := x, y
+	if x.signed {
+		u, s = y, x
+	}
+	if bits := max(2*u.bits, s.bits); bits <= 64 {
+		return fmt.Sprintf("int%d", bits)
+	}
+	return "float64"
+}
+
+// bindError reports what is wrong with a column, or with the choice of it, whatever the row.
+func bindError(column, reason, hint string) *RowError {
+	return &RowError{Column: column, Row: -1, Reason: reason, Hint: hint}
+}

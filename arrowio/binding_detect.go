@@ -1,0 +1,466 @@
+package arrowio
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+)
+
+// A Candidate is a column, or a family of scalar columns, that could be the patch.
+type Candidate struct {
+	Column  string // what to give as BindOptions.Columns: a name, a dotted path, or a pattern such as "pixel*"
+	Type    string // Arrow's name of the type; of the single columns in a family
+	Columns int    // columns in the family, 1 for a column that holds a whole patch
+	Width   int    // values in a patch, 0 where only the rows tell
+}
+
+// String returns the candidate as error messages show it.
+func (c Candidate) String() string {
+	if c.Columns > 1 {
+		return fmt.Sprintf("%q (%d columns of %s)", c.Column, c.Columns, c.Type)
+	}
+	return fmt.Sprintf("%q (%s)", c.Column, c.Type)
+}
+
+// Candidates returns the columns of schema that could be the patch: lists of numbers, bytes, and families of scalar
+// columns whose names differ in their numbers alone.
+func Candidates(schema *arrow.Schema) []Candidate {
+	return candidates(leaves(schema))
+}
+
+func candidates(all []leaf) []Candidate {
+	var out []Candidate
+	for _, l := range all {
+		if l.guessable && len(l.dims) > 0 {
+			out = append(out, Candidate{Column: l.name, Type: l.typ.String(), Columns: 1, Width: max(product(l.dims), 0)})
+		}
+	}
+	for _, f := range families(all) {
+		typ := promote(f.columns)
+		out = append(out, Candidate{Column: f.pattern, Type: typ, Columns: len(f.columns), Width: len(f.columns)})
+	}
+	return out
+}
+
+// A leaf is a column, or a field of a struct column, made of numbers in some form.
+type leaf struct {
+	name      string   // path joined with dots
+	path      []string // column, then field in each struct
+	typ       arrow.DataType
+	element   string // numeric type: a key of numericTypes
+	dims      []int  // sizes of the list levels, outermost first, unknown where the type leaves it open; empty for a scalar
+	bytes     bool   // the innermost level is binary
+	guessable bool   // may be the patch though nobody named it
+}
+
+type numericType struct {
+	signed, float bool
+	bits          int
+}
+
+var numericTypes = map[string]numericType{
+	"uint8": {bits: 8}, "uint16": {bits: 16}, "uint32": {bits: 32}, "uint64": {bits: 64},
+	"int8": {bits: 8, signed: true}, "int16": {bits: 16, signed: true}, "int32": {bits: 32, signed: true}, "int64": {bits: 64, signed: true},
+	"float16": {bits: 16, float: true}, "float32": {bits: 32, float: true}, "float64": {bits: 64, float: true},
+}
+
+var elementNames = map[arrow.Type]string{
+	arrow.UINT8: "uint8", arrow.UINT16: "uint16", arrow.UINT32: "uint32", arrow.UINT64: "uint64",
+	arrow.INT8: "int8", arrow.INT16: "int16", arrow.INT32: "int32", arrow.INT64: "int64",
+	arrow.FLOAT16: "float16", arrow.FLOAT32: "float32", arrow.FLOAT64: "float64",
+}
+
+// patchType reads a type as levels of lists around a number. Dictionaries and extension types count as what they stand for.
+func patchType(t arrow.DataType) (element string, dims []int, ok bool) {
+	for {
+		switch x := t.(type) {
+		case arrow.ExtensionType:
+			t = x.StorageType()
+		case *arrow.DictionaryType:
+			t = x.ValueType
+		case *arrow.FixedSizeListType:
+			dims = append(dims, int(x.Len()))
+			t = x.Elem()
+		case *arrow.ListType:
+			dims = append(dims, unknown)
+			t = x.Elem()
+		case *arrow.LargeListType:
+			dims = append(dims, unknown)
+			t = x.Elem()
+		case *arrow.ListViewType:
+			dims = append(dims, unknown)
+			t = x.Elem()
+		case *arrow.LargeListViewType:
+			dims = append(dims, unknown)
+			t = x.Elem()
+		case *arrow.FixedSizeBinaryType:
+			return "uint8", append(dims, x.ByteWidth), true
+		case *arrow.BinaryType, *arrow.LargeBinaryType, *arrow.BinaryViewType:
+			return "uint8", append(dims, unknown), true
+		default:
+			element, ok = elementNames[t.ID()]
+			return element, dims, ok
+		}
+	}
+}
+
+// holdsBytes reports whether the innermost level of a patch type is binary.
+func holdsBytes(t arrow.DataType) bool {
+	for {
+		switch x := t.(type) {
+		case arrow.ExtensionType:
+			t = x.StorageType()
+		case *arrow.DictionaryType:
+			t = x.ValueType
+		case arrow.ListLikeType:
+			t = x.Elem()
+		default:
+			switch t.ID() {
+			case arrow.BINARY, arrow.LARGE_BINARY, arrow.FIXED_SIZE_BINARY, arrow.BINARY_VIEW:
+				return true
+			}
+			return false
+		}
+	}
+}
+
+const (
+	fixedShapeTensor  = "arrow.fixed_shape_tensor"
+	extensionNameKey  = "ARROW:extension:name"
+	extensionValueKey = "ARROW:extension:metadata"
+)
+
+// leaves lists the numeric columns of a schema, fields of structs included, in the order of the schema.
+func leaves(schema *arrow.Schema) []leaf {
+	var all []leaf
+	var visit func(path []string, f arrow.Field)
+	visit = func(path []string, f arrow.Field) {
+		path = append(slices.Clone(path), f.Name)
+		if st, ok := f.Type.(*arrow.StructType); ok {
+			for _, child := range st.Fields() {
+				visit(path, child)
+			}
+			return
+		}
+		element, dims, ok := patchType(f.Type)
+		if !ok {
+			return
+		}
+		// A tensor is a patch whatever it is called; other extension types (UUID, JSON, geometry) mean something else.
+		extension, _ := f.Metadata.GetValue(extensionNameKey)
+		if t, ok := f.Type.(arrow.ExtensionType); ok {
+			extension = t.ExtensionName()
+		}
+		all = append(all, leaf{
+			name: strings.Join(path, "."), path: path, typ: f.Type, element: element, dims: dims, bytes: holdsBytes(f.Type),
+			guessable: extension == "" || extension == fixedShapeTensor,
+		})
+	}
+	for _, f := range schema.Fields() {
+		visit(nil, f)
+	}
+	return all
+}
+
+// detect chooses the patch among the columns that nobody named.
+func detect(all []leaf) ([]leaf, error) {
+	var lists, binaries []leaf
+	for _, l := range all {
+		switch {
+		case !l.guessable || len(l.dims) == 0:
+		case l.bytes:
+			binaries = append(binaries, l)
+		default:
+			lists = append(lists, l)
+		}
+	}
+	scalars := families(all)
+	if len(lists) == 0 && len(binaries) > 0 && len(scalars) == 1 {
+		binaries = slices.DeleteFunc(binaries, looksLikeKey)
+	}
+	switch {
+	case len(lists) == 1:
+		return lists, nil
+	case len(lists) == 0 && len(binaries) == 1:
+		return binaries, nil
+	case len(lists) == 0 && len(binaries) == 0 && len(scalars) == 1:
+		return scalars[0].columns, nil
+	}
+	could := candidates(all)
+	if len(could) == 0 {
+		return nil, bindError("", "no column can be a patch: it takes a list of numbers, bytes, or scalar columns with numbered names", "")
+	}
+	names := make([]string, len(could))
+	for i, c := range could {
+		names[i] = c.String()
+	}
+	return nil, bindError("", "several columns could be the patch: "+strings.Join(names, ", "), "name one with --column")
+}
+
+// looksLikeKey reports fixed-size bytes of the sizes of a UUID, SHA-1 or SHA-256.
+func looksLikeKey(l leaf) bool {
+	return len(l.dims) == 1 && (l.dims[0] == 16 || l.dims[0] == 20 || l.dims[0] == 32)
+}
+
+// A family is a set of scalar columns whose names differ in their numbers alone.
+type family struct {
+	pattern string
+	columns []leaf // in natural order
+}
+
+// families finds the families of two columns or more, in the order of their first columns.
+func families(all []leaf) []family {
+	var (
+		keys   []string
+		groups = map[string][]leaf{}
+	)
+	for _, l := range all {
+		if len(l.dims) > 0 || !l.guessable {
+			continue
+		}
+		key := maskNumbers(l.name)
+		if key == l.name { // no number in it
+			continue
+		}
+		if groups[key] == nil {
+			keys = append(keys, key)
+		}
+		groups[key] = append(groups[key], l)
+	}
+	var out []family
+	for _, key := range keys {
+		columns := groups[key]
+		if len(columns) < 2 {
+			continue
+		}
+		sortNatural(columns)
+		pattern := key
+		// "pixel*" is what people type; show it where it selects the same columns.
+		if prefix, _, _ := strings.Cut(key, "#"); prefix != "" {
+			n := 0
+			for _, l := range all {
+				if matchPattern(prefix+"*", l.name) {
+					n++
+				}
+			}
+			if n == len(columns) {
+				pattern = prefix + "*"
+			}
+		}
+		out = append(out, family{pattern, columns})
+	}
+	return out
+}
+
+// selectColumns finds the columns that the user named.
+func selectColumns(schema *arrow.Schema, all []leaf, names []string) ([]leaf, error) {
+	var chosen []leaf
+	seen := map[string]bool{}
+	for _, name := range names {
+		found, err := selectOne(schema, all, name)
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range found {
+			if seen[l.name] {
+				return nil, bindError(l.name, "named twice", "")
+			}
+			seen[l.name] = true
+		}
+		chosen = append(chosen, found...)
+	}
+	if len(chosen) > 1 {
+		for _, l := range chosen {
+			if len(l.dims) > 0 {
+				return nil, bindError(l.name, fmt.Sprintf("%s holds a whole patch and cannot be one of %d columns of it", l.typ, len(chosen)), "")
+			}
+		}
+	}
+	return chosen, nil
+}
+
+func selectOne(schema *arrow.Schema, all []leaf, name string) ([]leaf, error) {
+	var exact []leaf
+	for _, l := range all {
+		if l.name == name {
+			exact = append(exact, l)
+		}
+	}
+	// A column may have dots in its own name: it comes before a field of that path.
+	if len(exact) > 1 {
+		top := slices.DeleteFunc(slices.Clone(exact), func(l leaf) bool { return len(l.path) > 1 })
+		if len(top) != 1 {
+			return nil, bindError(name, "the name stands for two columns", "")
+		}
+		exact = top
+	}
+	if len(exact) == 1 {
+		return exact, nil
+	}
+	if f, ok := findField(schema.Fields(), name); ok {
+		if _, isStruct := f.Type.(*arrow.StructType); !isStruct {
+			return nil, bindError(name, fmt.Sprintf("%s cannot be a patch", f.Type), "")
+		}
+		// A struct stands for the patch inside it, if there is no doubt which field that is.
+		inside := slices.DeleteFunc(slices.Clone(all), func(l leaf) bool { return !strings.HasPrefix(l.name, name+".") })
+		chosen, err := detect(inside)
+		if err != nil {
+			err := err.(*RowError)
+			return nil, bindError(name, "struct: "+err.Reason, err.Hint)
+		}
+		return chosen, nil
+	}
+	if !strings.ContainsAny(name, "*?#") {
+		return nil, bindError(name, "no such column", columnsHint(schema))
+	}
+	var matched []leaf
+	for _, l := range all {
+		if (len(l.path) == 1 || strings.Contains(name, ".")) && matchPattern(name, l.name) {
+			matched = append(matched, l)
+		}
+	}
+	for _, f := range schema.Fields() {
+		if _, _, ok := patchType(f.Type); !ok && f.Type.ID() != arrow.STRUCT && matchPattern(name, f.Name) {
+			return nil, bindError(f.Name, fmt.Sprintf("%s cannot be part of a patch, but matches %q", f.Type, name), "in a pattern # stands for a number, where * stands for anything")
+		}
+	}
+	if len(matched) == 0 {
+		return nil, bindError("", fmt.Sprintf("no column matches %q", name), columnsHint(schema))
+	}
+	sortNatural(matched)
+	return matched, nil
+}
+
+// findField looks up a column, or a field by its dotted path.
+func findField(fields []arrow.Field, name string) (arrow.Field, bool) {
+	for _, f := range fields {
+		if f.Name == name {
+			return f, true
+		}
+	}
+	for _, f := range fields {
+		rest, ok := strings.CutPrefix(name, f.Name+".")
+		if st, isStruct := f.Type.(*arrow.StructType); ok && isStruct {
+			if found, ok := findField(st.Fields(), rest); ok {
+				return found, true
+			}
+		}
+	}
+	return arrow.Field{}, false
+}
+
+// columnsHint names the columns there are, as many as one line holds.
+func columnsHint(schema *arrow.Schema) string {
+	const most = 12 // more names than this hide the one that is looked for
+	var names []string
+	for i, f := range schema.Fields() {
+		if i == most {
+			names = append(names, fmt.Sprintf("... (%d columns)", schema.NumFields()))
+			break
+		}
+		names = append(names, fmt.Sprintf("%q", f.Name))
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "the columns are " + strings.Join(names, ", ")
+}
+
+// matchPattern matches a whole name: * is any text, ? any one character, # a run of digits.
+func matchPattern(pattern, name string) bool {
+	for pattern != "" {
+		switch pattern[0] {
+		case '*':
+			for i := 0; i <= len(name); i++ {
+				if matchPattern(pattern[1:], name[i:]) {
+					return true
+				}
+			}
+			return false
+		case '#':
+			n := digits(name)
+			if n == 0 {
+				return false
+			}
+			pattern, name = pattern[1:], name[n:]
+		case '?':
+			if name == "" {
+				return false
+			}
+			_, size := firstRune(name)
+			pattern, name = pattern[1:], name[size:]
+		default:
+			if name == "" || name[0] != pattern[0] {
+				return false
+			}
+			pattern, name = pattern[1:], name[1:]
+		}
+	}
+	return name == ""
+}
+
+func firstRune(s string) (rune, int) {
+	for i, r := range s {
+		if i > 0 {
+			return r, i
+		}
+	}
+	return 0, len(s)
+}
+
+// digits returns the length of the number that s starts with.
+func digits(s string) int {
+	n := 0
+	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
+		n++
+	}
+	return n
+}
+
+// maskNumbers puts a # in the place of every number.
+func maskNumbers(s string) string {
+	var b strings.Builder
+	for s != "" {
+		if n := digits(s); n > 0 {
+			b.WriteByte('#')
+			s = s[n:]
+			continue
+		}
+		b.WriteByte(s[0])
+		s = s[1:]
+	}
+	return b.String()
+}
+
+func sortNatural(columns []leaf) {
+	slices.SortStableFunc(columns, func(a, b leaf) int { return compareNatural(a.name, b.name) })
+}
+
+// compareNatural orders names with numbers by their values: pixel2 before pixel10, 2x10 before 10x2.
+func compareNatural(a, b string) int {
+	x, y := a, b
+	for x != "" && y != "" {
+		n, m := digits(x), digits(y)
+		if n == 0 || m == 0 {
+			if x[0] != y[0] {
+				return int(x[0]) - int(y[0])
+			}
+			x, y = x[1:], y[1:]
+			continue
+		}
+		p, q := strings.TrimLeft(x[:n], "0"), strings.TrimLeft(y[:m], "0")
+		if len(p) != len(q) {
+			return len(p) - len(q)
+		}
+		if c := strings.Compare(p, q); c != 0 {
+			return c
+		}
+		x, y = x[n:], y[m:]
+	}
+	if x != "" || y != "" {
+		return len(x) - len(y)
+	}
+	return strings.Compare(a, b) // pixel1 and pixel01
+}

@@ -1,0 +1,185 @@
+package arrowio
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+)
+
+// A File is an output that appears under its name whole or not at all. It is made by [CreateFile], written, and ended with Commit
+// or Abort. Until Commit a file of the same name stays as it was, and where the system allows the new one has no name at
+// all, so that nothing is left behind even by a process that is killed.
+//
+// Devices, named pipes and the like cannot be replaced: they are written as the bytes come.
+type File struct {
+	f      *os.File
+	name   string // as given, for errors
+	target string // where it will be, symlinks resolved; "" when written directly
+	temp   string // where it is meanwhile, "" if it has no name
+	done   bool
+}
+
+// CreateFile opens a file for output. The folder must exist. A file that exists keeps its permissions, and must be
+// writable; a new one gets what the umask leaves. A path that is a symlink stays one: what it points to is replaced.
+func CreateFile(path string) (*File, error) {
+	if f, err := openDescriptor(path); f != nil || err != nil {
+		return &File{f: f, name: path}, err
+	}
+	target, err := followLinks(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(target)
+	switch {
+	case err == nil && info.IsDir():
+		return nil, &fs.PathError{Op: "create", Path: path, Err: errors.New("is a folder")}
+	case err == nil && !info.Mode().IsRegular():
+		f, err := os.OpenFile(target, os.O_WRONLY, 0)
+		if err != nil {
+			return nil, renameError(err, path)
+		}
+		return &File{f: f, name: path}, nil
+	case err == nil:
+		// Replacing needs no permission on the file itself. Ask for it nonetheless: a protected file is protected for a reason.
+		f, err := os.OpenFile(target, os.O_WRONLY, 0)
+		if err != nil {
+			return nil, renameError(err, path)
+		}
+		f.Close()
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, renameError(err, path)
+	}
+
+	out := &File{name: path, target: target}
+	if out.f, err = openUnnamed(filepath.Dir(target), path); err != nil {
+		out.temp, out.f, err = out.named(func(temp string) (*os.File, error) {
+			return os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		})
+		if err != nil {
+			return nil, renameError(err, path)
+		}
+	}
+	if info != nil {
+		if err := out.f.Chmod(info.Mode().Perm()); err != nil {
+			out.Abort()
+			return nil, renameError(err, path)
+		}
+		keepOwner(out.f, info)
+	}
+	return out, nil
+}
+
+// Name returns the path that CreateFile was given.
+func (f *File) Name() string { return f.name }
+
+// Write implements [io.Writer]. Errors name the file.
+func (f *File) Write(p []byte) (int, error) {
+	n, err := f.f.Write(p)
+	return n, renameError(err, f.name)
+}
+
+// Commit makes the file appear, with everything on disk first. On an error nothing appears.
+func (f *File) Commit() error {
+	if f.done {
+		return fs.ErrClosed
+	}
+	if f.target == "" {
+		f.done = true
+		return renameError(f.f.Close(), f.name)
+	}
+	if err := f.commit(); err != nil {
+		f.Abort()
+		return renameError(err, f.name)
+	}
+	return nil
+}
+
+func (f *File) commit() error {
+	if err := f.f.Sync(); err != nil {
+		return err
+	}
+	if f.temp == "" { // give it a name: its own if that is free, else one to rename from
+		err := linkUnnamed(f.f, f.target)
+		switch {
+		case errors.Is(err, fs.ErrExist):
+			if f.temp, _, err = f.named(func(temp string) (*os.File, error) { return nil, linkUnnamed(f.f, temp) }); err != nil {
+				return err
+			}
+		case err != nil:
+			return err
+		}
+	}
+	if err := f.f.Close(); err != nil {
+		return err
+	}
+	f.done = true
+	if f.temp != "" {
+		if err := os.Rename(f.temp, f.target); err != nil {
+			os.Remove(f.temp)
+			return err
+		}
+	}
+	syncDir(filepath.Dir(f.target))
+	return nil
+}
+
+// Abort ends the output and leaves nothing of it behind, except where it was written directly. After Commit it does nothing.
+func (f *File) Abort() error {
+	if f.done {
+		return nil
+	}
+	f.done = true
+	err := f.f.Close()
+	if f.temp != "" {
+		err = errors.Join(err, os.Remove(f.temp))
+	}
+	return renameError(err, f.name)
+}
+
+// named tries names beside the target until make takes one.
+func (f *File) named(make func(temp string) (*os.File, error)) (string, *os.File, error) {
+	for {
+		temp := filepath.Join(filepath.Dir(f.target), fmt.Sprintf(".%s.%08x.tmp", filepath.Base(f.target), rand.Uint32()))
+		file, err := make(temp)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		return temp, file, err
+	}
+}
+
+// followLinks returns what a path stands for, which need not exist yet.
+func followLinks(path string) (string, error) {
+	target := path
+	for range 40 { // the limit that Linux has
+		info, err := os.Lstat(target)
+		if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+			return target, nil // an error is for the caller to meet
+		}
+		link, err := os.Readlink(target)
+		if err != nil {
+			return "", renameError(err, path)
+		}
+		if !filepath.IsAbs(link) {
+			link = filepath.Join(filepath.Dir(target), link)
+		}
+		target = link
+	}
+	return "", &fs.PathError{Op: "create", Path: path, Err: errors.New("too many levels of symbolic links")}
+}
+
+// renameError makes an error name the path that the user gave.
+func renameError(err error, path string) error {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		return &fs.PathError{Op: at.Op, Path: path, Err: at.Err}
+	}
+	var link *os.LinkError
+	if errors.As(err, &link) {
+		return &fs.PathError{Op: link.Op, Path: path, Err: link.Err}
+	}
+	return err
+}

@@ -1,0 +1,12 @@
+//go:build !linux
+
+package arrowio
+
+import (
+	"errors"
+	"os"
+)
+
+func openUnnamed(dir, name string) (*os.File, error) { return nil, errors.ErrUnsupported }
+
+func linkUnnamed(f *os.File, path string) error { return errors.ErrUnsupported }

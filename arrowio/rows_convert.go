@@ -1,0 +1,186 @@
+package arrowio
+
+import (
+	"fmt"
+	"math"
+	"unsafe"
+
+	"github.com/apache/arrow-go/v18/arrow"
+)
+
+type number interface {
+	uint8 | uint16 | uint32 | uint64 | int8 | int16 | int32 | int64 | float32 | float64
+}
+
+// toFloat32 converts elements of the named type.
+func toFloat32(dst []float32, src []byte, source string) {
+	switch source {
+	case "uint32":
+		convert(dst, arrow.Uint32Traits.CastFromBytes(src))
+	case "uint64":
+		convert(dst, arrow.Uint64Traits.CastFromBytes(src))
+	case "int8":
+		convert(dst, arrow.Int8Traits.CastFromBytes(src))
+	case "int16":
+		convert(dst, arrow.Int16Traits.CastFromBytes(src))
+	case "int32":
+		convert(dst, arrow.Int32Traits.CastFromBytes(src))
+	case "int64":
+		convert(dst, arrow.Int64Traits.CastFromBytes(src))
+	case "float64":
+		convert(dst, arrow.Float64Traits.CastFromBytes(src))
+	default:
+		panic("arrowio: type keeps its form")
+	}
+}
+
+func convert[T number](dst []float32, src []T) {
+	dst = dst[:len(src)]
+	for i, v := range src {
+		dst[i] = float32(v)
+	}
+}
+
+// dropNotFinite marks the rows that hold NaN or an infinity and closes the gaps they leave. source returns an element as it
+// was before it became float32, to tell an infinity from a value too large.
+func (b *Binding) dropNotFinite(data []byte, rows []int32, source func(k, e int) float64) []byte {
+	if allFinite(data, b.kind) {
+		return data
+	}
+	width := b.width * b.kind.Size()
+	for k, r := range rows {
+		row := data[k*width : (k+1)*width]
+		if allFinite(row, b.kind) {
+			continue
+		}
+		e := 0
+		for isFinite(element(row, b.kind, e)) {
+			e++
+		}
+		column, where := b.columns[0].name, fmt.Sprintf(" at element %d", e)
+		if b.scalar {
+			column, where = b.columns[e].name, ""
+		}
+		b.mark(r, column, func() string {
+			v := element(row, b.kind, e)
+			switch was := source(k, e); {
+			case math.IsNaN(v):
+				return "NaN" + where
+			case isFinite(was):
+				return fmt.Sprintf("%g%s is beyond the range of float32", was, where)
+			}
+			return fmt.Sprintf("%g%s", v, where)
+		})
+	}
+	return b.compact(data, rows)
+}
+
+// compact closes the gaps that bad rows leave among rows. It writes to the buffer of b, never to the batch.
+func (b *Binding) compact(data []byte, rows []int32) []byte {
+	width := b.width * b.kind.Size()
+	b.out = resize(b.out, words(len(data)))
+	out := asBytes(b.out)[:len(data)]
+	kept := 0
+	for k, r := range rows {
+		if b.bad[r] {
+			continue
+		}
+		copy(out[kept*width:(kept+1)*width], data[k*width:(k+1)*width])
+		kept++
+	}
+	return out[:kept*width]
+}
+
+// keepGood takes the bad rows out of rows.
+func (b *Binding) keepGood(rows []int32) []int32 {
+	if !b.anyBad {
+		return rows
+	}
+	kept := rows[:0]
+	for _, r := range rows {
+		if !b.bad[r] {
+			kept = append(kept, r)
+		}
+	}
+	return kept
+}
+
+func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+// element returns element e of a row of floats.
+func element(row []byte, kind Kind, e int) float64 {
+	if kind == Float16 {
+		return float64(halfToFloat32(arrow.Uint16Traits.CastFromBytes(row)[e]))
+	}
+	return float64(arrow.Float32Traits.CastFromBytes(row)[e])
+}
+
+// halfToFloat32 converts IEEE half-precision bits. The library's conversion loses the numbers below 2^-14.
+func halfToFloat32(h uint16) float32 {
+	sign, rest := uint32(h&0x8000)<<16, uint32(h&0x7fff)<<13
+	switch {
+	case rest >= 0x7c00<<13: // infinity or NaN
+		return math.Float32frombits(sign | 0x7f800000 | rest&0x007fffff)
+	case rest < 0x0400<<13: // below the normal numbers: a multiple of 2^-24
+		v := float32(h&0x03ff) * (1.0 / (1 << 24))
+		return math.Float32frombits(sign | math.Float32bits(v))
+	}
+	return math.Float32frombits(sign | rest + (127-15)<<23)
+}
+
+// allFinite reports whether no element is NaN or infinite, that is, has an exponent of all ones. It looks at a word of
+// elements at a time: with the sign cleared, adding one to the lowest bit of the exponent carries into the sign of just those.
+func allFinite(data []byte, kind Kind) bool {
+	var clear, one, sign uint64 = 0x7fffffff_7fffffff, 0x00800000_00800000, 0x80000000_80000000
+	if kind == Float16 {
+		clear, one, sign = 0x7fff7fff_7fff7fff, 0x04000400_04000400, 0x80008000_80008000
+	}
+	size := kind.Size()
+	for len(data) > 0 && !aligned(data, 8) { // a row may start inside a word
+		if !isFinite(element(data, kind, 0)) {
+			return false
+		}
+		data = data[size:]
+	}
+	w := unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(data))), len(data)/8)
+	var bad0, bad1, bad2, bad3 uint64
+	for ; len(w) >= 4; w = w[4:] {
+		bad0 |= w[0]&clear + one
+		bad1 |= w[1]&clear + one
+		bad2 |= w[2]&clear + one
+		bad3 |= w[3]&clear + one
+	}
+	for _, v := range w {
+		bad0 |= v&clear + one
+	}
+	if (bad0|bad1|bad2|bad3)&sign != 0 {
+		return false
+	}
+	for data = data[len(data)&^7:]; len(data) > 0; data = data[size:] {
+		if !isFinite(element(data, kind, 0)) {
+			return false
+		}
+	}
+	return true
+}
+
+// resize returns a slice of n elements, s if it is large enough. What it holds is left as it is.
+func resize[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	return s[:n]
+}
+
+// words returns how many 8-byte words hold n bytes.
+func words(n int) int { return (n + 7) / 8 }
+
+// asBytes returns the memory of w.
+func asBytes(w []uint64) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(w))), 8*len(w))
+}
+
+// aligned reports whether data starts on a multiple of size bytes.
+func aligned(data []byte, size int) bool {
+	return uintptr(unsafe.Pointer(unsafe.SliceData(data)))%uintptr(size) == 0
+}

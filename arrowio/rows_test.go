@@ -1,0 +1,671 @@
+package arrowio
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/float16"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+)
+
+// A maker builds random arrays. Everything that a patch reader may trip over happens with some chance:
+// arrays that are slices of longer ones, nulls at every level, rubbish under the nulls, ragged lists, NaN and infinities.
+type maker struct {
+	*rand.Rand
+	mem    memory.Allocator
+	nulls  float64 // chance of a null, per value
+	ragged float64 // chance of a list of another length
+	odd    float64 // chance of NaN or an infinity, per float
+}
+
+// array returns n values of a field, with nulls only where it may have them. dims are the lengths of the lists, outermost first.
+func (g *maker) array(f arrow.Field, n int, dims []int) arrow.Array {
+	if !f.Nullable {
+		defer func(p float64) { g.nulls = p }(g.nulls)
+		g.nulls = 0
+	}
+	t := f.Type
+	if g.IntN(3) == 0 { // a slice of something longer
+		before, after := g.IntN(12), g.IntN(5)
+		whole := g.piece(t, before+n+after, dims)
+		defer whole.Release()
+		return array.NewSlice(whole, int64(before), int64(before+n))
+	}
+	return g.piece(t, n, dims)
+}
+
+func (g *maker) bitmap(n int) (*memory.Buffer, int) {
+	buf := memory.NewResizableBuffer(g.mem)
+	buf.Resize(n/8 + 1)
+	for i := range buf.Bytes() {
+		buf.Bytes()[i] = 0xff
+	}
+	nulls := 0
+	for i := range n {
+		if g.Float64() < g.nulls {
+			buf.Bytes()[i/8] &^= 1 << (i % 8)
+			nulls++
+		}
+	}
+	return buf, nulls
+}
+
+func (g *maker) buffer(b []byte) *memory.Buffer {
+	buf := memory.NewResizableBuffer(g.mem)
+	buf.Resize(len(b))
+	copy(buf.Bytes(), b)
+	return buf
+}
+
+func (g *maker) length(usual int) int {
+	if g.Float64() < g.ragged {
+		return g.IntN(2*usual + 1)
+	}
+	return usual
+}
+
+func (g *maker) piece(t arrow.DataType, n int, dims []int) arrow.Array {
+	valid, nulls := g.bitmap(n)
+	var (
+		buffers  = []*memory.Buffer{valid}
+		children []arrow.ArrayData
+		dict     arrow.Array
+	)
+	defer func() {
+		for _, b := range buffers {
+			b.Release()
+		}
+		if dict != nil {
+			dict.Release()
+		}
+	}()
+	child := func(f arrow.Field, n int, dims []int) {
+		a := g.array(f, n, dims)
+		data := a.Data()
+		data.Retain()
+		a.Release()
+		children = append(children, data)
+	}
+	defer func() {
+		for _, c := range children {
+			c.Release()
+		}
+	}()
+	switch t := t.(type) {
+	case *arrow.NullType:
+		return array.NewNull(n)
+	case *arrow.StructType:
+		for _, f := range t.Fields() {
+			d := dims
+			if _, inner, ok := patchType(f.Type); ok && len(inner) != len(dims) {
+				d = slices.Repeat([]int{2}, len(inner))
+			}
+			child(f, n, d)
+		}
+	case *arrow.FixedSizeListType:
+		child(t.ElemField(), n*int(t.Len()), inner(dims))
+	case *arrow.ListType, *arrow.LargeListType, *arrow.MapType:
+		at := g.IntN(4)
+		offsets := []int{at}
+		for range n {
+			at += g.length(outer(dims))
+			offsets = append(offsets, at)
+		}
+		child(t.(arrow.ListLikeType).ElemField(), at+g.IntN(3), inner(dims))
+		buffers = append(buffers, g.offsets(offsets, t.ID() == arrow.LARGE_LIST))
+	case *arrow.ListViewType, *arrow.LargeListViewType:
+		total := 3*outer(dims) + n*outer(dims)/2
+		var offsets, sizes []int
+		for range n {
+			size := min(g.length(outer(dims)), total)
+			offsets = append(offsets, g.IntN(total-size+1))
+			sizes = append(sizes, size)
+		}
+		child(t.(arrow.ListLikeType).ElemField(), total, inner(dims))
+		large := t.ID() == arrow.LARGE_LIST_VIEW
+		buffers = append(buffers, g.offsets(offsets, large), g.offsets(sizes, large))
+	case *arrow.FixedSizeBinaryType:
+		buffers = append(buffers, g.buffer(g.bytes(n*t.ByteWidth)))
+	case *arrow.BinaryType, *arrow.LargeBinaryType, *arrow.StringType, *arrow.LargeStringType:
+		at := g.IntN(4)
+		offsets := []int{at}
+		for range n {
+			at += g.length(outer(dims))
+			offsets = append(offsets, at)
+		}
+		buffers = append(buffers, g.offsets(offsets, t.ID() == arrow.LARGE_BINARY || t.ID() == arrow.LARGE_STRING), g.buffer(g.text(at)))
+	case *arrow.BinaryViewType:
+		b := array.NewBinaryViewBuilder(g.mem)
+		defer b.Release()
+		for range n {
+			if g.Float64() < g.nulls {
+				b.AppendNull()
+				continue
+			}
+			b.Append(g.bytes(g.length(outer(dims))))
+		}
+		return b.NewArray()
+	case *arrow.DictionaryType:
+		size := 1 + g.IntN(n+2)
+		size = min(size, 100)
+		dict = g.array(arrow.Field{Type: t.ValueType, Nullable: g.nulls > 0}, size, dims)
+		width := t.IndexType.(arrow.FixedWidthDataType).Bytes()
+		var raw []byte
+		for range n {
+			raw = append(raw, binary.LittleEndian.AppendUint64(nil, uint64(g.IntN(size)))[:width]...)
+		}
+		buffers = append(buffers, g.buffer(raw))
+		data := array.NewDataWithDictionary(t, n, buffers, nulls, 0, dict.Data().(*array.Data))
+		defer data.Release()
+		return array.NewDictionaryData(data)
+	case arrow.ExtensionType:
+		storage := g.array(arrow.Field{Type: t.StorageType(), Nullable: g.nulls > 0}, n, dims)
+		defer storage.Release()
+		return array.NewExtensionArrayWithStorage(t, storage)
+	default:
+		buffers = append(buffers, g.buffer(g.numbers(t, n)))
+	}
+	data := array.NewData(t, n, buffers, children, nulls, 0)
+	defer data.Release()
+	return array.MakeFromData(data)
+}
+
+func (g *maker) offsets(v []int, large bool) *memory.Buffer {
+	var raw []byte
+	for _, x := range v {
+		if large {
+			raw = binary.LittleEndian.AppendUint64(raw, uint64(x))
+		} else {
+			raw = binary.LittleEndian.AppendUint32(raw, uint32(x))
+		}
+	}
+	return g.buffer(raw)
+}
+
+// outer and inner take lists apart that nobody gave a length: they hold two values.
+func outer(dims []int) int {
+	if len(dims) == 0 {
+		return 2
+	}
+	return dims[0]
+}
+
+func inner(dims []int) []int {
+	if len(dims) == 0 {
+		return nil
+	}
+	return dims[1:]
+}
+
+// text returns bytes that are letters, so that they do for strings as well.
+func (g *maker) text(n int) []byte {
+	out := g.bytes(n)
+	for i := range out {
+		out[i] = 'a' + out[i]%26
+	}
+	return out
+}
+
+func (g *maker) bytes(n int) []byte {
+	out := make([]byte, n)
+	for i := range out {
+		out[i] = byte(g.Uint32())
+	}
+	return out
+}
+
+func (g *maker) numbers(t arrow.DataType, n int) []byte {
+	var out []byte
+	for range n {
+		odd := g.Float64() < g.odd
+		v := int64(g.IntN(2001) - 1000)
+		switch t := t.(type) {
+		case *arrow.TimestampType, *arrow.DurationType:
+			out = binary.LittleEndian.AppendUint64(out, uint64(v)*uint64(1+g.IntN(1e9)))
+			continue
+		case *arrow.Time32Type, *arrow.Date32Type:
+			out = binary.LittleEndian.AppendUint32(out, uint32(v+1000))
+			continue
+		case *arrow.Time64Type:
+			out = binary.LittleEndian.AppendUint64(out, uint64(v+1000))
+			continue
+		case *arrow.Date64Type:
+			out = binary.LittleEndian.AppendUint64(out, uint64(v*24*60*60*1000))
+			continue
+		case arrow.DecimalType:
+			wide := slices.Repeat([]byte{byte(v >> 63)}, t.BitWidth()/8)
+			binary.LittleEndian.PutUint32(wide, uint32(v))
+			out = append(out, wide...)
+			continue
+		case *arrow.BooleanType:
+			return g.bytes(n/8 + 1)
+		}
+		switch t.ID() {
+		case arrow.FLOAT16:
+			v := float16.New(g.Float32()).Uint16()
+			if odd {
+				v = []uint16{0x7c00, 0xfc00, 0x7e01}[g.IntN(3)]
+			}
+			out = binary.LittleEndian.AppendUint16(out, v)
+		case arrow.FLOAT32:
+			v := float32(g.NormFloat64())
+			if odd {
+				v = []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))}[g.IntN(3)]
+			}
+			out = binary.LittleEndian.AppendUint32(out, math.Float32bits(v))
+		case arrow.FLOAT64:
+			v := g.NormFloat64()
+			if odd {
+				v = []float64{math.NaN(), math.Inf(1), 1e39, -1e300}[g.IntN(4)]
+			}
+			out = binary.LittleEndian.AppendUint64(out, math.Float64bits(v))
+		default:
+			out = append(out, g.bytes(t.(arrow.FixedWidthDataType).Bytes())...)
+		}
+	}
+	return out
+}
+
+// errBad is what the reference says of a row without a patch.
+var errBad = errors.New("bad row")
+
+// patchAt is the slow reference: the numbers at position i of a, one at a time, with the lengths of the lists by depth.
+func patchAt(a arrow.Array, i int, shape *[]int, depth int) ([]float64, error) {
+	if a.IsNull(i) {
+		return nil, errBad
+	}
+	level := func(lo, hi int64, values arrow.Array) ([]float64, error) {
+		for len(*shape) <= depth {
+			*shape = append(*shape, int(hi-lo))
+		}
+		if (*shape)[depth] != int(hi-lo) || hi == lo {
+			return nil, errBad
+		}
+		var out []float64
+		for p := lo; p < hi; p++ {
+			v, err := patchAt(values, int(p), shape, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, v...)
+		}
+		return out, nil
+	}
+	raw := func(b []byte) ([]float64, error) {
+		for len(*shape) <= depth {
+			*shape = append(*shape, len(b))
+		}
+		if (*shape)[depth] != len(b) || len(b) == 0 {
+			return nil, errBad
+		}
+		var out []float64
+		for _, v := range b {
+			out = append(out, float64(v))
+		}
+		return out, nil
+	}
+	number := func(v float64) ([]float64, error) {
+		v = float64(float32(v))
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return nil, errBad
+		}
+		return []float64{v}, nil
+	}
+	switch a := a.(type) {
+	case array.ExtensionArray:
+		return patchAt(a.Storage(), i, shape, depth)
+	case *array.Dictionary:
+		return patchAt(a.Dictionary(), a.GetValueIndex(i), shape, depth)
+	case array.ListLike:
+		lo, hi := a.ValueOffsets(i)
+		return level(lo, hi, a.ListValues())
+	case *array.FixedSizeBinary:
+		return raw(a.Value(i))
+	case *array.Binary:
+		return raw(a.Value(i))
+	case *array.LargeBinary:
+		return raw(a.Value(i))
+	case *array.BinaryView:
+		return raw(a.Value(i))
+	case *array.Uint8:
+		return number(float64(a.Value(i)))
+	case *array.Uint16:
+		return number(float64(a.Value(i)))
+	case *array.Uint32:
+		return number(float64(a.Value(i)))
+	case *array.Uint64:
+		return []float64{float64(float32(a.Value(i)))}, nil
+	case *array.Int8:
+		return number(float64(a.Value(i)))
+	case *array.Int16:
+		return number(float64(a.Value(i)))
+	case *array.Int32:
+		return number(float64(a.Value(i)))
+	case *array.Int64:
+		return []float64{float64(float32(a.Value(i)))}, nil
+	case *array.Float16:
+		return number(float64(halfToFloat32(a.Value(i).Uint16())))
+	case *array.Float32:
+		return number(float64(a.Value(i)))
+	case *array.Float64:
+		return number(a.Value(i))
+	}
+	panic(fmt.Sprintf("no reference for %s", a.DataType()))
+}
+
+// columnAt follows a path of struct fields for one row.
+func columnAt(rec arrow.RecordBatch, path []string, row int) (arrow.Array, error) {
+	a := rec.Column(rec.Schema().FieldIndices(path[0])[0])
+	for _, name := range path[1:] {
+		if a.IsNull(row) {
+			return nil, errBad
+		}
+		st := a.(*array.Struct)
+		i, _ := st.DataType().(*arrow.StructType).FieldIdx(name)
+		a = st.Field(i)
+	}
+	return a, nil
+}
+
+// wantRows is what Rows should give for rec, by the slow reference.
+func wantRows(rec arrow.RecordBatch, paths [][]string, first int64, width int, shape []int) (patches [][]float64, number, skipped []int64) {
+	known := len(shape) > 0
+	for r := range int(rec.NumRows()) {
+		var (
+			patch []float64
+			err   error
+			s     = slices.Clone(shape)
+		)
+		for _, path := range paths {
+			var a arrow.Array
+			if a, err = columnAt(rec, path, r); err != nil {
+				break
+			}
+			var v []float64
+			if v, err = patchAt(a, r, &s, 0); err != nil {
+				break
+			}
+			patch = append(patch, v...)
+		}
+		if err == nil && width > 0 && len(patch) != width {
+			err = errBad
+		}
+		if err != nil {
+			skipped = append(skipped, first+int64(r))
+			continue
+		}
+		if !known {
+			shape, known, width = s, true, len(patch)
+		}
+		patches = append(patches, patch)
+		number = append(number, first+int64(r))
+	}
+	return patches, number, skipped
+}
+
+func floats(r Rows) [][]float64 {
+	var out [][]float64
+	for k := range r.Len() {
+		var p []float64
+		for e := range r.Width {
+			at := k*r.Width + e
+			switch r.Kind {
+			case Uint8:
+				p = append(p, float64(r.Data[at]))
+			case Uint16:
+				p = append(p, float64(arrow.Uint16Traits.CastFromBytes(r.Data)[at]))
+			case Float16:
+				p = append(p, float64(halfToFloat32(arrow.Uint16Traits.CastFromBytes(r.Data)[at])))
+			case Float32:
+				p = append(p, float64(arrow.Float32Traits.CastFromBytes(r.Data)[at]))
+			}
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+var numericArrow = []arrow.DataType{
+	arrow.PrimitiveTypes.Uint8, arrow.PrimitiveTypes.Uint16, arrow.PrimitiveTypes.Uint32, arrow.PrimitiveTypes.Uint64,
+	arrow.PrimitiveTypes.Int8, arrow.PrimitiveTypes.Int16, arrow.PrimitiveTypes.Int32, arrow.PrimitiveTypes.Int64,
+	arrow.FixedWidthTypes.Float16, arrow.PrimitiveTypes.Float32, arrow.PrimitiveTypes.Float64,
+}
+
+// randomPatchType nests levels of lists of the given lengths around a number, with dictionaries here and there.
+func randomPatchType(g *rand.Rand, dims []int) arrow.DataType {
+	maybeDictionary := func(t arrow.DataType) arrow.DataType {
+		if g.IntN(5) > 0 {
+			return t
+		}
+		index := []arrow.DataType{arrow.PrimitiveTypes.Int8, arrow.PrimitiveTypes.Uint16, arrow.PrimitiveTypes.Int32}[g.IntN(3)]
+		return &arrow.DictionaryType{IndexType: index, ValueType: t}
+	}
+	if len(dims) == 0 {
+		return maybeDictionary(numericArrow[g.IntN(len(numericArrow))])
+	}
+	n := int32(dims[0])
+	if len(dims) == 1 && g.IntN(3) == 0 {
+		return maybeDictionary([]arrow.DataType{
+			&arrow.FixedSizeBinaryType{ByteWidth: int(n)}, arrow.BinaryTypes.Binary, arrow.BinaryTypes.LargeBinary, arrow.BinaryTypes.BinaryView,
+		}[g.IntN(4)])
+	}
+	elem := randomPatchType(g, dims[1:])
+	switch g.IntN(6) {
+	case 0:
+		return maybeDictionary(arrow.ListOf(elem))
+	case 1:
+		return maybeDictionary(arrow.LargeListOf(elem))
+	case 2:
+		return maybeDictionary(arrow.ListViewOf(elem))
+	case 3:
+		return maybeDictionary(arrow.LargeListViewOf(elem))
+	case 4:
+		return maybeDictionary(arrow.FixedSizeListOf(n, elem))
+	default:
+		return arrow.FixedSizeListOfNonNullable(n, elem)
+	}
+}
+
+// TestRowsRandom compares Rows with the slow reference over random schemas and arrays.
+func TestRowsRandom(t *testing.T) {
+	cases := 3000
+	if testing.Short() {
+		cases = 500
+	}
+	for seed := range cases {
+		testRandomRows(t, uint64(seed))
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+func FuzzRows(f *testing.F) {
+	f.Add(uint64(1))
+	f.Fuzz(func(t *testing.T, seed uint64) { testRandomRows(t, seed) })
+}
+
+func testRandomRows(t *testing.T, seed uint64) {
+	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+	defer mem.AssertSize(t, 0)
+	g := &maker{Rand: rand.New(rand.NewPCG(seed, 7)), mem: mem}
+	switch g.IntN(3) {
+	case 1:
+		g.nulls, g.ragged, g.odd = 0.01, 0.02, 0.005
+	case 2:
+		g.nulls, g.ragged, g.odd = 0.1, 0.1, 0.05
+	}
+
+	dims := make([]int, g.IntN(4))
+	for i := range dims {
+		dims[i] = 1 + g.IntN(5)
+	}
+	var (
+		fields []arrow.Field
+		names  []string
+		paths  [][]string
+	)
+	if len(dims) == 0 { // scalar columns
+		n := 1 + g.IntN(6)
+		same := randomPatchType(g.Rand, nil)
+		for i := range n {
+			typ := same
+			if g.IntN(3) == 0 {
+				typ = randomPatchType(g.Rand, nil)
+			}
+			name := fmt.Sprintf("p%d", i)
+			fields = append(fields, arrow.Field{Name: name, Type: typ, Nullable: true})
+			paths = append(paths, []string{name})
+		}
+		g.Shuffle(n, func(i, j int) { fields[i], fields[j] = fields[j], fields[i] })
+		names = []string{"p#"}
+	} else {
+		fields = []arrow.Field{{Name: "p", Type: randomPatchType(g.Rand, dims), Nullable: true}}
+		names, paths = []string{"p"}, [][]string{{"p"}}
+	}
+	for depth := range g.IntN(3) {
+		name := fmt.Sprintf("s%d", depth)
+		fields = []arrow.Field{
+			{Name: "label", Type: arrow.PrimitiveTypes.Int64, Nullable: true},
+			{Name: name, Type: arrow.StructOf(fields...), Nullable: true},
+		}
+		for i := range names {
+			names[i] = name + "." + names[i]
+		}
+		for i := range paths {
+			paths[i] = append([]string{name}, paths[i]...)
+		}
+	}
+	schema := arrow.NewSchema(fields, nil)
+
+	o := BindOptions{Columns: names, Skip: g.IntN(2) == 0}
+	if g.IntN(2) == 0 && len(dims) > 0 {
+		o.Width = product(dims)
+	}
+	b, err := Bind(schema, o)
+	if err != nil {
+		t.Fatalf("seed %d: %s: %v", seed, schema, err)
+	}
+	var shape []int
+	first := int64(g.IntN(1000))
+	for batch := range 3 {
+		m := g.IntN(40)
+		var columns []arrow.Array
+		for _, f := range fields {
+			columns = append(columns, g.array(f, m, dims))
+		}
+		rec := array.NewRecordBatch(schema, columns, int64(m))
+		for _, c := range columns {
+			c.Release()
+		}
+		if product(b.dims) != unknown && !b.scalar {
+			shape = b.dims
+		}
+		want, number, skipped := wantRows(rec, paths, first, b.Width(), shape)
+		got, err := b.Rows(rec, first)
+		where := fmt.Sprintf("seed %d batch %d: %s", seed, batch, schema)
+		var at *RowError
+		switch {
+		case !o.Skip && len(skipped) > 0:
+			if !errors.As(err, &at) || at.Row != skipped[0] || at.Reason == "" || at.Column == "" {
+				t.Fatalf("%s: error %v, want one about row %d", where, err, skipped[0])
+			}
+		case err != nil:
+			t.Fatalf("%s: %v", where, err)
+		case !slices.Equal(got.Number, number) || !slices.Equal(got.Skipped, skipped):
+			t.Fatalf("%s: rows %v without %v, want %v without %v", where, got.Number, got.Skipped, number, skipped)
+		case len(got.Data) != got.Len()*got.Width*got.Kind.Size() || got.Len() > 0 && !aligned(got.Data, got.Kind.Size()):
+			t.Fatalf("%s: %d bytes for %d rows", where, len(got.Data), got.Len())
+		default:
+			if p := floats(got); !slices.EqualFunc(p, want, slices.Equal) {
+				t.Fatalf("%s: patches\n%v, want\n%v", where, p, want)
+			}
+		}
+		rec.Release()
+		first += int64(m)
+	}
+}
+
+func TestBindDetects(t *testing.T) {
+	u8, i64, f32, str := arrow.PrimitiveTypes.Uint8, arrow.PrimitiveTypes.Int64, arrow.PrimitiveTypes.Float32, arrow.BinaryTypes.String
+	fsl := arrow.FixedSizeListOf(784, u8)
+	field := func(name string, t arrow.DataType) arrow.Field {
+		return arrow.Field{Name: name, Type: t, Nullable: true}
+	}
+	var mnist []arrow.Field
+	for r := 1; r <= 28; r++ {
+		for c := 1; c <= 28; c++ {
+			mnist = append(mnist, field(fmt.Sprintf("%dx%d", r, c), u8))
+		}
+	}
+	rowMajor := make([]string, len(mnist))
+	for i, f := range mnist {
+		rowMajor[i] = f.Name
+	}
+	rand.New(rand.NewPCG(1, 1)).Shuffle(len(mnist), func(i, j int) { mnist[i], mnist[j] = mnist[j], mnist[i] })
+	hf := field("image", arrow.StructOf(field("bytes", arrow.BinaryTypes.Binary), field("path", str)))
+	for name, c := range map[string]struct {
+		fields  []arrow.Field
+		columns []string
+		want    []string
+		err     string
+	}{
+		"one list":              {[]arrow.Field{field("id", i64), field("digit", fsl), field("label", i64)}, nil, []string{"digit"}, ""},
+		"list and scalars":      {[]arrow.Field{field("x1", f32), field("x2", f32), field("digit", fsl)}, nil, []string{"digit"}, ""},
+		"two lists":             {[]arrow.Field{field("a", fsl), field("b", arrow.ListOf(f32))}, nil, nil, `several columns could be the patch: "a" (fixed_size_list<item: uint8, nullable>[784]), "b" (list<item: float32, nullable>)`},
+		"natural order":         {[]arrow.Field{field("label", i64), field("pixel10", u8), field("pixel2", u8), field("pixel1", u8)}, nil, []string{"pixel1", "pixel2", "pixel10"}, ""},
+		"zero-padded":           {[]arrow.Field{field("p_010", u8), field("p_002", u8), field("id", i64)}, []string{"p_*"}, []string{"p_002", "p_010"}, ""},
+		"grid names":            {append([]arrow.Field{field("label", i64)}, mnist...), nil, rowMajor, ""},
+		"grid pattern":          {append([]arrow.Field{field("label", i64)}, mnist...), []string{"*x*"}, rowMajor, ""},
+		"numbers alone":         {[]arrow.Field{field("10", u8), field("9", u8), field("label", i64)}, nil, []string{"9", "10"}, ""},
+		"uuid beside scalars":   {[]arrow.Field{field("key", &arrow.FixedSizeBinaryType{ByteWidth: 16}), field("p1", u8), field("p2", u8)}, nil, []string{"p1", "p2"}, ""},
+		"two families":          {[]arrow.Field{field("p1", u8), field("p2", u8), field("q1", u8), field("q2", u8)}, nil, nil, `"p*" (2 columns of uint8), "q*" (2 columns of uint8)`},
+		"binary":                {[]arrow.Field{field("name", str), field("raw", arrow.BinaryTypes.Binary)}, nil, []string{"raw"}, ""},
+		"image struct":          {[]arrow.Field{hf, field("label", i64)}, nil, []string{"image.bytes"}, ""},
+		"image struct by name":  {[]arrow.Field{hf, field("other", fsl)}, []string{"image"}, []string{"image.bytes"}, ""},
+		"dotted":                {[]arrow.Field{field("img", arrow.StructOf(field("pixels", fsl), field("mask", fsl)))}, []string{"img.pixels"}, []string{"img.pixels"}, ""},
+		"dots in a name":        {[]arrow.Field{field("img", arrow.StructOf(field("px", fsl))), field("img.px", arrow.ListOf(u8))}, []string{"img.px"}, []string{"img.px"}, ""},
+		"scalars in a struct":   {[]arrow.Field{field("s", arrow.StructOf(field("v2", u8), field("v1", u8)))}, nil, []string{"s.v1", "s.v2"}, ""},
+		"listed":                {[]arrow.Field{field("b", u8), field("a", u8)}, []string{"b", "a"}, []string{"b", "a"}, ""},
+		"nothing":               {[]arrow.Field{field("name", str), field("label", i64)}, nil, nil, "no column can be a patch"},
+		"missing":               {[]arrow.Field{field("digit", fsl)}, []string{"image"}, nil, `column "image": no such column`},
+		"string":                {[]arrow.Field{field("name", str)}, []string{"name"}, nil, `column "name": utf8 cannot be a patch`},
+		"pattern matches text":  {[]arrow.Field{field("p1", u8), field("p2", u8), field("pname", str)}, []string{"p*"}, nil, `column "pname": utf8 cannot be part of a patch`},
+		"number pattern":        {[]arrow.Field{field("p1", u8), field("p2", u8), field("pname", str)}, []string{"p#"}, []string{"p1", "p2"}, ""},
+		"pattern of nothing":    {[]arrow.Field{field("p1", u8)}, []string{"q*"}, nil, `no column matches "q*"`},
+		"list among scalars":    {[]arrow.Field{field("p1", u8), field("p2", fsl)}, []string{"p*"}, nil, `column "p2": fixed_size_list<item: uint8, nullable>[784] holds a whole patch`},
+		"twice":                 {[]arrow.Field{field("p1", u8), field("p2", u8)}, []string{"p1", "p*"}, nil, `column "p1": named twice`},
+		"duplicate name":        {[]arrow.Field{field("p", fsl), field("p", fsl)}, []string{"p"}, nil, "two columns"},
+		"tensor by metadata":    {[]arrow.Field{{Name: "t", Type: fsl, Metadata: arrow.NewMetadata([]string{"ARROW:extension:name"}, []string{"arrow.fixed_shape_tensor"})}}, nil, []string{"t"}, ""},
+		"geometry is no patch":  {[]arrow.Field{{Name: "g", Type: arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Float64), Metadata: arrow.NewMetadata([]string{"ARROW:extension:name"}, []string{"geoarrow.point"})}, field("t", fsl)}, nil, []string{"t"}, ""},
+		"two structs with many": {[]arrow.Field{field("a", arrow.StructOf(field("p", fsl), field("q", fsl)))}, []string{"a"}, nil, `column "a": struct: several columns could be the patch: "a.p"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, err := Bind(arrow.NewSchema(c.fields, nil), BindOptions{Columns: c.columns})
+			if c.err != "" {
+				if err == nil || !strings.Contains(err.Error(), c.err) {
+					t.Fatalf("error %v, want %q", err, c.err)
+				}
+				var at *RowError
+				if !errors.As(err, &at) || at.Row != -1 {
+					t.Errorf("error is %T", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := b.Columns(); !slices.Equal(got, c.want) {
+				t.Errorf("columns %q, want %q", got, c.want)
+			}
+		})
+	}
+}

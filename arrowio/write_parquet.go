@@ -1,0 +1,393 @@
+package arrowio
+
+import (
+	"encoding/base64"
+	"fmt"
+	"io"
+	"strings"
+
+	"bytes"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/ipc"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/compress"
+	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/metadata"
+	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+)
+
+// A parquetEncoder collects rows, column by column, until they make a row group. The columns hold what the file will (plain
+// values, and levels as runs), so the size of the row group is known as it grows, batches of any size make row groups of
+// one size, and no batch is kept.
+//
+// The library's own way from Arrow to Parquet is not taken: it writes wrong rows for a fixed-size list that is a slice,
+// refuses one with nulls and other lists with values under a null, and knows no durations.
+type parquetEncoder struct {
+	w       *file.Writer
+	columns []*leafColumn
+	out     io.Writer
+	open    func() (*file.Writer, error)
+	limit   int64
+	rows    int64 // in the file before this row group
+	held    int   // in this row group
+}
+
+func newParquetEncoder(out io.Writer, schema *arrow.Schema, o WriteOptions) (*parquetEncoder, error) {
+	var (
+		e                  = &parquetEncoder{out: out, limit: o.RowGroupBytes}
+		physical, declared []arrow.Field
+		properties         = []parquet.WriterProperty{
+			parquet.WithAllocator(o.Allocator),
+			parquet.WithCompression(compress.Codecs.Zstd),
+			parquet.WithCompressionLevel(1), // the fast end: codes hardly shrink at any level
+			parquet.WithDictionaryDefault(false),
+			parquet.WithStats(false),
+			parquet.WithCreatedBy("aefeat"),
+		}
+	)
+	for i, f := range schema.Fields() {
+		m := fieldMapper{column: i}
+		p, d, err := m.field(f, f.Name)
+		if err != nil {
+			return nil, err
+		}
+		physical, declared = append(physical, p), append(declared, d)
+		e.columns = append(e.columns, m.leaves...)
+	}
+	root, err := pqarrow.ToParquet(arrow.NewSchema(physical, nil), nil, pqarrow.DefaultWriterProps())
+	if err != nil {
+		return nil, fmt.Errorf("write Parquet: %w", err)
+	}
+	if root.NumColumns() != len(e.columns) {
+		return nil, fmt.Errorf("write Parquet: %d columns for a schema of %d", root.NumColumns(), len(e.columns))
+	}
+	for i, c := range e.columns {
+		path := root.Column(i).Path()
+		c.maxDef, c.maxRep = root.Column(i).MaxDefinitionLevel(), root.Column(i).MaxRepetitionLevel()
+		if c.text {
+			properties = append(properties, parquet.WithDictionaryFor(path, true))
+		}
+		if c.stats {
+			properties = append(properties, parquet.WithStatsFor(path, true))
+		}
+	}
+
+	schemaMetadata := schema.Metadata()
+	keep := metadata.KeyValueMetadata{}
+	for i, key := range schemaMetadata.Keys() {
+		if key != arrowSchemaKey {
+			if err := keep.Append(key, schemaMetadata.Values()[i]); err != nil {
+				return nil, fmt.Errorf("write Parquet: metadata %q: %w", key, err)
+			}
+		}
+	}
+	serialized, err := serializeSchema(arrow.NewSchema(declared, &schemaMetadata), o.Allocator)
+	if err != nil {
+		return nil, err
+	}
+	if err := keep.Append(arrowSchemaKey, serialized); err != nil {
+		return nil, err
+	}
+	// The library writes as soon as it is opened; nothing should be before a row is.
+	e.open = func() (*file.Writer, error) {
+		return file.NewParquetWriterWithError(out, root.Root(), file.WithWriterProps(parquet.NewWriterProperties(properties...)), file.WithWriteMetadata(keep))
+	}
+	return e, nil
+}
+
+const arrowSchemaKey = "ARROW:schema"
+
+// serializeSchema returns the schema as readers look for it in a Parquet file: an IPC message in base64.
+func serializeSchema(schema *arrow.Schema, mem memory.Allocator) (text string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("write Parquet: schema cannot be stored: %v", p)
+		}
+	}()
+	p := ipc.GetSchemaPayload(schema, mem)
+	defer p.Release()
+	var b bytes.Buffer
+	if _, err := p.WritePayload(&b); err != nil {
+		return "", fmt.Errorf("write Parquet: schema: %w", err)
+	}
+	return base64.StdEncoding.EncodeToString(b.Bytes()), nil
+}
+
+func (e *parquetEncoder) start() (err error) {
+	if e.w == nil {
+		e.w, err = e.open()
+	}
+	return err
+}
+
+func (e *parquetEncoder) write(rec arrow.RecordBatch) error {
+	if err := e.start(); err != nil {
+		return err
+	}
+	m := int(rec.NumRows())
+	for lo := 0; lo < m; {
+		hi := min(lo+e.step(), m)
+		for _, c := range e.columns {
+			c.firstRow = e.rows + int64(e.held) - int64(lo)
+			if err := c.shred(rec.Column(c.column), lo, hi); err != nil {
+				return err
+			}
+		}
+		e.held += hi - lo
+		lo = hi
+		if e.bytes() >= e.limit {
+			if err := e.flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (e *parquetEncoder) bytes() int64 {
+	var n int64
+	for _, c := range e.columns {
+		n += c.bytes()
+	}
+	return n
+}
+
+// step is the number of rows to take before the size of the row group is looked at again: they should be a small part of it.
+func (e *parquetEncoder) step() int {
+	if e.held == 0 {
+		return 16 // of unknown size
+	}
+	rowBytes := max(1, e.bytes()/int64(e.held))
+	return int(min(max(e.limit/16/rowBytes, 1), 8192))
+}
+
+// flush writes the rows held as a row group.
+func (e *parquetEncoder) flush() error {
+	if e.held == 0 {
+		return nil
+	}
+	group, err := e.w.AppendRowGroupChecked()
+	if err != nil {
+		return fmt.Errorf("write Parquet: %w", err)
+	}
+	for _, c := range e.columns {
+		w, err := group.NextColumn()
+		if err != nil {
+			return fmt.Errorf("write Parquet: %w", err)
+		}
+		if err := c.flush(w); err != nil {
+			return fmt.Errorf("write Parquet: column %q: %w", c.name, err)
+		}
+	}
+	if err := group.Close(); err != nil {
+		return fmt.Errorf("write Parquet: %w", err)
+	}
+	e.rows += int64(e.held)
+	e.held = 0
+	return nil
+}
+
+func (e *parquetEncoder) close() error {
+	if err := e.start(); err != nil {
+		return err
+	}
+	if err := e.flush(); err != nil {
+		return err
+	}
+	e.columns = nil
+	if err := e.w.Close(); err != nil {
+		return fmt.Errorf("write Parquet: %w", err)
+	}
+	return nil
+}
+
+// abort leaves out the footer. The zeros are for the case that the last bytes of the data look like one.
+func (e *parquetEncoder) abort() []byte {
+	e.columns = nil
+	return make([]byte, 8)
+}
+
+// A fieldMapper goes down one column's type. It finds how Parquet holds it, what the stored Arrow schema says of it, and the
+// leaves to write.
+type fieldMapper struct {
+	column int
+	path   []step
+	leaves []*leafColumn
+}
+
+// A step is one level on the way from a column to a leaf.
+type step struct {
+	name     string
+	nullable bool
+	child    int // of a struct
+}
+
+// field returns the field as Parquet holds it and as the stored schema declares it.
+func (m *fieldMapper) field(f arrow.Field, name string) (physical, declared arrow.Field, err error) {
+	f.Metadata = cleanMetadata(f.Metadata)
+	if ext, ok := f.Type.(arrow.ExtensionType); ok {
+		keys, values := f.Metadata.Keys(), f.Metadata.Values()
+		keys = append(keys[:len(keys):len(keys)], extensionNameKey, extensionValueKey)
+		values = append(values[:len(values):len(values)], ext.ExtensionName(), ext.Serialize())
+		f.Metadata = arrow.NewMetadata(keys, values)
+		f.Type = ext.StorageType()
+		return m.field(f, name)
+	}
+	physical, declared = f, f
+	refuse := func(why string) (arrow.Field, arrow.Field, error) {
+		return f, f, bindError(name, fmt.Sprintf("Parquet cannot hold %s%s", f.Type, why), "--format arrow can")
+	}
+	list := func(elem arrow.Field, physicalOf, declaredOf func(arrow.Field) arrow.DataType) error {
+		m.push(step{name: name, nullable: f.Nullable})
+		defer m.pop()
+		elem.Name = "element" // as Parquet calls it, whatever Arrow does: readers match the names
+		p, d, err := m.field(elem, name+".element")
+		if err != nil {
+			return err
+		}
+		physical.Type, declared.Type = physicalOf(p), declaredOf(d)
+		return nil
+	}
+	asList := func(e arrow.Field) arrow.DataType { return arrow.ListOfField(e) }
+	asLargeList := func(e arrow.Field) arrow.DataType { return arrow.LargeListOfField(e) }
+
+	switch t := f.Type.(type) {
+	case *arrow.DictionaryType:
+		value := f
+		value.Type = t.ValueType
+		if physical, declared, err = m.field(value, name); err != nil {
+			return f, f, err
+		}
+		switch declared.Type.ID() {
+		case arrow.STRING, arrow.BINARY:
+			declared.Type = &arrow.DictionaryType{IndexType: t.IndexType, ValueType: declared.Type, Ordered: t.Ordered}
+		}
+		return physical, declared, nil
+	case *arrow.FixedSizeListType:
+		return physical, declared, list(t.ElemField(), asList, func(e arrow.Field) arrow.DataType { return arrow.FixedSizeListOfField(t.Len(), e) })
+	case *arrow.ListType:
+		return physical, declared, list(t.ElemField(), asList, asList)
+	case *arrow.LargeListType:
+		return physical, declared, list(t.ElemField(), asList, asLargeList)
+	case *arrow.ListViewType:
+		return physical, declared, list(t.ElemField(), asList, asList)
+	case *arrow.LargeListViewType:
+		return physical, declared, list(t.ElemField(), asList, asLargeList)
+	case *arrow.MapType:
+		m.push(step{name: name, nullable: f.Nullable})
+		defer m.pop()
+		key, item := t.KeyField(), t.ItemField()
+		key.Name, item.Name, key.Nullable = "key", "value", false
+		m.push(step{name: name})
+		defer m.pop()
+		pk, dk, err := m.field(key, name+".key")
+		if err != nil {
+			return f, f, err
+		}
+		m.path[len(m.path)-1].child = 1
+		pv, dv, err := m.field(item, name+".value")
+		if err != nil {
+			return f, f, err
+		}
+		declaredMap := arrow.MapOfFields(dk, dv)
+		declaredMap.KeysSorted = t.KeysSorted
+		physical.Type, declared.Type = arrow.MapOfFields(pk, pv), declaredMap
+		return physical, declared, nil
+	case *arrow.StructType:
+		if t.NumFields() == 0 {
+			return refuse(" without fields")
+		}
+		m.push(step{name: name, nullable: f.Nullable})
+		defer m.pop()
+		var ps, ds []arrow.Field
+		seen := map[string]bool{}
+		for i, child := range t.Fields() {
+			if seen[child.Name] {
+				return refuse(fmt.Sprintf(": two fields are named %q", child.Name))
+			}
+			seen[child.Name] = true
+			m.path[len(m.path)-1].child = i
+			p, d, err := m.field(child, name+"."+child.Name)
+			if err != nil {
+				return f, f, err
+			}
+			ps, ds = append(ps, p), append(ds, d)
+		}
+		physical.Type, declared.Type = arrow.StructOf(ps...), arrow.StructOf(ds...)
+		return physical, declared, nil
+	}
+
+	leaf := &leafColumn{column: m.column, name: name}
+	var same arrow.DataType // physical and declared type, where it is not f's
+	switch t := f.Type.(type) {
+	case *arrow.NullType:
+		if !f.Nullable {
+			return refuse(" that may have no nulls")
+		}
+	case *arrow.StringViewType:
+		same = arrow.BinaryTypes.String
+	case *arrow.BinaryViewType:
+		same = arrow.BinaryTypes.Binary
+	case *arrow.Date64Type:
+		same = arrow.FixedWidthTypes.Date32
+	case *arrow.Time32Type:
+		if t.Unit == arrow.Second {
+			same = arrow.FixedWidthTypes.Time32ms
+		}
+	case *arrow.TimestampType:
+		if t.Unit == arrow.Second {
+			same = &arrow.TimestampType{Unit: arrow.Millisecond, TimeZone: t.TimeZone}
+		}
+	case *arrow.DurationType:
+		physical.Type = arrow.PrimitiveTypes.Int64
+	case *arrow.FixedSizeBinaryType:
+		if t.ByteWidth == 0 {
+			return refuse("")
+		}
+	case arrow.DecimalType:
+		if t.GetScale() < 0 || t.GetScale() > t.GetPrecision() || t.GetPrecision() < 1 {
+			return refuse(": its scale must lie between 0 and its precision")
+		}
+		if t.ID() == arrow.DECIMAL32 || t.ID() == arrow.DECIMAL64 {
+			same = &arrow.Decimal128Type{Precision: t.GetPrecision(), Scale: t.GetScale()}
+		}
+	}
+	if same != nil {
+		physical.Type, declared.Type = same, same
+	}
+	var ok bool
+	if leaf.values, ok = newLeafValues(f.Type); !ok {
+		return refuse("")
+	}
+	switch physical.Type.ID() {
+	case arrow.STRING, arrow.LARGE_STRING:
+		leaf.text = true
+		leaf.stats = len(m.path) == 0
+	case arrow.FLOAT16, arrow.FLOAT32, arrow.FLOAT64, arrow.NULL, arrow.DECIMAL128, arrow.DECIMAL256, arrow.FIXED_SIZE_BINARY, arrow.BINARY, arrow.LARGE_BINARY:
+	default:
+		leaf.stats = len(m.path) == 0 // labels and keys that queries filter by; for pixels and codes they are a waste
+	}
+	leaf.path = append(append(leaf.path, m.path...), step{name: name, nullable: f.Nullable})
+	m.leaves = append(m.leaves, leaf)
+	return physical, declared, nil
+}
+
+func (m *fieldMapper) push(s step) { m.path = append(m.path, s) }
+func (m *fieldMapper) pop()        { m.path = m.path[:len(m.path)-1] }
+
+// cleanMetadata leaves out what the reading of a Parquet file adds to every field, a number it does not have.
+func cleanMetadata(m arrow.Metadata) arrow.Metadata {
+	const fieldID = "PARQUET:field_id"
+	if v, ok := m.GetValue(fieldID); !ok || !strings.HasPrefix(v, "-") {
+		return m
+	}
+	var keys, values []string
+	for i, k := range m.Keys() {
+		if k != fieldID {
+			keys, values = append(keys, k), append(values, m.Values()[i])
+		}
+	}
+	return arrow.NewMetadata(keys, values)
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// newApp builds the command line over the three streams of ui. Its commands
+// return their errors: what they mean for the exit status is main's business.
+func newApp(ui *console) *cli.App {
+	app := &cli.App{
+		Name:      "aefeat",
+		HelpName:  "aefeat",
+		Usage:     "learn features from image patches in Parquet and Arrow",
+		Version:   version(),
+		Reader:    ui.in,
+		Writer:    ui.out, // help and version that were asked for
+		ErrWriter: ui.err,
+		Commands: []*cli.Command{
+			fitCommand(ui),
+			transformCommand(ui),
+			evaluateCommand(ui),
+			inspectCommand(ui),
+			demoCommand(ui),
+		},
+		HideHelp:                  true,                         // route does it: the cli package takes operands for topics
+		DisableSliceFlagSeparator: true,                         // see split
+		ExitErrHandler:            func(*cli.Context, error) {}, // the default one calls os.Exit
+	}
+	for _, c := range app.Commands {
+		c.HideHelp = true
+		c.OnUsageError = func(c *cli.Context, err error, _ bool) error { return flagError(c.Command, err) }
+	}
+	return app
+}
+
+// runApp runs the command that args, with the program's name first, ask for.
+func runApp(ctx context.Context, app *cli.App, args []string) error {
+	args, help, err := route(app, args[1:])
+	if err != nil {
+		return err
+	}
+	if help != "" {
+		_, err := io.WriteString(app.Writer, help)
+		return err
+	}
+	return app.RunContext(ctx, append([]string{app.Name}, args...))
+}
+
+// route finds the command in args and puts its flags first, so that the cli
+// package can parse what it returns without surprises; or it returns the help
+// that was asked for.
+func route(app *cli.App, args []string) (routed []string, help string, err error) {
+	if len(args) == 0 {
+		_, _ = io.WriteString(app.ErrWriter, appHelp(app))
+		return nil, "", &usageError{err: errors.New("no command given")}
+	}
+	name, rest := args[0], args[1:]
+	if name == "help" && len(rest) > 0 {
+		name, rest = rest[0], []string{"--help"}
+	}
+	switch name {
+	case "--help", "-h", "help":
+		return nil, appHelp(app), nil
+	case "--version", "-v":
+		return []string{name}, "", nil
+	}
+	if c := app.Command(name); c != nil {
+		rest, err := arrange(c, rest)
+		if errors.Is(err, errHelp) {
+			return nil, commandHelp(c), nil
+		}
+		return append([]string{name}, rest...), "", err
+	}
+	return nil, "", unknownCommand(app, name, rest)
+}
+
+func unknownCommand(app *cli.App, name string, rest []string) error {
+	var names []string
+	for _, c := range app.Commands {
+		names = append(names, c.Name)
+	}
+	if strings.HasPrefix(name, "-") {
+		e := usagef("", "unknown flag %s", name)
+		if slices.ContainsFunc(rest, func(a string) bool { return slices.Contains(names, a) }) {
+			e.hints = append([]string{"the command comes first: aefeat COMMAND [flags] [INPUT...]"}, e.hints...)
+		}
+		return e
+	}
+	e := usagef("", "unknown command %q", name)
+	if near := nearest(name, names); near != "" {
+		e.hints = append([]string{"did you mean " + near + "?"}, e.hints...)
+	}
+	return e
+}
+
+// flagError puts the flag package's words into ours: it writes
+// `invalid value "x" for flag -hidden: parse error`.
+func flagError(command *cli.Command, err error) error {
+	text := err.Error()
+	for _, f := range command.Flags {
+		for _, name := range f.Names() {
+			text = strings.Replace(text, " for flag -"+name+":", " for flag "+spell(name)+":", 1)
+		}
+	}
+	text = strings.Replace(text, ": parse error", ": not a number", 1)
+	text = strings.Replace(text, ": value out of range", ": out of range", 1)
+	return usagef(command.Name, "%s", text)
+}
+
+// version is what the Go toolchain knows of the build: the module's version,
+// or the commit.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	if v == "" || v == "(devel)" {
+		v = "devel"
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				v += "-" + s.Value[:min(12, len(s.Value))]
+			}
+		}
+	}
+	return v
+}
+
+// isUsage reports whether err is wrong usage already, so that it is not
+// wrapped twice.
+func isUsage(err error) bool {
+	var usage *usageError
+	return errors.As(err, &usage)
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// errHelp is what arrange returns where the arguments ask for help.
+var errHelp = errors.New("help requested")
+
+// arrange puts the flags of a command before its operands, because the cli
+// package stops looking for flags at the first operand. It follows the usual
+// rules: "--" ends the flags, "-" is an operand, a flag that takes a value
+// takes the next argument whatever it looks like, unless that is itself a
+// flag of the command, which is more often a value forgotten than meant.
+func arrange(command *cli.Command, args []string) ([]string, error) {
+	var flags, operands []string
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		if arg == "--" {
+			operands = append(operands, args[i+1:]...)
+			break
+		}
+		if !strings.HasPrefix(arg, "-") || arg == "-" {
+			operands = append(operands, arg)
+			continue
+		}
+		if arg == "--help" || arg == "-h" {
+			return nil, errHelp
+		}
+		written, _, hasValue := strings.Cut(arg, "=")
+		flag := lookup(command.Flags, written)
+		if flag == nil {
+			return nil, unknownFlag(command, written)
+		}
+		flags = append(flags, arg)
+		if hasValue || !takesValue(flag) {
+			continue
+		}
+		if i+1 == len(args) || args[i+1] == "--" {
+			return nil, usagef(command.Name, "flag %s needs a value", written)
+		}
+		i++
+		if next, _, _ := strings.Cut(args[i], "="); lookup(command.Flags, next) != nil {
+			e := usagef(command.Name, "flag %s needs a value, but %s follows", written, next)
+			e.hints = append(e.hints, "if "+next+" is the value, write "+written+"="+args[i])
+			return nil, e
+		}
+		flags = append(flags, args[i])
+	}
+	return slices.Concat(flags, []string{"--"}, operands), nil
+}
+
+// spell writes the name of a flag as it stands on a command line.
+func spell(name string) string {
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
+}
+
+// lookup finds the flag that was written so.
+func lookup(flags []cli.Flag, written string) cli.Flag {
+	for _, f := range flags {
+		for _, name := range f.Names() {
+			if spell(name) == written {
+				return f
+			}
+		}
+	}
+	return nil
+}
+
+func takesValue(f cli.Flag) bool {
+	d, ok := f.(cli.DocGenerationFlag)
+	return ok && d.TakesValue()
+}
+
+func unknownFlag(command *cli.Command, written string) error {
+	e := usagef(command.Name, "unknown flag %s", written)
+	var names []string
+	for _, f := range command.Flags {
+		for _, name := range f.Names() {
+			names = append(names, spell(name))
+		}
+	}
+	// -hidden, as Go programs write it, and --o
+	if near := nearest("--"+strings.TrimLeft(written, "-"), names); near != "" {
+		e.hints = append([]string{"did you mean " + near + "?"}, e.hints...)
+	}
+	return e
+}
+
+// nearest returns the candidate that a slip of the fingers would turn into
+// word, or "" if none is close: at most one edit for every three letters.
+func nearest(word string, candidates []string) string {
+	best, least := "", len(strings.TrimLeft(word, "-"))/3+1
+	for _, c := range candidates {
+		if d := edits(word, c); d < least {
+			best, least = c, d
+		}
+	}
+	return best
+}
+
+// edits is the Levenshtein distance between two strings, in bytes.
+func edits(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			substitute := diagonal
+			if a[i] != b[j] {
+				substitute++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(substitute, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

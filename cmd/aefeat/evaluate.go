@@ -1,0 +1,114 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/urfave/cli/v2"
+
+	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/stage"
+)
+
+func evaluateCommand(ui *console) *cli.Command {
+	return &cli.Command{
+		Name:      "evaluate",
+		Usage:     "print the cost of a model on data, by term",
+		UsageText: "aefeat evaluate -m MODEL [flags] [INPUT...]",
+		Description: `Rows are fed clean, without corruption, and judged by the model's own objective. A
+unit is dead if its code stays within 1% of its range over all rows. The normalised
+error is the squared error over the variance of the rows: 1 is no better than their mean.`,
+		Flags: append([]cli.Flag{
+			&cli.BoolFlag{Name: "json", Category: categoryOutput, DisableDefaultText: true, Usage: "print one line of JSON"},
+			modelFlag(),
+			spillFlag(),
+			progressFlag(),
+		}, inputFlags()...),
+		Action: func(c *cli.Context) error { return evaluate(c, ui) },
+	}
+}
+
+func evaluate(c *cli.Context, ui *console) error {
+	source, err := newSourceOptions(c, "")
+	if err != nil {
+		return err
+	}
+	m, err := requireModel(c)
+	if err != nil {
+		return err
+	}
+	src, err := source.open(c.Context, ui, c.Args().Slice())
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	columns := source.columns
+	if len(columns) == 0 {
+		columns = m.Binding.Columns
+	}
+	r, err := src.Reader(c.Context, patchColumns(src, columns))
+	if err != nil {
+		return err
+	}
+	defer r.Release()
+	p := newProgress(ui, chosen(c, "progress"))
+	defer p.clear()
+	total, _ := src.NumRows()
+	e, err := stage.Evaluate(c.Context, m, &watched{RecordReader: r, progress: p, step: step{Phase: "evaluate", Total: total}},
+		stage.EvaluateConfig{Columns: source.columns, Skip: source.skip, PixelMax: source.pixelMax})
+	if err != nil {
+		return src.Locate(err)
+	}
+	p.clear()
+	if e.Skipped > 0 {
+		ui.warnf("skipped %s", plural(e.Skipped, "bad row"))
+	}
+	if c.Bool("json") {
+		return json.NewEncoder(ui.out).Encode(e.Evaluation)
+	}
+	return printEvaluation(ui.out, e)
+}
+
+// patchColumns resolves the columns of the patch to those to read. Where they
+// cannot be resolved all are read, and whoever binds them says what is wrong.
+func patchColumns(src *arrowio.Source, columns []string) []string {
+	b, err := arrowio.Bind(src.Schema(), arrowio.BindOptions{Columns: columns})
+	if err != nil {
+		return nil
+	}
+	return b.Columns()
+}
+
+func printEvaluation(w io.Writer, e stage.Evaluation) error {
+	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	fmt.Fprintf(t, "rows\t%d\n", e.Rows)
+	fmt.Fprintf(t, "reconstruction\t%.6g\n", e.Cost.Reconstruction)
+	fmt.Fprintf(t, "weight decay\t%.6g\n", e.Cost.WeightDecay)
+	fmt.Fprintf(t, "sparsity\t%.6g\n", e.Cost.Sparsity)
+	fmt.Fprintf(t, "contraction\t%.6g\n", e.Cost.Contraction)
+	fmt.Fprintf(t, "total cost\t%.6g\n", e.Cost.Total)
+	a := e.MeanActivation
+	fmt.Fprintf(t, "mean activation\t%.4g, of units %.4g to %.4g\n", a.Mean, a.Min, a.Max)
+	fmt.Fprintf(t, "dead units\t%d\n", e.DeadUnits)
+	fmt.Fprintf(t, "normalised error\t%.4g\n", e.NMSE)
+	return t.Flush()
+}
+
+// watched tells a progress of the rows that a reader delivers.
+type watched struct {
+	array.RecordReader
+	progress *progress
+	step     step
+}
+
+func (w *watched) Next() bool {
+	if !w.RecordReader.Next() {
+		return false
+	}
+	w.step.Rows += w.RecordBatch().NumRows()
+	w.progress.show(w.step)
+	return true
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestParseSize(t *testing.T) {
+	for _, test := range []struct {
+		text string
+		want int64 // 0: an error
+	}{
+		{"1", 1},
+		{"268435456", 1 << 28},
+		{"256MiB", 1 << 28},
+		{"256 mib", 1 << 28},
+		{"256M", 1 << 28},
+		{"4GiB", 4 << 30},
+		{"4g", 4 << 30},
+		{"1.5k", 1536},
+		{"2TiB", 2 << 40},
+		{"1e9", 1e9},
+		{"1E3", 1000},
+		{"4GB", 4e9},
+		{"16kB", 16000},
+		{"100B", 100},
+		{"9007199254740993", 1<<53 + 1},
+		{"", 0},
+		{"MiB", 0},
+		{"0", 0},
+		{"0.5", 0},
+		{"-1", 0},
+		{"-1GiB", 0},
+		{"12 XiB", 0},
+		{"nan", 0},
+		{"inf", 0},
+		{"1e30", 0},
+		{"9000000TiB", 0},
+	} {
+		got, err := parseSize(test.text)
+		if got != test.want || (err != nil) != (test.want == 0) {
+			t.Errorf("%q: got %d, error %v, want %d", test.text, got, err, test.want)
+		}
+	}
+}
+
+func TestFormatSize(t *testing.T) {
+	for n, want := range map[int64]string{1: "1 B", 1023: "1023 B", 1 << 30: "1 GiB", 1536: "1.5 KiB", 5 << 42: "20 TiB"} {
+		if got := formatSize(n); got != want {
+			t.Errorf("%d: got %q, want %q", n, got, want)
+		}
+		if back, err := parseSize(want); back != n || err != nil {
+			t.Errorf("%q does not read back: %d, %v", want, back, err)
+		}
+	}
+}
+
+func TestSplit(t *testing.T) {
+	if got, want := split(`label,a\,b,c`), []string{"label", "a,b", "c"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

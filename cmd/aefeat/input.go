@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/aefeat/aefeat/arrowio"
+)
+
+// sourceOptions are what the input flags say.
+type sourceOptions struct {
+	command         string
+	columns         []string
+	skip            bool
+	pixelMax        float64
+	allowMissingEOS bool
+	spillDir        string
+	rewindable      bool // the input will be read twice
+}
+
+// newSourceOptions reads the input flags of a command whose output goes to
+// output, "" if it has none. The errors are usage errors.
+func newSourceOptions(c *cli.Context, output string) (sourceOptions, error) {
+	o := sourceOptions{
+		command:         c.Command.Name,
+		columns:         columns(c),
+		skip:            chosen(c, "on-bad-row") == "skip",
+		pixelMax:        c.Float64("pixel-max"),
+		allowMissingEOS: c.Bool("allow-missing-eos"),
+		spillDir:        c.String("spill-dir"),
+	}
+	if c.IsSet("pixel-max") && !(o.pixelMax > 0 && o.pixelMax <= math.MaxFloat32) {
+		return o, usagef(o.command, "--pixel-max %v is not a positive number", o.pixelMax)
+	}
+	if o.spillDir == "" {
+		o.spillDir = besideOutput(output)
+	}
+	return o, nil
+}
+
+// open opens the inputs; without any, standard input.
+func (o sourceOptions) open(ctx context.Context, ui *console, inputs []string) (*arrowio.Source, error) {
+	stdin := len(inputs) == 0
+	for _, name := range inputs {
+		if name == "-" && stdin {
+			return nil, usagef(o.command, "standard input cannot be read twice")
+		}
+		stdin = stdin || name == "-"
+	}
+	if stdin && isTerminal(ui.in) {
+		return nil, usagef(o.command, "no input: name a file, or send data to standard input")
+	}
+	return arrowio.Open(inputs, arrowio.OpenOptions{
+		Stdin:           interruptible(ctx, ui.in),
+		SpoolDir:        o.spillDir,
+		Rewindable:      o.rewindable,
+		AllowMissingEOS: o.allowMissingEOS,
+	})
+}
+
+// besideOutput is the folder of an output file, where there should be room for
+// what does not fit in memory: "", the system's folder for temporary files,
+// if the output is no regular file.
+func besideOutput(output string) string {
+	if output == "" || output == "-" {
+		return ""
+	}
+	if info, err := os.Stat(output); err == nil && !info.Mode().IsRegular() {
+		return ""
+	}
+	return filepath.Dir(output)
+}
+
+// folderOf is the folder that "" stands for, or dir.
+func folderOf(dir string) string {
+	if dir == "" {
+		return os.TempDir()
+	}
+	return dir
+}
+
+func memoryHint(dir string) string {
+	return dir + " is kept in memory by the system: name a folder on a disk with --spill-dir"
+}
+
+// interruptible returns a reader of the pipe or device in whose Read ends with
+// ctx, though nobody ever writes to the pipe. A regular file, which never
+// makes its reader wait, is returned as it is: it can be sought in.
+func interruptible(ctx context.Context, in io.Reader) io.Reader {
+	if f, ok := in.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			return in
+		}
+	}
+	return &pump{ctx: ctx, in: in}
+}
+
+// pump reads on a goroutine of its own. Nothing can end that goroutine while
+// it waits for its pipe; it ends with the program.
+type pump struct {
+	ctx    context.Context
+	in     io.Reader
+	full   chan chunk  // what was read
+	empty  chan []byte // buffers to read into
+	chunk  chunk       // at hand
+	unread []byte      // of chunk
+}
+
+type chunk struct {
+	data []byte
+	err  error
+}
+
+// pumpBytes is the size of the largest pipe that an unprivileged user of Linux
+// can have.
+const pumpBytes = 1 << 20
+
+func (p *pump) Read(dst []byte) (int, error) {
+	if p.full == nil {
+		p.full, p.empty = make(chan chunk), make(chan []byte, 2)
+		p.empty <- make([]byte, pumpBytes)
+		p.empty <- make([]byte, pumpBytes)
+		go p.run()
+	}
+	for len(p.unread) == 0 {
+		if p.chunk.err != nil {
+			return 0, p.chunk.err
+		}
+		if p.chunk.data != nil {
+			p.empty <- p.chunk.data[:cap(p.chunk.data)]
+			p.chunk = chunk{}
+		}
+		select {
+		case p.chunk = <-p.full:
+			p.unread = p.chunk.data
+		case <-p.ctx.Done():
+			p.chunk.err = p.ctx.Err()
+		}
+	}
+	n := copy(dst, p.unread)
+	p.unread = p.unread[n:]
+	return n, nil
+}
+
+func (p *pump) run() {
+	for buffer := range p.empty {
+		n, err := p.in.Read(buffer)
+		select {
+		case p.full <- chunk{buffer[:n], err}:
+		case <-p.ctx.Done():
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,90 @@
+// Command aefeat learns features from image patches in Parquet and Arrow.
+//
+//	aefeat fit       [flags] [INPUT...]   train, and write a model
+//	aefeat transform [flags] [INPUT...]   add the features of a model to every row
+//	aefeat evaluate  [flags] [INPUT...]   the cost of a model on data, by term
+//	aefeat inspect   FILE                 what a model file or a data file holds
+//	aefeat demo                           all of it on embedded digits
+//
+// Each command describes its flags with --help. Without INPUT, or with "-", a
+// command reads standard input; without -o, or with "-o -", it writes standard
+// output. Flags may stand before or after inputs.
+//
+// # Exit status
+//
+//	0    done
+//	1    failed: the data, a file or the machine is at fault; nothing half-written is left
+//	2    wrong usage
+//	130  interrupted (SIGINT)
+//	143  terminated (SIGTERM)
+//	141  the reader of standard output went away
+//
+// # Signals
+//
+// The first signal stops the work and removes what was being written; a
+// second one ends the program at once. A hangup is treated likewise (129)
+// unless it is ignored, as under nohup.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// grace is how long a cancelled command may take to clean up. It is enough to
+// finish a batch, and short for a person who pressed Ctrl-C; it is spent only
+// when a read or write on a pipe that nobody serves cannot be interrupted.
+// Nothing is left behind even then: files under construction have no name
+// yet.
+const grace = 2 * time.Second
+
+func main() {
+	os.Exit(run(os.Args))
+}
+
+// run is the one place where errors become exit statuses.
+func run(args []string) int {
+	ui := &console{in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	ctx, stop := cancelOnSignal(context.Background(), ui)
+	defer stop()
+	return finish(ctx, ui, runApp(ctx, newApp(ui), args))
+}
+
+// cancelOnSignal returns a context that ends, with a *signalError as its
+// cause, when the user or the system asks the program to end. A second signal,
+// or the end of the grace, exits there and then.
+func cancelOnSignal(ctx context.Context, ui *console) (_ context.Context, stop func()) {
+	// Ignored, SIGPIPE comes back as EPIPE from the write, so that there is
+	// a chance to clean up.
+	signal.Ignore(syscall.SIGPIPE)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(signals, syscall.SIGHUP)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	done := make(chan struct{})
+	go func() {
+		select {
+		case s := <-signals:
+			cause := &signalError{s}
+			cancel(cause)
+			select {
+			case s := <-signals:
+				os.Exit((&signalError{s}).status())
+			case <-time.After(grace):
+				os.Exit(finish(ctx, ui, cause))
+			case <-done:
+			}
+		case <-done:
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(done)
+		cancel(nil)
+	}
+}

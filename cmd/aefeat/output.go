@@ -1,0 +1,219 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/urfave/cli/v2"
+
+	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/stage"
+)
+
+// nameOf names an output for people.
+func nameOf(output string) string {
+	if output == "-" {
+		return "standard output"
+	}
+	return output
+}
+
+// sameOutput reports whether two outputs would overwrite each other.
+func sameOutput(a, b string) bool {
+	if a == b {
+		return true
+	}
+	x, errX := filepath.Abs(a)
+	y, errY := filepath.Abs(b)
+	return a != "-" && b != "-" && errX == nil && errY == nil && x == y
+}
+
+// refuseTerminal returns a usage error where binary output would fill a
+// person's screen.
+func refuseTerminal(ui *console, command, what, output string) error {
+	if output == "-" && isTerminal(ui.out) {
+		return usagef(command, "refusing to write %s to the terminal: name a file with -o, or send standard output elsewhere", what)
+	}
+	return nil
+}
+
+// modelFile is where a model goes.
+type modelFile struct {
+	io.Writer
+	file *arrowio.File // nil: standard output
+}
+
+// createModel opens the output for a model. Nothing appears there before
+// writeModel.
+func createModel(ui *console, output string) (*modelFile, error) {
+	if output == "-" {
+		return &modelFile{ui.out, nil}, nil
+	}
+	f, err := arrowio.CreateFile(output)
+	if err != nil {
+		return nil, err
+	}
+	return &modelFile{f, f}, nil
+}
+
+// Abort leaves nothing of a file that was not committed.
+func (f *modelFile) Abort() {
+	if f.file != nil {
+		_ = f.file.Abort() // there is an error already, or nothing to abort
+	}
+}
+
+// writeModel writes a model and commits its file.
+func writeModel(f *modelFile, m *model.Model) error {
+	w := bufio.NewWriter(f)
+	_, err := m.WriteTo(w)
+	if err == nil {
+		err = w.Flush()
+	}
+	if err == nil && f.file != nil {
+		err = f.file.Commit()
+	}
+	if err != nil {
+		return fmt.Errorf("writing the model: %w", err)
+	}
+	return nil
+}
+
+// readModel reads a model file; bare allows one with tensors only.
+func readModel(name string, bareToo bool) (m *model.Model, bare bool, err error) {
+	if name == "-" {
+		return nil, false, usagef("", "a model is not read from standard input, which is for data")
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, false, err
+	}
+	defer f.Close()
+	m, bare, err = model.ReadTensors(bufio.NewReaderSize(f, 1<<20))
+	if err == nil && bare && !bareToo {
+		err = &hintedError{errors.New("bare tensors, without the settings of a model"),
+			"make a model of them with 'aefeat fit --init " + name + " --epochs 0 -o MODEL'"}
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("%s: %w", name, err)
+	}
+	return m, bare, nil
+}
+
+// requireModel reads the file that -m names.
+func requireModel(c *cli.Context) (*model.Model, error) {
+	name := c.String("model")
+	if name == "" {
+		return nil, usagef(c.Command.Name, "no model: name the file that fit has written with -m")
+	}
+	if name == "-" {
+		return nil, usagef(c.Command.Name, "a model is not read from standard input, which is for data")
+	}
+	m, _, err := readModel(name, false)
+	return m, err
+}
+
+// features says how rows with codes are written.
+type features struct {
+	config stage.TransformConfig
+	format arrowio.Format
+}
+
+func newFeatures(c *cli.Context) (features, error) {
+	f := features{
+		config: stage.TransformConfig{
+			Columns:  columns(c),
+			Skip:     chosen(c, "on-bad-row") == "skip",
+			PixelMax: c.Float64("pixel-max"),
+			Layout:   chosen(c, "layout"),
+			Prefix:   c.String("prefix"),
+			Keep:     keep(c),
+		},
+		format: arrowio.Format(chosen(c, "format")),
+	}
+	if f.config.Prefix == "" {
+		return f, usagef(c.Command.Name, "--prefix is empty: columns need a name")
+	}
+	return f, nil
+}
+
+// check finds out, as far as that is possible without a row, whether the
+// features of m for data of the given schema can be written to output.
+func (f features) check(m *model.Model, schema *arrow.Schema, output string) error {
+	t, err := stage.NewTransformer(m, schema, f.config)
+	if err != nil {
+		return err
+	}
+	if info, err := os.Stat(output); output == "-" || err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		output = os.DevNull // a pipe or device must not be opened twice
+	}
+	w, err := arrowio.Create(output, t.Schema(), arrowio.WriteOptions{Format: f.format})
+	if err != nil {
+		return err
+	}
+	return w.Abort()
+}
+
+// write adds the codes of m to all rows of src and writes them to output.
+func (f features) write(ctx context.Context, ui *console, p *progress, src *arrowio.Source, m *model.Model, output string) error {
+	defer p.clear()
+	t, err := stage.NewTransformer(m, src.Schema(), f.config)
+	if err != nil {
+		return err
+	}
+	w, err := arrowio.Create(output, t.Schema(), arrowio.WriteOptions{Format: f.format, Stdout: ui.out})
+	if err != nil {
+		return err
+	}
+	defer w.Abort() // after Close it does nothing
+	r, err := src.Reader(ctx, f.projection(t))
+	if err != nil {
+		return err
+	}
+	defer r.Release()
+	total, _ := src.NumRows()
+	report, err := stage.Transform(ctx, m, r, &counted{w: w, progress: p, step: step{Phase: "transform", Total: total}}, f.config)
+	if err != nil {
+		return src.Locate(err)
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	lines := []string{fmt.Sprintf("wrote %s with %d features to %s", plural(report.Rows, "row"), m.Hidden, nameOf(output))}
+	if report.Skipped > 0 {
+		lines = append(lines, fmt.Sprintf("skipped %s: their features are null", plural(report.Skipped, "bad row")))
+	}
+	p.finish(map[string]any{"command": "transform", "rows": report.Rows, "skipped": report.Skipped}, lines...)
+	return nil
+}
+
+// projection names the columns to read: nil for all.
+func (f features) projection(t *stage.Transformer) []string {
+	if f.config.Keep == nil {
+		return nil
+	}
+	return append(t.Columns(), f.config.Keep...)
+}
+
+// counted tells a progress of the rows that go through to w.
+type counted struct {
+	w        stage.Writer
+	progress *progress
+	step     step
+}
+
+func (c *counted) Write(rec arrow.RecordBatch) error {
+	err := c.w.Write(rec)
+	if err == nil {
+		c.step.Rows += rec.NumRows()
+		c.progress.show(c.step)
+	}
+	return err
+}

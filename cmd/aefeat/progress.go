@@ -1,0 +1,257 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+)
+
+// The values of --progress.
+const (
+	progressAuto  = "auto"
+	progressBar   = "bar"
+	progressPlain = "plain"
+	progressJSON  = "json"
+	progressNone  = "none"
+)
+
+// redrawEvery keeps a bar calm for the eye and free of cost: ten times a
+// second looks like motion.
+const redrawEvery = time.Second / 10
+
+// reportEvery is how often --progress json tells of rows inside an epoch.
+const reportEvery = time.Second
+
+// progress shows how far a command has come, in the way --progress asks for.
+// It is safe for concurrent use.
+type progress struct {
+	mode  string
+	ui    *console
+	now   func() time.Time // a test has its own clock
+	width func() int
+
+	mu      sync.Mutex
+	started time.Time // of the phase or epoch
+	phase   string
+	epoch   int
+	shown   time.Time // when the bar or a report was last shown
+	drawn   bool      // the bar is on the screen
+}
+
+// step is a moment of a command's work.
+type step struct {
+	Phase  string // "fit", "transform", ...
+	Epoch  int    // counted from 1; 0 where there are none
+	Epochs int
+	Rows   int64 // done in this epoch
+	Total  int64 // rows that this epoch has; 0: unknown
+	Cost   float64
+	Mean   float64 // rhohat's mean over the units
+}
+
+func newProgress(ui *console, mode string) *progress {
+	if mode == progressAuto {
+		mode = progressPlain
+		if isTerminal(ui.err) && os.Getenv("TERM") != "dumb" {
+			mode = progressBar
+		}
+	}
+	return &progress{mode: mode, ui: ui, now: time.Now, width: func() int { return terminalWidth(ui.err) }}
+}
+
+// show tells of a step, if it is time to.
+func (p *progress) show(s step) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now()
+	if s.Phase != p.phase || s.Epoch != p.epoch {
+		p.phase, p.epoch, p.started = s.Phase, s.Epoch, now
+	}
+	switch {
+	case p.mode == progressBar && now.Sub(p.shown) >= redrawEvery:
+		fmt.Fprintf(p.ui.err, "\r%s\x1b[K", s.bar(p.rate(s.Rows), p.width()))
+		p.shown, p.drawn = now, true
+	case p.mode == progressJSON && now.Sub(p.shown) >= reportEvery:
+		p.event(s.event("progress", p.rate(s.Rows)))
+		p.shown = now
+	}
+}
+
+// endEpoch tells that the epoch of s is over.
+func (p *progress) endEpoch(s step, detail map[string]any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	rate := p.rate(s.Rows)
+	switch p.mode {
+	case progressPlain:
+		p.ui.printf("epoch %d/%d: %s, %s rows/s, cost %.5g, mean activation %.4g",
+			s.Epoch, s.Epochs, plural(s.Rows, "row"), round(rate), s.Cost, s.Mean)
+	case progressJSON:
+		event := s.event("epoch", rate)
+		for name, value := range detail {
+			event[name] = value
+		}
+		p.event(event)
+	}
+}
+
+// finish erases the bar and prints the lines of a report, or under
+// --progress json the event in their place.
+func (p *progress) finish(event map[string]any, lines ...string) {
+	p.clear()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mode == progressJSON {
+		event["event"] = "done"
+		p.event(event)
+		return
+	}
+	for _, line := range lines {
+		p.ui.printf("%s", line)
+	}
+}
+
+// clear erases the bar.
+func (p *progress) clear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.drawn {
+		fmt.Fprint(p.ui.err, "\r\x1b[K")
+		p.drawn = false
+	}
+}
+
+// rate returns rows a second since the epoch began, 0 if it just did.
+func (p *progress) rate(rows int64) float64 {
+	if elapsed := p.now().Sub(p.started).Seconds(); elapsed > 0 {
+		return float64(rows) / elapsed
+	}
+	return 0
+}
+
+func (p *progress) event(event map[string]any) {
+	line, err := json.Marshal(event)
+	if err != nil {
+		panic("progress event that is not JSON: " + err.Error())
+	}
+	fmt.Fprintf(p.ui.err, "%s\n", line)
+}
+
+func (s step) event(name string, rate float64) map[string]any {
+	e := map[string]any{"event": name, "phase": s.Phase, "rows": s.Rows, "rows_per_second": math.Round(rate)}
+	if s.Epochs > 0 {
+		e["epoch"], e["epochs"] = s.Epoch, s.Epochs
+		e["cost"], e["mean_activation"] = number(s.Cost), number(s.Mean)
+	}
+	if s.Total > 0 {
+		e["total_rows"] = s.Total
+	}
+	return e
+}
+
+// number is x where JSON can hold it, and null where it cannot.
+func number(x float64) any {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return nil
+	}
+	return x
+}
+
+// bar draws s on one line of at most width-1 columns, so that no terminal
+// wraps it. What matters least goes first where there is little room.
+func (s step) bar(rate float64, width int) string {
+	head := s.Phase
+	if s.Epochs > 0 {
+		head = fmt.Sprintf("epoch %d/%d", s.Epoch, s.Epochs)
+	}
+	var left, cost, mean string
+	speed := round(rate) + " rows/s"
+	if s.Epochs > 0 && s.Rows > 0 {
+		cost = fmt.Sprintf("cost %.4g", s.Cost)
+		mean = fmt.Sprintf("rhohat %.3f", s.Mean)
+	}
+	done := plural(s.Rows, "row")
+	if s.Total > 0 {
+		done = fmt.Sprintf("%3.0f%%", math.Floor(100*min(1, float64(s.Rows)/float64(s.Total))))
+		if rate > 0 {
+			left = clock(s.remaining()/rate) + " left"
+		}
+	}
+	const minBar = 6 // cells; leaves room for all the rest on 80 columns
+	frame := 0
+	if s.Total > 0 {
+		frame = len("  []") + minBar
+	}
+	fixed := func() int {
+		n := len(head)
+		for _, part := range []string{done, speed, cost, mean, left} {
+			if part != "" {
+				n += 2 + utf8.RuneCountInString(part)
+			}
+		}
+		return n
+	}
+	room := func() int { return width - 1 - fixed() }
+	for _, part := range []*string{&mean, &speed, &cost, &left} {
+		if room() < frame {
+			*part = ""
+		}
+	}
+	line := head
+	if cells := min(room()-len("  []"), 40); s.Total > 0 && cells >= minBar {
+		full := int(float64(cells) * min(1, float64(s.Rows)/float64(s.Total)))
+		line += "  [" + strings.Repeat("=", full) + strings.Repeat(" ", cells-full) + "]"
+	}
+	for _, part := range []string{done, speed, cost, mean, left} {
+		if part != "" {
+			line += "  " + part
+		}
+	}
+	if len(line) > width-1 {
+		line = line[:max(0, width-1)]
+	}
+	return line
+}
+
+// remaining is how many rows there are to go, over all epochs.
+func (s step) remaining() float64 {
+	rows := float64(s.Total - s.Rows)
+	if s.Epochs > s.Epoch {
+		rows += float64(s.Epochs-s.Epoch) * float64(s.Total)
+	}
+	return max(0, rows)
+}
+
+// clock writes seconds as 0:42, 12:05 or 3:04:05.
+func clock(seconds float64) string {
+	if !(seconds < 100*3600) {
+		return ">100 h"
+	}
+	s := int(math.Round(seconds))
+	if s < 3600 {
+		return fmt.Sprintf("%d:%02d", s/60, s%60)
+	}
+	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
+}
+
+// round writes a number with three digits: 61.2k.
+func round(x float64) string {
+	suffix := ""
+	for _, s := range []string{"k", "M", "G"} {
+		if x < 999.5 {
+			break
+		}
+		x, suffix = x/1000, s
+	}
+	digits := 0
+	if suffix != "" && x < 99.5 {
+		digits = 1
+	}
+	return strconv.FormatFloat(x, 'f', digits, 64) + suffix
+}

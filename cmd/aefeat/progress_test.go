@@ -1,0 +1,130 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+func TestBar(t *testing.T) {
+	s := step{Phase: "fit", Epoch: 2, Epochs: 5, Rows: 2150, Total: 5000, Cost: 20.6134, Mean: 0.10249}
+	for _, test := range []struct {
+		width int
+		want  string
+	}{
+		{120, "epoch 2/5  [=================                       ]   43%  61.2k rows/s  cost 20.61  rhohat 0.102  0:00 left"},
+		{80, "epoch 2/5  [===      ]   43%  61.2k rows/s  cost 20.61  rhohat 0.102  0:00 left"},
+		{60, "epoch 2/5  [=======          ]   43%  cost 20.61  0:00 left"},
+		{45, "epoch 2/5  [======        ]   43%  0:00 left"},
+		{20, "epoch 2/5   43%"},
+		{10, "epoch 2/5"},
+		{1, ""},
+	} {
+		if got := s.bar(61234, test.width); got != test.want {
+			t.Errorf("width %d:\ngot  %q\nwant %q", test.width, got, test.want)
+		}
+	}
+	for width := range 200 {
+		for _, s := range []step{s, {Phase: "transform", Rows: 1e12}, {Phase: "transform", Rows: 5, Total: 3}, {Phase: "fit", Epoch: 1, Epochs: 400, Cost: math.NaN()}} {
+			if n := utf8.RuneCountInString(s.bar(1e6, width)); n > max(0, width-1) {
+				t.Errorf("width %d: %d columns", width, n)
+			}
+		}
+	}
+	unknown := step{Phase: "fit", Epoch: 1, Epochs: 5, Rows: 1234567, Cost: 20, Mean: 0.1}.bar(1000, 120)
+	if strings.Contains(unknown, "left") || !strings.Contains(unknown, "1,234,567 rows") {
+		t.Errorf("time left where the rows are not known: %q", unknown)
+	}
+}
+
+func TestTimeLeft(t *testing.T) {
+	// Half an epoch of 1,000 rows and three whole ones at 100 rows/s.
+	s := step{Phase: "fit", Epoch: 2, Epochs: 5, Rows: 500, Total: 1000}
+	if bar := s.bar(100, 120); !strings.HasSuffix(bar, "0:35 left") {
+		t.Errorf("got %q", bar)
+	}
+	for seconds, want := range map[float64]string{0: "0:00", 59.6: "1:00", 725: "12:05", 11045: "3:04:05", 1e9: ">100 h", math.NaN(): ">100 h"} {
+		if got := clock(seconds); got != want {
+			t.Errorf("%v s: got %q, want %q", seconds, got, want)
+		}
+	}
+}
+
+// clockwork is a progress on a clock that a test moves.
+func clockwork(mode string) (*progress, *bytes.Buffer, *time.Time) {
+	var out bytes.Buffer
+	now := time.Unix(1e9, 0)
+	p := newProgress(&console{err: &out}, mode)
+	p.now = func() time.Time { return now }
+	p.width = func() int { return 80 }
+	return p, &out, &now
+}
+
+func TestBarIsCalmAndErased(t *testing.T) {
+	p, out, now := clockwork(progressBar)
+	for i := range 1000 { // a batch a millisecond for a second
+		p.show(step{Phase: "fit", Epoch: 1, Epochs: 2, Rows: int64(i), Total: 1000})
+		*now = now.Add(time.Millisecond)
+	}
+	if n := strings.Count(out.String(), "\r"); n != 10 {
+		t.Errorf("drawn %d times in a second", n)
+	}
+	p.finish(nil, "done")
+	if !strings.HasSuffix(out.String(), "\r\x1b[Kaefeat: done\n") {
+		t.Errorf("the bar is not erased: %q", out)
+	}
+	out.Reset()
+	p.clear()
+	if out.Len() > 0 {
+		t.Errorf("erased twice: %q", out)
+	}
+}
+
+func TestPlainProgress(t *testing.T) {
+	p, out, now := clockwork(progressPlain)
+	s := step{Phase: "fit", Epoch: 1, Epochs: 2, Rows: 1, Total: 5000}
+	p.show(s)
+	*now = now.Add(2 * time.Second)
+	s.Rows, s.Cost, s.Mean = 5000, 20.6134, 0.10249
+	p.show(s)
+	p.endEpoch(s, nil)
+	if got, want := out.String(), "aefeat: epoch 1/2: 5,000 rows, 2.5k rows/s, cost 20.613, mean activation 0.1025\n"; got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
+func TestJSONProgress(t *testing.T) {
+	p, out, now := clockwork(progressJSON)
+	s := step{Phase: "fit", Epoch: 1, Epochs: 2, Rows: 100, Cost: math.Inf(1)}
+	for range 21 {
+		p.show(s)
+		*now = now.Add(time.Second / 10)
+	}
+	p.endEpoch(s, map[string]any{"cost": 3.5})
+	p.finish(map[string]any{"rows": 7})
+	var events []string
+	for line := range strings.Lines(out.String()) {
+		var e map[string]any
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		events = append(events, e["event"].(string))
+	}
+	if got, want := strings.Join(events, " "), "progress progress progress epoch done"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestNoProgress(t *testing.T) {
+	p, out, _ := clockwork(progressNone)
+	s := step{Phase: "fit", Epoch: 1, Epochs: 2, Rows: 100}
+	p.show(s)
+	p.endEpoch(s, nil)
+	if out.Len() > 0 {
+		t.Errorf("got %q", out)
+	}
+}

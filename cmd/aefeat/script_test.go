@@ -1,0 +1,432 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/ipc"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/aefeat/aefeat/testdata"
+)
+
+// TestMain makes the test binary stand in for aefeat, real main and all.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"aefeat": main})
+}
+
+// TestScript runs the scripts in testdata. Beside the usual commands they
+// have:
+//
+//	status N COMMAND...      run a command, which must exit with status N
+//	patches FILE [KEY=VALUE...]  make a data file; see patchSpec
+//	digits TRAIN TEST        write the embedded digits
+//	weights FILE n h [tied]  make a safetensors file of bare tensors
+//	rows FILE                print the rows of a data file as JSON lines
+//	cut FILE BYTES           cut a file to its first, or with a minus but its last, bytes
+//	flip FILE OFFSET         turn a bit of a byte over; negative offsets count from the end
+//	only DIR FILE...         the folder holds these files, in this order, and nothing else;
+//	                         .tmp is where TMPDIR points
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"status":  runStatus,
+			"patches": makePatches,
+			"digits":  writeDigits,
+			"weights": makeWeights,
+			"rows":    printRows,
+			"cut":     cutFile,
+			"flip":    flipBit,
+			"only":    onlyFiles,
+		},
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("GOMAXPROCS", "2") // same.txtar changes it
+			return nil
+		},
+	})
+}
+
+func runStatus(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N COMMAND...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	if err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit status %d, want %d", got, want)
+	}
+}
+
+// patchSpec is what the KEY=VALUE pairs of the patches command say.
+type patchSpec struct {
+	rows, width int
+	kind        string // element type
+	layout      string // fixed, list, columns or binary
+	format      string // parquet, arrow or stream
+	batch       int    // rows of a record batch or row group
+	first       int    // number of the first row: files with different firsts continue each other
+	column      string
+	null        int // these rows, or -1, have a null patch, a NaN, a patch that is too short,
+	nan         int
+	ragged      int
+	big         int  // and a value of 1,000
+	noEOS       bool // a stream that lacks its end marker
+}
+
+// makePatches writes a data file of smooth pseudo-random patches with the
+// columns id (int64), the patch, and label (string). It uses the Arrow
+// library only, so that nothing of ours is its own judge.
+func makePatches(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: patches FILE [KEY=VALUE...]")
+	}
+	s := patchSpec{rows: 100, width: 16, kind: "uint8", layout: "fixed", format: "parquet", batch: 5000, column: "patch", null: -1, nan: -1, ragged: -1, big: -1}
+	for _, arg := range args[1:] {
+		key, value, _ := strings.Cut(arg, "=")
+		var err error
+		switch key {
+		case "rows":
+			s.rows, err = strconv.Atoi(value)
+		case "width":
+			s.width, err = strconv.Atoi(value)
+		case "batch":
+			s.batch, err = strconv.Atoi(value)
+		case "first":
+			s.first, err = strconv.Atoi(value)
+		case "null":
+			s.null, err = strconv.Atoi(value)
+		case "nan":
+			s.nan, err = strconv.Atoi(value)
+		case "ragged":
+			s.ragged, err = strconv.Atoi(value)
+		case "big":
+			s.big, err = strconv.Atoi(value)
+		case "kind":
+			s.kind = value
+		case "layout":
+			s.layout = value
+		case "format":
+			s.format = value
+		case "column":
+			s.column = value
+		case "eos":
+			s.noEOS = value == "no"
+		default:
+			err = fmt.Errorf("unknown key %q", key)
+		}
+		ts.Check(err)
+	}
+	f, err := os.Create(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Check(s.write(f))
+	ts.Check(f.Close())
+}
+
+var elementTypes = map[string]arrow.DataType{
+	"uint8": arrow.PrimitiveTypes.Uint8, "uint16": arrow.PrimitiveTypes.Uint16, "int32": arrow.PrimitiveTypes.Int32,
+	"float32": arrow.PrimitiveTypes.Float32, "float64": arrow.PrimitiveTypes.Float64,
+}
+
+// schema returns the fields: id, the patch, label.
+func (s patchSpec) schema() *arrow.Schema {
+	element := elementTypes[s.kind]
+	fields := []arrow.Field{{Name: "id", Type: arrow.PrimitiveTypes.Int64}}
+	switch s.layout {
+	case "fixed":
+		fields = append(fields, arrow.Field{Name: s.column, Type: arrow.FixedSizeListOfNonNullable(int32(s.width), element), Nullable: s.null >= 0})
+	case "list":
+		fields = append(fields, arrow.Field{Name: s.column, Type: arrow.ListOf(element), Nullable: true})
+	case "binary":
+		fields = append(fields, arrow.Field{Name: s.column, Type: &arrow.FixedSizeBinaryType{ByteWidth: s.width}})
+	case "columns":
+		for j := range s.width {
+			fields = append(fields, arrow.Field{Name: s.column + strconv.Itoa(j), Type: element})
+		}
+	}
+	return arrow.NewSchema(append(fields, arrow.Field{Name: "label", Type: arrow.BinaryTypes.String}), nil)
+}
+
+// value is pixel j of row i, in [0, 1]: a wave whose length and phase hang on
+// the row, so that there is something to learn.
+func (s patchSpec) value(i, j int) float64 {
+	return 0.5 + 0.5*math.Sin(float64(j)*(0.2+float64(i%7)/10)+float64(i*i%31))
+}
+
+func (s patchSpec) batches(yield func(arrow.RecordBatch) error) error {
+	schema := s.schema()
+	for start := 0; start < s.rows; start += s.batch {
+		b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+		for i := start; i < min(start+s.batch, s.rows); i++ {
+			s.row(b, i)
+		}
+		rec := b.NewRecordBatch()
+		err := yield(rec)
+		rec.Release()
+		b.Release()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s patchSpec) row(b *array.RecordBuilder, i int) {
+	number := s.first + i
+	b.Field(0).(*array.Int64Builder).Append(int64(number))
+	last := b.Schema().NumFields() - 1
+	b.Field(last).(*array.StringBuilder).Append("row" + strconv.Itoa(number))
+	if s.layout == "columns" {
+		for j := range s.width {
+			if i == s.null && j == 2 {
+				b.Field(1 + j).AppendNull()
+				continue
+			}
+			s.append(b.Field(1+j), i, j)
+		}
+		return
+	}
+	if i == s.null {
+		b.Field(1).AppendNull()
+		return
+	}
+	switch b := b.Field(1).(type) {
+	case *array.FixedSizeListBuilder:
+		b.Append(true)
+		for j := range s.width {
+			s.append(b.ValueBuilder(), i, j)
+		}
+	case *array.ListBuilder:
+		b.Append(true)
+		width := s.width
+		if i == s.ragged {
+			width--
+		}
+		for j := range width {
+			s.append(b.ValueBuilder(), i, j)
+		}
+	case *array.FixedSizeBinaryBuilder:
+		pixels := make([]byte, s.width)
+		for j := range pixels {
+			pixels[j] = byte(255 * s.value(number, j))
+		}
+		b.Append(pixels)
+	}
+}
+
+func (s patchSpec) append(b array.Builder, i, j int) {
+	x := s.value(s.first+i, j)
+	if i == s.nan && j == 3 {
+		x = math.NaN()
+	}
+	if i == s.big && j == 3 {
+		x = 1000
+	}
+	switch b := b.(type) {
+	case *array.Uint8Builder:
+		b.Append(uint8(255 * x))
+	case *array.Uint16Builder:
+		b.Append(uint16(65535 * x))
+	case *array.Int32Builder:
+		if i == s.big && j == 3 {
+			x /= 255
+		}
+		b.Append(int32(255 * x))
+	case *array.Float32Builder:
+		b.Append(float32(x))
+	case *array.Float64Builder:
+		b.Append(x)
+	}
+}
+
+func (s patchSpec) write(w io.Writer) error {
+	schema := s.schema()
+	var writer interface {
+		Write(arrow.RecordBatch) error
+		Close() error
+	}
+	var err error
+	switch s.format {
+	case "parquet":
+		writer, err = pqarrow.NewFileWriter(schema, struct{ io.Writer }{w}, parquet.NewWriterProperties(parquet.WithDictionaryDefault(false)),
+			pqarrow.NewArrowWriterProperties(pqarrow.WithStoreSchema()))
+	case "arrow":
+		writer, err = ipc.NewFileWriter(w, ipc.WithSchema(schema))
+	case "stream":
+		writer = ipc.NewWriter(w, ipc.WithSchema(schema))
+	default:
+		err = fmt.Errorf("unknown format %q", s.format)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.batches(writer.Write); err != nil {
+		return err
+	}
+	if s.noEOS {
+		return nil
+	}
+	return writer.Close()
+}
+
+func writeDigits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: digits TRAIN TEST")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(testdata.DigitsTrain), 0o666))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(testdata.DigitsTest), 0o666))
+}
+
+// makeWeights writes a safetensors file with nothing but tensors, as a user
+// of another framework would.
+func makeWeights(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: weights FILE N H [tied]")
+	}
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	h, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	tensors := []struct {
+		name  string
+		shape []int
+	}{{"encoder.weight", []int{h, n}}, {"encoder.bias", []int{h}}, {"decoder.weight", []int{n, h}}, {"decoder.bias", []int{n}}}
+	header := map[string]any{}
+	var data []byte
+	for _, t := range tensors {
+		if len(args) > 3 && t.name == "decoder.weight" {
+			continue
+		}
+		start, size := len(data), 1
+		for _, d := range t.shape {
+			size *= d
+		}
+		for i := range size {
+			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(float32(0.3*math.Sin(float64(start+i)))))
+		}
+		header[t.name] = map[string]any{"dtype": "F32", "shape": t.shape, "data_offsets": []int{start, len(data)}}
+	}
+	text, err := json.Marshal(header)
+	ts.Check(err)
+	whole := binary.LittleEndian.AppendUint64(nil, uint64(len(text)))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), append(append(whole, text...), data...), 0o666))
+}
+
+// printRows prints a data file with the Arrow library alone, whatever its
+// format.
+func printRows(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: rows FILE")
+	}
+	name := ts.MkAbs(args[0])
+	f, err := os.Open(name)
+	ts.Check(err)
+	defer f.Close()
+	var magic [4]byte
+	_, err = f.ReadAt(magic[:], 0)
+	ts.Check(err)
+	print := func(rec arrow.RecordBatch) { ts.Check(array.RecordToJSON(rec, ts.Stdout())) }
+	switch string(magic[:]) {
+	case "PAR1":
+		p, err := file.NewParquetReader(f)
+		ts.Check(err)
+		r, err := pqarrow.NewFileReader(p, pqarrow.ArrowReadProperties{}, memory.DefaultAllocator)
+		ts.Check(err)
+		table, err := r.ReadTable(context.Background())
+		ts.Check(err)
+		defer table.Release()
+		tr := array.NewTableReader(table, 0)
+		defer tr.Release()
+		for tr.Next() {
+			print(tr.RecordBatch())
+		}
+	case "ARRO":
+		r, err := ipc.NewFileReader(f)
+		ts.Check(err)
+		for i := range r.NumRecords() {
+			rec, err := r.RecordBatch(i)
+			ts.Check(err)
+			print(rec)
+		}
+	default:
+		r, err := ipc.NewReader(f)
+		ts.Check(err)
+		for r.Next() {
+			print(r.RecordBatch())
+		}
+		ts.Check(r.Err())
+	}
+}
+
+func cutFile(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: cut FILE BYTES")
+	}
+	name := ts.MkAbs(args[0])
+	n, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	if n < 0 {
+		info, err := os.Stat(name)
+		ts.Check(err)
+		n += info.Size()
+	}
+	ts.Check(os.Truncate(name, n))
+}
+
+func flipBit(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: flip FILE OFFSET")
+	}
+	name := ts.MkAbs(args[0])
+	data, err := os.ReadFile(name)
+	ts.Check(err)
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	if n < 0 {
+		n += len(data)
+	}
+	data[n] ^= 0x10
+	ts.Check(os.WriteFile(name, data, 0o666))
+}
+
+// onlyFiles checks what a folder holds, hidden files included: nothing must be
+// left behind.
+func onlyFiles(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: only DIR FILE...")
+	}
+	entries, err := os.ReadDir(ts.MkAbs(args[0]))
+	ts.Check(err)
+	var have []string
+	for _, e := range entries {
+		have = append(have, e.Name())
+	}
+	if got, want := strings.Join(have, " "), strings.Join(args[1:], " "); got != want {
+		ts.Fatalf("%s holds %q, want %q", args[0], got, want)
+	}
+}

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"github.com/urfave/cli/v2"
+)
+
+func transformCommand(ui *console) *cli.Command {
+	return &cli.Command{
+		Name:      "transform",
+		Usage:     "add the features of a model to every row",
+		UsageText: "aefeat transform -m MODEL [flags] [INPUT...]",
+		Description: `Every row and column of the input stays, in order, and the hidden code is added. A row
+that --on-bad-row skip passes over gets a null code.`,
+		Flags: append([]cli.Flag{
+			outputFlag("the rows with their features"),
+			modelFlag(),
+			spillFlag(),
+			progressFlag(),
+		}, append(featureFlags(), inputFlags()...)...),
+		Action: func(c *cli.Context) error { return transform(c, ui) },
+	}
+}
+
+func transform(c *cli.Context, ui *console) error {
+	output := c.String("output")
+	if err := refuseTerminal(ui, "transform", "features", output); err != nil {
+		return err
+	}
+	f, err := newFeatures(c)
+	if err != nil {
+		return err
+	}
+	source, err := newSourceOptions(c, output)
+	if err != nil {
+		return err
+	}
+	m, err := requireModel(c)
+	if err != nil {
+		return err
+	}
+	src, err := source.open(c.Context, ui, c.Args().Slice())
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	return f.write(c.Context, ui, newProgress(ui, chosen(c, "progress")), src, m, output)
+}

@@ -1,0 +1,68 @@
+package f32
+
+const lengths = "f32: lengths do not fit"
+
+// chunk is the number of elements that one item of an elementwise job works
+// on, in whole rows: small enough to stay in a second-level cache, large
+// enough (some microseconds) to pay for handing it out. Partial sums are
+// per item, so it is part of what results depend on.
+const chunk = 16 << 10
+
+// elemArgs is one elementwise job over rows of n elements.
+type elemArgs struct {
+	kernel     *kernels
+	f          Activation
+	loss       Loss
+	n, rows    int // rows: of an item
+	x, y, z, w []float32
+	bias       []float32
+	curvature  []float32
+	u8         []uint8
+	u16        []uint16
+	half       bool
+	a, b       float32
+	step       adamStep
+	columns    []float64
+	squares    bool
+	sums       []float64 // one for each item
+}
+
+// rowsOf returns the number of rows of n elements in x.
+func rowsOf(x []float32, n int) int {
+	if len(x) == 0 {
+		return 0
+	}
+	if n <= 0 || len(x)%n != 0 {
+		panic(lengths)
+	}
+	return len(x) / n
+}
+
+// doRows runs item over all rows, some at a time.
+func (j *job) doRows(rows int, item func(*job, int)) {
+	e := &j.elem
+	e.rows = max(1, chunk/e.n)
+	j.do((rows+e.rows-1)/e.rows, item)
+}
+
+// sumRows is doRows where each item leaves a sum; it returns their total.
+func (j *job) sumRows(rows int, item func(*job, int)) float64 {
+	e := &j.elem
+	e.rows = max(1, chunk/e.n)
+	items := (rows + e.rows - 1) / e.rows
+	buffer := getSums(items)
+	e.sums = buffer.x
+	j.do(items, item)
+	var total float64
+	for _, s := range buffer.x[:items] {
+		total += s
+	}
+	sumBuffers.Put(buffer)
+	return total
+}
+
+// part returns the rows of x that belong to an item. A nil x has no parts.
+func (e *elemArgs) part(x []float32, item int) []float32 {
+	lo := item * e.rows * e.n
+	return x[lo:min(lo+e.rows*e.n, len(x))]
+}

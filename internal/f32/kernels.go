@@ -1,0 +1,36 @@
+package f32
+
+import "github.com/aefeat/aefeat/internal/cpu"
+
+// kernels is one class: what the functions of this package call.
+type kernels struct {
+	class      cpu.Class
+	rows, cols int // size of a tile of C
+
+	packN func(dst []float32, width, pitch int, src []float32, ld, cols, k int)
+	packT func(dst []float32, stride int, src []float32, ld, cols, k int)
+	tile  func(rows, cols, k int, a []float32, rowStride, kStride int, b []float32, alpha, beta float32, c []float32, ldc int)
+
+	activate    func(f Activation, z, bias []float32)
+	slope       func(f Activation, dst, a []float32)
+	hiddenDelta func(f Activation, d, a, c, k []float32, h int)
+	outputDelta func(g Activation, l Loss, u, bias, x []float32) float64
+
+	columnSums, columnSumSquares func(dst []float64, x []float32, stride, rows int)
+	sumSquares                   func(x []float32) float64
+
+	axpy     func(alpha float32, x, y []float32)
+	scale    func(alpha float32, x []float32)
+	adam     func(p, g, m, v []float32, s *adamStep)
+	momentum func(p, g, v []float32, rate, momentum float32)
+
+	fromUint8               func(dst []float32, src []uint8, scale, offset float32)
+	fromUint16, fromFloat16 func(dst []float32, src []uint16, scale, offset float32)
+	fromFloat32             func(dst, src []float32, scale, offset float32)
+
+	allFinite func(x []float32) bool
+	extremes  func(x []float32) (low, high float32)
+}
+
+// active is the class in use, the best that the processor runs. Only tests change it.
+var active = best()

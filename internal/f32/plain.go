@@ -1,0 +1,318 @@
+package f32
+
+import "math"
+
+// This file is the meaning of every kernel. Its loops round once per
+// operation, where the source has parentheses or a conversion: float32(a*b)
+// keeps compilers that could from fusing the product into a sum.
+
+// plain is the class of plain Go.
+var plain = kernels{
+	rows:  4,
+	cols:  sliver,
+	packN: packNPlain, packT: packTPlain, tile: tilePlain,
+	activate: activatePlain, slope: slopePlain,
+	hiddenDelta: hiddenDeltaPlain, outputDelta: outputDeltaPlain,
+	columnSums: columnSumsPlain, columnSumSquares: columnSumSquaresPlain, sumSquares: sumSquaresPlain,
+	axpy: axpyPlain, scale: scalePlain, adam: adamPlain, momentum: momentumPlain,
+	fromUint8: fromUint8Plain, fromUint16: fromUint16Plain, fromFloat16: fromFloat16Plain, fromFloat32: fromFloat32Plain,
+	allFinite: allFinitePlain, extremes: extremesPlain,
+}
+
+// packNPlain packs a (k,cols) matrix in tiles of width columns, pitch apart:
+// tile t has src[p ld + t width + j] at dst[t pitch + p width + j]. What the
+// last tile lacks in columns is anything. width is at most 16.
+func packNPlain(dst []float32, width, pitch int, src []float32, ld, cols, k int) {
+	for p := range k {
+		row := src[p*ld : p*ld+cols]
+		for t := 0; t*width < cols; t++ {
+			copy(dst[t*pitch+p*width:], row[t*width:min((t+1)*width, cols)])
+		}
+	}
+}
+
+// packTPlain packs a (cols,k) block: dst[p stride + j] = src[j ld + p].
+func packTPlain(dst []float32, stride int, src []float32, ld, cols, k int) {
+	for j := range cols {
+		for p, v := range src[j*ld : j*ld+k] {
+			dst[p*stride+j] = v
+		}
+	}
+}
+
+// tilePlain computes C = alpha A B + beta C for a (rows,cols) tile of C, where
+// element (i,p) of A is a[i rowStride + p kStride] and B is packed. Each
+// element's products are added in the order of p, starting from 0.
+func tilePlain(rows, cols, k int, a []float32, rowStride, kStride int, b []float32, alpha, beta float32, c []float32, ldc int) {
+	for i := range rows {
+		out := c[i*ldc : i*ldc+cols]
+		for j := 0; j < cols; j += 4 {
+			var s0, s1, s2, s3 float32
+			at, bt := i*rowStride, j
+			for range k {
+				v, w := a[at], b[bt:bt+4:bt+4]
+				s0 += float32(v * w[0])
+				s1 += float32(v * w[1])
+				s2 += float32(v * w[2])
+				s3 += float32(v * w[3])
+				at += kStride
+				bt += sliver
+			}
+			sums := [4]float32{s0, s1, s2, s3}
+			for l := range min(4, cols-j) {
+				s := float32(alpha * sums[l])
+				if beta != 0 {
+					s += float32(beta * out[j+l])
+				}
+				out[j+l] = s
+			}
+		}
+	}
+}
+
+// zMax bounds the argument of the sigmoid, which is 1 to within a float32 there.
+const zMax = 30
+
+func sigmoid(z float32) float32 {
+	t := math.Exp(-float64(min(abs(z), zMax)))
+	if z < 0 {
+		return float32(t / (1 + t))
+	}
+	return float32(1 / (1 + t))
+}
+
+func abs(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }
+
+func apply(f Activation, z float32) float32 {
+	switch f {
+	case Sigmoid:
+		return sigmoid(z)
+	case Tanh:
+		return float32(math.Tanh(float64(z)))
+	case ReLU:
+		return max(z, 0)
+	}
+	return z
+}
+
+// slope returns f'(z) and f”(z) from a = f(z).
+func slope(f Activation, a float32) (first, second float32) {
+	switch f {
+	case Sigmoid:
+		first = a * (1 - a)
+		return first, first * (1 - float32(2*a))
+	case Tanh:
+		first = 1 - float32(a*a)
+		return first, first * float32(-2*a)
+	case ReLU:
+		if a > 0 {
+			return 1, 0
+		}
+		return 0, 0
+	}
+	return 1, 0
+}
+
+func activatePlain(f Activation, z, bias []float32) {
+	for ; len(z) > 0; z = z[len(bias):] {
+		for j, b := range bias {
+			z[j] = apply(f, z[j]+b)
+		}
+	}
+}
+
+func slopePlain(f Activation, dst, a []float32) {
+	for i, v := range a {
+		dst[i], _ = slope(f, v)
+	}
+}
+
+func hiddenDeltaPlain(f Activation, d, a, c, k []float32, h int) {
+	for ; len(d) > 0; d, a = d[h:], a[h:] {
+		for j := range h {
+			first, second := slope(f, a[j])
+			s := d[j]
+			if c != nil {
+				s += c[j]
+			}
+			if k != nil {
+				s += float32(k[j] * second)
+			}
+			d[j] = s * first
+		}
+	}
+}
+
+// Sums over elements of a row are kept as 16 float64 sums, element j in sum
+// j mod 16, and added pairwise at the end: the same order in every class.
+type lanes [16]float64
+
+func (s *lanes) total() float64 {
+	for n := len(s) / 2; n > 0; n /= 2 {
+		for i := range n {
+			s[i] += s[i+n]
+		}
+	}
+	return s[0]
+}
+
+func outputDeltaPlain(g Activation, l Loss, u, bias, x []float32) float64 {
+	var sum lanes
+	for n := len(bias); len(u) > 0; u, x = u[n:], x[n:] {
+		for j, b := range bias {
+			v := u[j] + b
+			y := apply(g, v)
+			e := y - x[j]
+			if l == CrossEntropy {
+				sum[j%16] += float64(crossEntropy(v, x[j]))
+			} else {
+				sum[j%16] += float64(e) * float64(e)
+				first, _ := slope(g, y)
+				e *= first
+			}
+			u[j] = e
+		}
+	}
+	if l == CrossEntropy {
+		return sum.total()
+	}
+	return sum.total() / 2
+}
+
+// crossEntropy returns softplus(u) - x u, without the cancellation: for x in
+// [0,1] both terms are positive.
+func crossEntropy(u, x float32) float32 {
+	var s float32
+	if u > 0 {
+		s = 1
+	}
+	return float32(u*(s-x)) + float32(math.Log1p(math.Exp(-float64(abs(u)))))
+}
+
+// columnSumsPlain adds the columns of x, whose rows are stride apart, to dst.
+func columnSumsPlain(dst []float64, x []float32, stride, rows int) {
+	for i := range rows {
+		for j, v := range x[i*stride : i*stride+len(dst)] {
+			dst[j] += float64(v)
+		}
+	}
+}
+
+func columnSumSquaresPlain(dst []float64, x []float32, stride, rows int) {
+	for i := range rows {
+		for j, v := range x[i*stride : i*stride+len(dst)] {
+			dst[j] += float64(v) * float64(v)
+		}
+	}
+}
+
+func sumSquaresPlain(x []float32) float64 {
+	var sum lanes
+	for i, v := range x {
+		sum[i%16] += float64(v) * float64(v)
+	}
+	return sum.total()
+}
+
+func axpyPlain(alpha float32, x, y []float32) {
+	for i, v := range x {
+		y[i] += float32(alpha * v)
+	}
+}
+
+func scalePlain(alpha float32, x []float32) {
+	for i := range x {
+		x[i] *= alpha
+	}
+}
+
+// adamStep holds the constants of one step of Adam.
+type adamStep struct {
+	beta1, rest1 float32 // rest = 1-beta
+	beta2, rest2 float32
+	rate         float32 // learning rate / (1-beta1^step)
+	root         float32 // 1 / sqrt(1-beta2^step)
+	epsilon      float32
+}
+
+func adamPlain(p, g, m, v []float32, s *adamStep) {
+	for i, d := range g {
+		m[i] = flush(float32(s.beta1*m[i]) + float32(s.rest1*d))
+		v[i] = flush(float32(s.beta2*v[i]) + float32(s.rest2*float32(d*d)))
+		root := float32(math.Sqrt(float64(v[i])))
+		p[i] -= float32(s.rate*m[i]) / (float32(root*s.root) + s.epsilon)
+	}
+}
+
+// flush turns denormals, which processors are slow at, into 0.
+func flush(x float32) float32 {
+	if abs(x) < 0x1p-126 {
+		return 0
+	}
+	return x
+}
+
+func momentumPlain(p, g, v []float32, rate, momentum float32) {
+	for i, d := range g {
+		v[i] = float32(momentum*v[i]) + d
+		p[i] -= float32(rate * v[i])
+	}
+}
+
+func fromUint8Plain(dst []float32, src []uint8, scale, offset float32) {
+	for i, v := range src {
+		dst[i] = float32(float32(v)*scale) + offset
+	}
+}
+
+func fromUint16Plain(dst []float32, src []uint16, scale, offset float32) {
+	for i, v := range src {
+		dst[i] = float32(float32(v)*scale) + offset
+	}
+}
+
+func fromFloat16Plain(dst []float32, src []uint16, scale, offset float32) {
+	for i, v := range src {
+		dst[i] = float32(half(v)*scale) + offset
+	}
+}
+
+// half converts the bits of an IEEE 754 binary16.
+func half(h uint16) float32 {
+	sign, exponent, fraction := uint32(h>>15)<<31, uint32(h>>10&0x1f), uint32(h&0x3ff)
+	switch exponent {
+	case 0: // zero and denormals: fraction units of 2^-24
+		return math.Float32frombits(sign | math.Float32bits(float32(fraction)*0x1p-24))
+	case 0x1f:
+		return math.Float32frombits(sign | 0xff<<23 | fraction<<13)
+	}
+	return math.Float32frombits(sign | (exponent+112)<<23 | fraction<<13)
+}
+
+func fromFloat32Plain(dst, src []float32, scale, offset float32) {
+	for i, v := range src {
+		dst[i] = float32(v*scale) + offset
+	}
+}
+
+func allFinitePlain(x []float32) bool {
+	for _, v := range x {
+		if v-v != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func extremesPlain(x []float32) (low, high float32) {
+	low, high = float32(math.Inf(1)), float32(math.Inf(-1))
+	for _, v := range x {
+		if v < low {
+			low = v
+		}
+		if v > high {
+			high = v
+		}
+	}
+	return low, high
+}

@@ -1,0 +1,98 @@
+// Package internal holds the test of the import table: which package of this
+// module may know which other.
+package internal
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/aefeat/aefeat/"
+
+// mayImport is the whole table for packages outside cmd, bench and testdata,
+// which may import everything. An edge that is not here is an error, and so
+// is a package that is not here.
+var mayImport = map[string][]string{
+	"arrowio":      {},
+	"model":        {"internal/f32", "internal/rng"},
+	"stage":        {"arrowio", "model", "internal/rng", "internal/spill"},
+	"linear":       {"internal/f32", "model"},
+	"imagery":      {},
+	"internal/cpu": {},
+	"internal/f32": {"internal/cpu"},
+	"internal/rng": {},
+}
+
+// knowsNo lists libraries that a package must not import: the model knows no
+// Arrow, the kernels and the formats know nothing of each other.
+var knowsNo = map[string][]string{
+	"model":   {"github.com/apache/arrow-go", "os", "github.com/urfave/cli"},
+	"linear":  {"github.com/apache/arrow-go"},
+	"imagery": {"github.com/apache/arrow-go", "gonum.org"},
+	"arrowio": {"gonum.org"},
+	"stage":   {"gonum.org", "github.com/apache/arrow-go/v18/parquet", "github.com/apache/arrow-go/v18/arrow/ipc"},
+}
+
+func TestImportTable(t *testing.T) {
+	seen := map[string]bool{}
+	err := filepath.WalkDir("..", func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := d.Name()
+		if d.IsDir() {
+			if name == "testdata" || name == "bench" || name == "cmd" || name != ".." && strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		rel, err := filepath.Rel("..", file)
+		if err != nil {
+			return err
+		}
+		pkg := path.Dir(filepath.ToSlash(rel))
+		allowed, known := mayImport[pkg]
+		if !known {
+			t.Errorf("%s: package %s is not in the import table", rel, pkg)
+			return nil
+		}
+		seen[pkg] = true
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range parsed.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			if ours, ok := strings.CutPrefix(imported, module); ok && !slices.Contains(allowed, ours) {
+				t.Errorf("%s: %s may not import %s", rel, pkg, ours)
+			}
+			for _, foreign := range knowsNo[pkg] {
+				if imported == foreign || strings.HasPrefix(imported, foreign+"/") {
+					t.Errorf("%s: %s may not import %s", rel, pkg, imported)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pkg := range mayImport {
+		if !seen[pkg] {
+			t.Errorf("package %s of the import table does not exist", pkg)
+		}
+	}
+}

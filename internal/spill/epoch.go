@@ -1,0 +1,172 @@
+package spill
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/aefeat/aefeat/internal/rng"
+)
+
+// Bucket is some rows of an epoch. Its slices are valid, and must not be
+// changed, until the next one is asked for.
+type Bucket struct {
+	Rows   []byte  // rows of Width bytes, one after another: this bucket's, and maybe others
+	Number []int64 // their numbers
+	Order  []int32 // which of them to visit, in order
+}
+
+// Epoch yields every row once, bucket by bucket, in the order of the given
+// epoch. It may be ranged over again, and for any epochs, but not while another
+// is. The first error ends it; ctx is looked at between buckets. The next
+// bucket is read while the present one is in use, and no goroutine is left
+// when the loop ends, however it ends.
+func (s *Store) Epoch(ctx context.Context, epoch uint32) iter.Seq2[Bucket, error] {
+	if !s.sealed {
+		panic("spill: Epoch before Seal")
+	}
+	buckets := make([]int, 1<<s.bits)
+	for i := range buckets {
+		buckets[i] = i
+	}
+	r := rng.New(s.seed, rng.BucketOrder, epoch, 0)
+	r.Shuffle(len(buckets), func(i, j int) { buckets[i], buckets[j] = buckets[j], buckets[i] })
+	if s.file == nil {
+		return s.inMemory(ctx, epoch, buckets)
+	}
+	return s.fromFile(ctx, epoch, buckets)
+}
+
+func (s *Store) inMemory(ctx context.Context, epoch uint32, buckets []int) iter.Seq2[Bucket, error] {
+	return func(yield func(Bucket, error) bool) {
+		var order []int32
+		for _, b := range buckets {
+			if err := ctx.Err(); err != nil {
+				yield(Bucket{}, err)
+				return
+			}
+			order = append(order[:0], s.index[s.starts[b]:s.starts[b+1]]...)
+			s.shuffle(order, epoch, b)
+			if len(order) > 0 && !yield(Bucket{Rows: s.data, Number: s.number, Order: order}, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Store) fromFile(ctx context.Context, epoch uint32, buckets []int) iter.Seq2[Bucket, error] {
+	return func(yield func(Bucket, error) bool) {
+		slots, err := s.slots()
+		if err != nil {
+			yield(Bucket{}, err)
+			return
+		}
+		type result struct {
+			bucket Bucket
+			err    error
+		}
+		ahead := make(chan result, 1)
+		read := func(i int) {
+			bucket, err := slots[i%2].read(s, epoch, buckets[i])
+			ahead <- result{bucket, err}
+		}
+		go read(0)
+		for i := range buckets {
+			next := <-ahead
+			if next.err == nil {
+				next.err = ctx.Err()
+			}
+			if next.err != nil {
+				yield(Bucket{}, next.err)
+				return
+			}
+			more := i+1 < len(buckets)
+			if more {
+				go read(i + 1)
+			}
+			if len(next.bucket.Order) > 0 && !yield(next.bucket, nil) {
+				if more {
+					<-ahead
+				}
+				return
+			}
+		}
+	}
+}
+
+// shuffle permutes the rows of a bucket, given in the order of their numbers.
+func (s *Store) shuffle(order []int32, epoch uint32, bucket int) {
+	r := rng.New(s.seed, rng.RowOrder, epoch, uint64(bucket))
+	r.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+}
+
+// slot is the memory of one bucket that is read from the file.
+type slot struct {
+	rows   []byte // with room for the numbers of one block behind the last row
+	number []int64
+	order  []int32
+}
+
+// slots carves two slots for the largest bucket out of the memory.
+func (s *Store) slots() ([2]slot, error) {
+	rows := 0
+	for b := range 1 << s.bits {
+		n := 0
+		for _, p := range s.partsOf(b) {
+			n += p.rows
+		}
+		rows = max(rows, n)
+	}
+	slack := s.sizes.blockRows(s.width) * numberBytes
+	need := 2 * (rows*(s.width+numberBytes+indexBytes) + slack + 3*alignment)
+	if need > s.mem.size() {
+		return [2]slot{}, fmt.Errorf("memory of %d bytes is too small to hold two buckets of rows: at least %d bytes are needed", s.mem.size(), need)
+	}
+	s.mem.reset()
+	var slots [2]slot
+	for i := range slots {
+		slots[i] = slot{rows: s.mem.bytes(rows*s.width + slack), number: s.mem.int64s(rows), order: s.mem.int32s(rows)}
+	}
+	return slots, nil
+}
+
+// partsOf returns the parts that make up a bucket: several where the first
+// scattering was finer than buckets turned out to be.
+func (s *Store) partsOf(bucket int) []part {
+	finer := s.partBits - s.bits
+	return s.parts[bucket<<finer : (bucket+1)<<finer]
+}
+
+func (t *slot) read(s *Store, epoch uint32, bucket int) (Bucket, error) {
+	rows := 0
+	number := t.number[:0]
+	for _, p := range s.partsOf(bucket) {
+		for _, e := range p.extents {
+			// The next block goes over the numbers of this one.
+			buffer := t.rows[rows*s.width:][:int(e.rows)*(s.width+numberBytes)]
+			if err := s.read(e, buffer); err != nil {
+				return Bucket{}, err
+			}
+			for i := range int(e.rows) {
+				number = append(number, getNumber(buffer[int(e.rows)*s.width+i*numberBytes:]))
+			}
+			rows += int(e.rows)
+		}
+	}
+	order := t.order[:rows]
+	for i := range order {
+		order[i] = int32(i)
+	}
+	// Splitting keeps the order of rows; several parts only interleave.
+	if !slices.IsSorted(number) {
+		slices.SortFunc(order, func(a, b int32) int {
+			if number[a] < number[b] {
+				return -1
+			}
+			return 1
+		})
+	}
+	s.shuffle(order, epoch, bucket)
+	return Bucket{Rows: t.rows[:rows*s.width], Number: number, Order: order}, nil
+}

@@ -1,0 +1,364 @@
+package model
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc64"
+	"math"
+
+	"github.com/aefeat/aefeat/internal/f32"
+)
+
+// chunkRows is the number of rows whose sums are formed in float32 before
+// they are folded into float64. It is fixed, so that the sums of a pass do
+// not depend on how its rows arrive.
+const chunkRows = 4096
+
+// Accumulator gathers, in one pass over any number of rows at fixed weights,
+// what the cost over all of them and its exact gradient need.
+//
+// The sparsity term asks for rhohat, a mean over all rows, before any row's
+// share of the gradient is known. Its derivative by z_i is beta c_i f'(z_i),
+// and c_i is the same for every row, so it can wait: the pass adds up
+//
+//	S = sum_k f'(z_k) x~_k^T  (h,n)    s = sum_k f'(z_k)  (h)    A = sum_k a_k  (h)
+//
+// and the end of it adds (beta/m) diag(c) S to the gradient of W1 and
+// (beta/m) c*s to that of b1. Likewise P = sum_k f'(z_k)^2 (h) gives the part
+// of the contraction term that is not a sum over rows, (2 gamma/m) diag(P) W1.
+//
+// All of these are sums over rows: accumulators of parts of the data merge
+// into one of the whole, across goroutines, processes and machines. Rows are
+// worked on in chunks of 4,096, each folded into float64; how the rows are
+// split over calls of Add does not matter. Cost, Gradient, Merge and
+// MarshalBinary end the current chunk early.
+//
+// An Accumulator reads the model, whose weights must stay as they are until
+// the pass is over. It is not safe for concurrent use; several of one model
+// may work at the same time.
+type Accumulator struct {
+	m        *Model
+	pass     *pass
+	epoch    uint32
+	contract *contraction // nil when gamma is 0
+	chunk    *Params      // the weights' sums over a chunk
+	product  []float32    // S of a chunk
+
+	rows   int64   // folded into the sums
+	loss   float64 // sum of L
+	energy float64 // sum of |x|^2
+	sums   []float64
+
+	// Views of sums, in its order. The first four are sums over rows of the
+	// gradient as far as a row knows it.
+	encoderWeight []float64 // (h,n)
+	encoderBias   []float64 // (h)
+	decoderWeight []float64 // (n,h); nil when tied
+	decoderBias   []float64 // (n)
+	codes         []float64 // A (h)
+	sparse        []float64 // S (h,n); nil when beta is 0
+	slopes        []float64 // s (h); nil when beta is 0
+	squares       []float64 // P (h); nil when gamma is 0
+}
+
+// NewAccumulator returns an empty accumulator of the model. Where the model
+// corrupts its rows, the noise is that of epoch 0; [Accumulator.Reset] chooses
+// another.
+func NewAccumulator(m *Model) *Accumulator {
+	h, n := m.Hidden, m.Inputs
+	sparse, contracts := m.SparsityWeight > 0, m.Contraction > 0
+	a := &Accumulator{
+		m:     m,
+		pass:  newPass(m, chunkRows, true, sparse || contracts),
+		chunk: NewParams(n, h, m.Tied, nil),
+	}
+	size := len(a.chunk.Flat) + h
+	if sparse {
+		size += h*n + h
+		a.product = make([]float32, h*n)
+	}
+	if contracts {
+		size += h
+		a.contract = newContraction(h)
+	}
+	a.sums = make([]float64, size)
+	rest := a.sums
+	cut := func(n int) []float64 {
+		view := rest[:n:n]
+		rest = rest[n:]
+		return view
+	}
+	a.encoderWeight, a.encoderBias = cut(h*n), cut(h)
+	if !m.Tied {
+		a.decoderWeight = cut(n * h)
+	}
+	a.decoderBias = cut(n)
+	a.codes = cut(h)
+	if sparse {
+		a.sparse, a.slopes = cut(h*n), cut(h)
+	}
+	if contracts {
+		a.squares = cut(h)
+	}
+	return a
+}
+
+// memory is the size of the accumulator in bytes.
+func (a *Accumulator) memory() int64 {
+	return a.pass.memory() + 8*int64(len(a.sums)) + 4*int64(len(a.chunk.Flat)+len(a.product))
+}
+
+// Reset empties the accumulator for another pass, at the weights that the
+// model has then and with the noise of an epoch.
+func (a *Accumulator) Reset(epoch uint32) {
+	a.pass.reset()
+	clear(a.sums)
+	a.rows, a.loss, a.energy = 0, 0, 0
+	a.epoch = epoch
+}
+
+// Rows is the number of rows added, merged ones included.
+func (a *Accumulator) Rows() int64 { return a.rows + int64(a.pass.rows()) }
+
+// Add adds rows: those of r that order names, in its order, or all of them
+// when order is nil. Nothing of r is kept. Values are trusted; see
+// [Model.Check].
+func (a *Accumulator) Add(r Rows, order []int32) error {
+	return a.pass.each(r, order, a.work)
+}
+
+// work is fold as pass.each wants it.
+func (a *Accumulator) work() error {
+	a.fold()
+	return nil
+}
+
+// fold adds the chunk gathered so far to the sums.
+func (a *Accumulator) fold() {
+	p := a.pass
+	if p.rows() == 0 {
+		return
+	}
+	p.corrupt(a.epoch)
+	a.foldCorrupted()
+}
+
+// foldCorrupted is fold once the noisy rows are made.
+func (a *Accumulator) foldCorrupted() {
+	p, m, n, h := a.pass, a.pass.rows(), a.m.Inputs, a.m.Hidden
+	p.forward()
+	f32.ColumnSums(a.codes, p.code[:m*h])
+	a.rows += int64(m)
+	a.loss += p.loss()
+	a.energy += f32.SumSquares(p.clean[:m*n])
+	if p.slope != nil {
+		p.slopes(a.slopes, a.squares)
+	}
+	var k []float32
+	if a.contract != nil {
+		a.contract.set(a.m)
+		k = a.contract.factors
+	}
+	p.backward(nil, k)
+
+	p.weightGradient(a.chunk, 1)
+	addTo(a.encoderWeight, a.chunk.EncoderWeight)
+	addTo(a.decoderWeight, a.chunk.DecoderWeight)
+	p.biasGradient(a.encoderBias, a.decoderBias)
+	if a.sparse != nil {
+		f32.Gemm(true, false, h, n, m, 1, p.slope, h, p.noisy, n, 0, a.product, n)
+		addTo(a.sparse, a.product)
+	}
+	p.reset()
+}
+
+func addTo(dst []float64, x []float32) {
+	for i, v := range x {
+		dst[i] += float64(v)
+	}
+}
+
+// Cost is the cost over the rows added. Without rows all but the weight decay
+// is 0.
+func (a *Accumulator) Cost() Cost {
+	a.fold()
+	return a.cost()
+}
+
+// cost is Cost of the chunks that are folded.
+func (a *Accumulator) cost() Cost {
+	c := Cost{WeightDecay: a.m.weightDecay()}
+	if a.rows > 0 {
+		c.Reconstruction = a.loss / float64(a.rows)
+		if a.sparse != nil {
+			for _, sum := range a.codes {
+				kl, _ := a.m.sparsity(a.m.rhohat(sum / float64(a.rows)))
+				c.Sparsity += kl
+			}
+		}
+		if a.contract != nil {
+			a.contract.set(a.m)
+			c.Contraction = a.contract.cost(a.m.Contraction, a.squares) / float64(a.rows)
+		}
+	}
+	c.sum()
+	return c
+}
+
+// MeanActivation sets dst (h) to rhohat, the mean activation of each unit over
+// the rows added, codes of tanh through (1+a)/2; zeros without rows. It panics
+// when dst has another length.
+func (a *Accumulator) MeanActivation(dst []float64) {
+	a.fold()
+	a.meanActivation(dst)
+}
+
+// meanActivation is MeanActivation of the chunks that are folded.
+func (a *Accumulator) meanActivation(dst []float64) {
+	if len(dst) != len(a.codes) {
+		panic("model: MeanActivation into a slice of another length than the code")
+	}
+	clear(dst)
+	if a.rows == 0 {
+		return
+	}
+	for i, sum := range a.codes {
+		dst[i] = a.m.rhohat(sum / float64(a.rows))
+	}
+}
+
+// Gradient sets dst, laid out like Params.Flat, to the gradient of the cost
+// over the rows added. It panics when dst has another length.
+func (a *Accumulator) Gradient(dst []float32) {
+	if len(dst) != len(a.chunk.Flat) {
+		panic("model: Gradient into a slice of another length than the parameters")
+	}
+	a.fold()
+	g, w, n := NewParams(a.m.Inputs, a.m.Hidden, a.m.Tied, dst), a.m.Params, a.m.Inputs
+	scale, decay := 1.0, a.m.WeightDecay
+	if a.rows > 0 {
+		scale = 1 / float64(a.rows)
+	}
+	if a.contract != nil {
+		a.contract.set(a.m)
+	}
+	for i := range a.codes {
+		slope, decay := 0.0, decay // of unit i: beta c_i, and what multiplies its weights
+		if a.sparse != nil {
+			_, slope = a.m.sparsity(a.m.rhohat(a.codes[i] * scale))
+			g.EncoderBias[i] = float32(scale * (a.encoderBias[i] + float64(slope*a.slopes[i])))
+		} else {
+			g.EncoderBias[i] = float32(scale * a.encoderBias[i])
+		}
+		if a.squares != nil {
+			decay += 2 * a.m.Contraction * a.squares[i] * scale
+		}
+		for j := i * n; j < (i+1)*n; j++ {
+			sum := a.encoderWeight[j]
+			if a.sparse != nil {
+				sum += float64(slope * a.sparse[j])
+			}
+			g.EncoderWeight[j] = float32(float64(scale*sum) + float64(decay*float64(w.EncoderWeight[j])))
+		}
+	}
+	for j, sum := range a.decoderWeight {
+		g.DecoderWeight[j] = float32(float64(scale*sum) + float64(decay*float64(w.DecoderWeight[j])))
+	}
+	for j, sum := range a.decoderBias {
+		g.DecoderBias[j] = float32(scale * sum)
+	}
+}
+
+// Merge adds the sums of b, which then holds what it held. Both must be of the
+// same settings and weights. The result depends, in the last digits, on which
+// rows were whose and on the order of the merges, and on nothing else.
+func (a *Accumulator) Merge(b *Accumulator) error {
+	if a.fingerprint() != b.fingerprint() {
+		return errForeignSums
+	}
+	a.fold()
+	b.fold()
+	a.rows += b.rows
+	a.loss += b.loss
+	a.energy += b.energy
+	for i, v := range b.sums {
+		a.sums[i] += v
+	}
+	return nil
+}
+
+var errForeignSums = errors.New("the sums were gathered with other settings or weights")
+
+// accumulatorMagic opens the marshalled form and numbers its version.
+const accumulatorMagic = "aefsums1"
+
+// MarshalBinary returns the sums as bytes, for an accumulator of the same
+// model in another process. It keeps every bit of them.
+func (a *Accumulator) MarshalBinary() ([]byte, error) {
+	a.fold()
+	b := make([]byte, 0, accumulatorHeader+8*len(a.sums))
+	b = append(b, accumulatorMagic...)
+	b = binary.LittleEndian.AppendUint64(b, a.fingerprint())
+	b = binary.LittleEndian.AppendUint64(b, uint64(a.rows))
+	b = binary.LittleEndian.AppendUint64(b, math.Float64bits(a.loss))
+	b = binary.LittleEndian.AppendUint64(b, math.Float64bits(a.energy))
+	for _, v := range a.sums {
+		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
+	}
+	return b, nil
+}
+
+const accumulatorHeader = len(accumulatorMagic) + 4*8
+
+// UnmarshalBinary replaces what a holds by sums that MarshalBinary wrote,
+// under the same settings, weights and epoch of noise; anything else is an
+// error that leaves a as it was. a must come from [NewAccumulator].
+func (a *Accumulator) UnmarshalBinary(data []byte) error {
+	if len(data) < accumulatorHeader || string(data[:len(accumulatorMagic)]) != accumulatorMagic {
+		return errors.New("not the sums of an accumulator")
+	}
+	if want := accumulatorHeader + 8*len(a.sums); len(data) != want {
+		return fmt.Errorf("sums of %d bytes, want %d", len(data), want)
+	}
+	data = data[len(accumulatorMagic):]
+	next := func() uint64 {
+		v := binary.LittleEndian.Uint64(data)
+		data = data[8:]
+		return v
+	}
+	if next() != a.fingerprint() {
+		return errForeignSums
+	}
+	rows := int64(next())
+	if rows < 0 {
+		return fmt.Errorf("sums over %d rows", rows)
+	}
+	a.pass.reset()
+	a.rows = rows
+	a.loss = math.Float64frombits(next())
+	a.energy = math.Float64frombits(next())
+	for i := range a.sums {
+		a.sums[i] = math.Float64frombits(next())
+	}
+	return nil
+}
+
+// fingerprint tells sums apart that must not be added: it covers the
+// settings, the preprocessing, the weights, and the epoch of the noise.
+func (a *Accumulator) fingerprint() uint64 {
+	sum := crc64.New(crc64.MakeTable(crc64.ECMA))
+	settings := struct {
+		Config     Config
+		Preprocess Preprocess
+		Epoch      uint32
+	}{a.m.Config, a.m.Preprocess, 0}
+	if a.m.Corruption > 0 {
+		settings.Epoch = a.epoch
+	}
+	// Neither the encoder nor a hash can fail here.
+	json.NewEncoder(sum).Encode(settings)
+	writeFloats(sum, a.m.Params.Flat)
+	return sum.Sum64()
+}

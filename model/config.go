@@ -1,0 +1,160 @@
+package model
+
+import (
+	"fmt"
+	"math"
+)
+
+// The objectives: what set the terms of a [Config].
+const (
+	ObjectiveSparse      = "sparse"
+	ObjectiveDenoising   = "denoising"
+	ObjectiveContractive = "contractive"
+	ObjectivePlain       = "plain"
+)
+
+// Config holds the sizes and the terms of the cost. A term at its zero value
+// is off, so that Config{Hidden: h} is a plain autoencoder with sigmoid units
+// and squared error. [Sparse], [Denoising], [Contractive] and [Plain] return
+// the customary settings.
+type Config struct {
+	// Objective names what set the terms; it computes nothing. Empty: New
+	// names it by the terms that are on.
+	Objective string `json:"objective"`
+
+	Inputs int `json:"inputs"` // n, the width of a row
+	Hidden int `json:"hidden"` // h, the length of a code
+
+	Activation Activation `json:"activation"`        // f, of the hidden units
+	Output     Activation `json:"output_activation"` // g, of the reconstruction
+	Loss       Loss       `json:"loss"`
+	Tied       bool       `json:"tied"` // the decoder is the encoder transposed: one matrix, decayed once
+
+	Sparsity       float64 `json:"sparsity"`        // rho, the wanted mean activation, in (0, 1); used when SparsityWeight is set
+	SparsityWeight float64 `json:"sparsity_weight"` // beta
+	WeightDecay    float64 `json:"weight_decay"`    // lambda
+	Contraction    float64 `json:"contraction"`     // gamma
+	Corruption     float64 `json:"corruption"`      // v: a share of components in [0, 1], or a standard deviation for Gaussian
+	Noise          Noise   `json:"noise"`
+
+	Seed uint64 `json:"seed"` // of the initial weights, the noise and the order of rows
+}
+
+// Sparse returns the sparse autoencoder of A. Ng, "Sparse autoencoder",
+// CS294A lecture notes, 2011: rho 0.1, beta 3, lambda 3e-3.
+func Sparse(hidden int) Config {
+	return Config{Objective: ObjectiveSparse, Hidden: hidden, Sparsity: 0.1, SparsityWeight: 3, WeightDecay: 3e-3}
+}
+
+// Denoising returns the denoising autoencoder of P. Vincent, H. Larochelle,
+// Y. Bengio and P.-A. Manzagol, "Extracting and composing robust features
+// with denoising autoencoders", ICML 2008: a quarter of each row is masked.
+func Denoising(hidden int) Config {
+	return Config{Objective: ObjectiveDenoising, Hidden: hidden, Corruption: 0.25}
+}
+
+// Contractive returns the contractive autoencoder of S. Rifai, P. Vincent,
+// X. Muller, X. Glorot and Y. Bengio, "Contractive auto-encoders: explicit
+// invariance during feature extraction", ICML 2011, with gamma 0.1.
+func Contractive(hidden int) Config {
+	return Config{Objective: ObjectiveContractive, Hidden: hidden, Contraction: 0.1}
+}
+
+// Plain returns an autoencoder with no term but the reconstruction.
+func Plain(hidden int) Config {
+	return Config{Objective: ObjectivePlain, Hidden: hidden}
+}
+
+// ConfigError says which setting is wrong, or clashes with another. Tools
+// treat it as wrong usage.
+type ConfigError struct {
+	Setting string // what is wrong, in plain words
+	Reason  string // why
+	Hint    string // what to change; may be empty
+}
+
+func (e *ConfigError) Error() string { return e.Setting + ": " + e.Reason }
+
+// Sizes beyond this cannot be meant: a matrix of so many float32 values
+// takes 8 GiB.
+const maxWeights = 1 << 31
+
+// Validate reports the first setting that is out of bounds or does not go
+// with the others, as a [*ConfigError]. Inputs may still be 0, for a width
+// that the data will tell.
+//
+// What combines: the sparsity term needs activations in a fixed interval,
+// sigmoid or tanh; cross-entropy needs a sigmoid output; the contraction term
+// goes with every activation (that of relu is piecewise linear). That rows
+// lie in [0, 1] where the output is a sigmoid is a matter of the data:
+// [Model.Check].
+func (c Config) Validate() error {
+	switch c.Objective {
+	case "", ObjectiveSparse, ObjectiveDenoising, ObjectiveContractive, ObjectivePlain:
+	default:
+		return &ConfigError{"objective", fmt.Sprintf("%q is unknown", c.Objective), "choose sparse, denoising, contractive or plain"}
+	}
+	switch {
+	case c.Inputs < 0:
+		return &ConfigError{"inputs", fmt.Sprintf("%d is negative", c.Inputs), ""}
+	case c.Hidden < 1:
+		return &ConfigError{"hidden units", fmt.Sprintf("%d is not a positive number", c.Hidden), "ask for at least one hidden unit"}
+	case c.Inputs > maxWeights, c.Hidden > maxWeights, c.Inputs > 0 && c.Hidden > maxWeights/c.Inputs:
+		return &ConfigError{"size", fmt.Sprintf("a weight matrix of %d by %d does not fit in memory", c.Hidden, c.Inputs), "ask for fewer hidden units"}
+	case int(c.Activation) >= len(activationNames):
+		return &ConfigError{"activation", c.Activation.String(), ""}
+	case int(c.Output) >= len(activationNames):
+		return &ConfigError{"output activation", c.Output.String(), ""}
+	case int(c.Loss) >= len(lossNames):
+		return &ConfigError{"loss", c.Loss.String(), ""}
+	case int(c.Noise) >= len(noiseNames):
+		return &ConfigError{"noise", c.Noise.String(), ""}
+	}
+	for _, term := range []struct {
+		name  string
+		value float64
+	}{
+		{"sparsity weight", c.SparsityWeight},
+		{"weight decay", c.WeightDecay},
+		{"contraction", c.Contraction},
+		{"corruption", c.Corruption},
+	} {
+		if !(term.value >= 0 && term.value <= math.MaxFloat32) {
+			return &ConfigError{term.name, fmt.Sprintf("%v is not a number from 0 up", term.value), ""}
+		}
+	}
+	if c.Noise != Gaussian && c.Corruption > 1 {
+		return &ConfigError{"corruption", fmt.Sprintf("%v is not a share of the components", c.Corruption), "give a number from 0 to 1, or choose gaussian noise"}
+	}
+	if !(c.Sparsity >= 0 && c.Sparsity <= 1) {
+		return &ConfigError{"sparsity", fmt.Sprintf("%v is not a mean activation", c.Sparsity), "give a number between 0 and 1"}
+	}
+	if c.SparsityWeight > 0 {
+		if c.Sparsity == 0 || c.Sparsity == 1 {
+			return &ConfigError{"sparsity", fmt.Sprintf("the wanted mean activation cannot be %v", c.Sparsity), "give a number between 0 and 1, such as 0.1"}
+		}
+		if c.Activation != Sigmoid && c.Activation != Tanh {
+			return &ConfigError{"sparsity", fmt.Sprintf("the sparsity term needs sigmoid or tanh hidden units, not %s", c.Activation), "set the sparsity weight to 0, or choose another activation"}
+		}
+	}
+	if c.Loss == CrossEntropy && c.Output != Sigmoid {
+		return &ConfigError{"loss", fmt.Sprintf("cross-entropy needs a sigmoid output, not %s", c.Output), "choose the squared loss, or a sigmoid output activation"}
+	}
+	return nil
+}
+
+// objective names what the terms make of c.
+func (c Config) objective() string {
+	switch {
+	case c.Corruption > 0:
+		return ObjectiveDenoising
+	case c.Contraction > 0:
+		return ObjectiveContractive
+	case c.SparsityWeight > 0:
+		return ObjectiveSparse
+	}
+	return ObjectivePlain
+}
+
+// unitInterval reports whether rows must lie in [0, 1].
+func (c Config) unitInterval() bool { return c.Output == Sigmoid }

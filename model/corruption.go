@@ -1,0 +1,167 @@
+package model
+
+import (
+	"math"
+	"math/bits"
+	"runtime"
+	"sync"
+
+	"github.com/aefeat/aefeat/internal/rng"
+)
+
+// shareBits is the number of binary digits of v that the independent bits of
+// a mask follow. What they miss, at most n/128 components, is put right one
+// by one, as is the chance deviation of about sqrt(n v (1-v)).
+const shareBits = 6
+
+// corrupter makes x~ out of x. The noise of a row depends on the seed, the
+// epoch and the row's number alone.
+type corrupter struct {
+	seed    uint64
+	noise   Noise
+	sd      float32 // standard deviation of Gaussian noise
+	lo, hi  float32 // salt and pepper
+	count   int     // components of a row that masking and salt-pepper change
+	share   uint    // v in units of 2^-shareBits
+	workers []*corruptWorker
+	wait    sync.WaitGroup
+}
+
+// corruptWorker corrupts a share of the rows of a batch on a goroutine.
+type corruptWorker struct {
+	c            *corrupter
+	run          func() // made once, so that starting it allocates nothing
+	mask, random []uint64
+	dst, clean   []float32
+	inputs       int
+	number       []int64
+	epoch        uint32
+}
+
+func newCorrupter(config Config, p Preprocess) *corrupter {
+	c := &corrupter{seed: config.Seed, noise: config.Noise, sd: float32(config.Corruption)}
+	lo, hi := p.Range()
+	c.lo, c.hi = float32(lo), float32(hi)
+	if config.Noise != Gaussian {
+		c.count = int(math.RoundToEven(config.Corruption * float64(config.Inputs)))
+		c.share = uint(math.Round(config.Corruption * (1 << shareBits)))
+	}
+	words := (config.Inputs + 63) / 64
+	for range runtime.GOMAXPROCS(0) {
+		w := &corruptWorker{c: c, mask: make([]uint64, words), random: make([]uint64, words)}
+		w.run = func() {
+			defer c.wait.Done()
+			w.rows()
+		}
+		c.workers = append(c.workers, w)
+	}
+	return c
+}
+
+// rows sets dst to the corrupted form of the rows of clean that have numbers.
+func (c *corrupter) rows(dst, clean []float32, inputs int, number []int64, epoch uint32) {
+	// A goroutine costs about as much as the noise of some rows.
+	const least = 16
+	rows := len(number)
+	workers := max(1, min(len(c.workers), rows/least))
+	for i, w := range c.workers[:workers] {
+		lo, hi := rows*i/workers, rows*(i+1)/workers
+		w.dst, w.clean = dst[lo*inputs:hi*inputs], clean[lo*inputs:hi*inputs]
+		w.inputs, w.number, w.epoch = inputs, number[lo:hi], epoch
+	}
+	c.wait.Add(workers - 1)
+	for _, w := range c.workers[1:workers] {
+		go w.run()
+	}
+	c.workers[0].rows()
+	c.wait.Wait()
+}
+
+func (w *corruptWorker) rows() {
+	c, n := w.c, w.inputs
+	copy(w.dst, w.clean)
+	for i, number := range w.number {
+		x := w.dst[i*n : (i+1)*n]
+		s := rng.New(c.seed, rng.Corruption, w.epoch, uint64(number))
+		switch c.noise {
+		case Masking:
+			w.draw(&s, n)
+			for j, word := range w.mask {
+				for x := x[j*64:]; word != 0; word &= word - 1 {
+					x[bits.TrailingZeros64(word)] = 0
+				}
+			}
+		case SaltPepper:
+			w.draw(&s, n)
+			s.Fill(w.random)
+			for j, word := range w.mask {
+				for x, salt := x[j*64:], w.random[j]; word != 0; word &= word - 1 {
+					k := bits.TrailingZeros64(word)
+					x[k] = c.lo
+					if salt>>k&1 != 0 {
+						x[k] = c.hi
+					}
+				}
+			}
+		case Gaussian:
+			for j := range x {
+				x[j] += float32(c.sd * float32(s.Norm()))
+			}
+		}
+	}
+}
+
+// draw sets w.mask to a set of exactly count out of n components, each such
+// set equally likely.
+//
+// Bits are drawn independently with a probability close to v: reading v's
+// binary digits from the last to the first, a 1 joins the bits so far with
+// random ones by or, a 0 by and, which halves what is missing from 1 or what
+// is there. Then components chosen evenly are added or removed until the
+// number is right. Nothing in this tells one component from another, so sets
+// of equal size stay equally likely.
+func (w *corruptWorker) draw(s *rng.Stream, n int) {
+	c, mask := w.c, w.mask
+	switch c.share {
+	case 0:
+		clear(mask)
+	case 1 << shareBits:
+		for i := range mask {
+			mask[i] = math.MaxUint64
+		}
+	default:
+		digit := bits.TrailingZeros(c.share)
+		s.Fill(mask)
+		for digit++; digit < shareBits; digit++ {
+			s.Fill(w.random)
+			if c.share>>digit&1 != 0 {
+				for i, r := range w.random {
+					mask[i] |= r
+				}
+			} else {
+				for i, r := range w.random {
+					mask[i] &= r
+				}
+			}
+		}
+	}
+	if rest := n % 64; rest != 0 {
+		mask[len(mask)-1] &= 1<<rest - 1
+	}
+	have := 0
+	for _, word := range mask {
+		have += bits.OnesCount64(word)
+	}
+	for have != c.count {
+		j := s.Uint32n(uint32(n))
+		word, bit := &mask[j/64], uint64(1)<<(j%64)
+		switch {
+		case have < c.count && *word&bit == 0:
+			*word |= bit
+			have++
+		case have > c.count && *word&bit != 0:
+			*word &^= bit
+			have--
+		}
+	}
+}

@@ -1,0 +1,44 @@
+// Package model is the mathematics of autoencoders with one hidden layer:
+// parameters, cost and gradient, training, encoding, and the model file. Rows
+// go in as they are stored, []float32 comes out.
+//
+// [New] makes a model from a [Config], [NewTrainer] trains it, [NewEncoder]
+// computes codes, [NewEvaluator] measures it, [Model.WriteTo] and [Read] keep
+// it. [NewAccumulator] is for those who do their own training: it gives the
+// exact cost and gradient over all rows, and its sums merge across processes.
+//
+// # The cost
+//
+// There are n inputs, h hidden units and m rows. x (m,n) is the clean row, x~
+// what the encoder is given, which is x or in training its corrupted form. The
+// parameters are W1 (h,n), b1 (h), W2 (n,h), b2 (n). Then
+//
+//	z = W1 x~ + b1    a = f(z)    u = W2 a + b2    y = g(u)
+//
+//	J = (1/m) sum_k L(y_k, x_k) + (lambda/2) (|W1|^2 + |W2|^2)
+//	    + beta sum_l KL(rho || rhohat_l) + (gamma/m) sum_k |da_k/dx~_k|^2
+//
+// with a the code, L half the squared error or the cross-entropy, rhohat_l the
+// mean of unit l's codes over the rows, taken through (1+a)/2 where f is tanh,
+// and
+//
+//	KL = rho log(rho/rhohat) + (1-rho) log((1-rho)/(1-rhohat))    c = -rho/rhohat + (1-rho)/(1-rhohat)
+//
+// with rhohat kept within [1e-7, 1-1e-7]. The last norm is Frobenius'. Tied
+// weights are W2 = W1 transposed: one matrix, decayed once. Biases are never
+// decayed. Sparse, denoising and contractive autoencoders are this cost with
+// different terms on; [Config.Validate] says what combines.
+//
+// Weights and products are float32. Means over rows, costs and everything that
+// is merged are float64.
+//
+// # Guarantees
+//
+// Equal settings, seeds and rows in equal order give equal bits, on any number
+// of processors and however the rows are split over calls. That holds among
+// machines whose processors run the same kernels. Noise depends on the seed,
+// the epoch and a row's number, never on its neighbours.
+//
+// Model files of version 1 stay readable, and the names in them keep their
+// meaning.
+package model

@@ -1,0 +1,41 @@
+package model
+
+// encoderRows is the number of rows that an encoder works on at a time:
+// enough to share the cost of preparing the weights for a product.
+const encoderRows = 512
+
+// Encoder computes codes. It is cheap to make and not safe for concurrent
+// use: make one for each goroutine.
+type Encoder struct {
+	pass *pass
+}
+
+// NewEncoder returns an encoder of m.
+func NewEncoder(m *Model) *Encoder {
+	return &Encoder{&pass{
+		m:      m,
+		number: make([]int64, 0, encoderRows),
+		clean:  make([]float32, encoderRows*m.Inputs),
+	}}
+}
+
+// Encode sets dst (m,h) to the codes f(W1 x + b1) of the rows of r, without
+// corruption. A code depends on its own row alone, bit for bit, whatever its
+// neighbours are. Values are trusted; see [Model.Check]. Encode panics when
+// dst has not room for exactly m codes.
+func (e *Encoder) Encode(dst []float32, r Rows) error {
+	p := e.pass
+	if err := r.check(p.m.Inputs); err != nil {
+		return err
+	}
+	if len(dst) != r.Len()*p.m.Hidden {
+		panic("model: Encode into a slice of another length than the codes")
+	}
+	for i := 0; i < r.Len(); {
+		p.reset()
+		rows := p.take(r, nil, i)
+		encode(p.m, dst[i*p.m.Hidden:(i+rows)*p.m.Hidden], p.clean[:rows*p.m.Inputs])
+		i += rows
+	}
+	return nil
+}

@@ -1,0 +1,190 @@
+package model
+
+import (
+	"math"
+	"slices"
+
+	"github.com/aefeat/aefeat/internal/f32"
+)
+
+// deadShare is the share of its range that the codes of a dead unit keep to.
+const deadShare = 0.01
+
+// Evaluation is how a model does on rows, fed as they are, without
+// corruption, in preprocessed space.
+type Evaluation struct {
+	Rows int64 `json:"rows"`
+	Cost Cost  `json:"cost"` // by the model's own objective
+
+	// MeanActivation is of rhohat over the units: the mean of a unit's codes
+	// over the rows, codes of tanh through (1+a)/2, the form that is compared
+	// with rho.
+	MeanActivation struct {
+		Mean float64 `json:"mean"`
+		Min  float64 `json:"min"`
+		Max  float64 `json:"max"`
+	} `json:"mean_activation"`
+
+	// DeadUnits counts the units whose codes tell rows hardly apart: over all
+	// rows, the largest and the smallest are at most 1% of the unit's range
+	// apart, wherever they lie. The range of sigmoid is 1 wide, that of tanh
+	// 2; for relu and linear it is taken to be the widest difference that any
+	// unit of the model shows on these rows. Fewer than two rows show nothing,
+	// and count none.
+	DeadUnits int `json:"dead_units"`
+
+	// NMSE is the squared error over the variance of the rows,
+	// sum |x-y|^2 / (sum |x|^2 - |sum x|^2/m): 0 is perfect, 1 is no better
+	// than the mean row. Where all rows are the same it is 0 for a perfect
+	// reconstruction, and the largest float64 for any other.
+	NMSE float64 `json:"nmse"`
+}
+
+// Evaluator evaluates a model on rows. How they are split over calls of Add
+// does not matter. It is not safe for concurrent use.
+type Evaluator struct {
+	m        *Model
+	pass     *pass
+	contract *contraction // nil when gamma is 0
+	rows     int64
+	loss     float64   // sum of L
+	errors   float64   // sum of |y-x|^2
+	energy   float64   // sum of |x|^2
+	inputs   []float64 // sum of x (n)
+	codes    []float64 // sum of a (h)
+	squares  []float64 // sum of f'(z)^2 (h); nil when gamma is 0
+	low      []float32 // least code of each unit (h)
+	high     []float32 // largest code of each unit (h)
+}
+
+// NewEvaluator returns an evaluator of m.
+func NewEvaluator(m *Model) *Evaluator {
+	e := &Evaluator{
+		m:      m,
+		pass:   newPass(m, chunkRows, false, m.Contraction > 0),
+		inputs: make([]float64, m.Inputs),
+		codes:  make([]float64, m.Hidden),
+		low:    slices.Repeat([]float32{float32(math.Inf(1))}, m.Hidden),
+		high:   slices.Repeat([]float32{float32(math.Inf(-1))}, m.Hidden),
+	}
+	if m.Contraction > 0 {
+		e.contract = newContraction(m.Hidden)
+		e.squares = make([]float64, m.Hidden)
+	}
+	return e
+}
+
+// Add takes rows in. Nothing of r is kept. Values are trusted; see
+// [Model.Check].
+func (e *Evaluator) Add(r Rows) error {
+	return e.pass.each(r, nil, e.work)
+}
+
+// work is fold as pass.each wants it.
+func (e *Evaluator) work() error {
+	e.fold()
+	return nil
+}
+
+// fold takes the rows of the pass into the sums.
+func (e *Evaluator) fold() {
+	p, m, n, h := e.pass, e.pass.rows(), e.m.Inputs, e.m.Hidden
+	if m == 0 {
+		return
+	}
+	p.forward()
+	loss := p.loss()
+	e.rows += int64(m)
+	e.loss += loss
+	if e.m.Loss == CrossEntropy {
+		e.errors += f32.SumSquares(p.out[:m*n]) // dL/du is y - x
+	} else {
+		e.errors += 2 * loss
+	}
+	e.energy += f32.SumSquares(p.clean[:m*n])
+	f32.ColumnSums(e.inputs, p.clean[:m*n])
+	f32.ColumnSums(e.codes, p.code[:m*h])
+	if e.contract != nil {
+		p.slopes(nil, e.squares)
+	}
+	for code := p.code[:m*h]; len(code) > 0; code = code[h:] {
+		for i, a := range code[:h] {
+			e.low[i] = min(e.low[i], a)
+			e.high[i] = max(e.high[i], a)
+		}
+	}
+	p.reset()
+}
+
+// Result is the evaluation of the rows so far. Without rows all but the
+// weight decay is 0. More rows may follow.
+func (e *Evaluator) Result() Evaluation {
+	e.fold()
+	v := Evaluation{Rows: e.rows}
+	v.Cost.WeightDecay = e.m.weightDecay()
+	if e.rows == 0 {
+		v.Cost.sum()
+		return v
+	}
+	rows := float64(e.rows)
+	v.Cost.Reconstruction = e.loss / rows
+	if e.contract != nil {
+		e.contract.set(e.m)
+		v.Cost.Contraction = e.contract.cost(e.m.Contraction, e.squares) / rows
+	}
+	rho := &v.MeanActivation
+	rho.Min, rho.Max = math.Inf(1), math.Inf(-1)
+	for _, sum := range e.codes {
+		q := e.m.rhohat(sum / rows)
+		rho.Mean += q / float64(e.m.Hidden)
+		rho.Min, rho.Max = min(rho.Min, q), max(rho.Max, q)
+		if e.m.SparsityWeight > 0 {
+			kl, _ := e.m.sparsity(q)
+			v.Cost.Sparsity += kl
+		}
+	}
+	v.Cost.sum()
+	v.DeadUnits = e.deadUnits()
+	v.NMSE = e.nmse()
+	return v
+}
+
+func (e *Evaluator) deadUnits() int {
+	if e.rows < 2 {
+		return 0
+	}
+	var width float32
+	switch e.m.Activation {
+	case Sigmoid:
+		width = 1
+	case Tanh:
+		width = 2
+	default:
+		for i, low := range e.low {
+			width = max(width, e.high[i]-low)
+		}
+	}
+	dead := 0
+	for i, low := range e.low {
+		if e.high[i]-low <= deadShare*width {
+			dead++
+		}
+	}
+	return dead
+}
+
+func (e *Evaluator) nmse() float64 {
+	mean := 0.0
+	for _, sum := range e.inputs {
+		mean += float64(sum * (sum / float64(e.rows)))
+	}
+	variance := e.energy - mean
+	// Below this the difference is rounding: all rows are the same.
+	if variance <= 0x1p-44*e.energy {
+		if e.errors == 0 {
+			return 0
+		}
+		return math.MaxFloat64
+	}
+	return e.errors / variance
+}

@@ -1,0 +1,171 @@
+package model
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+)
+
+// The names of the tensors in a model file.
+const (
+	encoderWeight = "encoder.weight" // (h,n)
+	encoderBias   = "encoder.bias"   // (h)
+	decoderWeight = "decoder.weight" // (n,h); absent when tied
+	decoderBias   = "decoder.bias"   // (n)
+)
+
+// Tensors under this prefix hold the state of a training that was
+// interrupted. A model is complete without them.
+const optimizerPrefix = "optimizer."
+
+const (
+	formatName    = "aefeat"
+	formatVersion = "1"
+
+	// maxHeader bounds the JSON that opens a file: room for the names of a
+	// million columns.
+	maxHeader = 64 << 20
+
+	// headerAlign is the alignment of the tensors in the file.
+	headerAlign = 8
+)
+
+// FormatError says that bytes are not a model file, or a damaged one.
+type FormatError struct {
+	Err error // what is wrong with them
+}
+
+func (e *FormatError) Error() string { return e.Err.Error() }
+func (e *FormatError) Unwrap() error { return e.Err }
+
+func damaged(format string, args ...any) error {
+	return &FormatError{fmt.Errorf("damaged model file: "+format, args...)}
+}
+
+// fileConfig is the JSON of a model file. Keys that are not known are
+// ignored on reading; keys are never given another meaning.
+type fileConfig struct {
+	Config
+	Preprocess Preprocess `json:"preprocess"`
+	Binding    Binding    `json:"binding"`
+	RowsSeen   int64      `json:"rows_seen"`
+	History    []Epoch    `json:"history,omitempty"`
+	Cost       *Cost      `json:"cost,omitempty"`
+}
+
+// tensor is what the header of a safetensors file says of a tensor.
+type tensor struct {
+	Type    string  `json:"dtype"`
+	Shape   []int64 `json:"shape"`
+	Offsets []int64 `json:"data_offsets"` // first byte and the one after the last, counted from the end of the header
+}
+
+// A file opens with the length of its header in 8 bytes, then comes the
+// header, JSON, then the tensors, all little-endian:
+// https://github.com/huggingface/safetensors#format.
+
+// WriteTo writes the model as a safetensors file of version 1. Equal models
+// give equal bytes: neither paths nor times nor anything of the machine are in
+// it. It returns the number of bytes written.
+func (m *Model) WriteTo(w io.Writer) (int64, error) {
+	header, err := m.header()
+	if err != nil {
+		return 0, fmt.Errorf("writing a model: %w", err)
+	}
+	out := &countingWriter{w: w}
+	length := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
+	if _, err := out.Write(append(length, header...)); err != nil {
+		return out.n, err
+	}
+	err = writeFloats(out, m.Params.Flat)
+	return out.n, err
+}
+
+// header returns the header of m's file, padded so that the tensors are aligned.
+func (m *Model) header() ([]byte, error) {
+	config, err := json.Marshal(fileConfig{m.Config, m.Preprocess, m.Binding, m.RowsSeen, m.History, m.Cost})
+	if err != nil {
+		return nil, err
+	}
+	// encoding/json writes the keys of a map in order.
+	h := map[string]any{
+		"__metadata__": map[string]string{"format": formatName, "version": formatVersion, "config": string(config)},
+	}
+	at := int64(0)
+	for _, t := range tensorsOf(m.Config) {
+		end := at + 4*t.elements()
+		h[t.name] = tensor{"F32", t.shape, []int64{at, end}}
+		at = end
+	}
+	b, err := json.Marshal(h)
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > maxHeader {
+		return nil, errors.New("the description of its columns and its history is too long")
+	}
+	return append(b, strings.Repeat(" ", -len(b)&(headerAlign-1))...), nil
+}
+
+// namedShape is a tensor of a model.
+type namedShape struct {
+	name  string
+	shape []int64
+}
+
+func (t namedShape) elements() int64 {
+	product := int64(1)
+	for _, size := range t.shape {
+		product *= size
+	}
+	return product
+}
+
+// tensorsOf returns the tensors of a model in the order of Params.Flat, which
+// is that of the file.
+func tensorsOf(c Config) []namedShape {
+	n, h := int64(c.Inputs), int64(c.Hidden)
+	t := []namedShape{
+		{encoderWeight, []int64{h, n}},
+		{encoderBias, []int64{h}},
+	}
+	if !c.Tied {
+		t = append(t, namedShape{decoderWeight, []int64{n, h}})
+	}
+	return append(t, namedShape{decoderBias, []int64{n}})
+}
+
+// countingWriter counts the bytes that went through.
+type countingWriter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *countingWriter) Write(b []byte) (int, error) {
+	n, err := c.w.Write(b)
+	c.n += int64(n)
+	return n, err
+}
+
+// writeFloats writes x in little-endian order.
+func writeFloats(w io.Writer, x []float32) error {
+	buffer := make([]byte, 0, min(4*len(x), bufferSize))
+	for len(x) > 0 {
+		n := min(len(x), bufferSize/4)
+		for _, v := range x[:n] {
+			buffer = binary.LittleEndian.AppendUint32(buffer, math.Float32bits(v))
+		}
+		if _, err := w.Write(buffer); err != nil {
+			return err
+		}
+		buffer, x = buffer[:0], x[n:]
+	}
+	return nil
+}
+
+// bufferSize is how many bytes of tensors are converted at a time.
+const bufferSize = 64 << 10

@@ -1,0 +1,61 @@
+package model
+
+// Model is an autoencoder and what is known about its making. Its methods,
+// and everything made from it, read Params where they are: whoever changes
+// them meanwhile must see to it that nobody reads.
+type Model struct {
+	Config
+	Params     *Params
+	Preprocess Preprocess // zero: values are taken as they are
+	Binding    Binding    // zero: unknown
+	RowsSeen   int64      // rows trained on, those of every epoch counted
+	History    []Epoch    // the epochs, oldest first
+	Cost       *Cost      // of the last epoch; nil before any
+}
+
+// Binding says which part of the input the rows came from.
+type Binding struct {
+	Columns []string `json:"columns,omitempty"` // names or patterns of columns
+	Source  string   `json:"source,omitempty"`  // element type in the input
+	Width   int      `json:"width,omitempty"`   // n
+}
+
+// Epoch is what training saw in one pass over the rows: one line of a model's
+// history.
+type Epoch struct {
+	Epoch          int     `json:"epoch"` // counted from 1
+	Rows           int64   `json:"rows"`
+	Cost           Cost    `json:"cost"`
+	MeanActivation float64 `json:"mean_activation"` // of rhohat over the units
+}
+
+// New returns a model with initial weights. The sizes must be known; the
+// error is what [Config.Validate] reports.
+func New(c Config) (*Model, error) {
+	if c.Inputs == 0 {
+		return nil, &ConfigError{"inputs", "the width of a row is not known", ""}
+	}
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if c.Objective == "" {
+		c.Objective = c.objective()
+	}
+	m := &Model{Config: c, Params: NewParams(c.Inputs, c.Hidden, c.Tied, nil)}
+	m.Params.initialize(c.Seed)
+	return m, nil
+}
+
+// Cost is the cost of the package comment by its terms, weights included:
+// what they add up to is minimised.
+type Cost struct {
+	Reconstruction float64 `json:"reconstruction"`
+	WeightDecay    float64 `json:"weight_decay"`
+	Sparsity       float64 `json:"sparsity"`
+	Contraction    float64 `json:"contraction"`
+	Total          float64 `json:"total"`
+}
+
+func (c *Cost) sum() {
+	c.Total = c.Reconstruction + c.WeightDecay + c.Sparsity + c.Contraction
+}

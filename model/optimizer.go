@@ -1,0 +1,88 @@
+package model
+
+import (
+	"fmt"
+
+	"github.com/aefeat/aefeat/internal/f32"
+)
+
+// FullBatch as a batch size makes one step of each pass over all rows.
+const FullBatch = -1
+
+// TrainOptions say how parameters follow the gradient. The zero value is
+// Adam with rate 2e-3 on batches of 256.
+type TrainOptions struct {
+	Optimizer    Optimizer
+	LearningRate float64 // 0: 2e-3 for Adam, 0.1 for SGD
+	Momentum     float64 // of SGD, in [0, 1); 0 is plain gradient descent. Adam has no use for it
+	BatchSize    int     // rows of a step; 0: 256; FullBatch: all rows
+}
+
+const (
+	defaultAdamRate  = 2e-3
+	defaultSGDRate   = 0.1
+	defaultBatchSize = 256
+	maxBatchSize     = 1 << 24 // of any use is far less
+)
+
+// withDefaults fills in what is 0, and reports what is out of bounds.
+func (o TrainOptions) withDefaults() (TrainOptions, error) {
+	if o.LearningRate == 0 {
+		o.LearningRate = defaultAdamRate
+		if o.Optimizer == SGD {
+			o.LearningRate = defaultSGDRate
+		}
+	}
+	if o.BatchSize == 0 {
+		o.BatchSize = defaultBatchSize
+	}
+	switch {
+	case int(o.Optimizer) >= len(optimizerNames):
+		return o, &ConfigError{"optimizer", o.Optimizer.String(), ""}
+	case !(o.LearningRate > 0 && o.LearningRate <= maxRate):
+		return o, &ConfigError{"learning rate", fmt.Sprintf("%v is not a positive number", o.LearningRate), ""}
+	case o.Optimizer == SGD && !(o.Momentum >= 0 && o.Momentum < 1):
+		return o, &ConfigError{"momentum", fmt.Sprintf("%v is not a number from 0 up to 1", o.Momentum), ""}
+	case o.BatchSize < 0 && o.BatchSize != FullBatch || o.BatchSize > maxBatchSize:
+		return o, &ConfigError{"batch size", fmt.Sprintf("%d is not a number of rows", o.BatchSize), ""}
+	}
+	return o, nil
+}
+
+// maxRate keeps the rate finite in float32.
+const maxRate = 1e38
+
+// optimizer holds the state of the method that moves the parameters.
+type optimizer struct {
+	o      TrainOptions
+	steps  int64
+	first  []float32 // Adam's m; the velocity of SGD
+	second []float32 // Adam's v
+}
+
+func newOptimizer(o TrainOptions, parameters int) *optimizer {
+	s := &optimizer{o: o, first: make([]float32, parameters)}
+	if o.Optimizer == Adam {
+		s.second = make([]float32, parameters)
+	}
+	return s
+}
+
+func (s *optimizer) memory() int64 { return 4 * int64(len(s.first)+len(s.second)) }
+
+// step moves the parameters p by the gradient g.
+func (s *optimizer) step(p, g []float32) {
+	s.steps++
+	switch s.o.Optimizer {
+	case Adam:
+		f32.Adam(p, g, s.first, s.second, f32.AdamConfig{
+			LearningRate: float32(s.o.LearningRate),
+			Beta1:        0.9,
+			Beta2:        0.999,
+			Epsilon:      1e-8,
+			Step:         int(s.steps),
+		})
+	case SGD:
+		f32.Momentum(p, g, s.first, float32(s.o.LearningRate), float32(s.o.Momentum))
+	}
+}

@@ -1,0 +1,75 @@
+package model
+
+import (
+	"math"
+
+	"github.com/aefeat/aefeat/internal/rng"
+)
+
+// Params are the parameters of an autoencoder: one flat block, and a view of
+// it for each tensor. Optimizers, gradients and the model file walk the
+// block; the mathematics uses the views.
+type Params struct {
+	Inputs, Hidden int // n, h
+
+	Flat          []float32 // all of it, in the order of the fields below
+	EncoderWeight []float32 // W1 (h,n)
+	EncoderBias   []float32 // b1 (h)
+	DecoderWeight []float32 // W2 (n,h); nil when tied: then W2 is W1 transposed
+	DecoderBias   []float32 // b2 (n)
+}
+
+// NewParams returns views of flat, or of a new block of zeros when flat is
+// nil. It panics when flat does not have [ParamsLen] elements.
+func NewParams(inputs, hidden int, tied bool, flat []float32) *Params {
+	if flat == nil {
+		flat = make([]float32, ParamsLen(inputs, hidden, tied))
+	}
+	if len(flat) != ParamsLen(inputs, hidden, tied) {
+		panic("model: NewParams of a block of the wrong length")
+	}
+	p := &Params{Inputs: inputs, Hidden: hidden, Flat: flat}
+	cut := func(n int) []float32 {
+		view := flat[:n:n]
+		flat = flat[n:]
+		return view
+	}
+	p.EncoderWeight = cut(hidden * inputs)
+	p.EncoderBias = cut(hidden)
+	if !tied {
+		p.DecoderWeight = cut(inputs * hidden)
+	}
+	p.DecoderBias = cut(inputs)
+	return p
+}
+
+// ParamsLen is the number of parameters: the length of Params.Flat and of a
+// gradient.
+func ParamsLen(inputs, hidden int, tied bool) int {
+	n := inputs*hidden + hidden + inputs
+	if !tied {
+		n += inputs * hidden
+	}
+	return n
+}
+
+// initialize draws the weights evenly from +-sqrt(6/(n+h+1)), the interval of
+// Ng's notes, and sets the biases to 0. A weight depends on the seed, its
+// tensor and its place alone: models of equal seed and sizes start equal
+// whatever their cost, tied or not.
+func (p *Params) initialize(seed uint64) {
+	const encoder, decoder = 0, 1
+	clear(p.Flat)
+	limit := math.Sqrt(6 / float64(p.Inputs+p.Hidden+1))
+	draw := func(tensor uint32, w []float32, cols int) {
+		for row := 0; len(w) > 0; row++ {
+			s := rng.New(seed, rng.Weights, tensor, uint64(row))
+			for j := range w[:cols] {
+				w[j] = float32(limit * (2*s.Float64() - 1))
+			}
+			w = w[cols:]
+		}
+	}
+	draw(encoder, p.EncoderWeight, p.Inputs)
+	draw(decoder, p.DecoderWeight, p.Hidden)
+}

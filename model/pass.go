@@ -1,0 +1,183 @@
+package model
+
+import "github.com/aefeat/aefeat/internal/f32"
+
+// pass owns the buffers that one forward and backward pass needs, for up to
+// cap(number) rows.
+type pass struct {
+	m      *Model
+	number []int64   // positions in the input of the rows taken so far
+	clean  []float32 // x (rows,n)
+	noisy  []float32 // x~ (rows,n); shares clean where nothing is corrupted
+	code   []float32 // a (rows,h)
+	out    []float32 // u, later dL/du (rows,n)
+	delta  []float32 // dJ/dz (rows,h); nil: forward only
+	slope  []float32 // f'(z) (rows,h); nil: not needed
+
+	noise *corrupter // nil: none
+}
+
+// newPass returns a pass over up to rows rows. A pass without backward feeds
+// clean rows and computes no gradient.
+func newPass(m *Model, rows int, backward, slope bool) *pass {
+	p := &pass{
+		m:      m,
+		number: make([]int64, 0, rows),
+		clean:  make([]float32, rows*m.Inputs),
+		code:   make([]float32, rows*m.Hidden),
+		out:    make([]float32, rows*m.Inputs),
+	}
+	p.noisy = p.clean
+	if backward {
+		p.delta = make([]float32, rows*m.Hidden)
+		if m.Corruption > 0 {
+			p.noisy = make([]float32, rows*m.Inputs)
+			p.noise = newCorrupter(m.Config, m.Preprocess)
+		}
+	}
+	if slope {
+		p.slope = make([]float32, rows*m.Hidden)
+	}
+	return p
+}
+
+// memory is the size of the buffers in bytes.
+func (p *pass) memory() int64 {
+	floats := len(p.clean) + len(p.code) + len(p.out) + len(p.delta) + len(p.slope)
+	if p.noise != nil {
+		floats += len(p.noisy)
+	}
+	return 4*int64(floats) + 8*int64(cap(p.number))
+}
+
+// rows is the number of rows taken and not yet worked on.
+func (p *pass) rows() int { return len(p.number) }
+
+// full reports whether no row fits in any more.
+func (p *pass) full() bool { return len(p.number) == cap(p.number) }
+
+// reset forgets the rows taken.
+func (p *pass) reset() { p.number = p.number[:0] }
+
+// take converts rows of r, from the i-th in the order on, until it is full or
+// has them all, and returns how many it took.
+func (p *pass) take(r Rows, order []int32, i int) int {
+	n := p.m.Inputs
+	scale, offset := p.m.Preprocess.factors()
+	at := p.rows()
+	if order == nil {
+		taken := min(r.Len()-i, cap(p.number)-at)
+		r.convert(p.clean[at*n:(at+taken)*n], i, i+taken, scale, offset)
+		for j := range taken {
+			p.number = append(p.number, r.number(i+j))
+		}
+		return taken
+	}
+	taken := min(len(order)-i, cap(p.number)-at)
+	for _, row := range order[i : i+taken] {
+		r.convert(p.clean[at*n:(at+1)*n], int(row), int(row)+1, scale, offset)
+		p.number = append(p.number, r.number(int(row)))
+		at++
+	}
+	return taken
+}
+
+// each takes all rows of r in the order given, and calls work whenever the
+// pass is full. work must reset it.
+func (p *pass) each(r Rows, order []int32, work func() error) error {
+	if err := r.check(p.m.Inputs); err != nil {
+		return err
+	}
+	total := r.Len()
+	if order != nil {
+		total = len(order)
+	}
+	for i := 0; i < total; {
+		i += p.take(r, order, i)
+		if p.full() {
+			if err := work(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// corrupt makes the noisy rows out of the clean ones.
+func (p *pass) corrupt(epoch uint32) {
+	if p.noise != nil {
+		p.noise.rows(p.noisy, p.clean, p.m.Inputs, p.number, epoch)
+	}
+}
+
+// forward computes a = f(W1 x~ + b1) and u = W2 a, the decoder's bias left to
+// loss.
+func (p *pass) forward() {
+	m, n, h, w := p.rows(), p.m.Inputs, p.m.Hidden, p.m.Params
+	encode(p.m, p.code[:m*h], p.noisy[:m*n])
+	if p.m.Tied {
+		f32.Gemm(false, false, m, n, h, 1, p.code, h, w.EncoderWeight, n, 0, p.out, n)
+	} else {
+		f32.Gemm(false, true, m, n, h, 1, p.code, h, w.DecoderWeight, h, 0, p.out, n)
+	}
+}
+
+// encode computes code (m,h) = f(W1 x + b1) for x (m,n).
+func encode(model *Model, code, x []float32) {
+	n, h, w := model.Inputs, model.Hidden, model.Params
+	if len(x) == 0 {
+		return
+	}
+	f32.Gemm(false, true, len(x)/n, h, n, 1, x, n, w.EncoderWeight, n, 0, code, h)
+	f32.Activate(model.Activation.kernel(), code, w.EncoderBias)
+}
+
+// loss returns the sum of L over the rows and turns u into dL/du, where u now
+// counts the decoder's bias in.
+func (p *pass) loss() float64 {
+	size := p.rows() * p.m.Inputs
+	return f32.OutputDelta(p.m.Output.kernel(), p.m.Loss.kernel(), p.out[:size], p.m.Params.DecoderBias, p.clean[:size])
+}
+
+// slopes computes f'(z) and adds, where dst is not nil, its column sums to
+// sums and those of its squares to squares.
+func (p *pass) slopes(sums, squares []float64) {
+	size := p.rows() * p.m.Hidden
+	f32.Slope(p.m.Activation.kernel(), p.slope[:size], p.code[:size])
+	if sums != nil {
+		f32.ColumnSums(sums, p.slope[:size])
+	}
+	if squares != nil {
+		f32.ColumnSumSquares(squares, p.slope[:size])
+	}
+}
+
+// backward computes dJ/dz = (W2^T dL/du + c) f'(z) + k f'(z) f”(z), from what
+// loss left; c and k (h) may be nil.
+func (p *pass) backward(c, k []float32) {
+	m, n, h, w := p.rows(), p.m.Inputs, p.m.Hidden, p.m.Params
+	if p.m.Tied {
+		f32.Gemm(false, true, m, h, n, 1, p.out, n, w.EncoderWeight, n, 0, p.delta, h)
+	} else {
+		f32.Gemm(false, false, m, h, n, 1, p.out, n, w.DecoderWeight, h, 0, p.delta, h)
+	}
+	f32.HiddenDelta(p.m.Activation.kernel(), p.delta[:m*h], p.code[:m*h], c, k, h)
+}
+
+// weightGradient sets the weights of g to scale times the sum over rows of
+// dJ/dW, the terms that are not sums over rows left out.
+func (p *pass) weightGradient(g *Params, scale float32) {
+	m, n, h := p.rows(), p.m.Inputs, p.m.Hidden
+	f32.Gemm(true, false, h, n, m, scale, p.delta, h, p.noisy, n, 0, g.EncoderWeight, n)
+	if p.m.Tied {
+		f32.Gemm(true, false, h, n, m, scale, p.code, h, p.out, n, 1, g.EncoderWeight, n)
+	} else {
+		f32.Gemm(true, false, n, h, m, scale, p.out, n, p.code, h, 0, g.DecoderWeight, h)
+	}
+}
+
+// biasGradient adds the sums over rows of dJ/db1 (h) and dJ/db2 (n).
+func (p *pass) biasGradient(encoder, decoder []float64) {
+	f32.ColumnSums(encoder, p.delta[:p.rows()*p.m.Hidden])
+	f32.ColumnSums(decoder, p.out[:p.rows()*p.m.Inputs])
+}

@@ -1,0 +1,273 @@
+package model
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/aefeat/aefeat/internal/f32"
+)
+
+// The methods of preprocessing.
+const (
+	// PreprocessNone takes values as they are.
+	PreprocessNone = "none"
+	// PreprocessScale maps pixels to [0, 1] by the rule of their type.
+	PreprocessScale = "scale"
+)
+
+// Preprocess is the rule that turns stored values into the x of the cost:
+// x = value*Scale + Offset. It is settled once, before training, and saved in
+// the model.
+type Preprocess struct {
+	Method   string  `json:"method"`              // PreprocessNone or PreprocessScale
+	Source   string  `json:"source"`              // element type in the input: "uint8", "int32", "float64", ...
+	Scale    float64 `json:"scale"`               // 0 in a zero value counts as 1
+	Offset   float64 `json:"offset"`              //
+	Min      float64 `json:"min"`                 // stored values lie in [Min, Max];
+	Max      float64 `json:"max"`                 // both 0: anywhere
+	PixelMax float64 `json:"pixel_max,omitempty"` // the maximum that was asked for; 0: none was
+}
+
+// byteMax is the largest value of a byte: wider integers that never exceed it
+// are taken for bytes in a larger type.
+const byteMax = 255
+
+// NewPreprocess settles the rule for values whose type in the input is
+// source.
+//
+// Method "scale" divides uint8 by 255 and uint16 by 65535. Other integers are
+// divided by 255 if the values of first all lie in 0..255; if not, the error
+// names the maximum seen and asks for pixelMax. Floats stay as they are.
+// A pixelMax that is not 0 is the divisor for every type. Stored values
+// outside the rule, below 0 or above the divisor, are found by [Model.Check].
+// Method "none" takes all values as they are, and pixelMax must be 0.
+func NewPreprocess(method, source string, pixelMax float64, first Rows) (Preprocess, error) {
+	p := Preprocess{Method: method, Source: source, Scale: 1, PixelMax: pixelMax}
+	if !(pixelMax >= 0) || math.IsInf(pixelMax, 1) {
+		return Preprocess{}, &ConfigError{"pixel maximum", fmt.Sprintf("%v is not a positive number", pixelMax), ""}
+	}
+	switch method {
+	case PreprocessNone:
+		if pixelMax != 0 {
+			return Preprocess{}, &ConfigError{"pixel maximum", "preprocessing none divides by nothing", "leave out --pixel-max, or use --preprocess scale"}
+		}
+		return p, nil
+	case PreprocessScale:
+	default:
+		return Preprocess{}, &ConfigError{"preprocessing", fmt.Sprintf("%q is unknown", method), "choose none or scale"}
+	}
+	max, wide := sourceMax(source)
+	switch {
+	case pixelMax != 0:
+		max = pixelMax
+	case wide:
+		lo, hi, err := first.bounds()
+		if err != nil {
+			return Preprocess{}, err
+		}
+		if lo < 0 || hi > byteMax {
+			return Preprocess{}, &ConfigError{"preprocessing",
+				fmt.Sprintf("%s values from %v to %v are not pixels of one byte", source, lo, hi),
+				fmt.Sprintf("give the largest value that can occur with --pixel-max (the largest seen is %v), or use --preprocess none", hi)}
+		}
+		max = byteMax
+	case max == 0:
+		return p, nil
+	}
+	p.Scale, p.Max = 1/max, max
+	return p, nil
+}
+
+// sourceMax returns the divisor for a type in the input, 0 for none; wide is
+// set where the values decide.
+func sourceMax(source string) (max float64, wide bool) {
+	switch source {
+	case "uint8":
+		return byteMax, false
+	case "uint16":
+		return math.MaxUint16, false
+	case "float16", "float32", "float64":
+		return 0, false
+	}
+	return 0, true
+}
+
+// Adapt returns the rule for input whose elements are of the type source, when
+// the model was trained under rule p. The type must be the one of training;
+// one type of float may stand for another, and under method "none" any type
+// for any. Otherwise the values need not mean the same, and Adapt returns an
+// error, unless pixelMax repeats what they are to be divided by.
+func (p Preprocess) Adapt(source string, pixelMax float64) (Preprocess, error) {
+	if pixelMax != 0 {
+		if p.Method != PreprocessScale {
+			return Preprocess{}, &ConfigError{"pixel maximum", fmt.Sprintf("the model's preprocessing is %q, which divides by nothing", p.Method), "leave out --pixel-max"}
+		}
+		return NewPreprocess(p.Method, source, pixelMax, Rows{})
+	}
+	isFloat := func(source string) bool {
+		max, wide := sourceMax(source)
+		return max == 0 && !wide
+	}
+	if source != p.Source && p.Method != PreprocessNone && !(isFloat(source) && isFloat(p.Source)) {
+		hint := "give the value that stands for 1 with --pixel-max"
+		if p.Max != 0 {
+			hint = fmt.Sprintf("give the value that stands for %v %s in this input with --pixel-max", p.Max, p.Source)
+		}
+		return Preprocess{}, &ConfigError{"preprocessing", fmt.Sprintf("the model was trained on %s values, and these are %s", p.Source, source), hint}
+	}
+	p.Source = source
+	return p, nil
+}
+
+// Range returns the interval that preprocessed values lie in, as far as the
+// rule says: [0, 1] where it does not.
+func (p Preprocess) Range() (lo, hi float64) {
+	if p.Min == 0 && p.Max == 0 {
+		return 0, 1
+	}
+	lo, hi = p.apply(p.Min), p.apply(p.Max)
+	return min(lo, hi), max(lo, hi)
+}
+
+func (p Preprocess) apply(v float64) float64 {
+	scale, offset := p.factors()
+	return float64(v*float64(scale)) + float64(offset)
+}
+
+// factors returns scale and offset as the kernels take them.
+func (p Preprocess) factors() (scale, offset float32) {
+	if p.Scale == 0 {
+		return 1, float32(p.Offset)
+	}
+	return float32(p.Scale), float32(p.Offset)
+}
+
+// validate reports a rule that no one could have settled.
+func (p Preprocess) validate() error {
+	switch p.Method {
+	case "", PreprocessNone, PreprocessScale:
+	default:
+		return fmt.Errorf("preprocessing %q is unknown", p.Method)
+	}
+	for _, v := range []float64{p.Scale, p.Offset, p.Min, p.Max, p.PixelMax} {
+		if !(math.Abs(v) <= math.MaxFloat32) {
+			return fmt.Errorf("preprocessing holds the number %v", v)
+		}
+	}
+	if p.Min > p.Max {
+		return fmt.Errorf("preprocessing takes values from %v to %v", p.Min, p.Max)
+	}
+	return nil
+}
+
+// RangeError is a value that the preprocessing rule or the cost does not
+// allow.
+type RangeError struct {
+	Row       int64   // position in the input
+	Component int     // which value of the row, counted from 0
+	Value     float64 // as stored
+	Min, Max  float64 // what is allowed, as stored; both 0: any finite number
+	Reason    string  // why
+}
+
+func (e *RangeError) Error() string {
+	if e.Min == 0 && e.Max == 0 {
+		return fmt.Sprintf("row %d: value %d is %v: %s", e.Row, e.Component, e.Value, e.Reason)
+	}
+	return fmt.Sprintf("row %d: value %d is %v, outside %v to %v: %s", e.Row, e.Component, e.Value, e.Min, e.Max, e.Reason)
+}
+
+// Check returns a [*RangeError] for the first value of r that is not finite,
+// lies outside the preprocessing rule, or lies outside [0, 1] after it where
+// the output is a sigmoid. Training and encoding trust their rows: what comes
+// from outside is checked once, here.
+func (m *Model) Check(r Rows) error {
+	if err := r.check(m.Inputs); err != nil {
+		return err
+	}
+	lo, hi, reason := m.allowed()
+	switch r.Kind {
+	case Uint8:
+		if lo <= 0 && hi >= math.MaxUint8 {
+			return nil
+		}
+	case Uint16:
+		if lo <= 0 && hi >= math.MaxUint16 {
+			return nil
+		}
+	}
+	const block = 1 << 12
+	var buffer [block]float32
+	n := r.Len() * r.Width
+	for i := 0; i < n; i += block {
+		x := r.values(buffer[:], i, min(i+block, n))
+		least, most := f32.Range(x)
+		if float64(least) >= lo && float64(most) <= hi && f32.AllFinite(x) {
+			continue
+		}
+		for j, v := range x {
+			v := float64(v)
+			if v >= lo && v <= hi {
+				continue
+			}
+			e := &RangeError{Row: r.number((i + j) / r.Width), Component: (i + j) % r.Width, Value: v, Reason: reason}
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				e.Reason = "not a finite number"
+			} else {
+				e.Min, e.Max = lo, hi
+			}
+			return e
+		}
+	}
+	return nil
+}
+
+// allowed returns the interval of the values that may be stored in rows.
+func (m *Model) allowed() (lo, hi float64, reason string) {
+	p := m.Preprocess
+	lo, hi, reason = -math.MaxFloat32, math.MaxFloat32, "not a finite number"
+	if p.Min != 0 || p.Max != 0 {
+		lo, hi = p.Min, p.Max
+		reason = fmt.Sprintf("the preprocessing rule for %s values was settled for that range", p.Source)
+	}
+	if !m.unitInterval() {
+		return lo, hi, reason
+	}
+	if a, b := p.Range(); (p.Min != 0 || p.Max != 0) && a >= 0 && b <= 1+0x1p-23 {
+		return lo, hi, reason // the rule leads to [0, 1], give or take a rounding
+	}
+	scale, offset := p.factors()
+	a, b := (0-float64(offset))/float64(scale), (1-float64(offset))/float64(scale)
+	return max(lo, min(a, b)), min(hi, max(a, b)), "a sigmoid output needs values in [0, 1]"
+}
+
+// bounds returns the least and the largest stored value, 0 and 0 of no rows.
+func (r Rows) bounds() (lo, hi float64, err error) {
+	if err := r.check(r.Width); err != nil && len(r.Data) > 0 {
+		return 0, 0, err
+	}
+	const block = 1 << 12
+	var buffer [block]float32
+	n := r.Len() * r.Width
+	for i := 0; i < n; i += block {
+		least, most := f32.Range(r.values(buffer[:], i, min(i+block, n)))
+		if i == 0 || float64(least) < lo {
+			lo = float64(least)
+		}
+		if i == 0 || float64(most) > hi {
+			hi = float64(most)
+		}
+	}
+	return lo, hi, nil
+}
+
+// values returns the stored elements i up to j as float32, in buffer unless
+// they are stored so.
+func (r Rows) values(buffer []float32, i, j int) []float32 {
+	if r.Kind == Float32 {
+		return elements[float32](r.Data)[i:j]
+	}
+	buffer = buffer[:j-i]
+	Rows{Kind: r.Kind, Width: 1, Data: r.Data}.convert(buffer, i, j, 1, 0)
+	return buffer
+}

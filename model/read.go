@@ -1,0 +1,268 @@
+package model
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/aefeat/aefeat/internal/f32"
+)
+
+// Read reads a model file, all of r. What the file claims is checked before
+// anything is allocated for it, and data is taken as it arrives: no file makes
+// Read use more than a small multiple of its own size. The error is a
+// [*FormatError] where the bytes are at fault.
+func Read(r io.Reader) (*Model, error) {
+	m, bare, err := ReadTensors(r)
+	if err != nil {
+		return nil, err
+	}
+	if bare {
+		return nil, &FormatError{errors.New("not an aefeat model: a safetensors file without settings")}
+	}
+	return m, nil
+}
+
+// ReadTensors reads a model file as Read does, or a bare one: any safetensors
+// file with the tensors encoder.weight (h,n), encoder.bias (h), decoder.bias
+// (n) and, unless tied, decoder.weight (n,h), of type F32. The Config of a
+// model from a bare file holds the sizes and Tied, and nothing else.
+func ReadTensors(r io.Reader) (m *Model, bare bool, err error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return nil, false, err
+	}
+	m = &Model{}
+	bare = h.metadata["format"] != formatName
+	if bare {
+		err = m.sizesFrom(h)
+	} else {
+		err = m.settingsFrom(h)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	if err := h.checkTensors(m.Config); err != nil {
+		return nil, false, err
+	}
+	if err := m.readParams(r, h); err != nil {
+		return nil, false, err
+	}
+	return m, bare, nil
+}
+
+// fileHeader is the header of a safetensors file.
+type fileHeader struct {
+	metadata map[string]string
+	tensors  map[string]tensor
+	order    []string // names in the order of the data
+}
+
+func readHeader(r io.Reader) (*fileHeader, error) {
+	var length [8]byte
+	if _, err := io.ReadFull(r, length[:]); err != nil {
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return nil, &FormatError{errors.New("not a model file: it has fewer than 8 bytes")}
+		}
+		return nil, err
+	}
+	size := binary.LittleEndian.Uint64(length[:])
+	if size < 2 || size > maxHeader {
+		return nil, &FormatError{errors.New("not a model file: it does not start as a safetensors file does")}
+	}
+	var b bytes.Buffer // grows with what is really there
+	if _, err := io.CopyN(&b, r, int64(size)); err != nil {
+		return nil, endsEarly(err)
+	}
+	h, err := parseHeader(b.Bytes())
+	if err != nil {
+		return nil, damaged("in its header: %w", err)
+	}
+	return h, nil
+}
+
+// endsEarly makes the end of a file a damage, and leaves other errors.
+func endsEarly(err error) error {
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		return damaged("it ends early")
+	}
+	return err
+}
+
+// parseHeader reads the JSON of a header, whose names must be distinct.
+func parseHeader(b []byte) (*fileHeader, error) {
+	h := &fileHeader{tensors: map[string]tensor{}}
+	d := json.NewDecoder(bytes.NewReader(b))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return nil, errors.New("not a JSON object")
+	}
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		name := t.(string) // what d.Token returns for a key
+		if name == "__metadata__" {
+			if h.metadata != nil {
+				return nil, errors.New("two lots of metadata")
+			}
+			if err := d.Decode(&h.metadata); err != nil {
+				return nil, fmt.Errorf("metadata: %w", err)
+			}
+			if h.metadata == nil {
+				h.metadata = map[string]string{}
+			}
+			continue
+		}
+		if _, ok := h.tensors[name]; ok {
+			return nil, fmt.Errorf("two tensors are called %q", name)
+		}
+		var entry tensor
+		if err := d.Decode(&entry); err != nil {
+			return nil, fmt.Errorf("tensor %q: %w", name, err)
+		}
+		if len(entry.Offsets) != 2 || entry.Offsets[0] < 0 || entry.Offsets[1] < entry.Offsets[0] {
+			return nil, fmt.Errorf("tensor %q lies at %v", name, entry.Offsets)
+		}
+		h.tensors[name] = entry
+		h.order = append(h.order, name)
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, errors.New("more than one JSON object")
+	}
+	slices.SortFunc(h.order, func(a, b string) int {
+		x, y := h.tensors[a].Offsets, h.tensors[b].Offsets
+		return cmp.Or(cmp.Compare(x[0], y[0]), cmp.Compare(x[1], y[1]), strings.Compare(a, b))
+	})
+	at := int64(0)
+	for _, name := range h.order {
+		offsets := h.tensors[name].Offsets
+		if offsets[0] != at {
+			return nil, fmt.Errorf("tensor %q starts at byte %d, not %d where the one before ends", name, offsets[0], at)
+		}
+		at = offsets[1]
+	}
+	return h, nil
+}
+
+// settingsFrom takes over the settings of a file of ours.
+func (m *Model) settingsFrom(h *fileHeader) error {
+	if v := h.metadata["version"]; v != formatVersion {
+		return &FormatError{fmt.Errorf("a model file of version %q: this program reads version %s", v, formatVersion)}
+	}
+	var c fileConfig
+	if err := json.Unmarshal([]byte(h.metadata["config"]), &c); err != nil {
+		return damaged("in its settings: %w", err)
+	}
+	if err := c.Config.Validate(); err != nil {
+		return damaged("in its settings: %w", err)
+	}
+	if err := c.Preprocess.validate(); err != nil {
+		return damaged("in its settings: %w", err)
+	}
+	if c.Inputs < 1 || c.RowsSeen < 0 {
+		return damaged("in its settings: %d inputs, %d rows seen", c.Inputs, c.RowsSeen)
+	}
+	m.Config, m.Preprocess, m.Binding = c.Config, c.Preprocess, c.Binding
+	m.RowsSeen, m.History, m.Cost = c.RowsSeen, c.History, c.Cost
+	return nil
+}
+
+// sizesFrom takes over the sizes of a bare file.
+func (m *Model) sizesFrom(h *fileHeader) error {
+	weight, ok := h.tensors[encoderWeight]
+	if !ok {
+		return &FormatError{fmt.Errorf("not a model file: it has no tensor %s", encoderWeight)}
+	}
+	if len(weight.Shape) != 2 {
+		return &FormatError{fmt.Errorf("%s has the shape %v, not (hidden, inputs)", encoderWeight, weight.Shape)}
+	}
+	for _, size := range weight.Shape {
+		if size < 1 || size > maxWeights {
+			return &FormatError{fmt.Errorf("%s has the shape %v", encoderWeight, weight.Shape)}
+		}
+	}
+	_, untied := h.tensors[decoderWeight]
+	m.Config = Config{Hidden: int(weight.Shape[0]), Inputs: int(weight.Shape[1]), Tied: !untied}
+	if err := m.Config.Validate(); err != nil {
+		return &FormatError{err}
+	}
+	return nil
+}
+
+// checkTensors reports a tensor that is missing, surplus, or not what the
+// sizes of c make of it.
+func (h *fileHeader) checkTensors(c Config) error {
+	known := map[string]bool{}
+	for _, want := range tensorsOf(c) {
+		known[want.name] = true
+		got, ok := h.tensors[want.name]
+		switch {
+		case !ok:
+			return damaged("it has no tensor %s", want.name)
+		case got.Type != "F32":
+			return damaged("tensor %s is of type %q, not F32", want.name, got.Type)
+		case !slices.Equal(got.Shape, want.shape):
+			return damaged("tensor %s has the shape %v, not %v", want.name, got.Shape, want.shape)
+		case got.Offsets[1]-got.Offsets[0] != 4*want.elements():
+			return damaged("tensor %s of shape %v takes %d bytes", want.name, got.Shape, got.Offsets[1]-got.Offsets[0])
+		}
+	}
+	for _, name := range h.order {
+		if !known[name] && !strings.HasPrefix(name, optimizerPrefix) {
+			return damaged("it has a tensor %q that no model of its kind has", name)
+		}
+	}
+	return nil
+}
+
+// readParams reads the tensors, which end r.
+func (m *Model) readParams(r io.Reader, h *fileHeader) error {
+	read := map[string][]float32{}
+	buffer := make([]byte, bufferSize)
+	for _, name := range h.order {
+		left := h.tensors[name].Offsets[1] - h.tensors[name].Offsets[0]
+		if strings.HasPrefix(name, optimizerPrefix) {
+			if _, err := io.CopyN(io.Discard, r, left); err != nil {
+				return endsEarly(err)
+			}
+			continue
+		}
+		var x []float32 // grows with what is really there
+		for left > 0 {
+			b := buffer[:min(left, bufferSize)]
+			if _, err := io.ReadFull(r, b); err != nil {
+				return endsEarly(err)
+			}
+			left -= int64(len(b))
+			for ; len(b) > 0; b = b[4:] {
+				x = append(x, math.Float32frombits(binary.LittleEndian.Uint32(b)))
+			}
+		}
+		if !f32.AllFinite(x) {
+			return damaged("tensor %s holds a NaN or an infinity", name)
+		}
+		read[name] = x
+	}
+	if n, err := io.ReadFull(r, buffer[:1]); n != 0 {
+		return damaged("it goes on after its last tensor")
+	} else if err != io.EOF {
+		return err
+	}
+	m.Params = NewParams(m.Inputs, m.Hidden, m.Tied, nil)
+	rest := m.Params.Flat
+	for _, t := range tensorsOf(m.Config) {
+		rest = rest[copy(rest, read[t.name]):]
+	}
+	return nil
+}

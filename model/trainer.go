@@ -1,0 +1,202 @@
+package model
+
+import "github.com/aefeat/aefeat/internal/f32"
+
+// horizonRows is the least number of rows that a running rhohat remembers.
+// Memories much longer than this make the sparsity term overshoot: units
+// swing between too active and too quiet.
+const horizonRows = 1024
+
+// Trainer trains a model in place: rows go in in training order, and the
+// parameters follow. Every buffer is made by NewTrainer; Add allocates
+// nothing. A Trainer is not safe for concurrent use.
+//
+// In mini-batches rhohat is a running mean over a horizon of max(batch, 1024)
+// rows, corrected for its start, the batch at hand included.
+type Trainer struct {
+	m         *Model
+	o         TrainOptions
+	optimizer *optimizer
+	gradient  *Params
+	guard     guard
+	epoch     int   // the running one, counted from 1
+	err       error // what ended the training
+
+	full *Accumulator // of FullBatch; all below is for mini-batches
+
+	pass     *pass
+	codes    []float64    // sums over the batch of the codes (h)
+	biases   []float64    // of the gradient of b1 and b2 (h+n)
+	squares  []float64    // of the squares of the slopes (h); nil when gamma is 0
+	contract *contraction // nil when gamma is 0
+	running  []float64    // running means of the codes (h), times weight; nil when beta is 0
+	weight   float64
+	pull     []float32 // beta c (h); nil when beta is 0
+
+	seen totals
+}
+
+// totals are sums over the rows of an epoch so far.
+type totals struct {
+	rows                                              int64
+	reconstruction, sparsity, contraction, activation float64
+}
+
+// NewTrainer returns a trainer of m. Its epochs, whose numbers key the noise,
+// are counted on from the model's history. The error is a [*ConfigError].
+func NewTrainer(m *Model, o TrainOptions) (*Trainer, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if err := m.Config.Validate(); err != nil {
+		return nil, err
+	}
+	h, n := m.Hidden, m.Inputs
+	t := &Trainer{
+		m:         m,
+		o:         o,
+		optimizer: newOptimizer(o, len(m.Params.Flat)),
+		gradient:  NewParams(n, h, m.Tied, nil),
+		epoch:     len(m.History) + 1,
+	}
+	if o.BatchSize == FullBatch {
+		t.full = NewAccumulator(m)
+		t.full.Reset(uint32(t.epoch))
+		return t, nil
+	}
+	t.pass = newPass(m, o.BatchSize, true, m.Contraction > 0)
+	t.codes = make([]float64, h)
+	t.biases = make([]float64, h+n)
+	if m.Contraction > 0 {
+		t.squares = make([]float64, h)
+		t.contract = newContraction(h)
+	}
+	if m.SparsityWeight > 0 {
+		t.running = make([]float64, h)
+		t.pull = make([]float32, h)
+	}
+	return t, nil
+}
+
+// Memory is the size in bytes of the parameters, the gradient, the
+// optimizer's state and the buffers of a batch.
+func (t *Trainer) Memory() int64 {
+	b := t.optimizer.memory() + 4*int64(len(t.m.Params.Flat)+len(t.gradient.Flat))
+	if t.full != nil {
+		return b + t.full.memory()
+	}
+	return b + t.pass.memory()
+}
+
+// Add trains on rows: those of r that order names, in its order, or all of
+// them when order is nil. Batches are cut from the rows of all calls, however
+// these are split; rows that do not fill a batch wait. With FullBatch the
+// parameters stay as they are until EndEpoch.
+//
+// Nothing of r is kept. Values are trusted; see [Model.Check]. A
+// [*DivergedError] ends the training: all later calls return it.
+func (t *Trainer) Add(r Rows, order []int32) error {
+	if t.err != nil {
+		return t.err
+	}
+	if t.full != nil {
+		return t.full.Add(r, order)
+	}
+	return t.pass.each(r, order, t.step)
+}
+
+// EndEpoch trains on the rows that wait, a short batch, or with FullBatch
+// takes the epoch's one step. It returns what the epoch gave, and adds that to
+// the model's history. An epoch without rows does nothing.
+//
+// The cost is the mean over the rows as training met them, at weights that
+// moved meanwhile, but for the weight decay, which is that of the weights at
+// the end. With FullBatch it is the exact cost before the step.
+func (t *Trainer) EndEpoch() (Epoch, error) {
+	if t.err != nil {
+		return Epoch{}, t.err
+	}
+	if t.full == nil && t.pass.rows() > 0 {
+		if err := t.step(); err != nil {
+			return Epoch{}, err
+		}
+	}
+	if t.full != nil {
+		t.full.fold()
+	}
+	e := t.Running()
+	if e.Rows == 0 {
+		return e, nil
+	}
+	if t.full != nil {
+		trivial := func() float64 { return t.m.trivialCost(t.full.rows, t.full.energy) }
+		if err := t.judge(e.Cost, trivial); err != nil {
+			return Epoch{}, err
+		}
+		t.full.Gradient(t.gradient.Flat)
+		t.optimizer.step(t.m.Params.Flat, t.gradient.Flat)
+	}
+	if err := t.judgeWeights(); err != nil {
+		return Epoch{}, err
+	}
+	cost := e.Cost
+	t.m.History = append(t.m.History, e)
+	t.m.RowsSeen += e.Rows
+	t.m.Cost = &cost
+	t.epoch++
+	t.seen = totals{}
+	if t.full != nil {
+		t.full.Reset(uint32(t.epoch))
+	}
+	return e, nil
+}
+
+// Running returns the epoch as far as it went, for progress. Rows that wait
+// for their batch, or in a full batch for their chunk, are not in it.
+func (t *Trainer) Running() Epoch {
+	e := Epoch{Epoch: t.epoch}
+	if t.full != nil {
+		e.Rows, e.Cost = t.full.rows, t.full.cost()
+		if e.Rows > 0 {
+			sum := 0.0
+			for _, v := range t.full.codes {
+				sum += v
+			}
+			e.MeanActivation = t.m.rhohat(sum / float64(e.Rows) / float64(t.m.Hidden))
+		}
+		return e
+	}
+	e.Rows = t.seen.rows
+	e.Cost.WeightDecay = t.m.weightDecay()
+	if e.Rows > 0 {
+		rows := float64(e.Rows)
+		e.Cost.Reconstruction = t.seen.reconstruction / rows
+		e.Cost.Sparsity = t.seen.sparsity / rows
+		e.Cost.Contraction = t.seen.contraction / rows
+		e.MeanActivation = t.m.rhohat(t.seen.activation / rows / float64(t.m.Hidden))
+	}
+	e.Cost.sum()
+	return e
+}
+
+// step trains on the rows of the pass and empties it.
+func (t *Trainer) step() error {
+	if steps := t.optimizer.steps; steps < weightInterval || steps%weightInterval == 0 {
+		if err := t.judgeWeights(); err != nil {
+			return err
+		}
+	}
+	t.pass.corrupt(uint32(t.epoch))
+	cost := t.evaluate()
+	trivial := func() float64 {
+		rows := t.pass.rows()
+		return t.m.trivialCost(int64(rows), f32.SumSquares(t.pass.clean[:rows*t.m.Inputs]))
+	}
+	if err := t.judge(cost, trivial); err != nil {
+		return err
+	}
+	t.optimizer.step(t.m.Params.Flat, t.gradient.Flat)
+	t.pass.reset()
+	return nil
+}

@@ -1,0 +1,93 @@
+package stage_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/stage"
+)
+
+var schema = arrow.NewSchema([]arrow.Field{
+	{Name: "id", Type: arrow.PrimitiveTypes.Int64},
+	{Name: "patch", Type: arrow.FixedSizeListOf(4, arrow.PrimitiveTypes.Uint8)},
+}, nil)
+
+// makeBatch stands for whatever an ETL job makes its batches from.
+func makeBatch(first, rows int) arrow.RecordBatch {
+	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+	defer b.Release()
+	for i := first; i < first+rows; i++ {
+		b.Field(0).(*array.Int64Builder).Append(int64(i))
+		patch := b.Field(1).(*array.FixedSizeListBuilder)
+		patch.Append(true)
+		v := byte(i % 2 * 200) // every other patch is dark
+		patch.ValueBuilder().(*array.Uint8Builder).AppendValues([]uint8{v, v, 20, v}, nil)
+	}
+	return b.NewRecordBatch()
+}
+
+// A job that makes its own record batches pushes them through a Fitter, and
+// reads codes back from a Transformer.
+func Example() {
+	ctx := context.Background()
+	fitter, err := stage.NewFitter(schema, stage.Config{Model: model.Plain(2), Epochs: 3})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer fitter.Close()
+	for i := range 10 {
+		batch := makeBatch(1000*i, 1000)
+		if err := fitter.Write(ctx, batch); err != nil {
+			log.Fatal(err)
+		}
+		batch.Release()
+	}
+	m, report, err := fitter.Finish(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(report.Rows, "rows, better:", report.Epochs[2].Cost.Total < report.Epochs[0].Cost.Total)
+
+	transformer, err := stage.NewTransformer(m, schema, stage.TransformConfig{Keep: []string{"id"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	batch := makeBatch(0, 100)
+	defer batch.Release()
+	out, err := transformer.Transform(ctx, batch)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer out.Release()
+	fmt.Println(out.NumRows(), "rows of", out.ColumnName(0), out.ColumnName(1), out.ColumnName(2))
+	code := out.Column(1).(*array.Float32)
+	fmt.Println("dark and light differ:", code.Value(0) != code.Value(1), "equal patches do not:", code.Value(0) == code.Value(2))
+
+	// Output:
+	// 10000 rows, better: true
+	// 100 rows of id code_0 code_1
+	// dark and light differ: true equal patches do not: true
+}
+
+// Any reader of record batches can be fitted in one call.
+func ExampleFit() {
+	batch := makeBatch(0, 1000)
+	defer batch.Release()
+	r, err := array.NewRecordReader(schema, []arrow.RecordBatch{batch})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer r.Release()
+	m, report, err := stage.Fit(context.Background(), r, stage.Config{Model: model.Sparse(3), Epochs: 2})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(m.Inputs, "inputs,", m.Hidden, "hidden units,", report.Rows, "rows,", len(report.Epochs), "epochs")
+	// Output: 4 inputs, 3 hidden units, 1000 rows, 2 epochs
+}

@@ -1,0 +1,155 @@
+package stage
+
+import (
+	"context"
+
+	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/model"
+)
+
+// A block holds up to 1,024 rows and about 1 MiB. Rows enough to keep the
+// consumer busy for a while; and the first block is what a preprocessing rule
+// is learned from, so its size must not depend on the batches of the input.
+const (
+	blockRows  = 1024
+	blockBytes = 1 << 20
+)
+
+// feedBlocks is how many blocks a feed has: one that is filled, one that is
+// consumed, and two between them so that neither waits for a hiccup of the
+// other.
+const feedBlocks = 4
+
+// block is rows copied out of a batch.
+type block struct {
+	rows model.Rows
+	size int // rows of a full block
+}
+
+func newBlock(kind model.Kind, width int) *block {
+	rowBytes := width * kind.Size()
+	size := max(1, min(blockRows, blockBytes/rowBytes))
+	return &block{size: size, rows: model.Rows{
+		Kind: kind, Width: width,
+		Data:   make([]byte, size*rowBytes)[:0],
+		Number: make([]int64, 0, size),
+	}}
+}
+
+// fill copies rows from number at on, as many as fit, and returns how many.
+func (b *block) fill(r arrowio.Rows, at int) int {
+	n := min(b.size-len(b.rows.Number), len(r.Number)-at)
+	rowBytes := r.Width * model.Kind(r.Kind).Size()
+	b.rows.Data = append(b.rows.Data, r.Data[at*rowBytes:(at+n)*rowBytes]...)
+	b.rows.Number = append(b.rows.Number, r.Number[at:at+n]...)
+	return n
+}
+
+func (b *block) full() bool { return len(b.rows.Number) == b.size }
+
+func (b *block) reset() {
+	b.rows.Data, b.rows.Number = b.rows.Data[:0], b.rows.Number[:0]
+}
+
+// feed hands blocks of rows to a consumer on a goroutine of its own, in order,
+// so that reading and consuming overlap. Its methods are for one goroutine.
+type feed struct {
+	kind    model.Kind
+	current *block
+	free    chan *block
+	full    chan *block
+	done    chan struct{} // closed when the consumer has ended
+	err     error         // why it ended early; valid once done is closed
+	started bool
+	ended   bool
+}
+
+func newFeed(kind model.Kind, width int) *feed {
+	f := &feed{
+		kind: kind,
+		free: make(chan *block, feedBlocks),
+		full: make(chan *block, feedBlocks),
+		done: make(chan struct{}),
+	}
+	f.current = newBlock(kind, width)
+	for range feedBlocks - 1 {
+		f.free <- newBlock(kind, width)
+	}
+	return f
+}
+
+// start begins to consume. The rows are valid during the call only.
+func (f *feed) start(consume func(model.Rows) error) {
+	f.started = true
+	go func() {
+		defer close(f.done)
+		for b := range f.full {
+			if f.err = consume(b.rows); f.err != nil {
+				return
+			}
+			b.reset()
+			f.free <- b
+		}
+	}()
+}
+
+// send hands over the current block and takes a free one. It returns the
+// consumer's error if that has ended.
+func (f *feed) send(ctx context.Context) error {
+	select {
+	case f.full <- f.current: // has room for every block
+		f.current = nil
+	case <-f.done:
+		return f.err
+	}
+	select {
+	case f.current = <-f.free:
+		return nil
+	case <-f.done:
+		return f.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// wait ends the feed once everything sent is consumed, and returns the
+// consumer's error.
+func (f *feed) wait(ctx context.Context) error {
+	f.end()
+	select {
+	case <-f.done:
+		return f.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// finish sends what the current block holds and waits.
+func (f *feed) finish(ctx context.Context) error {
+	if len(f.current.rows.Number) > 0 {
+		if err := f.send(ctx); err != nil {
+			return err
+		}
+	}
+	return f.wait(ctx)
+}
+
+// stop ends the feed, drops what is not consumed yet, and waits until the
+// consumer's goroutine is gone.
+func (f *feed) stop() {
+	f.end()
+	for range f.full {
+	}
+	<-f.done
+}
+
+func (f *feed) end() {
+	if !f.ended {
+		close(f.full)
+		f.ended = true
+	}
+	if !f.started {
+		close(f.done)
+		f.started = true
+	}
+}

@@ -1,0 +1,139 @@
+// Package stage trains a model on a stream of record batches and adds codes to
+// one, within bounded memory.
+//
+// [Fitter] is pushed batches and returns a model; [Transformer] turns each
+// batch into one with codes. [Fit], [Transform] and [Evaluate] are loops over
+// any array.RecordReader.
+//
+// # Fitting
+//
+// The first epoch trains on the rows in the order of the input while they
+// arrive, and keeps them, in the narrowest form that is faithful: uint8 pixels
+// stay uint8. Each later epoch visits the kept rows in a new order, near to a
+// random one even when the input is sorted: rows belong to buckets of about 4
+// MiB by a hash of their position, buckets are visited in random order, and the
+// rows inside each too. With Epochs 1 nothing is kept, and a sorted input
+// teaches its last rows best. With a full batch the first epoch gathers the
+// gradient at the initial weights, and each epoch ends with one step.
+//
+// The rule of preprocessing and the width of a patch come from the first 1,024
+// rows, or fewer if these take more than a MiB. They are saved in the model
+// with the columns, so that transforming needs neither again.
+//
+// # Determinism
+//
+// Rows of equal values and positions, an equal Config and seed give a
+// bit-identical model: however the rows are cut into batches, whatever Memory
+// is, and however many goroutines run.
+//
+// # Memory
+//
+// A fit takes, beyond what the caller and its batches hold,
+//
+//	runtime floor + Trainer.Memory + Config.Memory + 4 MiB or 4 rows, whichever is more
+//
+// where Trainer.Memory (package model) is parameters, optimiser and batch
+// buffers, and the last term is rows on their way to the trainer. Config.Memory
+// holds kept rows, then write buffers of the spill file, then the bucket in use
+// and the one that is read ahead; it lies outside of Go's heap on Linux and
+// macOS. A stored row takes n times its element size, 8 bytes for its position
+// and, in memory, 4 for its place in the order; rows are in memory while they
+// fill less than three quarters of the budget. Not counted are 24 bytes for
+// each 256 KiB of spill file. The least budget is 16 MiB for rows of up to 64
+// KiB, and 256 rows beyond that.
+//
+// A Transformer takes, for each batch in work, the batch's codes and 512 rows
+// of them besides. [Transform] has GOMAXPROCS+1 pieces of batches in work, each
+// of up to 8 MiB of codes.
+//
+// # Row numbers
+//
+// Rows are numbered by their position in the input, from Config.FirstRow on;
+// skipped rows count. Errors name them so, as [arrowio.RowError], and the noise
+// of a row is keyed by its number.
+package stage
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/internal/spill"
+	"github.com/aefeat/aefeat/model"
+)
+
+// ErrNoRows is what fitting or evaluating nothing returns.
+var ErrNoRows = errors.New("no rows")
+
+// SpillError is a failure of the temporary file that holds rows: no space
+// left, or a block that came back different. It names the folder.
+type SpillError = spill.Error
+
+// rowsOf returns bound rows as the model takes them.
+func rowsOf(r arrowio.Rows) model.Rows {
+	return model.Rows{Kind: model.Kind(r.Kind), Width: r.Width, Data: r.Data, Number: r.Number}
+}
+
+// located turns an error of the model about a value into one that names the
+// column.
+func located(err error, b *arrowio.Binding) error {
+	var e *model.RangeError
+	if !errors.As(err, &e) {
+		return err
+	}
+	columns := b.Columns()
+	column, value := columns[0], fmt.Sprintf("value %d is %v", e.Component, e.Value)
+	if len(columns) > 1 && e.Component < len(columns) {
+		column, value = columns[e.Component], fmt.Sprintf("value %v", e.Value)
+	}
+	if e.Min != 0 || e.Max != 0 {
+		value += fmt.Sprintf(", outside %v to %v", e.Min, e.Max)
+	}
+	located := &arrowio.RowError{Column: column, Row: e.Row, Reason: value + ": " + e.Reason}
+	if !math.IsNaN(e.Value) && !math.IsInf(e.Value, 0) {
+		located.Hint = "if such values are meant, name the largest with --pixel-max, or choose a linear output activation with --preprocess none"
+	}
+	return located
+}
+
+// bindTo binds the columns that a model takes, or those of the given names,
+// and returns the model with its preprocessing rule adapted to them.
+func bindTo(m *model.Model, schema *arrow.Schema, columns []string, skip bool, pixelMax float64) (*model.Model, *arrowio.Binding, error) {
+	own := len(columns) == 0
+	if own {
+		columns = m.Binding.Columns
+	}
+	b, err := arrowio.Bind(schema, arrowio.BindOptions{Columns: columns, Width: m.Inputs, Skip: skip})
+	if err != nil {
+		var e *arrowio.RowError
+		if own && errors.As(err, &e) {
+			err = &arrowio.RowError{Column: e.Column, Row: e.Row,
+				Reason: "the model was fitted on this column: " + e.Reason, Hint: couldBe(schema, m.Inputs)}
+		}
+		return nil, nil, err
+	}
+	adapted := *m
+	adapted.Preprocess, err = m.Preprocess.Adapt(b.Source(), pixelMax)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &adapted, b, nil
+}
+
+// couldBe says which columns of schema could hold patches of the given width.
+func couldBe(schema *arrow.Schema, width int) string {
+	var names []string
+	for _, c := range arrowio.Candidates(schema) {
+		if c.Width == 0 || c.Width == width {
+			names = append(names, c.String())
+		}
+	}
+	if len(names) == 0 {
+		return fmt.Sprintf("no column of the data can hold a patch of %d values", width)
+	}
+	return "name the column that holds the patch with --column; it could be " + strings.Join(names, ", ")
+}

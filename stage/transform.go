@@ -1,0 +1,119 @@
+package stage
+
+import (
+	"context"
+	"runtime"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/aefeat/aefeat/model"
+)
+
+// Writer takes record batches; arrowio.Writer is one. It must keep no
+// reference to a batch unless it retains it.
+type Writer interface {
+	Write(arrow.RecordBatch) error
+}
+
+// TransformReport tells about a Transform that has ended.
+type TransformReport struct {
+	Rows    int64 `json:"rows"`    // all rows, those with null codes included
+	Skipped int64 `json:"skipped"` // rows with null codes
+}
+
+// pieceBytes bounds the codes of what Transform has in work at a time.
+const pieceBytes = 8 << 20
+
+// piece is part of an input batch on its way through Transform.
+type piece struct {
+	batch   arrow.RecordBatch
+	first   int64
+	done    chan struct{} // closed when out or err is set
+	out     arrow.RecordBatch
+	skipped int
+	err     error
+}
+
+// Transform writes the batches of r, with codes of m, to w, in their order.
+// It encodes several at a time, and cuts those whose codes take more than 8
+// MiB. It neither releases r nor closes w, and has ended all goroutines when
+// it returns; ctx is looked at between pieces of batches.
+func Transform(ctx context.Context, m *model.Model, r array.RecordReader, w Writer, c TransformConfig) (TransformReport, error) {
+	t, err := NewTransformer(m, r.Schema(), c)
+	if err != nil {
+		return TransformReport{}, err
+	}
+	return t.all(ctx, r, w)
+}
+
+// all is Transform with a Transformer made.
+func (t *Transformer) all(ctx context.Context, r array.RecordReader, w Writer) (report TransformReport, err error) {
+	working, cancel := context.WithCancel(ctx)
+	pieces := make(chan *piece, max(1, runtime.GOMAXPROCS(0)-1))
+	var readErr error // valid once pieces is closed
+	go func() {
+		defer close(pieces)
+		readErr = t.read(working, r, pieces)
+	}()
+	defer func() {
+		cancel()
+		for p := range pieces {
+			<-p.done
+			p.release()
+		}
+	}()
+	for p := range pieces {
+		<-p.done
+		err := p.err
+		if err == nil {
+			err = w.Write(p.out)
+			report.Rows += p.out.NumRows()
+			report.Skipped += int64(p.skipped)
+		}
+		p.release()
+		if err != nil {
+			return report, err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return report, err
+	}
+	return report, readErr
+}
+
+// read cuts the batches of r into pieces, starts work on each, and sends them
+// on. The channel's capacity bounds how many there are.
+func (t *Transformer) read(ctx context.Context, r array.RecordReader, pieces chan<- *piece) error {
+	size := int64(max(encodeRows, pieceBytes/(t.model.Hidden*arrow.Float32SizeBytes)))
+	next := t.first
+	for ctx.Err() == nil && r.Next() {
+		batch := r.RecordBatch()
+		rows := batch.NumRows()
+		for lo := int64(0); lo == 0 || lo < rows; lo += size {
+			p := &piece{batch: batch.NewSlice(lo, min(lo+size, rows)), first: next + lo, done: make(chan struct{})}
+			select {
+			case pieces <- p:
+				go func() {
+					defer close(p.done)
+					p.out, p.skipped, p.err = t.transform(ctx, p.batch, p.first)
+				}()
+			case <-ctx.Done():
+				p.batch.Release()
+				return nil
+			}
+		}
+		next += rows
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	return readError(r)
+}
+
+func (p *piece) release() {
+	p.batch.Release()
+	if p.out != nil {
+		p.out.Release()
+	}
+}
