@@ -3,6 +3,7 @@ package arrowio
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -22,12 +23,17 @@ func (b *Binding) scalarRows(batch arrow.RecordBatch, m int) ([]byte, []int32, e
 		}
 	}
 
-	// Columns lie apart and rows together: take blocks of rows that stay in the first cache for all columns.
-	const block = 32
+	// Columns lie apart and rows together: take blocks of rows that stay in the cache for all columns.
+	const block = 64
 	for lo := 0; lo < m; lo += block {
 		hi := min(lo+block, m)
-		for j, raw := range b.raw {
-			b.interleave(data, j, raw, lo, hi)
+		for j := 0; j < n; {
+			k := min(j+8, n)
+			if slices.ContainsFunc(b.columns[j:k], func(c boundColumn) bool { return c.element != b.columns[j].element }) {
+				k = j + 1
+			}
+			b.interleave(data, j, k, lo, hi)
+			j = k
 		}
 	}
 
@@ -132,54 +138,74 @@ func (b *Binding) markNulls(a arrow.Array, m int, column, reason string) {
 	}
 }
 
-// interleave puts rows lo to hi of column j into their places among the columns.
-func (b *Binding) interleave(data []byte, j int, raw []byte, lo, hi int) {
-	n, element := len(b.columns), b.columns[j].element
+// interleave puts rows lo to hi of the columns j to k, at most 8 of one type, into their places among the columns.
+func (b *Binding) interleave(data []byte, j, k, lo, hi int) {
+	n, element, raw := len(b.columns), b.columns[j].element, b.raw[j:k]
+	at := lo*n + j
 	switch b.kind {
 	case Uint8:
-		strided(data[lo*n+j:], n, raw[lo:hi])
+		weave(data[at:], n, raw, lo, hi, arrow.Uint8Traits.CastFromBytes)
 	case Float16:
-		strided(arrow.Uint16Traits.CastFromBytes(data)[lo*n+j:], n, arrow.Uint16Traits.CastFromBytes(raw)[lo:hi])
+		weave(arrow.Uint16Traits.CastFromBytes(data)[at:], n, raw, lo, hi, arrow.Uint16Traits.CastFromBytes)
 	case Uint16:
-		dst := arrow.Uint16Traits.CastFromBytes(data)[lo*n+j:]
+		dst := arrow.Uint16Traits.CastFromBytes(data)[at:]
 		if element == "uint8" {
-			strided(dst, n, raw[lo:hi])
+			weave(dst, n, raw, lo, hi, arrow.Uint8Traits.CastFromBytes)
 		} else {
-			strided(dst, n, arrow.Uint16Traits.CastFromBytes(raw)[lo:hi])
+			weave(dst, n, raw, lo, hi, arrow.Uint16Traits.CastFromBytes)
 		}
 	default:
-		dst := arrow.Float32Traits.CastFromBytes(data)[lo*n+j:]
+		dst := arrow.Float32Traits.CastFromBytes(data)[at:]
 		switch element {
 		case "uint8":
-			strided(dst, n, raw[lo:hi])
+			weave(dst, n, raw, lo, hi, arrow.Uint8Traits.CastFromBytes)
 		case "uint16":
-			strided(dst, n, arrow.Uint16Traits.CastFromBytes(raw)[lo:hi])
+			weave(dst, n, raw, lo, hi, arrow.Uint16Traits.CastFromBytes)
 		case "uint32":
-			strided(dst, n, arrow.Uint32Traits.CastFromBytes(raw)[lo:hi])
+			weave(dst, n, raw, lo, hi, arrow.Uint32Traits.CastFromBytes)
 		case "uint64":
-			strided(dst, n, arrow.Uint64Traits.CastFromBytes(raw)[lo:hi])
+			weave(dst, n, raw, lo, hi, arrow.Uint64Traits.CastFromBytes)
 		case "int8":
-			strided(dst, n, arrow.Int8Traits.CastFromBytes(raw)[lo:hi])
+			weave(dst, n, raw, lo, hi, arrow.Int8Traits.CastFromBytes)
 		case "int16":
-			strided(dst, n, arrow.Int16Traits.CastFromBytes(raw)[lo:hi])
+			weave(dst, n, raw, lo, hi, arrow.Int16Traits.CastFromBytes)
 		case "int32":
-			strided(dst, n, arrow.Int32Traits.CastFromBytes(raw)[lo:hi])
+			weave(dst, n, raw, lo, hi, arrow.Int32Traits.CastFromBytes)
 		case "int64":
-			strided(dst, n, arrow.Int64Traits.CastFromBytes(raw)[lo:hi])
+			weave(dst, n, raw, lo, hi, arrow.Int64Traits.CastFromBytes)
 		case "float16":
-			for i, v := range arrow.Uint16Traits.CastFromBytes(raw)[lo:hi] {
-				dst[i*n] = halfToFloat32(v)
+			for c, r := range raw {
+				for i, v := range arrow.Uint16Traits.CastFromBytes(r)[lo:hi] {
+					dst[i*n+c] = halfToFloat32(v)
+				}
 			}
 		case "float32":
-			strided(dst, n, arrow.Float32Traits.CastFromBytes(raw)[lo:hi])
+			weave(dst, n, raw, lo, hi, arrow.Float32Traits.CastFromBytes)
 		case "float64":
-			strided(dst, n, arrow.Float64Traits.CastFromBytes(raw)[lo:hi])
+			weave(dst, n, raw, lo, hi, arrow.Float64Traits.CastFromBytes)
 		}
 	}
 }
 
-func strided[D, S number](dst []D, stride int, src []S) {
-	for i, v := range src {
-		dst[i*stride] = D(v)
+// weave writes rows lo to hi of up to 8 columns side by side, n elements from row to row.
+func weave[D, S number](dst []D, n int, columns [][]byte, lo, hi int, typed func([]byte) []S) {
+	if len(columns) < 8 {
+		for j, c := range columns {
+			for i, v := range typed(c)[lo:hi] {
+				dst[i*n+j] = D(v)
+			}
+		}
+		return
+	}
+	m := hi - lo
+	var c [8][]S
+	for j := range c {
+		c[j] = typed(columns[j])[lo:hi][:m]
+	}
+	c0, c1, c2, c3, c4, c5, c6, c7 := c[0][:m], c[1][:m], c[2][:m], c[3][:m], c[4][:m], c[5][:m], c[6][:m], c[7][:m]
+	for i := range m {
+		d := dst[i*n : i*n+8]
+		d[0], d[1], d[2], d[3] = D(c0[i]), D(c1[i]), D(c2[i]), D(c3[i])
+		d[4], d[5], d[6], d[7] = D(c4[i]), D(c5[i]), D(c6[i]), D(c7[i])
 	}
 }

@@ -143,10 +143,9 @@ func (w *Writer) write(rec arrow.RecordBatch) (err error) {
 func (w *Writer) guard(step func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			if w.out.err == nil {
-				panic(p)
+			if err = w.out.err; err == nil {
+				err = fmt.Errorf("write: %v", p)
 			}
-			err = w.out.err
 		}
 	}()
 	err = step()

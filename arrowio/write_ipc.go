@@ -8,6 +8,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/bitutil"
 	"github.com/apache/arrow-go/v18/arrow/compute"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/apache/arrow-go/v18/arrow/memory"
@@ -23,24 +24,23 @@ type ipcEncoder struct {
 	file       bool
 	batchBytes int64
 	mem        memory.Allocator
-	dense      []bool // columns whose dictionaries are written out
+	dense      []bool // columns written as another type
 }
 
 // newIPCEncoder checks the schema by encoding it. A file can hold one dictionary for a column, which nobody knows before the
-// last batch, so dictionaries are written out there; a stream keeps them.
+// last batch, so dictionaries are written out there; a stream keeps them. List views become lists: the library fails at
+// slices of them that hold no values.
 func newIPCEncoder(out io.Writer, schema *arrow.Schema, o WriteOptions) (*ipcEncoder, error) {
 	e := &ipcEncoder{schema: schema, file: o.Format == Arrow, batchBytes: o.RowGroupBytes, mem: o.Allocator}
 	e.dense = make([]bool, schema.NumFields())
-	if e.file {
-		fields := schema.Fields()
-		for i := range fields {
-			if t := denseType(fields[i].Type); t != fields[i].Type {
-				fields[i].Type, e.dense[i] = t, true
-			}
+	fields := schema.Fields()
+	for i := range fields {
+		if t := e.denseType(fields[i].Type); t != fields[i].Type {
+			fields[i].Type, e.dense[i] = t, true
 		}
-		metadata := schema.Metadata()
-		e.schema = arrow.NewSchema(fields, &metadata)
 	}
+	metadata := schema.Metadata()
+	e.schema = arrow.NewSchema(fields, &metadata)
 	for _, f := range e.schema.Fields() {
 		if err := encodable(f, e.mem); err != nil {
 			return nil, err
@@ -94,10 +94,10 @@ func (e *ipcEncoder) writeSlice(rec arrow.RecordBatch, lo, hi int64) error {
 	for i, c := range rec.Columns() {
 		part := array.NewSlice(c, lo, hi)
 		if e.dense[i] {
-			data, err := denseData(part.Data(), e.mem)
+			data, err := e.denseData(part.Data())
 			part.Release()
 			if err != nil {
-				return fmt.Errorf("write out the dictionary of column %q: %w", rec.ColumnName(i), err)
+				return fmt.Errorf("write out column %q: %w", rec.ColumnName(i), err)
 			}
 			part = array.MakeFromData(data)
 			data.Release()
@@ -121,17 +121,20 @@ func (e *ipcEncoder) abort() []byte {
 	return binary.LittleEndian.AppendUint32([]byte{0xff, 0xff, 0xff, 0xff}, anyLength)
 }
 
-// denseType returns t with what dictionaries stand for in their place, t itself if there are none.
-func denseType(t arrow.DataType) arrow.DataType {
+// denseType returns t with lists in the place of list views, and in a file what dictionaries stand for in theirs; t itself if
+// it has neither.
+func (e *ipcEncoder) denseType(t arrow.DataType) arrow.DataType {
 	elem := func(f arrow.Field) (arrow.Field, bool) {
-		d := denseType(f.Type)
+		d := e.denseType(f.Type)
 		changed := d != f.Type
 		f.Type = d
 		return f, changed
 	}
 	switch x := t.(type) {
 	case *arrow.DictionaryType:
-		return denseType(x.ValueType)
+		if e.file {
+			return e.denseType(x.ValueType)
+		}
 	case *arrow.ListType:
 		if f, ok := elem(x.ElemField()); ok {
 			return arrow.ListOfField(f)
@@ -141,13 +144,11 @@ func denseType(t arrow.DataType) arrow.DataType {
 			return arrow.LargeListOfField(f)
 		}
 	case *arrow.ListViewType:
-		if f, ok := elem(x.ElemField()); ok {
-			return arrow.ListViewOfField(f)
-		}
+		f, _ := elem(x.ElemField())
+		return arrow.ListOfField(f)
 	case *arrow.LargeListViewType:
-		if f, ok := elem(x.ElemField()); ok {
-			return arrow.LargeListViewOfField(f)
-		}
+		f, _ := elem(x.ElemField())
+		return arrow.LargeListOfField(f)
 	case *arrow.FixedSizeListType:
 		if f, ok := elem(x.ElemField()); ok {
 			return arrow.FixedSizeListOfField(x.Len(), f)
@@ -175,32 +176,112 @@ func denseType(t arrow.DataType) arrow.DataType {
 }
 
 // denseData returns data of the type that denseType gives.
-func denseData(data arrow.ArrayData, mem memory.Allocator) (arrow.ArrayData, error) {
-	t := denseType(data.DataType())
+func (e *ipcEncoder) denseData(data arrow.ArrayData) (arrow.ArrayData, error) {
+	t := e.denseType(data.DataType())
 	if t == data.DataType() {
 		data.Retain()
 		return data, nil
 	}
-	if _, ok := data.DataType().(*arrow.DictionaryType); ok {
-		d := array.NewDictionaryData(data)
-		defer d.Release()
-		values, err := compute.TakeArray(compute.WithAllocator(context.Background(), mem), d.Dictionary(), d.Indices())
+	a := array.MakeFromData(data)
+	defer a.Release()
+	buffers, offset := data.Buffers(), data.Offset()
+	var children []arrow.ArrayData
+	switch x := a.(type) {
+	case *array.Dictionary:
+		values, err := e.lookUp(x)
 		if err != nil {
 			return nil, err
 		}
 		defer values.Release()
-		return denseData(values.Data(), mem)
+		return e.denseData(values.Data())
+	case *array.ListView, *array.LargeListView:
+		view := a.(array.ListLike)
+		n := view.Len()
+		var (
+			small = []int32{0}
+			large = []int64{0}
+			runs  [][2]int64
+		)
+		for i := range n {
+			end := large[i]
+			if view.IsValid(i) {
+				lo, hi := view.ValueOffsets(i)
+				runs = append(runs, [2]int64{lo, hi})
+				end += hi - lo
+			}
+			small, large = append(small, int32(end)), append(large, end)
+		}
+		values, err := e.concatenate(view.ListValues(), runs)
+		if err != nil {
+			return nil, err
+		}
+		defer values.Release()
+		offsets := memory.NewBufferBytes(arrow.Int32Traits.CastToBytes(small))
+		if t.ID() == arrow.LARGE_LIST {
+			offsets = memory.NewBufferBytes(arrow.Int64Traits.CastToBytes(large))
+		}
+		defer offsets.Release()
+		var valid *memory.Buffer
+		if view.NullN() > 0 {
+			valid = memory.NewBufferBytes(make([]byte, bitutil.BytesForBits(int64(n))))
+			defer valid.Release()
+			bitutil.CopyBitmap(view.NullBitmapBytes(), offset, n, valid.Bytes(), 0)
+		}
+		buffers, offset = []*memory.Buffer{valid, offsets}, 0
+		children = []arrow.ArrayData{values.Data()}
+	default:
+		children = data.Children()
 	}
-	children := make([]arrow.ArrayData, len(data.Children()))
-	for i, c := range data.Children() {
-		child, err := denseData(c, mem)
+	dense := make([]arrow.ArrayData, len(children))
+	for i, c := range children {
+		child, err := e.denseData(c)
 		if err != nil {
 			return nil, err
 		}
 		defer child.Release()
-		children[i] = child
+		dense[i] = child
 	}
-	return array.NewData(t, data.Len(), data.Buffers(), children, data.NullN(), data.Offset()), nil
+	return array.NewData(t, data.Len(), buffers, dense, data.NullN(), offset), nil
+}
+
+// lookUp returns what a dictionary array stands for.
+func (e *ipcEncoder) lookUp(x *array.Dictionary) (arrow.Array, error) {
+	switch x.Dictionary().DataType().(type) {
+	case arrow.NestedType, *arrow.Decimal32Type, *arrow.Decimal64Type, arrow.ExtensionType, *arrow.BinaryViewType, *arrow.StringViewType: // not taken
+	default:
+		return compute.TakeArray(compute.WithAllocator(context.Background(), e.mem), x.Dictionary(), x.Indices())
+	}
+	null := array.MakeArrayOfNull(e.mem, x.Dictionary().DataType(), 1)
+	defer null.Release()
+	parts := make([]arrow.Array, x.Len())
+	for i := range parts {
+		if x.IsNull(i) {
+			null.Retain()
+			parts[i] = null
+		} else {
+			at := int64(x.GetValueIndex(i))
+			parts[i] = array.NewSlice(x.Dictionary(), at, at+1)
+		}
+		defer parts[i].Release()
+	}
+	if len(parts) == 0 {
+		return array.NewSlice(x.Dictionary(), 0, 0), nil
+	}
+	return array.Concatenate(parts, e.mem)
+}
+
+// concatenate returns the given runs of values one after the other.
+func (e *ipcEncoder) concatenate(values arrow.Array, runs [][2]int64) (arrow.Array, error) {
+	parts := []arrow.Array{array.NewSlice(values, 0, 0)}
+	for _, r := range runs {
+		parts = append(parts, array.NewSlice(values, r[0], r[1]))
+	}
+	defer func() {
+		for _, p := range parts {
+			p.Release()
+		}
+	}()
+	return array.Concatenate(parts, e.mem)
 }
 
 // arrayBytes returns about how many bytes the values of an array take, of a slice those of the slice.

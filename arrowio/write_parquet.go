@@ -1,12 +1,12 @@
 package arrowio
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
-
-	"bytes"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
@@ -26,7 +26,7 @@ import (
 // refuses one with nulls and other lists with values under a null, and knows no durations.
 type parquetEncoder struct {
 	w       *file.Writer
-	columns []*leafColumn
+	columns []*outColumn
 	out     io.Writer
 	open    func() (*file.Writer, error)
 	limit   int64
@@ -214,13 +214,14 @@ func (e *parquetEncoder) abort() []byte {
 type fieldMapper struct {
 	column int
 	path   []step
-	leaves []*leafColumn
+	leaves []*outColumn
 }
 
 // A step is one level on the way from a column to a leaf.
 type step struct {
 	name     string
 	nullable bool
+	list     bool
 	child    int // of a struct
 }
 
@@ -240,7 +241,7 @@ func (m *fieldMapper) field(f arrow.Field, name string) (physical, declared arro
 		return f, f, bindError(name, fmt.Sprintf("Parquet cannot hold %s%s", f.Type, why), "--format arrow can")
 	}
 	list := func(elem arrow.Field, physicalOf, declaredOf func(arrow.Field) arrow.DataType) error {
-		m.push(step{name: name, nullable: f.Nullable})
+		m.push(step{name: name, nullable: f.Nullable, list: true})
 		defer m.pop()
 		elem.Name = "element" // as Parquet calls it, whatever Arrow does: readers match the names
 		p, d, err := m.field(elem, name+".element")
@@ -266,7 +267,16 @@ func (m *fieldMapper) field(f arrow.Field, name string) (physical, declared arro
 		}
 		return physical, declared, nil
 	case *arrow.FixedSizeListType:
-		return physical, declared, list(t.ElemField(), asList, func(e arrow.Field) arrow.DataType { return arrow.FixedSizeListOfField(t.Len(), e) })
+		// In a null struct it has no values, which readers of a fixed-size list allow for a null alone.
+		if f.Nullable = f.Nullable || m.underNullableStruct(); f.Nullable {
+			physical.Nullable, declared.Nullable = true, true
+		}
+		return physical, declared, list(t.ElemField(), asList, func(e arrow.Field) arrow.DataType {
+			if holdsNullType(e.Type) {
+				return arrow.ListOfField(e) // the library's reader panics at a fixed-size list of these
+			}
+			return arrow.FixedSizeListOfField(t.Len(), e)
+		})
 	case *arrow.ListType:
 		return physical, declared, list(t.ElemField(), asList, asList)
 	case *arrow.LargeListType:
@@ -276,7 +286,7 @@ func (m *fieldMapper) field(f arrow.Field, name string) (physical, declared arro
 	case *arrow.LargeListViewType:
 		return physical, declared, list(t.ElemField(), asList, asLargeList)
 	case *arrow.MapType:
-		m.push(step{name: name, nullable: f.Nullable})
+		m.push(step{name: name, nullable: f.Nullable, list: true})
 		defer m.pop()
 		key, item := t.KeyField(), t.ItemField()
 		key.Name, item.Name, key.Nullable = "key", "value", false
@@ -319,7 +329,7 @@ func (m *fieldMapper) field(f arrow.Field, name string) (physical, declared arro
 		return physical, declared, nil
 	}
 
-	leaf := &leafColumn{column: m.column, name: name}
+	leaf := &outColumn{column: m.column, name: name}
 	var same arrow.DataType // physical and declared type, where it is not f's
 	switch t := f.Type.(type) {
 	case *arrow.NullType:
@@ -358,7 +368,7 @@ func (m *fieldMapper) field(f arrow.Field, name string) (physical, declared arro
 		physical.Type, declared.Type = same, same
 	}
 	var ok bool
-	if leaf.values, ok = newLeafValues(f.Type); !ok {
+	if leaf.values, ok = newOutValues(f.Type); !ok {
 		return refuse("")
 	}
 	switch physical.Type.ID() {
@@ -372,6 +382,24 @@ func (m *fieldMapper) field(f arrow.Field, name string) (physical, declared arro
 	leaf.path = append(append(leaf.path, m.path...), step{name: name, nullable: f.Nullable})
 	m.leaves = append(m.leaves, leaf)
 	return physical, declared, nil
+}
+
+// underNullableStruct reports whether a struct around, with no list between, may be null.
+func (m *fieldMapper) underNullableStruct() bool {
+	for i := len(m.path) - 1; i >= 0 && !m.path[i].list; i-- {
+		if m.path[i].nullable {
+			return true
+		}
+	}
+	return false
+}
+
+// holdsNullType reports whether a type is, or is made of, nulls alone.
+func holdsNullType(t arrow.DataType) bool {
+	if nested, ok := t.(arrow.NestedType); ok {
+		return slices.ContainsFunc(nested.Fields(), func(f arrow.Field) bool { return holdsNullType(f.Type) })
+	}
+	return t.ID() == arrow.NULL
 }
 
 func (m *fieldMapper) push(s step) { m.path = append(m.path, s) }

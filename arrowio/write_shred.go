@@ -12,17 +12,17 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 )
 
-// A leafColumn is one column of a Parquet file: the values at the end of one path through the type of an Arrow column, with the
+// A outColumn is one column of a Parquet file: the values at the end of one path through the type of an Arrow column, with the
 // definition and repetition levels that say where nulls, empty lists and starts of lists are (Melnik et al., Dremel:
 // Interactive Analysis of Web-Scale Datasets, VLDB 2010, section 4).
-type leafColumn struct {
+type outColumn struct {
 	column         int    // of the batch
 	name           string // for errors
 	path           []step
 	maxDef, maxRep int16
 	text, stats    bool
 
-	values   leafValues
+	values   outValues
 	levels   []levelRun
 	row      int   // of the batch, being shredded
 	firstRow int64 // what row 0 of the batch is in the file
@@ -36,8 +36,8 @@ type levelRun struct {
 	n        int32
 }
 
-// leafValues are the values of a leaf without its nulls.
-type leafValues interface {
+// outValues are the values of a leaf without its nulls.
+type outValues interface {
 	// add appends the value at i, or at lo to hi, all of them valid.
 	add(a arrow.Array, lo, hi int) error
 	bytes() int64
@@ -46,10 +46,10 @@ type leafValues interface {
 	reset()
 }
 
-func (c *leafColumn) bytes() int64 { return c.values.bytes() + int64(len(c.levels))*8 }
+func (c *outColumn) bytes() int64 { return c.values.bytes() + int64(len(c.levels))*8 }
 
 // level adds n positions.
-func (c *leafColumn) level(rep, def int16, n int) {
+func (c *outColumn) level(rep, def int16, n int) {
 	if n == 0 {
 		return
 	}
@@ -61,7 +61,7 @@ func (c *leafColumn) level(rep, def int16, n int) {
 }
 
 // shred adds rows lo to hi of the column.
-func (c *leafColumn) shred(a arrow.Array, lo, hi int) error {
+func (c *outColumn) shred(a arrow.Array, lo, hi int) error {
 	return c.visit(a, 0, lo, hi, place{top: true})
 }
 
@@ -73,7 +73,7 @@ type place struct {
 }
 
 // visit adds positions lo to hi of an array k steps down the path.
-func (c *leafColumn) visit(a arrow.Array, k, lo, hi int, p place) error {
+func (c *outColumn) visit(a arrow.Array, k, lo, hi int, p place) error {
 	if lo >= hi {
 		return nil
 	}
@@ -211,7 +211,7 @@ func validUntil(a arrow.Array, i, hi int) int {
 	return i
 }
 
-func (c *leafColumn) add(a arrow.Array, lo, hi int, top bool) error {
+func (c *outColumn) add(a arrow.Array, lo, hi int, top bool) error {
 	err := c.values.add(a, lo, hi)
 	if bad, ok := err.(*valueError); ok {
 		if top {
@@ -230,12 +230,12 @@ type valueError struct {
 
 func (e *valueError) Error() string { return e.reason }
 
-func (c *leafColumn) fault(reason string) error {
+func (c *outColumn) fault(reason string) error {
 	return &RowError{Column: c.name, Row: c.firstRow + int64(c.row), Reason: reason}
 }
 
 // flush writes the values and levels held to a column chunk, and forgets them.
-func (c *leafColumn) flush(w file.ColumnChunkWriter) error {
+func (c *outColumn) flush(w file.ColumnChunkWriter) error {
 	const chunk = 8192 // positions at a time, so that levels never take much
 	at := 0
 	c.def, c.rep = c.def[:0], c.rep[:0]
@@ -352,7 +352,7 @@ func (p *blobs[T]) write(w file.ColumnChunkWriter, from, to int, def, rep []int1
 	return err
 }
 
-func ints32[T number](values func(arrow.Array) []T) leafValues {
+func ints32[T number](values func(arrow.Array) []T) outValues {
 	return &plain[int32]{size: 4, take: func(dst []int32, a arrow.Array, lo, hi int) ([]int32, error) {
 		for _, v := range values(a)[lo:hi] {
 			dst = append(dst, int32(v))
@@ -362,7 +362,7 @@ func ints32[T number](values func(arrow.Array) []T) leafValues {
 }
 
 // copied holds values that Parquet stores as Arrow does.
-func copied[T any](size int, values func(arrow.Array) []T) leafValues {
+func copied[T any](size int, values func(arrow.Array) []T) outValues {
 	return &plain[T]{size: size, take: func(dst []T, a arrow.Array, lo, hi int) ([]T, error) {
 		return append(dst, values(a)[lo:hi]...), nil
 	}}
@@ -379,8 +379,8 @@ func words32(a arrow.Array) []int32 {
 	return arrow.Int32Traits.CastFromBytes(bufferBytes(a, 1))[lo : lo+a.Len()]
 }
 
-// newLeafValues returns what holds values of a type, if Parquet can.
-func newLeafValues(t arrow.DataType) (leafValues, bool) {
+// newOutValues returns what holds values of a type, if Parquet can.
+func newOutValues(t arrow.DataType) (outValues, bool) {
 	switch t := t.(type) {
 	case *arrow.NullType:
 		return &plain[int32]{size: 4}, true

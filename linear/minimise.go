@@ -20,8 +20,8 @@ const (
 	// so that it is near the best of each, but for pixels of few rows.
 	DefaultPenalty = 1e-3
 
-	// DefaultIterations is above what the settings of that table need to
-	// converge, 40 to 150.
+	// DefaultIterations is twice what MNIST pixels need to converge with the
+	// default penalty, on 5,000 and on 60,000 rows.
 	DefaultIterations = 200
 
 	// The search ends when stallIterations in a row lower the cost by less
@@ -50,8 +50,9 @@ func minimise(o *objective, iterations int) ([]float64, Stats, error) {
 			FuncEvaluations: 10 * iterations,
 			Converger:       &optimize.FunctionConverge{Relative: stallTolerance, Iterations: stallIterations},
 		}, &optimize.LBFGS{
-			// The default line search, a bisection, needs about twice as many
-			// evaluations.
+			// The default line search is a bisection, slow where the first
+			// step is far off. The decrease asked for is the textbook's; by
+			// default any would do, rounding too.
 			Linesearcher: &optimize.MoreThuente{DecreaseFactor: 1e-4},
 		})
 		if result == nil {

@@ -63,9 +63,9 @@ type Accumulator struct {
 	squares       []float64 // P (h); nil when gamma is 0
 }
 
-// NewAccumulator returns an empty accumulator of the model. Where the model
-// corrupts its rows, the noise is that of epoch 0; [Accumulator.Reset] chooses
-// another.
+// NewAccumulator returns an empty accumulator of the model, whose
+// preprocessing is settled. Where the model corrupts its rows, the noise is
+// that of epoch 0; [Accumulator.Reset] chooses another.
 func NewAccumulator(m *Model) *Accumulator {
 	h, n := m.Hidden, m.Inputs
 	sparse, contracts := m.SparsityWeight > 0, m.Contraction > 0
@@ -271,8 +271,8 @@ func (a *Accumulator) Gradient(dst []float32) {
 	}
 }
 
-// Merge adds the sums of b, which then holds what it held. Both must be of the
-// same settings and weights. The result depends, in the last digits, on which
+// Merge adds the sums of b to those of a; b keeps its own. Both must be of the
+// same settings, weights and epoch of noise. The result depends, in the last digits, on which
 // rows were whose and on the order of the merges, and on nothing else.
 func (a *Accumulator) Merge(b *Accumulator) error {
 	if a.fingerprint() != b.fingerprint() {

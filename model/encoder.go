@@ -1,8 +1,16 @@
 package model
 
-// encoderRows is the number of rows that an encoder works on at a time:
-// enough to share the cost of preparing the weights for a product.
-const encoderRows = 512
+// Encoders and evaluators work on so many rows at a time: enough to share the
+// cost of preparing the weights for a product, but of wide rows few enough
+// for about 4 MiB of inputs.
+const (
+	mostBlockRows = 1024
+	blockElements = 1 << 20
+)
+
+func blockRows(inputs int) int {
+	return max(1, min(mostBlockRows, blockElements/inputs))
+}
 
 // Encoder computes codes. It is cheap to make and not safe for concurrent
 // use: make one for each goroutine.
@@ -14,8 +22,8 @@ type Encoder struct {
 func NewEncoder(m *Model) *Encoder {
 	return &Encoder{&pass{
 		m:      m,
-		number: make([]int64, 0, encoderRows),
-		clean:  make([]float32, encoderRows*m.Inputs),
+		number: make([]int64, 0, blockRows(m.Inputs)),
+		clean:  make([]float32, blockRows(m.Inputs)*m.Inputs),
 	}}
 }
 

@@ -61,7 +61,7 @@ type Evaluator struct {
 func NewEvaluator(m *Model) *Evaluator {
 	e := &Evaluator{
 		m:      m,
-		pass:   newPass(m, chunkRows, false, m.Contraction > 0),
+		pass:   newPass(m, blockRows(m.Inputs), false, m.Contraction > 0),
 		inputs: make([]float64, m.Inputs),
 		codes:  make([]float64, m.Hidden),
 		low:    slices.Repeat([]float32{float32(math.Inf(1))}, m.Hidden),

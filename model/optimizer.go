@@ -13,14 +13,19 @@ const FullBatch = -1
 // Adam with rate 2e-3 on batches of 256.
 type TrainOptions struct {
 	Optimizer    Optimizer
-	LearningRate float64 // 0: 2e-3 for Adam, 0.1 for SGD
+	LearningRate float64 // 0: 2e-3 for Adam, 0.01 for SGD
 	Momentum     float64 // of SGD, in [0, 1); 0 is plain gradient descent. Adam has no use for it
 	BatchSize    int     // rows of a step; 0: 256; FullBatch: all rows
+
+	// Epochs is how many are planned. With two or more, mini-batches lower the
+	// rate linearly from the second epoch on, to 0 at the end of the last; the
+	// first keeps it, since nobody knows its length. With 0 or 1 it is constant.
+	Epochs int
 }
 
 const (
 	defaultAdamRate  = 2e-3
-	defaultSGDRate   = 0.1
+	defaultSGDRate   = 0.01 // with momentum 0.9, ten times this makes the units of a sparse model swing
 	defaultBatchSize = 256
 	maxBatchSize     = 1 << 24 // of any use is far less
 )
@@ -43,6 +48,8 @@ func (o TrainOptions) withDefaults() (TrainOptions, error) {
 		return o, &ConfigError{"learning rate", fmt.Sprintf("%v is not a positive number", o.LearningRate), ""}
 	case o.Optimizer == SGD && !(o.Momentum >= 0 && o.Momentum < 1):
 		return o, &ConfigError{"momentum", fmt.Sprintf("%v is not a number from 0 up to 1", o.Momentum), ""}
+	case o.Epochs < 0:
+		return o, &ConfigError{"epochs", fmt.Sprintf("%d is not a number of epochs", o.Epochs), ""}
 	case o.BatchSize < 0 && o.BatchSize != FullBatch || o.BatchSize > maxBatchSize:
 		return o, &ConfigError{"batch size", fmt.Sprintf("%d is not a number of rows", o.BatchSize), ""}
 	}
@@ -71,18 +78,18 @@ func newOptimizer(o TrainOptions, parameters int) *optimizer {
 func (s *optimizer) memory() int64 { return 4 * int64(len(s.first)+len(s.second)) }
 
 // step moves the parameters p by the gradient g.
-func (s *optimizer) step(p, g []float32) {
+func (s *optimizer) step(p, g []float32, rate float32) {
 	s.steps++
 	switch s.o.Optimizer {
 	case Adam:
 		f32.Adam(p, g, s.first, s.second, f32.AdamConfig{
-			LearningRate: float32(s.o.LearningRate),
+			LearningRate: rate,
 			Beta1:        0.9,
 			Beta2:        0.999,
 			Epsilon:      1e-8,
 			Step:         int(s.steps),
 		})
 	case SGD:
-		f32.Momentum(p, g, s.first, float32(s.o.LearningRate), float32(s.o.Momentum))
+		f32.Momentum(p, g, s.first, rate, float32(s.o.Momentum))
 	}
 }

@@ -152,8 +152,11 @@ func (p *pass) slopes(sums, squares []float64) {
 	}
 }
 
-// backward computes dJ/dz = (W2^T dL/du + c) f'(z) + k f'(z) f”(z), from what
-// loss left; c and k (h) may be nil.
+// backward computes, from what loss left,
+//
+//	delta = (W2^T dL/du + c) f'(z) + k f'(z) f''(z)
+//
+// the derivative by z. c and k (h) may be nil.
 func (p *pass) backward(c, k []float32) {
 	m, n, h, w := p.rows(), p.m.Inputs, p.m.Hidden, p.m.Params
 	if p.m.Tied {

@@ -120,7 +120,7 @@ func newReference(c Config, params []float64, x, noisy [][]float64) *reference {
 	return r
 }
 
-// activate returns f(z), f'(z) and f”(z).
+// activate returns f(z) and its first two derivatives.
 func activate(f Activation, z float64) (a, first, second float64) {
 	switch f {
 	case Sigmoid:

@@ -34,6 +34,10 @@ type Trainer struct {
 	pull     []float32 // beta c (h); nil when beta is 0
 
 	seen totals
+
+	finished    int   // epochs of this trainer that ended
+	epochSteps  int64 // of the first of them
+	beforeEpoch int64 // steps before the running one
 }
 
 // totals are sums over the rows of an epoch so far.
@@ -42,7 +46,7 @@ type totals struct {
 	reconstruction, sparsity, contraction, activation float64
 }
 
-// NewTrainer returns a trainer of m. Its epochs, whose numbers key the noise,
+// NewTrainer returns a trainer of m, whose preprocessing is settled. Its epochs, whose numbers key the noise,
 // are counted on from the model's history. The error is a [*ConfigError].
 func NewTrainer(m *Model, o TrainOptions) (*Trainer, error) {
 	o, err := o.withDefaults()
@@ -135,7 +139,7 @@ func (t *Trainer) EndEpoch() (Epoch, error) {
 			return Epoch{}, err
 		}
 		t.full.Gradient(t.gradient.Flat)
-		t.optimizer.step(t.m.Params.Flat, t.gradient.Flat)
+		t.optimizer.step(t.m.Params.Flat, t.gradient.Flat, float32(t.o.LearningRate))
 	}
 	if err := t.judgeWeights(); err != nil {
 		return Epoch{}, err
@@ -146,6 +150,10 @@ func (t *Trainer) EndEpoch() (Epoch, error) {
 	t.m.Cost = &cost
 	t.epoch++
 	t.seen = totals{}
+	if t.finished++; t.finished == 1 {
+		t.epochSteps = t.optimizer.steps
+	}
+	t.beforeEpoch = t.optimizer.steps
 	if t.full != nil {
 		t.full.Reset(uint32(t.epoch))
 	}
@@ -180,6 +188,16 @@ func (t *Trainer) Running() Epoch {
 	return e
 }
 
+// rate is the learning rate of the mini-batch at hand.
+func (t *Trainer) rate() float32 {
+	left := 1.0
+	if t.o.Epochs > 1 && t.finished > 0 {
+		done := float64(t.finished-1) + float64(t.optimizer.steps-t.beforeEpoch)/float64(t.epochSteps)
+		left = max(0, 1-done/float64(t.o.Epochs-1))
+	}
+	return float32(t.o.LearningRate * left)
+}
+
 // step trains on the rows of the pass and empties it.
 func (t *Trainer) step() error {
 	if steps := t.optimizer.steps; steps < weightInterval || steps%weightInterval == 0 {
@@ -196,7 +214,7 @@ func (t *Trainer) step() error {
 	if err := t.judge(cost, trivial); err != nil {
 		return err
 	}
-	t.optimizer.step(t.m.Params.Flat, t.gradient.Flat)
+	t.optimizer.step(t.m.Params.Flat, t.gradient.Flat, t.rate())
 	t.pass.reset()
 	return nil
 }

@@ -84,7 +84,7 @@ func TestEqualRunsGiveEqualBytes(t *testing.T) {
 		}
 		return bytesOf(t, m)
 	}
-	for _, c := range []int{4, 6, 7, 9} {
+	for _, c := range []int{4, 6, 9} {
 		for _, o := range optionsTested {
 			name := fmt.Sprintf("%s/%v %d", configs[c].name, o.Optimizer, o.BatchSize)
 			t.Run(name, func(t *testing.T) {
@@ -243,6 +243,9 @@ func evaluate(t testing.TB, m *Model, x []float32) Evaluation {
 }
 
 func TestAddAllocatesNothing(t *testing.T) {
+	if raceEnabled {
+		t.Skip("under the race detector pools drop what they are given")
+	}
 	const n, h, batch = 50, 20, 128
 	x := randomRows(5, 2*batch, n)
 	order := make([]int32, 2*batch)
@@ -396,7 +399,7 @@ func TestTrainOptions(t *testing.T) {
 	if o := newTrainer(t, m, TrainOptions{}).o; o.BatchSize != 256 || o.LearningRate != 2e-3 {
 		t.Errorf("defaults %+v", o)
 	}
-	if o := newTrainer(t, m, TrainOptions{Optimizer: SGD}).o; o.LearningRate != 0.1 || o.Momentum != 0 {
+	if o := newTrainer(t, m, TrainOptions{Optimizer: SGD}).o; o.LearningRate != 0.01 || o.Momentum != 0 {
 		t.Errorf("defaults of SGD %+v", o)
 	}
 }
@@ -426,7 +429,7 @@ func TestOptimizers(t *testing.T) {
 				want[i] -= o.LearningRate * first[i] / (1 - math.Pow(0.9, float64(step))) /
 					(math.Sqrt(second[i]/(1-math.Pow(0.999, float64(step)))) + 1e-8)
 			}
-			opt.step(p, g)
+			opt.step(p, g, float32(o.LearningRate))
 		}
 		for i, w := range want {
 			if math.Abs(float64(p[i])-w) > 1e-5 {

@@ -35,9 +35,10 @@ func Evaluate(ctx context.Context, m *model.Model, r array.RecordReader, c Evalu
 	evaluator := model.NewEvaluator(m)
 	f := newFeed(model.Kind(binding.Kind()), m.Inputs)
 	defer f.stop()
+	columns := binding.Columns()
 	f.start(func(rows model.Rows) error {
 		if err := m.Check(rows); err != nil {
-			return located(err, binding)
+			return located(err, columns)
 		}
 		return evaluator.Add(rows)
 	})

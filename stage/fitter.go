@@ -36,7 +36,7 @@ type Config struct {
 	// a preprocessing rule that is not known without.
 	Epochs int
 
-	Columns    []string // names or patterns of the patch columns; nil: found by arrowio.Bind
+	Columns    []string // names or patterns of the patch columns; nil: those of Init, or found by arrowio.Bind
 	Skip       bool     // leave bad rows out and count them, instead of failing
 	Preprocess string   // model.PreprocessScale, or model.PreprocessNone; "": the rule of Init, else scale
 	PixelMax   float64  // divisor of PreprocessScale; 0: by the type of the elements
@@ -130,12 +130,26 @@ func NewFitter(schema *arrow.Schema, c Config) (*Fitter, error) {
 		}
 		return f, nil
 	}
-	var err error
-	f.binding, err = arrowio.Bind(schema, arrowio.BindOptions{Columns: c.Columns, Width: f.config.Model.Inputs, Skip: c.Skip})
-	if err != nil {
+	if err := f.bind(schema); err != nil {
 		return nil, err
 	}
 	return f, nil
+}
+
+// bind finds the columns of the patch: those that were named, else those of
+// Init where the data have them, else what the schema suggests.
+func (f *Fitter) bind(schema *arrow.Schema) (err error) {
+	c := f.config
+	o := arrowio.BindOptions{Columns: c.Columns, Width: c.Model.Inputs, Skip: c.Skip}
+	if len(o.Columns) == 0 && c.Init != nil && len(c.Init.Binding.Columns) > 0 {
+		o.Columns = c.Init.Binding.Columns
+		if f.binding, err = arrowio.Bind(schema, o); err == nil {
+			return nil
+		}
+		o.Columns = nil
+	}
+	f.binding, err = arrowio.Bind(schema, o)
+	return err
 }
 
 // settle takes from Init what Model leaves open, and checks the settings.
@@ -255,7 +269,7 @@ func (f *Fitter) deliver(ctx context.Context) error {
 		}
 	}
 	if err := f.model.Check(rows); err != nil {
-		return located(err, f.binding)
+		return located(err, f.binding.Columns())
 	}
 	if f.epochs == 0 {
 		return nil
@@ -304,10 +318,13 @@ func (f *Fitter) begin(first model.Rows) error {
 		return err
 	}
 	if f.epochs > 1 {
-		f.store, err = spill.New(spill.Config{
-			Width: first.Width * first.Kind.Size(), Seed: c.Model.Seed,
-			Memory: c.Memory, Dir: c.SpillDir,
-		})
+		rowBytes := first.Width * first.Kind.Size()
+		if least := spill.Minimum(rowBytes); c.Memory < least {
+			return &model.ConfigError{Setting: "memory",
+				Reason: fmt.Sprintf("%d bytes are too few for rows of %d bytes", c.Memory, rowBytes),
+				Hint:   fmt.Sprintf("give at least %dMiB with --memory", (least+1<<20-1)>>20)}
+		}
+		f.store, err = spill.New(spill.Config{Width: rowBytes, Seed: c.Model.Seed, Memory: c.Memory, Dir: c.SpillDir})
 		if err != nil {
 			return err
 		}

@@ -208,7 +208,7 @@ func TestSettings(t *testing.T) {
 		{"init of another size", Config{Model: model.Plain(4), Init: init}, "hidden units: 4 were asked for, the initial model has 3"},
 		{"init of another width", Config{Model: other, Init: init}, "inputs: 17"},
 		{"width of the data", Config{Model: other}, "16"},
-		{"memory", Config{Model: model.Plain(3), Memory: 1 << 20}, "16 MiB"},
+		{"memory", Config{Model: model.Plain(3), Memory: 1 << 20}, "16MiB"},
 		{"preprocessing", Config{Model: model.Plain(3), Preprocess: "magic"}, "magic"},
 		{"column", Config{Model: model.Plain(3), Columns: []string{"picture"}}, "picture"},
 		{"training", Config{Model: model.Plain(3), Train: model.TrainOptions{LearningRate: -1}}, "learning rate"},
@@ -218,8 +218,16 @@ func TestSettings(t *testing.T) {
 			r := p.reader(t, checked(t), 100)
 			defer r.Release()
 			_, _, err := Fit(context.Background(), r, c.config)
-			if err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("got %v, want an error with %q", err, c.want)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			text := err.Error()
+			var setting *model.ConfigError
+			if errors.As(err, &setting) {
+				text += " " + setting.Hint
+			}
+			if !strings.Contains(text, c.want) {
+				t.Errorf("got %q, want an error with %q", text, c.want)
 			}
 		})
 	}
@@ -260,6 +268,12 @@ func TestInitialModel(t *testing.T) {
 	m, _ = fit(t, p.reader(t, mem, 100), Config{Init: trained, Epochs: -1})
 	if !sameBits(m.Params.Flat, before) || m.Config != trained.Config {
 		t.Error("epochs -1 changed the model")
+	}
+	moved := *trained
+	moved.Binding.Columns = []string{"elsewhere"} // then the column is found again
+	m, _ = fit(t, p.reader(t, mem, 100), Config{Init: &moved, Epochs: -1})
+	if !slices.Equal(m.Binding.Columns, []string{"image"}) {
+		t.Errorf("the patch is said to be in %q", m.Binding.Columns)
 	}
 	m, _ = fit(t, p.reader(t, mem, 100), Config{Init: trained, Epochs: 1})
 	if sameBits(m.Params.Flat, before) || !sameBits(trained.Params.Flat, before) {
@@ -417,6 +431,35 @@ func TestCancelFit(t *testing.T) {
 				t.Errorf("%d reports after the end", after)
 			}
 		})
+	}
+}
+
+// Whoever reuses the memory of a batch once Write is back must not change the
+// model.
+func TestWriteKeepsNoReference(t *testing.T) {
+	p := makePatches(5000, 16, 13)
+	c := Config{Model: model.Plain(2), Epochs: 2}
+	want, _ := fit(t, p.reader(t, checked(t), 500), c)
+	f, err := NewFitter(patchSchema(16), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	mem := checked(t)
+	for lo := 0; lo < 5000; lo += 500 {
+		batch := p.batch(mem, lo, lo+500)
+		if err := f.Write(context.Background(), batch); err != nil {
+			t.Fatal(err)
+		}
+		clear(batch.Column(1).(*array.FixedSizeList).ListValues().(*array.Uint8).Uint8Values())
+		batch.Release()
+	}
+	got, _, err := f.Finish(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !sameBits(got.Params.Flat, want.Params.Flat) {
+		t.Error("the model changed with the batches")
 	}
 }
 

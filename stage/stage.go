@@ -79,13 +79,12 @@ func rowsOf(r arrowio.Rows) model.Rows {
 }
 
 // located turns an error of the model about a value into one that names the
-// column.
-func located(err error, b *arrowio.Binding) error {
+// column, one of those that make up the patch.
+func located(err error, columns []string) error {
 	var e *model.RangeError
 	if !errors.As(err, &e) {
 		return err
 	}
-	columns := b.Columns()
 	column, value := columns[0], fmt.Sprintf("value %d is %v", e.Component, e.Value)
 	if len(columns) > 1 && e.Component < len(columns) {
 		column, value = columns[e.Component], fmt.Sprintf("value %v", e.Value)

@@ -148,7 +148,7 @@ func (t *Transformer) codeFields(prefix string) []arrow.Field {
 func (t *Transformer) Schema() *arrow.Schema { return t.out }
 
 // Columns returns the names of the input columns that hold the patch.
-func (t *Transformer) Columns() []string { return t.columns }
+func (t *Transformer) Columns() []string { return slices.Clone(t.columns) }
 
 // Transform returns batch with codes: as many rows, in their order, with the
 // kept columns by reference. The caller releases it. Errors number the rows
@@ -180,7 +180,7 @@ func (t *Transformer) transform(ctx context.Context, batch arrow.RecordBatch, fi
 	rows := rowsOf(bound)
 	if rows.Len() > 0 {
 		if err := t.model.Check(rows); err != nil {
-			return nil, 0, located(err, w.binding)
+			return nil, 0, located(err, t.columns)
 		}
 	}
 	codes := newCodes(t, int(batch.NumRows()))

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"text/tabwriter"
 
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/urfave/cli/v2"
@@ -83,18 +82,25 @@ func patchColumns(src *arrowio.Source, columns []string) []string {
 }
 
 func printEvaluation(w io.Writer, e stage.Evaluation) error {
-	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	fmt.Fprintf(t, "rows\t%d\n", e.Rows)
-	fmt.Fprintf(t, "reconstruction\t%.6g\n", e.Cost.Reconstruction)
-	fmt.Fprintf(t, "weight decay\t%.6g\n", e.Cost.WeightDecay)
-	fmt.Fprintf(t, "sparsity\t%.6g\n", e.Cost.Sparsity)
-	fmt.Fprintf(t, "contraction\t%.6g\n", e.Cost.Contraction)
-	fmt.Fprintf(t, "total cost\t%.6g\n", e.Cost.Total)
+	var t table
+	t.row("rows", fmt.Sprint(e.Rows))
+	for _, term := range []struct {
+		name  string
+		value float64
+	}{
+		{"reconstruction", e.Cost.Reconstruction},
+		{"weight decay", e.Cost.WeightDecay},
+		{"sparsity", e.Cost.Sparsity},
+		{"contraction", e.Cost.Contraction},
+		{"total cost", e.Cost.Total},
+	} {
+		t.row(term.name, fmt.Sprintf("%.6g", term.value))
+	}
 	a := e.MeanActivation
-	fmt.Fprintf(t, "mean activation\t%.4g, of units %.4g to %.4g\n", a.Mean, a.Min, a.Max)
-	fmt.Fprintf(t, "dead units\t%d\n", e.DeadUnits)
-	fmt.Fprintf(t, "normalised error\t%.4g\n", e.NMSE)
-	return t.Flush()
+	t.row("mean activation", fmt.Sprintf("%.4g, of units %.4g to %.4g", a.Mean, a.Min, a.Max))
+	t.row("dead units", fmt.Sprint(e.DeadUnits))
+	t.row("normalised error", fmt.Sprintf("%.4g", e.NMSE))
+	return t.print(w)
 }
 
 // watched tells a progress of the rows that a reader delivers.

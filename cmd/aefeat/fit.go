@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding"
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/urfave/cli/v2"
@@ -37,13 +35,13 @@ and in a spill file from there. Equal rows, flags and seed give equal bytes.`,
 				Usage: "also write every input row with its features to `FILE`, as transform would"},
 
 			&cli.IntFlag{Name: "hidden", Category: categoryModel, Value: defaultHidden, Usage: "`N` hidden units: the length of the code"},
-			chooseFlag("objective", categoryModel, model.ObjectiveSparse, "sets the terms of the cost",
-				model.ObjectiveSparse, model.ObjectiveDenoising, model.ObjectiveContractive, model.ObjectivePlain),
-			&cli.Float64Flag{Name: "sparsity", Category: categoryModel, DefaultText: "0.1", Usage: "rho, the mean activation to aim for"},
-			&cli.Float64Flag{Name: "sparsity-weight", Category: categoryModel, DefaultText: "sparse: 3", Usage: "beta, the weight of the sparsity term"},
-			&cli.Float64Flag{Name: "weight-decay", Category: categoryModel, DefaultText: "sparse: 0.003", Usage: "lambda, the weight of the squared weights"},
-			&cli.Float64Flag{Name: "contraction", Category: categoryModel, DefaultText: "contractive: 0.1", Usage: "gamma, the weight of the squared Jacobian of the code"},
-			&cli.Float64Flag{Name: "corruption", Category: categoryModel, DefaultText: "denoising: 0.25", Usage: "v, the share of a row that noise destroys in training; for gaussian its standard deviation"},
+			chooseFlag("objective", categoryModel, model.ObjectiveSparse, "sets the terms of the cost", objectives...),
+			termFlag("sparsity", func(c model.Config) float64 { return c.Sparsity }, "rho, the mean activation to aim for"),
+			termFlag("sparsity-weight", func(c model.Config) float64 { return c.SparsityWeight }, "beta, the weight of the sparsity term"),
+			termFlag("weight-decay", func(c model.Config) float64 { return c.WeightDecay }, "lambda, the weight of the squared weights"),
+			termFlag("contraction", func(c model.Config) float64 { return c.Contraction }, "gamma, the weight of the squared Jacobian of the code"),
+			termFlag("corruption", func(c model.Config) float64 { return c.Corruption },
+				"v, the share of a row that noise destroys in training; for gaussian its standard deviation"),
 			chooseFlag("noise", categoryModel, "masking", "form of the corruption", "masking", "gaussian", "salt-pepper"),
 			chooseFlag("activation", categoryModel, "sigmoid", "of the hidden units", "sigmoid", "tanh", "relu", "linear"),
 			chooseFlag("output-activation", categoryModel, "sigmoid", "of the reconstruction", "sigmoid", "tanh", "relu", "linear"),
@@ -53,7 +51,7 @@ and in a spill file from there. Equal rows, flags and seed give equal bytes.`,
 			&cli.Uint64Flag{Name: "seed", Category: categoryModel, Usage: "`NUMBER` that decides the initial weights, the noise and the order of rows"},
 
 			chooseFlag("optimizer", categoryTraining, "adam", "how the gradient moves the weights", "adam", "sgd"),
-			&cli.Float64Flag{Name: "learning-rate", Category: categoryTraining, DefaultText: "adam: 0.002, sgd: 0.1", Usage: "size of a step"},
+			&cli.Float64Flag{Name: "learning-rate", Category: categoryTraining, DefaultText: "adam: 0.002, sgd: 0.01", Usage: "size of a step"},
 			&cli.Float64Flag{Name: "momentum", Category: categoryTraining, Value: 0.9, Usage: "of sgd, from 0 to below 1"},
 			&cli.IntFlag{Name: "batch-size", Category: categoryTraining, Value: 256, Usage: "`ROWS` for each step; 0: all rows, one step an epoch"},
 			&cli.IntFlag{Name: "epochs", Category: categoryTraining, Value: defaultEpochs, Usage: "`N` times through the rows; 0: none, write the initial model"},
@@ -252,7 +250,9 @@ func (j *fitJob) checkEmit(schema *arrow.Schema) error {
 	config := j.config.Model
 	config.Inputs = max(1, binding.Width())
 	m := &model.Model{Config: config, Preprocess: model.Preprocess{Method: model.PreprocessNone}}
-	return j.features.check(m, schema, j.emit)
+	f := j.features
+	f.config.PixelMax = 0
+	return f.check(m, schema, j.emit)
 }
 
 // observe shows what a Fitter tells.
@@ -262,7 +262,7 @@ func (j *fitJob) observe(p stage.Progress) {
 		s.Total = j.total
 	}
 	if p.Done {
-		j.progress.endEpoch(s, map[string]any{"cost": p.Result.Cost, "mean_activation": number(p.Result.MeanActivation)})
+		j.progress.endEpoch(s, p.Result.Cost)
 		return
 	}
 	j.progress.show(s)
@@ -274,7 +274,7 @@ func (j *fitJob) report(m *model.Model, r *stage.Report) {
 		"epochs": len(r.Epochs), "inputs": m.Inputs, "hidden": m.Hidden, "preprocess": m.Preprocess}
 	var lines []string
 	if len(r.Epochs) > 0 {
-		event["cost"] = m.Cost
+		event["cost"] = terms(*m.Cost)
 		lines = append(lines,
 			fmt.Sprintf("fitted %s in %s: %s", plural(r.Rows, "row"), plural(int64(len(r.Epochs)), "epoch"), sum(*m.Cost)))
 	} else {
@@ -304,154 +304,4 @@ func (j *fitJob) advise(err error) error {
 		return &hintedError{err, memoryHint(spill.Dir)}
 	}
 	return err
-}
-
-// settings makes the configuration of the model out of the flags and, with
-// --init, what the file says. Only flags that were given change what is set
-// already. Its errors are usage errors.
-func settings(c *cli.Context, init *model.Model, bare bool) (model.Config, error) {
-	config := objective(chosen(c, "objective"), c.Int("hidden"))
-	if init != nil {
-		from := init.Config
-		if c.IsSet("hidden") && c.Int("hidden") != from.Hidden {
-			return config, usagef("fit", "--hidden %d conflicts with --init: the file has %s", c.Int("hidden"), plural(int64(from.Hidden), "hidden unit"))
-		}
-		if c.IsSet("tied") && c.Bool("tied") != from.Tied {
-			have := "a decoder of its own"
-			if from.Tied {
-				have = "tied weights"
-			}
-			return config, usagef("fit", "--tied=%t conflicts with --init: the file has %s", c.Bool("tied"), have)
-		}
-		if bare || c.IsSet("objective") {
-			from.Objective = config.Objective
-			from.Sparsity, from.SparsityWeight = config.Sparsity, config.SparsityWeight
-			from.WeightDecay, from.Contraction, from.Corruption = config.WeightDecay, config.Contraction, config.Corruption
-		}
-		config = from
-	}
-	for name, term := range map[string]*float64{
-		"sparsity":        &config.Sparsity,
-		"sparsity-weight": &config.SparsityWeight,
-		"weight-decay":    &config.WeightDecay,
-		"contraction":     &config.Contraction,
-		"corruption":      &config.Corruption,
-	} {
-		if c.IsSet(name) {
-			*term = c.Float64(name)
-		}
-	}
-	for name, word := range map[string]encoding.TextUnmarshaler{
-		"activation":        &config.Activation,
-		"output-activation": &config.Output,
-		"loss":              &config.Loss,
-		"noise":             &config.Noise,
-	} {
-		if c.IsSet(name) {
-			if err := word.UnmarshalText([]byte(chosen(c, name))); err != nil {
-				return config, usagef("fit", "%v", err)
-			}
-		}
-	}
-	if init == nil {
-		config.Tied = c.Bool("tied")
-	}
-	if c.IsSet("seed") {
-		config.Seed = c.Uint64("seed")
-	}
-	// A weight that is turned on by hand needs something to aim for.
-	if config.SparsityWeight > 0 && config.Sparsity == 0 && !c.IsSet("sparsity") {
-		config.Sparsity = model.Sparse(1).Sparsity
-	}
-	if err := config.Validate(); err != nil {
-		return config, wrong("fit", err)
-	}
-	return config, nil
-}
-
-// objective returns the terms of the cost that a name stands for.
-func objective(name string, hidden int) model.Config {
-	switch name {
-	case model.ObjectiveDenoising:
-		return model.Denoising(hidden)
-	case model.ObjectiveContractive:
-		return model.Contractive(hidden)
-	case model.ObjectivePlain:
-		return model.Plain(hidden)
-	}
-	return model.Sparse(hidden)
-}
-
-// trainOptions makes out of the flags how the weights are to move.
-func trainOptions(c *cli.Context) (model.TrainOptions, error) {
-	o := model.TrainOptions{LearningRate: c.Float64("learning-rate"), BatchSize: c.Int("batch-size")}
-	if err := o.Optimizer.UnmarshalText([]byte(chosen(c, "optimizer"))); err != nil {
-		return o, usagef("fit", "%v", err)
-	}
-	if o.Optimizer == model.SGD {
-		o.Momentum = c.Float64("momentum")
-	}
-	switch {
-	case c.IsSet("learning-rate") && !(o.LearningRate > 0):
-		return o, usagef("fit", "--learning-rate %v is not a positive number", o.LearningRate)
-	case !(o.Momentum >= 0 && o.Momentum < 1):
-		return o, usagef("fit", "--momentum %v is not a number from 0 to below 1", o.Momentum)
-	case o.BatchSize < 0:
-		return o, usagef("fit", "--batch-size %d is negative", o.BatchSize)
-	case o.BatchSize == 0:
-		o.BatchSize = model.FullBatch
-	}
-	return o, nil
-}
-
-// warnUseless tells of flags that change nothing beside the others.
-func warnUseless(c *cli.Context, ui *console, config stage.Config) {
-	for _, w := range []struct {
-		flag    string
-		useless bool
-		because string
-	}{
-		{"sparsity", config.Model.SparsityWeight == 0, "the sparsity weight is 0"},
-		{"noise", config.Model.Corruption == 0, "the corruption is 0"},
-		{"momentum", config.Train.Optimizer != model.SGD, "only sgd has a momentum"},
-	} {
-		if c.IsSet(w.flag) && w.useless {
-			ui.warnf("--%s changes nothing: %s", w.flag, w.because)
-		}
-	}
-}
-
-// sum writes a cost and its terms, those that are on.
-func sum(c model.Cost) string {
-	s := fmt.Sprintf("cost %.5g = reconstruction %.5g", c.Total, c.Reconstruction)
-	for _, term := range []struct {
-		name  string
-		value float64
-	}{{"weight decay", c.WeightDecay}, {"sparsity", c.Sparsity}, {"contraction", c.Contraction}} {
-		if term.value != 0 {
-			s += fmt.Sprintf(" + %s %.5g", term.name, term.value)
-		}
-	}
-	return s
-}
-
-// describe writes the sizes of a model and what becomes of its input.
-func describe(m *model.Model) string {
-	tied := ""
-	if m.Tied {
-		tied = ", tied weights"
-	}
-	return fmt.Sprintf("%d inputs, %d hidden units%s; %s", m.Inputs, m.Hidden, tied, rule(m.Preprocess))
-}
-
-// rule writes the preprocessing rule in words.
-func rule(p model.Preprocess) string {
-	source := "values"
-	if p.Source != "" {
-		source = p.Source + " values"
-	}
-	if p.Scale == 0 || p.Scale == 1 {
-		return source + " as they are"
-	}
-	return fmt.Sprintf("%s divided by %g", source, math.Round(1/p.Scale*1e6)/1e6)
 }

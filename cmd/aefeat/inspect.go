@@ -1,9 +1,18 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/aefeat/aefeat/model"
 )
 
 func inspectCommand(ui *console) *cli.Command {
@@ -27,5 +36,127 @@ func inspect(c *cli.Context, ui *console) error {
 	default:
 		return usagef("inspect", "inspect takes one file")
 	}
-	return errors.New("not built yet")
+	name := c.Args().First()
+	if name != "-" {
+		tensors, err := looksLikeTensors(name)
+		if err != nil {
+			return err
+		}
+		if tensors {
+			return inspectModel(ui, name, c.Bool("json"))
+		}
+	}
+	return inspectData(c.Context, ui, name, c.Bool("json"))
+}
+
+// looksLikeTensors reports whether a file begins as safetensors do: the length
+// of a header, and the header's brace.
+func looksLikeTensors(name string) (bool, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return false, err // a pipe can be read only once, and a folder is data
+	}
+	var start [9]byte
+	if _, err := io.ReadFull(f, start[:]); err != nil {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			err = nil
+		}
+		return false, err
+	}
+	return start[8] == '{', nil
+}
+
+// modelInfo is what inspect --json prints of a model file.
+type modelInfo struct {
+	Kind string `json:"kind"` // "model", or "tensors" for bare ones
+	model.Config
+	Parameters int               `json:"parameters"`
+	Preprocess *model.Preprocess `json:"preprocess,omitempty"`
+	Binding    *model.Binding    `json:"binding,omitempty"`
+	RowsSeen   int64             `json:"rows_seen"`
+	History    []model.Epoch     `json:"history,omitempty"`
+	Cost       *model.Cost       `json:"cost,omitempty"`
+}
+
+func inspectModel(ui *console, name string, asJSON bool) error {
+	m, bare, err := readModel(name, true)
+	if err != nil {
+		return err
+	}
+	info := modelInfo{Kind: "model", Config: m.Config, Parameters: len(m.Params.Flat),
+		Preprocess: &m.Preprocess, Binding: &m.Binding, RowsSeen: m.RowsSeen, History: m.History, Cost: m.Cost}
+	if bare {
+		info = modelInfo{Kind: "tensors", Config: m.Config, Parameters: len(m.Params.Flat)}
+	}
+	if asJSON {
+		return json.NewEncoder(ui.out).Encode(info)
+	}
+	var t table
+	if bare {
+		t.row("file", "bare tensors of a model, without settings")
+	} else {
+		t.row("file", "aefeat model")
+	}
+	t.row("inputs", strconv.Itoa(m.Inputs))
+	t.row("hidden units", strconv.Itoa(m.Hidden))
+	t.row("parameters", strconv.Itoa(info.Parameters))
+	if m.Tied {
+		t.row("weights", "tied")
+	}
+	if !bare {
+		describeModel(&t, m)
+	}
+	return t.print(ui.out)
+}
+
+// describeModel lists the settings of a model and its training.
+func describeModel(t *table, m *model.Model) {
+	t.row("objective", m.Objective)
+	t.row("activation", fmt.Sprintf("%s, output %s, %s loss", m.Activation, m.Output, m.Loss))
+	if m.SparsityWeight != 0 {
+		t.row("sparsity", fmt.Sprintf("%g, weight %g", m.Sparsity, m.SparsityWeight))
+	}
+	if m.WeightDecay != 0 {
+		t.row("weight decay", fmt.Sprintf("%g", m.WeightDecay))
+	}
+	if m.Contraction != 0 {
+		t.row("contraction", fmt.Sprintf("%g", m.Contraction))
+	}
+	if m.Corruption != 0 {
+		t.row("corruption", fmt.Sprintf("%g, %s", m.Corruption, m.Noise))
+	}
+	t.row("preprocessing", rule(m.Preprocess))
+	if len(m.Binding.Columns) > 0 {
+		t.row("fitted on", fmt.Sprintf("%s: %d x %s", columnList(m.Binding.Columns), m.Binding.Width, m.Binding.Source))
+	}
+	t.row("seed", strconv.FormatUint(m.Seed, 10))
+	t.row("rows seen", fmt.Sprintf("%d in %s", m.RowsSeen, plural(int64(len(m.History)), "epoch")))
+	if m.Cost != nil {
+		t.row("last epoch", sum(*m.Cost))
+	}
+}
+
+// columnList writes names of columns, of many the first and the last.
+func columnList(names []string) string {
+	if n := len(names); n > 6 {
+		return fmt.Sprintf("%s, %s, ... %s (%d columns)", names[0], names[1], names[n-1], n)
+	}
+	return strings.Join(names, ", ")
+}
+
+// table is lines of a name and a value.
+type table [][2]string
+
+func (t *table) row(name, value string) { *t = append(*t, [2]string{name, value}) }
+
+func (t table) print(w io.Writer) error {
+	aligned := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	for _, row := range t {
+		fmt.Fprintf(aligned, "%s\t%s\n", row[0], row[1])
+	}
+	return aligned.Flush()
 }

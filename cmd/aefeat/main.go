@@ -76,6 +76,9 @@ func cancelOnSignal(ctx context.Context, ui *console) (_ context.Context, stop f
 			case s := <-signals:
 				os.Exit((&signalError{s}).status())
 			case <-time.After(grace):
+				if isTerminal(ui.err) {
+					_, _ = ui.err.Write([]byte("\n")) // there may be a bar
+				}
 				os.Exit(finish(ctx, ui, cause))
 			case <-done:
 			}

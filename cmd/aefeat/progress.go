@@ -9,7 +9,9 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
+
+	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/stage"
 )
 
 // The values of --progress.
@@ -37,9 +39,10 @@ type progress struct {
 	width func() int
 
 	mu      sync.Mutex
-	started time.Time // of the phase or epoch
 	phase   string
 	epoch   int
+	started time.Time // when the epoch of the phase began
+	last    time.Time // when a step was last told of
 	shown   time.Time // when the bar or a report was last shown
 	drawn   bool      // the bar is on the screen
 }
@@ -62,7 +65,7 @@ func newProgress(ui *console, mode string) *progress {
 			mode = progressBar
 		}
 	}
-	return &progress{mode: mode, ui: ui, now: time.Now, width: func() int { return terminalWidth(ui.err) }}
+	return &progress{mode: mode, ui: ui, now: time.Now, width: func() int { return terminalWidth(ui.err) }, last: time.Now()}
 }
 
 // show tells of a step, if it is time to.
@@ -71,8 +74,10 @@ func (p *progress) show(s step) {
 	defer p.mu.Unlock()
 	now := p.now()
 	if s.Phase != p.phase || s.Epoch != p.epoch {
-		p.phase, p.epoch, p.started = s.Phase, s.Epoch, now
+		// The rows of this step have been at work since the step before it.
+		p.phase, p.epoch, p.started = s.Phase, s.Epoch, p.last
 	}
+	p.last = now
 	switch {
 	case p.mode == progressBar && now.Sub(p.shown) >= redrawEvery:
 		fmt.Fprintf(p.ui.err, "\r%s\x1b[K", s.bar(p.rate(s.Rows), p.width()))
@@ -83,20 +88,19 @@ func (p *progress) show(s step) {
 	}
 }
 
-// endEpoch tells that the epoch of s is over.
-func (p *progress) endEpoch(s step, detail map[string]any) {
+// endEpoch tells that the epoch of s is over, and what it cost.
+func (p *progress) endEpoch(s step, cost model.Cost) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	rate := p.rate(s.Rows)
+	p.last = p.now()
 	switch p.mode {
 	case progressPlain:
 		p.ui.printf("epoch %d/%d: %s, %s rows/s, cost %.5g, mean activation %.4g",
 			s.Epoch, s.Epochs, plural(s.Rows, "row"), round(rate), s.Cost, s.Mean)
 	case progressJSON:
 		event := s.event("epoch", rate)
-		for name, value := range detail {
-			event[name] = value
-		}
+		event["cost"] = terms(cost)
 		p.event(event)
 	}
 }
@@ -127,9 +131,10 @@ func (p *progress) clear() {
 	}
 }
 
-// rate returns rows a second since the epoch began, 0 if it just did.
+// rate returns rows a second since the epoch began, 0 for an epoch that has
+// hardly begun.
 func (p *progress) rate(rows int64) float64 {
-	if elapsed := p.now().Sub(p.started).Seconds(); elapsed > 0 {
+	if elapsed := p.now().Sub(p.started).Seconds(); elapsed > 1e-3 {
 		return float64(rows) / elapsed
 	}
 	return 0
@@ -147,12 +152,23 @@ func (s step) event(name string, rate float64) map[string]any {
 	e := map[string]any{"event": name, "phase": s.Phase, "rows": s.Rows, "rows_per_second": math.Round(rate)}
 	if s.Epochs > 0 {
 		e["epoch"], e["epochs"] = s.Epoch, s.Epochs
-		e["cost"], e["mean_activation"] = number(s.Cost), number(s.Mean)
+		e["total_cost"], e["mean_activation"] = number(s.Cost), number(s.Mean)
 	}
 	if s.Total > 0 {
 		e["total_rows"] = s.Total
 	}
 	return e
+}
+
+// terms is a cost by its terms, named as evaluate --json names them.
+func terms(c model.Cost) map[string]any {
+	return map[string]any{
+		"reconstruction": number(c.Reconstruction),
+		"weight_decay":   number(c.WeightDecay),
+		"sparsity":       number(c.Sparsity),
+		"contraction":    number(c.Contraction),
+		"total":          number(c.Total),
+	}
 }
 
 // number is x where JSON can hold it, and null where it cannot.
@@ -163,15 +179,22 @@ func number(x float64) any {
 	return x
 }
 
-// bar draws s on one line of at most width-1 columns, so that no terminal
-// wraps it. What matters least goes first where there is little room.
+// bar draws s on one line that leaves 3 columns of the terminal free, so that
+// it is not wrapped, even by the ^C that a terminal shows when it is pressed.
+// What matters least goes first where there is little room.
 func (s step) bar(rate float64, width int) string {
+	width = max(0, width-3)
 	head := s.Phase
 	if s.Epochs > 0 {
 		head = fmt.Sprintf("epoch %d/%d", s.Epoch, s.Epochs)
 	}
-	var left, cost, mean string
-	speed := round(rate) + " rows/s"
+	if s.Phase == stage.PhaseArrange {
+		head += " (sorting the spill file)"
+	}
+	var left, cost, mean, speed string
+	if rate > 0 {
+		speed = round(rate) + " rows/s"
+	}
 	if s.Epochs > 0 && s.Rows > 0 {
 		cost = fmt.Sprintf("cost %.4g", s.Cost)
 		mean = fmt.Sprintf("rhohat %.3f", s.Mean)
@@ -179,11 +202,11 @@ func (s step) bar(rate float64, width int) string {
 	done := plural(s.Rows, "row")
 	if s.Total > 0 {
 		done = fmt.Sprintf("%3.0f%%", math.Floor(100*min(1, float64(s.Rows)/float64(s.Total))))
-		if rate > 0 {
+		if rate > 0 && s.Phase != stage.PhaseArrange {
 			left = clock(s.remaining()/rate) + " left"
 		}
 	}
-	const minBar = 6 // cells; leaves room for all the rest on 80 columns
+	const minBar = 4 // cells; leaves room for all the rest on 80 columns
 	frame := 0
 	if s.Total > 0 {
 		frame = len("  []") + minBar
@@ -192,12 +215,12 @@ func (s step) bar(rate float64, width int) string {
 		n := len(head)
 		for _, part := range []string{done, speed, cost, mean, left} {
 			if part != "" {
-				n += 2 + utf8.RuneCountInString(part)
+				n += 2 + len(part)
 			}
 		}
 		return n
 	}
-	room := func() int { return width - 1 - fixed() }
+	room := func() int { return width - fixed() }
 	for _, part := range []*string{&mean, &speed, &cost, &left} {
 		if room() < frame {
 			*part = ""
@@ -213,10 +236,7 @@ func (s step) bar(rate float64, width int) string {
 			line += "  " + part
 		}
 	}
-	if len(line) > width-1 {
-		line = line[:max(0, width-1)]
-	}
-	return line
+	return line[:min(len(line), width)]
 }
 
 // remaining is how many rows there are to go, over all epochs.

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/aefeat/aefeat/model"
 )
 
 func TestBar(t *testing.T) {
@@ -17,11 +19,11 @@ func TestBar(t *testing.T) {
 		want  string
 	}{
 		{120, "epoch 2/5  [=================                       ]   43%  61.2k rows/s  cost 20.61  rhohat 0.102  0:00 left"},
-		{80, "epoch 2/5  [===      ]   43%  61.2k rows/s  cost 20.61  rhohat 0.102  0:00 left"},
-		{60, "epoch 2/5  [=======          ]   43%  cost 20.61  0:00 left"},
-		{45, "epoch 2/5  [======        ]   43%  0:00 left"},
+		{80, "epoch 2/5  [===    ]   43%  61.2k rows/s  cost 20.61  rhohat 0.102  0:00 left"},
+		{60, "epoch 2/5  [======         ]   43%  cost 20.61  0:00 left"},
+		{45, "epoch 2/5  [=====       ]   43%  0:00 left"},
 		{20, "epoch 2/5   43%"},
-		{10, "epoch 2/5"},
+		{12, "epoch 2/5"},
 		{1, ""},
 	} {
 		if got := s.bar(61234, test.width); got != test.want {
@@ -30,7 +32,7 @@ func TestBar(t *testing.T) {
 	}
 	for width := range 200 {
 		for _, s := range []step{s, {Phase: "transform", Rows: 1e12}, {Phase: "transform", Rows: 5, Total: 3}, {Phase: "fit", Epoch: 1, Epochs: 400, Cost: math.NaN()}} {
-			if n := utf8.RuneCountInString(s.bar(1e6, width)); n > max(0, width-1) {
+			if n := utf8.RuneCountInString(s.bar(1e6, width)); n > max(0, width-3) {
 				t.Errorf("width %d: %d columns", width, n)
 			}
 		}
@@ -60,6 +62,7 @@ func clockwork(mode string) (*progress, *bytes.Buffer, *time.Time) {
 	now := time.Unix(1e9, 0)
 	p := newProgress(&console{err: &out}, mode)
 	p.now = func() time.Time { return now }
+	p.last = now
 	p.width = func() int { return 80 }
 	return p, &out, &now
 }
@@ -91,7 +94,7 @@ func TestPlainProgress(t *testing.T) {
 	*now = now.Add(2 * time.Second)
 	s.Rows, s.Cost, s.Mean = 5000, 20.6134, 0.10249
 	p.show(s)
-	p.endEpoch(s, nil)
+	p.endEpoch(s, model.Cost{})
 	if got, want := out.String(), "aefeat: epoch 1/2: 5,000 rows, 2.5k rows/s, cost 20.613, mean activation 0.1025\n"; got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
@@ -104,7 +107,7 @@ func TestJSONProgress(t *testing.T) {
 		p.show(s)
 		*now = now.Add(time.Second / 10)
 	}
-	p.endEpoch(s, map[string]any{"cost": 3.5})
+	p.endEpoch(s, model.Cost{Total: math.NaN()})
 	p.finish(map[string]any{"rows": 7})
 	var events []string
 	for line := range strings.Lines(out.String()) {
@@ -123,7 +126,7 @@ func TestNoProgress(t *testing.T) {
 	p, out, _ := clockwork(progressNone)
 	s := step{Phase: "fit", Epoch: 1, Epochs: 2, Rows: 100}
 	p.show(s)
-	p.endEpoch(s, nil)
+	p.endEpoch(s, model.Cost{})
 	if out.Len() > 0 {
 		t.Errorf("got %q", out)
 	}

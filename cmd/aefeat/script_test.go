@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -28,7 +29,14 @@ import (
 
 // TestMain makes the test binary stand in for aefeat, real main and all.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"aefeat": main})
+	testscript.Main(m, map[string]func(){
+		"aefeat": main,
+		// Does what aefeat does, but for a demo that learns little and fast.
+		"aefeat-quick": func() {
+			demoEpochs = 2
+			main()
+		},
+	})
 }
 
 // TestScript runs the scripts in testdata. Beside the usual commands they
@@ -38,7 +46,7 @@ func TestMain(m *testing.M) {
 //	patches FILE [KEY=VALUE...]  make a data file; see patchSpec
 //	digits TRAIN TEST        write the embedded digits
 //	weights FILE n h [tied]  make a safetensors file of bare tensors
-//	rows FILE                print the rows of a data file as JSON lines
+//	rows FILE OUT            write the rows of a data file as JSON lines
 //	cut FILE BYTES           cut a file to its first, or with a minus but its last, bytes
 //	flip FILE OFFSET         turn a bit of a byte over; negative offsets count from the end
 //	only DIR FILE...         the folder holds these files, in this order, and nothing else;
@@ -340,9 +348,11 @@ func makeWeights(ts *testscript.TestScript, neg bool, args []string) {
 // printRows prints a data file with the Arrow library alone, whatever its
 // format.
 func printRows(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: rows FILE")
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: rows FILE OUT")
 	}
+	var out bytes.Buffer
+	defer func() { ts.Check(os.WriteFile(ts.MkAbs(args[1]), out.Bytes(), 0o666)) }()
 	name := ts.MkAbs(args[0])
 	f, err := os.Open(name)
 	ts.Check(err)
@@ -350,7 +360,7 @@ func printRows(ts *testscript.TestScript, neg bool, args []string) {
 	var magic [4]byte
 	_, err = f.ReadAt(magic[:], 0)
 	ts.Check(err)
-	print := func(rec arrow.RecordBatch) { ts.Check(array.RecordToJSON(rec, ts.Stdout())) }
+	print := func(rec arrow.RecordBatch) { ts.Check(array.RecordToJSON(rec, &out)) }
 	switch string(magic[:]) {
 	case "PAR1":
 		p, err := file.NewParquetReader(f)

@@ -33,3 +33,295 @@ func packTAVX512(dst []float32, stride int, src []float32, ld int, cols int, k i
 //
 //go:noescape
 func packTAVX2(dst []float32, stride int, src []float32, ld int, cols int, k int)
+
+// activateSigmoidAVX512 is activateSigmoidPlain.
+//
+//go:noescape
+func activateSigmoidAVX512(z []float32, bias []float32)
+
+// slopeSigmoidAVX512 is slopeSigmoidPlain.
+//
+//go:noescape
+func slopeSigmoidAVX512(dst []float32, a []float32)
+
+// hiddenDeltaSigmoidAVX512 is hiddenDeltaSigmoidPlain.
+//
+//go:noescape
+func hiddenDeltaSigmoidAVX512(d []float32, a []float32, c []float32, k []float32, h int)
+
+// squaredSigmoidAVX512 is squaredSigmoidPlain.
+//
+//go:noescape
+func squaredSigmoidAVX512(u []float32, bias []float32, x []float32, sum *[16]float64)
+
+// activateTanhAVX512 is activateTanhPlain.
+//
+//go:noescape
+func activateTanhAVX512(z []float32, bias []float32)
+
+// slopeTanhAVX512 is slopeTanhPlain.
+//
+//go:noescape
+func slopeTanhAVX512(dst []float32, a []float32)
+
+// hiddenDeltaTanhAVX512 is hiddenDeltaTanhPlain.
+//
+//go:noescape
+func hiddenDeltaTanhAVX512(d []float32, a []float32, c []float32, k []float32, h int)
+
+// squaredTanhAVX512 is squaredTanhPlain.
+//
+//go:noescape
+func squaredTanhAVX512(u []float32, bias []float32, x []float32, sum *[16]float64)
+
+// activateReLUAVX512 is activateReLUPlain.
+//
+//go:noescape
+func activateReLUAVX512(z []float32, bias []float32)
+
+// slopeReLUAVX512 is slopeReLUPlain.
+//
+//go:noescape
+func slopeReLUAVX512(dst []float32, a []float32)
+
+// hiddenDeltaReLUAVX512 is hiddenDeltaReLUPlain.
+//
+//go:noescape
+func hiddenDeltaReLUAVX512(d []float32, a []float32, c []float32, k []float32, h int)
+
+// squaredReLUAVX512 is squaredReLUPlain.
+//
+//go:noescape
+func squaredReLUAVX512(u []float32, bias []float32, x []float32, sum *[16]float64)
+
+// activateLinearAVX512 is activateLinearPlain.
+//
+//go:noescape
+func activateLinearAVX512(z []float32, bias []float32)
+
+// hiddenDeltaLinearAVX512 is hiddenDeltaLinearPlain.
+//
+//go:noescape
+func hiddenDeltaLinearAVX512(d []float32, a []float32, c []float32, k []float32, h int)
+
+// squaredLinearAVX512 is squaredLinearPlain.
+//
+//go:noescape
+func squaredLinearAVX512(u []float32, bias []float32, x []float32, sum *[16]float64)
+
+// crossEntropyAVX512 is crossEntropyPlain.
+//
+//go:noescape
+func crossEntropyAVX512(u []float32, bias []float32, x []float32, sum *[16]float64)
+
+// columnSumsAVX512 is columnSumsPlain.
+//
+//go:noescape
+func columnSumsAVX512(sum *[16]float64, x []float32, cols int, stride int, rows int)
+
+// columnSumSquaresAVX512 is columnSumSquaresPlain.
+//
+//go:noescape
+func columnSumSquaresAVX512(sum *[16]float64, x []float32, cols int, stride int, rows int)
+
+// sumSquaresAVX512 is sumSquaresPlain.
+//
+//go:noescape
+func sumSquaresAVX512(x []float32, sum *[16]float64)
+
+// axpyAVX512 is axpyPlain.
+//
+//go:noescape
+func axpyAVX512(alpha float32, x []float32, y []float32)
+
+// scaleAVX512 is scalePlain.
+//
+//go:noescape
+func scaleAVX512(alpha float32, x []float32)
+
+// adamAVX512 is adamPlain.
+//
+//go:noescape
+func adamAVX512(p []float32, g []float32, m []float32, v []float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, rate float32, root float32, epsilon float32)
+
+// momentumAVX512 is momentumPlain.
+//
+//go:noescape
+func momentumAVX512(p []float32, g []float32, v []float32, rate float32, momentum float32)
+
+// fromUint8AVX512 is fromUint8Plain.
+//
+//go:noescape
+func fromUint8AVX512(dst []float32, src []uint8, scale float32, offset float32)
+
+// fromUint16AVX512 is fromUint16Plain.
+//
+//go:noescape
+func fromUint16AVX512(dst []float32, src []uint16, scale float32, offset float32)
+
+// fromFloat16AVX512 is fromFloat16Plain.
+//
+//go:noescape
+func fromFloat16AVX512(dst []float32, src []uint16, scale float32, offset float32)
+
+// fromFloat32AVX512 is fromFloat32Plain.
+//
+//go:noescape
+func fromFloat32AVX512(dst []float32, src []float32, scale float32, offset float32)
+
+// allFiniteAVX512 is allFinitePlain.
+//
+//go:noescape
+func allFiniteAVX512(x []float32) bool
+
+// extremesAVX512 updates low[j] and high[j] with the elements x[16i+j], passing over NaN.
+// What is left of x after whole 16s is not looked at.
+//
+//go:noescape
+func extremesAVX512(x []float32, low *[16]float32, high *[16]float32)
+
+// activateSigmoidAVX2 is activateSigmoidPlain.
+//
+//go:noescape
+func activateSigmoidAVX2(z []float32, bias []float32)
+
+// slopeSigmoidAVX2 is slopeSigmoidPlain.
+//
+//go:noescape
+func slopeSigmoidAVX2(dst []float32, a []float32)
+
+// hiddenDeltaSigmoidAVX2 is hiddenDeltaSigmoidPlain.
+//
+//go:noescape
+func hiddenDeltaSigmoidAVX2(d []float32, a []float32, c []float32, k []float32, h int)
+
+// squaredSigmoidAVX2 is squaredSigmoidPlain.
+//
+//go:noescape
+func squaredSigmoidAVX2(u []float32, bias []float32, x []float32, sum *[16]float64)
+
+// activateTanhAVX2 is activateTanhPlain.
+//
+//go:noescape
+func activateTanhAVX2(z []float32, bias []float32)
+
+// slopeTanhAVX2 is slopeTanhPlain.
+//
+//go:noescape
+func slopeTanhAVX2(dst []float32, a []float32)
+
+// hiddenDeltaTanhAVX2 is hiddenDeltaTanhPlain.
+//
+//go:noescape
+func hiddenDeltaTanhAVX2(d []float32, a []float32, c []float32, k []float32, h int)
+
+// squaredTanhAVX2 is squaredTanhPlain.
+//
+//go:noescape
+func squaredTanhAVX2(u []float32, bias []float32, x []float32, sum *[16]float64)
+
+// activateReLUAVX2 is activateReLUPlain.
+//
+//go:noescape
+func activateReLUAVX2(z []float32, bias []float32)
+
+// slopeReLUAVX2 is slopeReLUPlain.
+//
+//go:noescape
+func slopeReLUAVX2(dst []float32, a []float32)
+
+// hiddenDeltaReLUAVX2 is hiddenDeltaReLUPlain.
+//
+//go:noescape
+func hiddenDeltaReLUAVX2(d []float32, a []float32, c []float32, k []float32, h int)
+
+// squaredReLUAVX2 is squaredReLUPlain.
+//
+//go:noescape
+func squaredReLUAVX2(u []float32, bias []float32, x []float32, sum *[16]float64)
+
+// activateLinearAVX2 is activateLinearPlain.
+//
+//go:noescape
+func activateLinearAVX2(z []float32, bias []float32)
+
+// hiddenDeltaLinearAVX2 is hiddenDeltaLinearPlain.
+//
+//go:noescape
+func hiddenDeltaLinearAVX2(d []float32, a []float32, c []float32, k []float32, h int)
+
+// squaredLinearAVX2 is squaredLinearPlain.
+//
+//go:noescape
+func squaredLinearAVX2(u []float32, bias []float32, x []float32, sum *[16]float64)
+
+// crossEntropyAVX2 is crossEntropyPlain.
+//
+//go:noescape
+func crossEntropyAVX2(u []float32, bias []float32, x []float32, sum *[16]float64)
+
+// columnSumsAVX2 is columnSumsPlain.
+//
+//go:noescape
+func columnSumsAVX2(sum *[16]float64, x []float32, cols int, stride int, rows int)
+
+// columnSumSquaresAVX2 is columnSumSquaresPlain.
+//
+//go:noescape
+func columnSumSquaresAVX2(sum *[16]float64, x []float32, cols int, stride int, rows int)
+
+// sumSquaresAVX2 is sumSquaresPlain.
+//
+//go:noescape
+func sumSquaresAVX2(x []float32, sum *[16]float64)
+
+// axpyAVX2 is axpyPlain.
+//
+//go:noescape
+func axpyAVX2(alpha float32, x []float32, y []float32)
+
+// scaleAVX2 is scalePlain.
+//
+//go:noescape
+func scaleAVX2(alpha float32, x []float32)
+
+// adamAVX2 is adamPlain.
+//
+//go:noescape
+func adamAVX2(p []float32, g []float32, m []float32, v []float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, rate float32, root float32, epsilon float32)
+
+// momentumAVX2 is momentumPlain.
+//
+//go:noescape
+func momentumAVX2(p []float32, g []float32, v []float32, rate float32, momentum float32)
+
+// fromUint8AVX2 is fromUint8Plain.
+//
+//go:noescape
+func fromUint8AVX2(dst []float32, src []uint8, scale float32, offset float32)
+
+// fromUint16AVX2 is fromUint16Plain.
+//
+//go:noescape
+func fromUint16AVX2(dst []float32, src []uint16, scale float32, offset float32)
+
+// fromFloat16AVX2 is fromFloat16Plain.
+//
+//go:noescape
+func fromFloat16AVX2(dst []float32, src []uint16, scale float32, offset float32)
+
+// fromFloat32AVX2 is fromFloat32Plain.
+//
+//go:noescape
+func fromFloat32AVX2(dst []float32, src []float32, scale float32, offset float32)
+
+// allFiniteAVX2 is allFinitePlain.
+//
+//go:noescape
+func allFiniteAVX2(x []float32) bool
+
+// extremesAVX2 updates low[j] and high[j] with the elements x[16i+j], passing over NaN.
+// What is left of x after whole 16s is not looked at.
+//
+//go:noescape
+func extremesAVX2(x []float32, low *[16]float32, high *[16]float32)

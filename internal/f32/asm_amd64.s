@@ -4700,3 +4700,5030 @@ loop:
 done:
 	VZEROUPPER
 	RET
+
+// func activateSigmoidAVX512(z []float32, bias []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·activateSigmoidAVX512(SB), NOSPLIT, $0-48
+	MOVQ    z_base+0(FP), AX
+	MOVQ    z_len+8(FP), DX
+	MOVQ    bias_base+24(FP), BX
+	MOVQ    bias_len+32(FP), SI
+	MOVQ    SI, CX
+	ANDQ    $0x0f, CX
+	MOVQ    $0x00000001, DI
+	SHLQ    CL, DI
+	DECQ    DI
+	KMOVW   DI, K1
+	VMOVUPS constant41f00000<>+0(SB), Z0
+	MOVQ    SI, CX
+	SHLQ    $0x02, CX
+
+row1:
+	CMPQ DX, $0x00
+	JLE  rows2
+	XORQ DI, DI
+	MOVQ SI, R8
+	ANDQ $-16, R8
+
+step3:
+	CMPQ         DI, R8
+	JGE          tail4
+	VMOVUPS      (AX)(DI*4), Z1
+	VMOVUPS      (BX)(DI*4), Z2
+	VADDPS       Z2, Z1, Z1
+	VANDPS       constant7fffffff<>+0(SB), Z1, Z2
+	VMINPS       Z2, Z0, Z2
+	VMOVUPS      constant4b40007f<>+0(SB), Z5
+	VFNMADD231PS constant3fb8aa3b<>+0(SB), Z2, Z5
+	VSUBPS       constant4b40007f<>+0(SB), Z5, Z6
+	VMOVUPS      constant3f318000<>+0(SB), Z7
+	VFNMSUB213PS Z2, Z6, Z7
+	VFNMADD231PS constantb95e8083<>+0(SB), Z6, Z7
+	VPSLLD       $0x17, Z5, Z5
+	VMOVUPS      constant3ab6889e<>+0(SB), Z2
+	VFMADD213PS  constant3c0905d1<>+0(SB), Z7, Z2
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z7, Z2
+	VFMADD213PS  constant3e2aaa6e<>+0(SB), Z7, Z2
+	VFMADD213PS  constant3f000000<>+0(SB), Z7, Z2
+	VMULPS       Z7, Z7, Z6
+	VFMADD213PS  Z7, Z6, Z2
+	VFMADD213PS  Z5, Z5, Z2
+	VMOVUPS      constant3f800000<>+0(SB), Z5
+	VPMOVD2M     Z1, K2
+	VBLENDMPS    Z2, Z5, K2, Z3
+	VADDPS       Z5, Z2, Z2
+	VDIVPS       Z2, Z3, Z3
+	VMOVUPS      Z3, (AX)(DI*4)
+	ADDQ         $0x10, DI
+	JMP          step3
+
+tail4:
+	CMPQ         DI, SI
+	JGE          end5
+	VMOVUPS.Z    (AX)(DI*4), K1, Z1
+	VMOVUPS.Z    (BX)(DI*4), K1, Z2
+	VADDPS       Z2, Z1, Z1
+	VANDPS       constant7fffffff<>+0(SB), Z1, Z2
+	VMINPS       Z2, Z0, Z2
+	VMOVUPS      constant4b40007f<>+0(SB), Z5
+	VFNMADD231PS constant3fb8aa3b<>+0(SB), Z2, Z5
+	VSUBPS       constant4b40007f<>+0(SB), Z5, Z6
+	VMOVUPS      constant3f318000<>+0(SB), Z7
+	VFNMSUB213PS Z2, Z6, Z7
+	VFNMADD231PS constantb95e8083<>+0(SB), Z6, Z7
+	VPSLLD       $0x17, Z5, Z5
+	VMOVUPS      constant3ab6889e<>+0(SB), Z2
+	VFMADD213PS  constant3c0905d1<>+0(SB), Z7, Z2
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z7, Z2
+	VFMADD213PS  constant3e2aaa6e<>+0(SB), Z7, Z2
+	VFMADD213PS  constant3f000000<>+0(SB), Z7, Z2
+	VMULPS       Z7, Z7, Z6
+	VFMADD213PS  Z7, Z6, Z2
+	VFMADD213PS  Z5, Z5, Z2
+	VMOVUPS      constant3f800000<>+0(SB), Z5
+	VPMOVD2M     Z1, K2
+	VBLENDMPS    Z2, Z5, K2, Z4
+	VADDPS       Z5, Z2, Z2
+	VDIVPS       Z2, Z4, Z4
+	VMOVUPS      Z4, K1, (AX)(DI*4)
+
+end5:
+	ADDQ CX, AX
+	SUBQ SI, DX
+	JMP  row1
+
+rows2:
+	VZEROUPPER
+	RET
+
+DATA constant41f00000<>+0(SB)/4, $0x41f00000
+DATA constant41f00000<>+4(SB)/4, $0x41f00000
+DATA constant41f00000<>+8(SB)/4, $0x41f00000
+DATA constant41f00000<>+12(SB)/4, $0x41f00000
+DATA constant41f00000<>+16(SB)/4, $0x41f00000
+DATA constant41f00000<>+20(SB)/4, $0x41f00000
+DATA constant41f00000<>+24(SB)/4, $0x41f00000
+DATA constant41f00000<>+28(SB)/4, $0x41f00000
+DATA constant41f00000<>+32(SB)/4, $0x41f00000
+DATA constant41f00000<>+36(SB)/4, $0x41f00000
+DATA constant41f00000<>+40(SB)/4, $0x41f00000
+DATA constant41f00000<>+44(SB)/4, $0x41f00000
+DATA constant41f00000<>+48(SB)/4, $0x41f00000
+DATA constant41f00000<>+52(SB)/4, $0x41f00000
+DATA constant41f00000<>+56(SB)/4, $0x41f00000
+DATA constant41f00000<>+60(SB)/4, $0x41f00000
+GLOBL constant41f00000<>(SB), RODATA|NOPTR, $64
+
+DATA constant7fffffff<>+0(SB)/4, $0x7fffffff
+DATA constant7fffffff<>+4(SB)/4, $0x7fffffff
+DATA constant7fffffff<>+8(SB)/4, $0x7fffffff
+DATA constant7fffffff<>+12(SB)/4, $0x7fffffff
+DATA constant7fffffff<>+16(SB)/4, $0x7fffffff
+DATA constant7fffffff<>+20(SB)/4, $0x7fffffff
+DATA constant7fffffff<>+24(SB)/4, $0x7fffffff
+DATA constant7fffffff<>+28(SB)/4, $0x7fffffff
+DATA constant7fffffff<>+32(SB)/4, $0x7fffffff
+DATA constant7fffffff<>+36(SB)/4, $0x7fffffff
+DATA constant7fffffff<>+40(SB)/4, $0x7fffffff
+DATA constant7fffffff<>+44(SB)/4, $0x7fffffff
+DATA constant7fffffff<>+48(SB)/4, $0x7fffffff
+DATA constant7fffffff<>+52(SB)/4, $0x7fffffff
+DATA constant7fffffff<>+56(SB)/4, $0x7fffffff
+DATA constant7fffffff<>+60(SB)/4, $0x7fffffff
+GLOBL constant7fffffff<>(SB), RODATA|NOPTR, $64
+
+DATA constant4b40007f<>+0(SB)/4, $0x4b40007f
+DATA constant4b40007f<>+4(SB)/4, $0x4b40007f
+DATA constant4b40007f<>+8(SB)/4, $0x4b40007f
+DATA constant4b40007f<>+12(SB)/4, $0x4b40007f
+DATA constant4b40007f<>+16(SB)/4, $0x4b40007f
+DATA constant4b40007f<>+20(SB)/4, $0x4b40007f
+DATA constant4b40007f<>+24(SB)/4, $0x4b40007f
+DATA constant4b40007f<>+28(SB)/4, $0x4b40007f
+DATA constant4b40007f<>+32(SB)/4, $0x4b40007f
+DATA constant4b40007f<>+36(SB)/4, $0x4b40007f
+DATA constant4b40007f<>+40(SB)/4, $0x4b40007f
+DATA constant4b40007f<>+44(SB)/4, $0x4b40007f
+DATA constant4b40007f<>+48(SB)/4, $0x4b40007f
+DATA constant4b40007f<>+52(SB)/4, $0x4b40007f
+DATA constant4b40007f<>+56(SB)/4, $0x4b40007f
+DATA constant4b40007f<>+60(SB)/4, $0x4b40007f
+GLOBL constant4b40007f<>(SB), RODATA|NOPTR, $64
+
+DATA constant3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
+DATA constant3fb8aa3b<>+4(SB)/4, $0x3fb8aa3b
+DATA constant3fb8aa3b<>+8(SB)/4, $0x3fb8aa3b
+DATA constant3fb8aa3b<>+12(SB)/4, $0x3fb8aa3b
+DATA constant3fb8aa3b<>+16(SB)/4, $0x3fb8aa3b
+DATA constant3fb8aa3b<>+20(SB)/4, $0x3fb8aa3b
+DATA constant3fb8aa3b<>+24(SB)/4, $0x3fb8aa3b
+DATA constant3fb8aa3b<>+28(SB)/4, $0x3fb8aa3b
+DATA constant3fb8aa3b<>+32(SB)/4, $0x3fb8aa3b
+DATA constant3fb8aa3b<>+36(SB)/4, $0x3fb8aa3b
+DATA constant3fb8aa3b<>+40(SB)/4, $0x3fb8aa3b
+DATA constant3fb8aa3b<>+44(SB)/4, $0x3fb8aa3b
+DATA constant3fb8aa3b<>+48(SB)/4, $0x3fb8aa3b
+DATA constant3fb8aa3b<>+52(SB)/4, $0x3fb8aa3b
+DATA constant3fb8aa3b<>+56(SB)/4, $0x3fb8aa3b
+DATA constant3fb8aa3b<>+60(SB)/4, $0x3fb8aa3b
+GLOBL constant3fb8aa3b<>(SB), RODATA|NOPTR, $64
+
+DATA constant3f318000<>+0(SB)/4, $0x3f318000
+DATA constant3f318000<>+4(SB)/4, $0x3f318000
+DATA constant3f318000<>+8(SB)/4, $0x3f318000
+DATA constant3f318000<>+12(SB)/4, $0x3f318000
+DATA constant3f318000<>+16(SB)/4, $0x3f318000
+DATA constant3f318000<>+20(SB)/4, $0x3f318000
+DATA constant3f318000<>+24(SB)/4, $0x3f318000
+DATA constant3f318000<>+28(SB)/4, $0x3f318000
+DATA constant3f318000<>+32(SB)/4, $0x3f318000
+DATA constant3f318000<>+36(SB)/4, $0x3f318000
+DATA constant3f318000<>+40(SB)/4, $0x3f318000
+DATA constant3f318000<>+44(SB)/4, $0x3f318000
+DATA constant3f318000<>+48(SB)/4, $0x3f318000
+DATA constant3f318000<>+52(SB)/4, $0x3f318000
+DATA constant3f318000<>+56(SB)/4, $0x3f318000
+DATA constant3f318000<>+60(SB)/4, $0x3f318000
+GLOBL constant3f318000<>(SB), RODATA|NOPTR, $64
+
+DATA constantb95e8083<>+0(SB)/4, $0xb95e8083
+DATA constantb95e8083<>+4(SB)/4, $0xb95e8083
+DATA constantb95e8083<>+8(SB)/4, $0xb95e8083
+DATA constantb95e8083<>+12(SB)/4, $0xb95e8083
+DATA constantb95e8083<>+16(SB)/4, $0xb95e8083
+DATA constantb95e8083<>+20(SB)/4, $0xb95e8083
+DATA constantb95e8083<>+24(SB)/4, $0xb95e8083
+DATA constantb95e8083<>+28(SB)/4, $0xb95e8083
+DATA constantb95e8083<>+32(SB)/4, $0xb95e8083
+DATA constantb95e8083<>+36(SB)/4, $0xb95e8083
+DATA constantb95e8083<>+40(SB)/4, $0xb95e8083
+DATA constantb95e8083<>+44(SB)/4, $0xb95e8083
+DATA constantb95e8083<>+48(SB)/4, $0xb95e8083
+DATA constantb95e8083<>+52(SB)/4, $0xb95e8083
+DATA constantb95e8083<>+56(SB)/4, $0xb95e8083
+DATA constantb95e8083<>+60(SB)/4, $0xb95e8083
+GLOBL constantb95e8083<>(SB), RODATA|NOPTR, $64
+
+DATA constant3ab6889e<>+0(SB)/4, $0x3ab6889e
+DATA constant3ab6889e<>+4(SB)/4, $0x3ab6889e
+DATA constant3ab6889e<>+8(SB)/4, $0x3ab6889e
+DATA constant3ab6889e<>+12(SB)/4, $0x3ab6889e
+DATA constant3ab6889e<>+16(SB)/4, $0x3ab6889e
+DATA constant3ab6889e<>+20(SB)/4, $0x3ab6889e
+DATA constant3ab6889e<>+24(SB)/4, $0x3ab6889e
+DATA constant3ab6889e<>+28(SB)/4, $0x3ab6889e
+DATA constant3ab6889e<>+32(SB)/4, $0x3ab6889e
+DATA constant3ab6889e<>+36(SB)/4, $0x3ab6889e
+DATA constant3ab6889e<>+40(SB)/4, $0x3ab6889e
+DATA constant3ab6889e<>+44(SB)/4, $0x3ab6889e
+DATA constant3ab6889e<>+48(SB)/4, $0x3ab6889e
+DATA constant3ab6889e<>+52(SB)/4, $0x3ab6889e
+DATA constant3ab6889e<>+56(SB)/4, $0x3ab6889e
+DATA constant3ab6889e<>+60(SB)/4, $0x3ab6889e
+GLOBL constant3ab6889e<>(SB), RODATA|NOPTR, $64
+
+DATA constant3c0905d1<>+0(SB)/4, $0x3c0905d1
+DATA constant3c0905d1<>+4(SB)/4, $0x3c0905d1
+DATA constant3c0905d1<>+8(SB)/4, $0x3c0905d1
+DATA constant3c0905d1<>+12(SB)/4, $0x3c0905d1
+DATA constant3c0905d1<>+16(SB)/4, $0x3c0905d1
+DATA constant3c0905d1<>+20(SB)/4, $0x3c0905d1
+DATA constant3c0905d1<>+24(SB)/4, $0x3c0905d1
+DATA constant3c0905d1<>+28(SB)/4, $0x3c0905d1
+DATA constant3c0905d1<>+32(SB)/4, $0x3c0905d1
+DATA constant3c0905d1<>+36(SB)/4, $0x3c0905d1
+DATA constant3c0905d1<>+40(SB)/4, $0x3c0905d1
+DATA constant3c0905d1<>+44(SB)/4, $0x3c0905d1
+DATA constant3c0905d1<>+48(SB)/4, $0x3c0905d1
+DATA constant3c0905d1<>+52(SB)/4, $0x3c0905d1
+DATA constant3c0905d1<>+56(SB)/4, $0x3c0905d1
+DATA constant3c0905d1<>+60(SB)/4, $0x3c0905d1
+GLOBL constant3c0905d1<>(SB), RODATA|NOPTR, $64
+
+DATA constant3d2aaa8d<>+0(SB)/4, $0x3d2aaa8d
+DATA constant3d2aaa8d<>+4(SB)/4, $0x3d2aaa8d
+DATA constant3d2aaa8d<>+8(SB)/4, $0x3d2aaa8d
+DATA constant3d2aaa8d<>+12(SB)/4, $0x3d2aaa8d
+DATA constant3d2aaa8d<>+16(SB)/4, $0x3d2aaa8d
+DATA constant3d2aaa8d<>+20(SB)/4, $0x3d2aaa8d
+DATA constant3d2aaa8d<>+24(SB)/4, $0x3d2aaa8d
+DATA constant3d2aaa8d<>+28(SB)/4, $0x3d2aaa8d
+DATA constant3d2aaa8d<>+32(SB)/4, $0x3d2aaa8d
+DATA constant3d2aaa8d<>+36(SB)/4, $0x3d2aaa8d
+DATA constant3d2aaa8d<>+40(SB)/4, $0x3d2aaa8d
+DATA constant3d2aaa8d<>+44(SB)/4, $0x3d2aaa8d
+DATA constant3d2aaa8d<>+48(SB)/4, $0x3d2aaa8d
+DATA constant3d2aaa8d<>+52(SB)/4, $0x3d2aaa8d
+DATA constant3d2aaa8d<>+56(SB)/4, $0x3d2aaa8d
+DATA constant3d2aaa8d<>+60(SB)/4, $0x3d2aaa8d
+GLOBL constant3d2aaa8d<>(SB), RODATA|NOPTR, $64
+
+DATA constant3e2aaa6e<>+0(SB)/4, $0x3e2aaa6e
+DATA constant3e2aaa6e<>+4(SB)/4, $0x3e2aaa6e
+DATA constant3e2aaa6e<>+8(SB)/4, $0x3e2aaa6e
+DATA constant3e2aaa6e<>+12(SB)/4, $0x3e2aaa6e
+DATA constant3e2aaa6e<>+16(SB)/4, $0x3e2aaa6e
+DATA constant3e2aaa6e<>+20(SB)/4, $0x3e2aaa6e
+DATA constant3e2aaa6e<>+24(SB)/4, $0x3e2aaa6e
+DATA constant3e2aaa6e<>+28(SB)/4, $0x3e2aaa6e
+DATA constant3e2aaa6e<>+32(SB)/4, $0x3e2aaa6e
+DATA constant3e2aaa6e<>+36(SB)/4, $0x3e2aaa6e
+DATA constant3e2aaa6e<>+40(SB)/4, $0x3e2aaa6e
+DATA constant3e2aaa6e<>+44(SB)/4, $0x3e2aaa6e
+DATA constant3e2aaa6e<>+48(SB)/4, $0x3e2aaa6e
+DATA constant3e2aaa6e<>+52(SB)/4, $0x3e2aaa6e
+DATA constant3e2aaa6e<>+56(SB)/4, $0x3e2aaa6e
+DATA constant3e2aaa6e<>+60(SB)/4, $0x3e2aaa6e
+GLOBL constant3e2aaa6e<>(SB), RODATA|NOPTR, $64
+
+DATA constant3f000000<>+0(SB)/4, $0x3f000000
+DATA constant3f000000<>+4(SB)/4, $0x3f000000
+DATA constant3f000000<>+8(SB)/4, $0x3f000000
+DATA constant3f000000<>+12(SB)/4, $0x3f000000
+DATA constant3f000000<>+16(SB)/4, $0x3f000000
+DATA constant3f000000<>+20(SB)/4, $0x3f000000
+DATA constant3f000000<>+24(SB)/4, $0x3f000000
+DATA constant3f000000<>+28(SB)/4, $0x3f000000
+DATA constant3f000000<>+32(SB)/4, $0x3f000000
+DATA constant3f000000<>+36(SB)/4, $0x3f000000
+DATA constant3f000000<>+40(SB)/4, $0x3f000000
+DATA constant3f000000<>+44(SB)/4, $0x3f000000
+DATA constant3f000000<>+48(SB)/4, $0x3f000000
+DATA constant3f000000<>+52(SB)/4, $0x3f000000
+DATA constant3f000000<>+56(SB)/4, $0x3f000000
+DATA constant3f000000<>+60(SB)/4, $0x3f000000
+GLOBL constant3f000000<>(SB), RODATA|NOPTR, $64
+
+DATA constant3f800000<>+0(SB)/4, $0x3f800000
+DATA constant3f800000<>+4(SB)/4, $0x3f800000
+DATA constant3f800000<>+8(SB)/4, $0x3f800000
+DATA constant3f800000<>+12(SB)/4, $0x3f800000
+DATA constant3f800000<>+16(SB)/4, $0x3f800000
+DATA constant3f800000<>+20(SB)/4, $0x3f800000
+DATA constant3f800000<>+24(SB)/4, $0x3f800000
+DATA constant3f800000<>+28(SB)/4, $0x3f800000
+DATA constant3f800000<>+32(SB)/4, $0x3f800000
+DATA constant3f800000<>+36(SB)/4, $0x3f800000
+DATA constant3f800000<>+40(SB)/4, $0x3f800000
+DATA constant3f800000<>+44(SB)/4, $0x3f800000
+DATA constant3f800000<>+48(SB)/4, $0x3f800000
+DATA constant3f800000<>+52(SB)/4, $0x3f800000
+DATA constant3f800000<>+56(SB)/4, $0x3f800000
+DATA constant3f800000<>+60(SB)/4, $0x3f800000
+GLOBL constant3f800000<>(SB), RODATA|NOPTR, $64
+
+// func slopeSigmoidAVX512(dst []float32, a []float32)
+// Requires: AVX, AVX512F
+TEXT ·slopeSigmoidAVX512(SB), NOSPLIT, $0-48
+	MOVQ  dst_base+0(FP), AX
+	MOVQ  dst_len+8(FP), DX
+	MOVQ  a_base+24(FP), BX
+	MOVQ  DX, CX
+	ANDQ  $0x0f, CX
+	MOVQ  $0x00000001, SI
+	SHLQ  CL, SI
+	DECQ  SI
+	KMOVW SI, K1
+	XORQ  CX, CX
+	MOVQ  DX, SI
+	ANDQ  $-16, SI
+
+step6:
+	CMPQ    CX, SI
+	JGE     tail7
+	VMOVUPS (BX)(CX*4), Z0
+	VMOVUPS constant3f800000<>+0(SB), Z1
+	VSUBPS  Z0, Z1, Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (AX)(CX*4)
+	ADDQ    $0x10, CX
+	JMP     step6
+
+tail7:
+	CMPQ      CX, DX
+	JGE       end8
+	VMOVUPS.Z (BX)(CX*4), K1, Z0
+	VMOVUPS   constant3f800000<>+0(SB), Z1
+	VSUBPS    Z0, Z1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (AX)(CX*4)
+
+end8:
+	VZEROUPPER
+	RET
+
+// func hiddenDeltaSigmoidAVX512(d []float32, a []float32, c []float32, k []float32, h int)
+// Requires: AVX, AVX512F
+TEXT ·hiddenDeltaSigmoidAVX512(SB), NOSPLIT, $0-104
+	MOVQ  d_base+0(FP), AX
+	MOVQ  d_len+8(FP), DX
+	MOVQ  a_base+24(FP), BX
+	MOVQ  h+96(FP), SI
+	MOVQ  c_base+48(FP), DI
+	MOVQ  k_base+72(FP), R8
+	MOVQ  SI, CX
+	ANDQ  $0x0f, CX
+	MOVQ  $0x00000001, R9
+	SHLQ  CL, R9
+	DECQ  R9
+	KMOVW R9, K1
+	MOVQ  SI, CX
+	SHLQ  $0x02, CX
+
+row9:
+	CMPQ DX, $0x00
+	JLE  rows10
+	XORQ R9, R9
+	MOVQ SI, R10
+	ANDQ $-16, R10
+
+step11:
+	CMPQ    R9, R10
+	JGE     tail12
+	VMOVUPS (AX)(R9*4), Z0
+	TESTQ   DI, DI
+	JZ      without14
+	VMOVUPS (DI)(R9*4), Z1
+	VADDPS  Z1, Z0, Z0
+
+without14:
+	VMOVUPS      (BX)(R9*4), Z1
+	VMOVUPS      constant3f800000<>+0(SB), Z2
+	VSUBPS       Z1, Z2, Z2
+	VMULPS       Z1, Z2, Z2
+	TESTQ        R8, R8
+	JZ           without15
+	VMOVUPS      constant3f800000<>+0(SB), Z3
+	VFNMADD231PS constant40000000<>+0(SB), Z1, Z3
+	VMULPS       Z2, Z3, Z3
+	VMOVUPS      (R8)(R9*4), Z1
+	VFMADD231PS  Z1, Z3, Z0
+
+without15:
+	VMULPS  Z2, Z0, Z0
+	VMOVUPS Z0, (AX)(R9*4)
+	ADDQ    $0x10, R9
+	JMP     step11
+
+tail12:
+	CMPQ      R9, SI
+	JGE       end13
+	VMOVUPS.Z (AX)(R9*4), K1, Z0
+	TESTQ     DI, DI
+	JZ        without16
+	VMOVUPS.Z (DI)(R9*4), K1, Z1
+	VADDPS    Z1, Z0, Z0
+
+without16:
+	VMOVUPS.Z    (BX)(R9*4), K1, Z1
+	VMOVUPS      constant3f800000<>+0(SB), Z2
+	VSUBPS       Z1, Z2, Z2
+	VMULPS       Z1, Z2, Z2
+	TESTQ        R8, R8
+	JZ           without17
+	VMOVUPS      constant3f800000<>+0(SB), Z3
+	VFNMADD231PS constant40000000<>+0(SB), Z1, Z3
+	VMULPS       Z2, Z3, Z3
+	VMOVUPS.Z    (R8)(R9*4), K1, Z1
+	VFMADD231PS  Z1, Z3, Z0
+
+without17:
+	VMULPS  Z2, Z0, Z0
+	VMOVUPS Z0, K1, (AX)(R9*4)
+
+end13:
+	ADDQ CX, AX
+	ADDQ CX, BX
+	SUBQ SI, DX
+	JMP  row9
+
+rows10:
+	VZEROUPPER
+	RET
+
+DATA constant40000000<>+0(SB)/4, $0x40000000
+DATA constant40000000<>+4(SB)/4, $0x40000000
+DATA constant40000000<>+8(SB)/4, $0x40000000
+DATA constant40000000<>+12(SB)/4, $0x40000000
+DATA constant40000000<>+16(SB)/4, $0x40000000
+DATA constant40000000<>+20(SB)/4, $0x40000000
+DATA constant40000000<>+24(SB)/4, $0x40000000
+DATA constant40000000<>+28(SB)/4, $0x40000000
+DATA constant40000000<>+32(SB)/4, $0x40000000
+DATA constant40000000<>+36(SB)/4, $0x40000000
+DATA constant40000000<>+40(SB)/4, $0x40000000
+DATA constant40000000<>+44(SB)/4, $0x40000000
+DATA constant40000000<>+48(SB)/4, $0x40000000
+DATA constant40000000<>+52(SB)/4, $0x40000000
+DATA constant40000000<>+56(SB)/4, $0x40000000
+DATA constant40000000<>+60(SB)/4, $0x40000000
+GLOBL constant40000000<>(SB), RODATA|NOPTR, $64
+
+// func squaredSigmoidAVX512(u []float32, bias []float32, x []float32, sum *[16]float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·squaredSigmoidAVX512(SB), NOSPLIT, $0-80
+	MOVQ    u_base+0(FP), AX
+	MOVQ    u_len+8(FP), DX
+	MOVQ    bias_base+24(FP), BX
+	MOVQ    bias_len+32(FP), SI
+	MOVQ    x_base+48(FP), DI
+	MOVQ    SI, CX
+	ANDQ    $0x0f, CX
+	MOVQ    $0x00000001, R8
+	SHLQ    CL, R8
+	DECQ    R8
+	KMOVW   R8, K1
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VMOVUPS constant41f00000<>+0(SB), Z2
+	MOVQ    SI, CX
+	SHLQ    $0x02, CX
+
+row18:
+	CMPQ DX, $0x00
+	JLE  rows19
+	XORQ R8, R8
+	MOVQ SI, R9
+	ANDQ $-16, R9
+
+step20:
+	CMPQ          R8, R9
+	JGE           tail21
+	VMOVUPS       (AX)(R8*4), Z3
+	VMOVUPS       (BX)(R8*4), Z4
+	VADDPS        Z4, Z3, Z3
+	VANDPS        constant7fffffff<>+0(SB), Z3, Z4
+	VMINPS        Z4, Z2, Z4
+	VMOVUPS       constant4b40007f<>+0(SB), Z7
+	VFNMADD231PS  constant3fb8aa3b<>+0(SB), Z4, Z7
+	VSUBPS        constant4b40007f<>+0(SB), Z7, Z8
+	VMOVUPS       constant3f318000<>+0(SB), Z9
+	VFNMSUB213PS  Z4, Z8, Z9
+	VFNMADD231PS  constantb95e8083<>+0(SB), Z8, Z9
+	VPSLLD        $0x17, Z7, Z7
+	VMOVUPS       constant3ab6889e<>+0(SB), Z4
+	VFMADD213PS   constant3c0905d1<>+0(SB), Z9, Z4
+	VFMADD213PS   constant3d2aaa8d<>+0(SB), Z9, Z4
+	VFMADD213PS   constant3e2aaa6e<>+0(SB), Z9, Z4
+	VFMADD213PS   constant3f000000<>+0(SB), Z9, Z4
+	VMULPS        Z9, Z9, Z8
+	VFMADD213PS   Z9, Z8, Z4
+	VFMADD213PS   Z7, Z7, Z4
+	VMOVUPS       constant3f800000<>+0(SB), Z7
+	VPMOVD2M      Z3, K2
+	VBLENDMPS     Z4, Z7, K2, Z5
+	VADDPS        Z7, Z4, Z4
+	VDIVPS        Z4, Z5, Z5
+	VMOVUPS       (DI)(R8*4), Z3
+	VSUBPS        Z3, Z5, Z3
+	VCVTPS2PD     Y3, Z4
+	VFMADD231PD   Z4, Z4, Z0
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VCVTPS2PD     Y4, Z4
+	VFMADD231PD   Z4, Z4, Z1
+	VMOVUPS       constant3f800000<>+0(SB), Z4
+	VSUBPS        Z5, Z4, Z4
+	VMULPS        Z5, Z4, Z4
+	VMULPS        Z4, Z3, Z3
+	VMOVUPS       Z3, (AX)(R8*4)
+	ADDQ          $0x10, R8
+	JMP           step20
+
+tail21:
+	CMPQ          R8, SI
+	JGE           end22
+	VMOVUPS.Z     (AX)(R8*4), K1, Z3
+	VMOVUPS.Z     (BX)(R8*4), K1, Z4
+	VADDPS        Z4, Z3, Z3
+	VANDPS        constant7fffffff<>+0(SB), Z3, Z4
+	VMINPS        Z4, Z2, Z4
+	VMOVUPS       constant4b40007f<>+0(SB), Z7
+	VFNMADD231PS  constant3fb8aa3b<>+0(SB), Z4, Z7
+	VSUBPS        constant4b40007f<>+0(SB), Z7, Z8
+	VMOVUPS       constant3f318000<>+0(SB), Z9
+	VFNMSUB213PS  Z4, Z8, Z9
+	VFNMADD231PS  constantb95e8083<>+0(SB), Z8, Z9
+	VPSLLD        $0x17, Z7, Z7
+	VMOVUPS       constant3ab6889e<>+0(SB), Z4
+	VFMADD213PS   constant3c0905d1<>+0(SB), Z9, Z4
+	VFMADD213PS   constant3d2aaa8d<>+0(SB), Z9, Z4
+	VFMADD213PS   constant3e2aaa6e<>+0(SB), Z9, Z4
+	VFMADD213PS   constant3f000000<>+0(SB), Z9, Z4
+	VMULPS        Z9, Z9, Z8
+	VFMADD213PS   Z9, Z8, Z4
+	VFMADD213PS   Z7, Z7, Z4
+	VMOVUPS       constant3f800000<>+0(SB), Z7
+	VPMOVD2M      Z3, K2
+	VBLENDMPS     Z4, Z7, K2, Z6
+	VADDPS        Z7, Z4, Z4
+	VDIVPS        Z4, Z6, Z6
+	VMOVUPS.Z     (DI)(R8*4), K1, Z3
+	VSUBPS        Z3, Z6, Z3
+	VMOVAPS.Z     Z3, K1, Z3
+	VCVTPS2PD     Y3, Z4
+	VFMADD231PD   Z4, Z4, Z0
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VCVTPS2PD     Y4, Z4
+	VFMADD231PD   Z4, Z4, Z1
+	VMOVUPS       constant3f800000<>+0(SB), Z4
+	VSUBPS        Z6, Z4, Z4
+	VMULPS        Z6, Z4, Z4
+	VMULPS        Z4, Z3, Z3
+	VMOVUPS       Z3, K1, (AX)(R8*4)
+
+end22:
+	ADDQ CX, AX
+	ADDQ CX, DI
+	SUBQ SI, DX
+	JMP  row18
+
+rows19:
+	MOVQ    sum+72(FP), AX
+	VMOVUPD Z0, (AX)
+	VMOVUPD Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+// func activateTanhAVX512(z []float32, bias []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·activateTanhAVX512(SB), NOSPLIT, $0-48
+	MOVQ    z_base+0(FP), AX
+	MOVQ    z_len+8(FP), DX
+	MOVQ    bias_base+24(FP), BX
+	MOVQ    bias_len+32(FP), SI
+	MOVQ    SI, CX
+	ANDQ    $0x0f, CX
+	MOVQ    $0x00000001, DI
+	SHLQ    CL, DI
+	DECQ    DI
+	KMOVW   DI, K1
+	VMOVUPS constant41a00000<>+0(SB), Z0
+	MOVQ    SI, CX
+	SHLQ    $0x02, CX
+
+row23:
+	CMPQ DX, $0x00
+	JLE  rows24
+	XORQ DI, DI
+	MOVQ SI, R8
+	ANDQ $-16, R8
+
+step25:
+	CMPQ         DI, R8
+	JGE          tail26
+	VMOVUPS      (AX)(DI*4), Z1
+	VMOVUPS      (BX)(DI*4), Z2
+	VADDPS       Z2, Z1, Z1
+	VADDPS       Z1, Z1, Z2
+	VANDPS       constant7fffffff<>+0(SB), Z2, Z2
+	VMINPS       Z2, Z0, Z2
+	VMOVUPS      constant4b40007f<>+0(SB), Z3
+	VFNMADD231PS constant3fb8aa3b<>+0(SB), Z2, Z3
+	VSUBPS       constant4b40007f<>+0(SB), Z3, Z4
+	VMOVUPS      constant3f318000<>+0(SB), Z5
+	VFNMSUB213PS Z2, Z4, Z5
+	VFNMADD231PS constantb95e8083<>+0(SB), Z4, Z5
+	VPSLLD       $0x17, Z3, Z3
+	VMOVUPS      constant3ab6889e<>+0(SB), Z2
+	VFMADD213PS  constant3c0905d1<>+0(SB), Z5, Z2
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z5, Z2
+	VFMADD213PS  constant3e2aaa6e<>+0(SB), Z5, Z2
+	VFMADD213PS  constant3f000000<>+0(SB), Z5, Z2
+	VMULPS       Z5, Z5, Z4
+	VFMADD213PS  Z5, Z4, Z2
+	VSUBPS       constant3f800000<>+0(SB), Z3, Z4
+	VFMADD213PS  Z4, Z3, Z2
+	VADDPS       constant40000000<>+0(SB), Z2, Z3
+	VDIVPS       Z3, Z2, Z2
+	VANDPS       constant80000000<>+0(SB), Z1, Z1
+	VANDPS       constant7fffffff<>+0(SB), Z2, Z2
+	VORPS        Z1, Z2, Z2
+	VMOVUPS      Z2, (AX)(DI*4)
+	ADDQ         $0x10, DI
+	JMP          step25
+
+tail26:
+	CMPQ         DI, SI
+	JGE          end27
+	VMOVUPS.Z    (AX)(DI*4), K1, Z1
+	VMOVUPS.Z    (BX)(DI*4), K1, Z2
+	VADDPS       Z2, Z1, Z1
+	VADDPS       Z1, Z1, Z2
+	VANDPS       constant7fffffff<>+0(SB), Z2, Z2
+	VMINPS       Z2, Z0, Z2
+	VMOVUPS      constant4b40007f<>+0(SB), Z3
+	VFNMADD231PS constant3fb8aa3b<>+0(SB), Z2, Z3
+	VSUBPS       constant4b40007f<>+0(SB), Z3, Z4
+	VMOVUPS      constant3f318000<>+0(SB), Z5
+	VFNMSUB213PS Z2, Z4, Z5
+	VFNMADD231PS constantb95e8083<>+0(SB), Z4, Z5
+	VPSLLD       $0x17, Z3, Z3
+	VMOVUPS      constant3ab6889e<>+0(SB), Z2
+	VFMADD213PS  constant3c0905d1<>+0(SB), Z5, Z2
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Z5, Z2
+	VFMADD213PS  constant3e2aaa6e<>+0(SB), Z5, Z2
+	VFMADD213PS  constant3f000000<>+0(SB), Z5, Z2
+	VMULPS       Z5, Z5, Z4
+	VFMADD213PS  Z5, Z4, Z2
+	VSUBPS       constant3f800000<>+0(SB), Z3, Z4
+	VFMADD213PS  Z4, Z3, Z2
+	VADDPS       constant40000000<>+0(SB), Z2, Z3
+	VDIVPS       Z3, Z2, Z2
+	VANDPS       constant80000000<>+0(SB), Z1, Z1
+	VANDPS       constant7fffffff<>+0(SB), Z2, Z2
+	VORPS        Z1, Z2, Z2
+	VMOVUPS      Z2, K1, (AX)(DI*4)
+
+end27:
+	ADDQ CX, AX
+	SUBQ SI, DX
+	JMP  row23
+
+rows24:
+	VZEROUPPER
+	RET
+
+DATA constant41a00000<>+0(SB)/4, $0x41a00000
+DATA constant41a00000<>+4(SB)/4, $0x41a00000
+DATA constant41a00000<>+8(SB)/4, $0x41a00000
+DATA constant41a00000<>+12(SB)/4, $0x41a00000
+DATA constant41a00000<>+16(SB)/4, $0x41a00000
+DATA constant41a00000<>+20(SB)/4, $0x41a00000
+DATA constant41a00000<>+24(SB)/4, $0x41a00000
+DATA constant41a00000<>+28(SB)/4, $0x41a00000
+DATA constant41a00000<>+32(SB)/4, $0x41a00000
+DATA constant41a00000<>+36(SB)/4, $0x41a00000
+DATA constant41a00000<>+40(SB)/4, $0x41a00000
+DATA constant41a00000<>+44(SB)/4, $0x41a00000
+DATA constant41a00000<>+48(SB)/4, $0x41a00000
+DATA constant41a00000<>+52(SB)/4, $0x41a00000
+DATA constant41a00000<>+56(SB)/4, $0x41a00000
+DATA constant41a00000<>+60(SB)/4, $0x41a00000
+GLOBL constant41a00000<>(SB), RODATA|NOPTR, $64
+
+DATA constant80000000<>+0(SB)/4, $0x80000000
+DATA constant80000000<>+4(SB)/4, $0x80000000
+DATA constant80000000<>+8(SB)/4, $0x80000000
+DATA constant80000000<>+12(SB)/4, $0x80000000
+DATA constant80000000<>+16(SB)/4, $0x80000000
+DATA constant80000000<>+20(SB)/4, $0x80000000
+DATA constant80000000<>+24(SB)/4, $0x80000000
+DATA constant80000000<>+28(SB)/4, $0x80000000
+DATA constant80000000<>+32(SB)/4, $0x80000000
+DATA constant80000000<>+36(SB)/4, $0x80000000
+DATA constant80000000<>+40(SB)/4, $0x80000000
+DATA constant80000000<>+44(SB)/4, $0x80000000
+DATA constant80000000<>+48(SB)/4, $0x80000000
+DATA constant80000000<>+52(SB)/4, $0x80000000
+DATA constant80000000<>+56(SB)/4, $0x80000000
+DATA constant80000000<>+60(SB)/4, $0x80000000
+GLOBL constant80000000<>(SB), RODATA|NOPTR, $64
+
+// func slopeTanhAVX512(dst []float32, a []float32)
+// Requires: AVX, AVX512F
+TEXT ·slopeTanhAVX512(SB), NOSPLIT, $0-48
+	MOVQ  dst_base+0(FP), AX
+	MOVQ  dst_len+8(FP), DX
+	MOVQ  a_base+24(FP), BX
+	MOVQ  DX, CX
+	ANDQ  $0x0f, CX
+	MOVQ  $0x00000001, SI
+	SHLQ  CL, SI
+	DECQ  SI
+	KMOVW SI, K1
+	XORQ  CX, CX
+	MOVQ  DX, SI
+	ANDQ  $-16, SI
+
+step28:
+	CMPQ         CX, SI
+	JGE          tail29
+	VMOVUPS      (BX)(CX*4), Z0
+	VMOVUPS      constant3f800000<>+0(SB), Z1
+	VFNMADD231PS Z0, Z0, Z1
+	VMOVUPS      Z1, (AX)(CX*4)
+	ADDQ         $0x10, CX
+	JMP          step28
+
+tail29:
+	CMPQ         CX, DX
+	JGE          end30
+	VMOVUPS.Z    (BX)(CX*4), K1, Z0
+	VMOVUPS      constant3f800000<>+0(SB), Z1
+	VFNMADD231PS Z0, Z0, Z1
+	VMOVUPS      Z1, K1, (AX)(CX*4)
+
+end30:
+	VZEROUPPER
+	RET
+
+// func hiddenDeltaTanhAVX512(d []float32, a []float32, c []float32, k []float32, h int)
+// Requires: AVX, AVX512F
+TEXT ·hiddenDeltaTanhAVX512(SB), NOSPLIT, $0-104
+	MOVQ  d_base+0(FP), AX
+	MOVQ  d_len+8(FP), DX
+	MOVQ  a_base+24(FP), BX
+	MOVQ  h+96(FP), SI
+	MOVQ  c_base+48(FP), DI
+	MOVQ  k_base+72(FP), R8
+	MOVQ  SI, CX
+	ANDQ  $0x0f, CX
+	MOVQ  $0x00000001, R9
+	SHLQ  CL, R9
+	DECQ  R9
+	KMOVW R9, K1
+	MOVQ  SI, CX
+	SHLQ  $0x02, CX
+
+row31:
+	CMPQ DX, $0x00
+	JLE  rows32
+	XORQ R9, R9
+	MOVQ SI, R10
+	ANDQ $-16, R10
+
+step33:
+	CMPQ    R9, R10
+	JGE     tail34
+	VMOVUPS (AX)(R9*4), Z0
+	TESTQ   DI, DI
+	JZ      without36
+	VMOVUPS (DI)(R9*4), Z1
+	VADDPS  Z1, Z0, Z0
+
+without36:
+	VMOVUPS      (BX)(R9*4), Z1
+	VMOVUPS      constant3f800000<>+0(SB), Z2
+	VFNMADD231PS Z1, Z1, Z2
+	TESTQ        R8, R8
+	JZ           without37
+	VMULPS       constantc0000000<>+0(SB), Z1, Z1
+	VMULPS       Z2, Z1, Z1
+	VMOVUPS      (R8)(R9*4), Z3
+	VFMADD231PS  Z3, Z1, Z0
+
+without37:
+	VMULPS  Z2, Z0, Z0
+	VMOVUPS Z0, (AX)(R9*4)
+	ADDQ    $0x10, R9
+	JMP     step33
+
+tail34:
+	CMPQ      R9, SI
+	JGE       end35
+	VMOVUPS.Z (AX)(R9*4), K1, Z0
+	TESTQ     DI, DI
+	JZ        without38
+	VMOVUPS.Z (DI)(R9*4), K1, Z1
+	VADDPS    Z1, Z0, Z0
+
+without38:
+	VMOVUPS.Z    (BX)(R9*4), K1, Z1
+	VMOVUPS      constant3f800000<>+0(SB), Z2
+	VFNMADD231PS Z1, Z1, Z2
+	TESTQ        R8, R8
+	JZ           without39
+	VMULPS       constantc0000000<>+0(SB), Z1, Z1
+	VMULPS       Z2, Z1, Z1
+	VMOVUPS.Z    (R8)(R9*4), K1, Z3
+	VFMADD231PS  Z3, Z1, Z0
+
+without39:
+	VMULPS  Z2, Z0, Z0
+	VMOVUPS Z0, K1, (AX)(R9*4)
+
+end35:
+	ADDQ CX, AX
+	ADDQ CX, BX
+	SUBQ SI, DX
+	JMP  row31
+
+rows32:
+	VZEROUPPER
+	RET
+
+DATA constantc0000000<>+0(SB)/4, $0xc0000000
+DATA constantc0000000<>+4(SB)/4, $0xc0000000
+DATA constantc0000000<>+8(SB)/4, $0xc0000000
+DATA constantc0000000<>+12(SB)/4, $0xc0000000
+DATA constantc0000000<>+16(SB)/4, $0xc0000000
+DATA constantc0000000<>+20(SB)/4, $0xc0000000
+DATA constantc0000000<>+24(SB)/4, $0xc0000000
+DATA constantc0000000<>+28(SB)/4, $0xc0000000
+DATA constantc0000000<>+32(SB)/4, $0xc0000000
+DATA constantc0000000<>+36(SB)/4, $0xc0000000
+DATA constantc0000000<>+40(SB)/4, $0xc0000000
+DATA constantc0000000<>+44(SB)/4, $0xc0000000
+DATA constantc0000000<>+48(SB)/4, $0xc0000000
+DATA constantc0000000<>+52(SB)/4, $0xc0000000
+DATA constantc0000000<>+56(SB)/4, $0xc0000000
+DATA constantc0000000<>+60(SB)/4, $0xc0000000
+GLOBL constantc0000000<>(SB), RODATA|NOPTR, $64
+
+// func squaredTanhAVX512(u []float32, bias []float32, x []float32, sum *[16]float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·squaredTanhAVX512(SB), NOSPLIT, $0-80
+	MOVQ    u_base+0(FP), AX
+	MOVQ    u_len+8(FP), DX
+	MOVQ    bias_base+24(FP), BX
+	MOVQ    bias_len+32(FP), SI
+	MOVQ    x_base+48(FP), DI
+	MOVQ    SI, CX
+	ANDQ    $0x0f, CX
+	MOVQ    $0x00000001, R8
+	SHLQ    CL, R8
+	DECQ    R8
+	KMOVW   R8, K1
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VMOVUPS constant41a00000<>+0(SB), Z2
+	MOVQ    SI, CX
+	SHLQ    $0x02, CX
+
+row40:
+	CMPQ DX, $0x00
+	JLE  rows41
+	XORQ R8, R8
+	MOVQ SI, R9
+	ANDQ $-16, R9
+
+step42:
+	CMPQ          R8, R9
+	JGE           tail43
+	VMOVUPS       (AX)(R8*4), Z3
+	VMOVUPS       (BX)(R8*4), Z4
+	VADDPS        Z4, Z3, Z3
+	VADDPS        Z3, Z3, Z4
+	VANDPS        constant7fffffff<>+0(SB), Z4, Z4
+	VMINPS        Z4, Z2, Z4
+	VMOVUPS       constant4b40007f<>+0(SB), Z5
+	VFNMADD231PS  constant3fb8aa3b<>+0(SB), Z4, Z5
+	VSUBPS        constant4b40007f<>+0(SB), Z5, Z6
+	VMOVUPS       constant3f318000<>+0(SB), Z7
+	VFNMSUB213PS  Z4, Z6, Z7
+	VFNMADD231PS  constantb95e8083<>+0(SB), Z6, Z7
+	VPSLLD        $0x17, Z5, Z5
+	VMOVUPS       constant3ab6889e<>+0(SB), Z4
+	VFMADD213PS   constant3c0905d1<>+0(SB), Z7, Z4
+	VFMADD213PS   constant3d2aaa8d<>+0(SB), Z7, Z4
+	VFMADD213PS   constant3e2aaa6e<>+0(SB), Z7, Z4
+	VFMADD213PS   constant3f000000<>+0(SB), Z7, Z4
+	VMULPS        Z7, Z7, Z6
+	VFMADD213PS   Z7, Z6, Z4
+	VSUBPS        constant3f800000<>+0(SB), Z5, Z6
+	VFMADD213PS   Z6, Z5, Z4
+	VADDPS        constant40000000<>+0(SB), Z4, Z5
+	VDIVPS        Z5, Z4, Z4
+	VANDPS        constant80000000<>+0(SB), Z3, Z3
+	VANDPS        constant7fffffff<>+0(SB), Z4, Z4
+	VORPS         Z3, Z4, Z4
+	VMOVUPS       (DI)(R8*4), Z3
+	VSUBPS        Z3, Z4, Z3
+	VCVTPS2PD     Y3, Z5
+	VFMADD231PD   Z5, Z5, Z0
+	VEXTRACTF64X4 $0x01, Z3, Y5
+	VCVTPS2PD     Y5, Z5
+	VFMADD231PD   Z5, Z5, Z1
+	VMOVUPS       constant3f800000<>+0(SB), Z5
+	VFNMADD231PS  Z4, Z4, Z5
+	VMULPS        Z5, Z3, Z3
+	VMOVUPS       Z3, (AX)(R8*4)
+	ADDQ          $0x10, R8
+	JMP           step42
+
+tail43:
+	CMPQ          R8, SI
+	JGE           end44
+	VMOVUPS.Z     (AX)(R8*4), K1, Z3
+	VMOVUPS.Z     (BX)(R8*4), K1, Z4
+	VADDPS        Z4, Z3, Z3
+	VADDPS        Z3, Z3, Z4
+	VANDPS        constant7fffffff<>+0(SB), Z4, Z4
+	VMINPS        Z4, Z2, Z4
+	VMOVUPS       constant4b40007f<>+0(SB), Z5
+	VFNMADD231PS  constant3fb8aa3b<>+0(SB), Z4, Z5
+	VSUBPS        constant4b40007f<>+0(SB), Z5, Z6
+	VMOVUPS       constant3f318000<>+0(SB), Z7
+	VFNMSUB213PS  Z4, Z6, Z7
+	VFNMADD231PS  constantb95e8083<>+0(SB), Z6, Z7
+	VPSLLD        $0x17, Z5, Z5
+	VMOVUPS       constant3ab6889e<>+0(SB), Z4
+	VFMADD213PS   constant3c0905d1<>+0(SB), Z7, Z4
+	VFMADD213PS   constant3d2aaa8d<>+0(SB), Z7, Z4
+	VFMADD213PS   constant3e2aaa6e<>+0(SB), Z7, Z4
+	VFMADD213PS   constant3f000000<>+0(SB), Z7, Z4
+	VMULPS        Z7, Z7, Z6
+	VFMADD213PS   Z7, Z6, Z4
+	VSUBPS        constant3f800000<>+0(SB), Z5, Z6
+	VFMADD213PS   Z6, Z5, Z4
+	VADDPS        constant40000000<>+0(SB), Z4, Z5
+	VDIVPS        Z5, Z4, Z4
+	VANDPS        constant80000000<>+0(SB), Z3, Z3
+	VANDPS        constant7fffffff<>+0(SB), Z4, Z4
+	VORPS         Z3, Z4, Z4
+	VMOVUPS.Z     (DI)(R8*4), K1, Z3
+	VSUBPS        Z3, Z4, Z3
+	VMOVAPS.Z     Z3, K1, Z3
+	VCVTPS2PD     Y3, Z5
+	VFMADD231PD   Z5, Z5, Z0
+	VEXTRACTF64X4 $0x01, Z3, Y5
+	VCVTPS2PD     Y5, Z5
+	VFMADD231PD   Z5, Z5, Z1
+	VMOVUPS       constant3f800000<>+0(SB), Z5
+	VFNMADD231PS  Z4, Z4, Z5
+	VMULPS        Z5, Z3, Z3
+	VMOVUPS       Z3, K1, (AX)(R8*4)
+
+end44:
+	ADDQ CX, AX
+	ADDQ CX, DI
+	SUBQ SI, DX
+	JMP  row40
+
+rows41:
+	MOVQ    sum+72(FP), AX
+	VMOVUPD Z0, (AX)
+	VMOVUPD Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+// func activateReLUAVX512(z []float32, bias []float32)
+// Requires: AVX, AVX512F
+TEXT ·activateReLUAVX512(SB), NOSPLIT, $0-48
+	MOVQ  z_base+0(FP), AX
+	MOVQ  z_len+8(FP), DX
+	MOVQ  bias_base+24(FP), BX
+	MOVQ  bias_len+32(FP), SI
+	MOVQ  SI, CX
+	ANDQ  $0x0f, CX
+	MOVQ  $0x00000001, DI
+	SHLQ  CL, DI
+	DECQ  DI
+	KMOVW DI, K1
+	MOVQ  SI, CX
+	SHLQ  $0x02, CX
+
+row45:
+	CMPQ DX, $0x00
+	JLE  rows46
+	XORQ DI, DI
+	MOVQ SI, R8
+	ANDQ $-16, R8
+
+step47:
+	CMPQ    DI, R8
+	JGE     tail48
+	VMOVUPS (AX)(DI*4), Z0
+	VMOVUPS (BX)(DI*4), Z1
+	VADDPS  Z1, Z0, Z0
+	VPXORD  Z2, Z2, Z2
+	VMAXPS  Z0, Z2, Z0
+	VMOVUPS Z0, (AX)(DI*4)
+	ADDQ    $0x10, DI
+	JMP     step47
+
+tail48:
+	CMPQ      DI, SI
+	JGE       end49
+	VMOVUPS.Z (AX)(DI*4), K1, Z0
+	VMOVUPS.Z (BX)(DI*4), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	VPXORD    Z3, Z3, Z3
+	VMAXPS    Z0, Z3, Z0
+	VMOVUPS   Z0, K1, (AX)(DI*4)
+
+end49:
+	ADDQ CX, AX
+	SUBQ SI, DX
+	JMP  row45
+
+rows46:
+	VZEROUPPER
+	RET
+
+// func slopeReLUAVX512(dst []float32, a []float32)
+// Requires: AVX, AVX512F
+TEXT ·slopeReLUAVX512(SB), NOSPLIT, $0-48
+	MOVQ  dst_base+0(FP), AX
+	MOVQ  dst_len+8(FP), DX
+	MOVQ  a_base+24(FP), BX
+	MOVQ  DX, CX
+	ANDQ  $0x0f, CX
+	MOVQ  $0x00000001, SI
+	SHLQ  CL, SI
+	DECQ  SI
+	KMOVW SI, K1
+	XORQ  CX, CX
+	MOVQ  DX, SI
+	ANDQ  $-16, SI
+
+step50:
+	CMPQ      CX, SI
+	JGE       tail51
+	VMOVUPS   (BX)(CX*4), Z0
+	VPXORD    Z1, Z1, Z1
+	VMOVUPS   constant3f800000<>+0(SB), Z2
+	VCMPPS    $0x0e, Z1, Z0, K2
+	VMOVUPS.Z Z2, K2, Z0
+	VMOVUPS   Z0, (AX)(CX*4)
+	ADDQ      $0x10, CX
+	JMP       step50
+
+tail51:
+	CMPQ      CX, DX
+	JGE       end52
+	VMOVUPS.Z (BX)(CX*4), K1, Z0
+	VPXORD    Z3, Z3, Z3
+	VMOVUPS   constant3f800000<>+0(SB), Z1
+	VCMPPS    $0x0e, Z3, Z0, K2
+	VMOVUPS.Z Z1, K2, Z0
+	VMOVUPS   Z0, K1, (AX)(CX*4)
+
+end52:
+	VZEROUPPER
+	RET
+
+// func hiddenDeltaReLUAVX512(d []float32, a []float32, c []float32, k []float32, h int)
+// Requires: AVX, AVX512F
+TEXT ·hiddenDeltaReLUAVX512(SB), NOSPLIT, $0-104
+	MOVQ  d_base+0(FP), AX
+	MOVQ  d_len+8(FP), DX
+	MOVQ  a_base+24(FP), BX
+	MOVQ  h+96(FP), SI
+	MOVQ  c_base+48(FP), DI
+	MOVQ  k_base+72(FP), CX
+	MOVQ  SI, CX
+	ANDQ  $0x0f, CX
+	MOVQ  $0x00000001, R8
+	SHLQ  CL, R8
+	DECQ  R8
+	KMOVW R8, K1
+	MOVQ  SI, CX
+	SHLQ  $0x02, CX
+
+row53:
+	CMPQ DX, $0x00
+	JLE  rows54
+	XORQ R8, R8
+	MOVQ SI, R9
+	ANDQ $-16, R9
+
+step55:
+	CMPQ    R8, R9
+	JGE     tail56
+	VMOVUPS (AX)(R8*4), Z0
+	TESTQ   DI, DI
+	JZ      without58
+	VMOVUPS (DI)(R8*4), Z1
+	VADDPS  Z1, Z0, Z0
+
+without58:
+	VMOVUPS   (BX)(R8*4), Z1
+	VPXORD    Z2, Z2, Z2
+	VMOVUPS   constant3f800000<>+0(SB), Z4
+	VCMPPS    $0x0e, Z2, Z1, K2
+	VMOVUPS.Z Z4, K2, Z1
+	VMULPS    Z1, Z0, Z0
+	VMOVUPS   Z0, (AX)(R8*4)
+	ADDQ      $0x10, R8
+	JMP       step55
+
+tail56:
+	CMPQ      R8, SI
+	JGE       end57
+	VMOVUPS.Z (AX)(R8*4), K1, Z0
+	TESTQ     DI, DI
+	JZ        without59
+	VMOVUPS.Z (DI)(R8*4), K1, Z1
+	VADDPS    Z1, Z0, Z0
+
+without59:
+	VMOVUPS.Z (BX)(R8*4), K1, Z1
+	VPXORD    Z3, Z3, Z3
+	VMOVUPS   constant3f800000<>+0(SB), Z4
+	VCMPPS    $0x0e, Z3, Z1, K2
+	VMOVUPS.Z Z4, K2, Z1
+	VMULPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (AX)(R8*4)
+
+end57:
+	ADDQ CX, AX
+	ADDQ CX, BX
+	SUBQ SI, DX
+	JMP  row53
+
+rows54:
+	VZEROUPPER
+	RET
+
+// func squaredReLUAVX512(u []float32, bias []float32, x []float32, sum *[16]float64)
+// Requires: AVX, AVX512F
+TEXT ·squaredReLUAVX512(SB), NOSPLIT, $0-80
+	MOVQ   u_base+0(FP), AX
+	MOVQ   u_len+8(FP), DX
+	MOVQ   bias_base+24(FP), BX
+	MOVQ   bias_len+32(FP), SI
+	MOVQ   x_base+48(FP), DI
+	MOVQ   SI, CX
+	ANDQ   $0x0f, CX
+	MOVQ   $0x00000001, R8
+	SHLQ   CL, R8
+	DECQ   R8
+	KMOVW  R8, K1
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   SI, CX
+	SHLQ   $0x02, CX
+
+row60:
+	CMPQ DX, $0x00
+	JLE  rows61
+	XORQ R8, R8
+	MOVQ SI, R9
+	ANDQ $-16, R9
+
+step62:
+	CMPQ          R8, R9
+	JGE           tail63
+	VMOVUPS       (AX)(R8*4), Z2
+	VMOVUPS       (BX)(R8*4), Z3
+	VADDPS        Z3, Z2, Z2
+	VPXORD        Z4, Z4, Z4
+	VMAXPS        Z2, Z4, Z2
+	VMOVUPS       (DI)(R8*4), Z3
+	VSUBPS        Z3, Z2, Z3
+	VCVTPS2PD     Y3, Z8
+	VFMADD231PD   Z8, Z8, Z0
+	VEXTRACTF64X4 $0x01, Z3, Y8
+	VCVTPS2PD     Y8, Z8
+	VFMADD231PD   Z8, Z8, Z1
+	VPXORD        Z5, Z5, Z5
+	VMOVUPS       constant3f800000<>+0(SB), Z8
+	VCMPPS        $0x0e, Z5, Z2, K2
+	VMOVUPS.Z     Z8, K2, Z2
+	VMULPS        Z2, Z3, Z3
+	VMOVUPS       Z3, (AX)(R8*4)
+	ADDQ          $0x10, R8
+	JMP           step62
+
+tail63:
+	CMPQ          R8, SI
+	JGE           end64
+	VMOVUPS.Z     (AX)(R8*4), K1, Z2
+	VMOVUPS.Z     (BX)(R8*4), K1, Z3
+	VADDPS        Z3, Z2, Z2
+	VPXORD        Z6, Z6, Z6
+	VMAXPS        Z2, Z6, Z2
+	VMOVUPS.Z     (DI)(R8*4), K1, Z3
+	VSUBPS        Z3, Z2, Z3
+	VMOVAPS.Z     Z3, K1, Z3
+	VCVTPS2PD     Y3, Z8
+	VFMADD231PD   Z8, Z8, Z0
+	VEXTRACTF64X4 $0x01, Z3, Y8
+	VCVTPS2PD     Y8, Z8
+	VFMADD231PD   Z8, Z8, Z1
+	VPXORD        Z7, Z7, Z7
+	VMOVUPS       constant3f800000<>+0(SB), Z8
+	VCMPPS        $0x0e, Z7, Z2, K2
+	VMOVUPS.Z     Z8, K2, Z2
+	VMULPS        Z2, Z3, Z3
+	VMOVUPS       Z3, K1, (AX)(R8*4)
+
+end64:
+	ADDQ CX, AX
+	ADDQ CX, DI
+	SUBQ SI, DX
+	JMP  row60
+
+rows61:
+	MOVQ    sum+72(FP), AX
+	VMOVUPD Z0, (AX)
+	VMOVUPD Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+// func activateLinearAVX512(z []float32, bias []float32)
+// Requires: AVX, AVX512F
+TEXT ·activateLinearAVX512(SB), NOSPLIT, $0-48
+	MOVQ  z_base+0(FP), AX
+	MOVQ  z_len+8(FP), DX
+	MOVQ  bias_base+24(FP), BX
+	MOVQ  bias_len+32(FP), SI
+	MOVQ  SI, CX
+	ANDQ  $0x0f, CX
+	MOVQ  $0x00000001, DI
+	SHLQ  CL, DI
+	DECQ  DI
+	KMOVW DI, K1
+	MOVQ  SI, CX
+	SHLQ  $0x02, CX
+
+row65:
+	CMPQ DX, $0x00
+	JLE  rows66
+	XORQ DI, DI
+	MOVQ SI, R8
+	ANDQ $-16, R8
+
+step67:
+	CMPQ    DI, R8
+	JGE     tail68
+	VMOVUPS (AX)(DI*4), Z0
+	VMOVUPS (BX)(DI*4), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(DI*4)
+	ADDQ    $0x10, DI
+	JMP     step67
+
+tail68:
+	CMPQ      DI, SI
+	JGE       end69
+	VMOVUPS.Z (AX)(DI*4), K1, Z0
+	VMOVUPS.Z (BX)(DI*4), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (AX)(DI*4)
+
+end69:
+	ADDQ CX, AX
+	SUBQ SI, DX
+	JMP  row65
+
+rows66:
+	VZEROUPPER
+	RET
+
+// func hiddenDeltaLinearAVX512(d []float32, a []float32, c []float32, k []float32, h int)
+// Requires: AVX, AVX512F
+TEXT ·hiddenDeltaLinearAVX512(SB), NOSPLIT, $0-104
+	MOVQ  d_base+0(FP), AX
+	MOVQ  d_len+8(FP), DX
+	MOVQ  a_base+24(FP), BX
+	MOVQ  h+96(FP), SI
+	MOVQ  c_base+48(FP), DI
+	MOVQ  k_base+72(FP), CX
+	MOVQ  SI, CX
+	ANDQ  $0x0f, CX
+	MOVQ  $0x00000001, R8
+	SHLQ  CL, R8
+	DECQ  R8
+	KMOVW R8, K1
+	MOVQ  SI, CX
+	SHLQ  $0x02, CX
+
+row70:
+	CMPQ DX, $0x00
+	JLE  rows71
+	XORQ R8, R8
+	MOVQ SI, R9
+	ANDQ $-16, R9
+
+step72:
+	CMPQ    R8, R9
+	JGE     tail73
+	VMOVUPS (AX)(R8*4), Z0
+	TESTQ   DI, DI
+	JZ      without75
+	VMOVUPS (DI)(R8*4), Z1
+	VADDPS  Z1, Z0, Z0
+
+without75:
+	VMOVUPS Z0, (AX)(R8*4)
+	ADDQ    $0x10, R8
+	JMP     step72
+
+tail73:
+	CMPQ      R8, SI
+	JGE       end74
+	VMOVUPS.Z (AX)(R8*4), K1, Z0
+	TESTQ     DI, DI
+	JZ        without76
+	VMOVUPS.Z (DI)(R8*4), K1, Z1
+	VADDPS    Z1, Z0, Z0
+
+without76:
+	VMOVUPS Z0, K1, (AX)(R8*4)
+
+end74:
+	ADDQ CX, AX
+	ADDQ CX, BX
+	SUBQ SI, DX
+	JMP  row70
+
+rows71:
+	VZEROUPPER
+	RET
+
+// func squaredLinearAVX512(u []float32, bias []float32, x []float32, sum *[16]float64)
+// Requires: AVX, AVX512F
+TEXT ·squaredLinearAVX512(SB), NOSPLIT, $0-80
+	MOVQ   u_base+0(FP), AX
+	MOVQ   u_len+8(FP), DX
+	MOVQ   bias_base+24(FP), BX
+	MOVQ   bias_len+32(FP), SI
+	MOVQ   x_base+48(FP), DI
+	MOVQ   SI, CX
+	ANDQ   $0x0f, CX
+	MOVQ   $0x00000001, R8
+	SHLQ   CL, R8
+	DECQ   R8
+	KMOVW  R8, K1
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   SI, CX
+	SHLQ   $0x02, CX
+
+row77:
+	CMPQ DX, $0x00
+	JLE  rows78
+	XORQ R8, R8
+	MOVQ SI, R9
+	ANDQ $-16, R9
+
+step79:
+	CMPQ          R8, R9
+	JGE           tail80
+	VMOVUPS       (AX)(R8*4), Z2
+	VMOVUPS       (BX)(R8*4), Z3
+	VADDPS        Z3, Z2, Z2
+	VMOVUPS       (DI)(R8*4), Z3
+	VSUBPS        Z3, Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VFMADD231PD   Z3, Z3, Z0
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VCVTPS2PD     Y3, Z3
+	VFMADD231PD   Z3, Z3, Z1
+	VMOVUPS       Z2, (AX)(R8*4)
+	ADDQ          $0x10, R8
+	JMP           step79
+
+tail80:
+	CMPQ          R8, SI
+	JGE           end81
+	VMOVUPS.Z     (AX)(R8*4), K1, Z2
+	VMOVUPS.Z     (BX)(R8*4), K1, Z3
+	VADDPS        Z3, Z2, Z2
+	VMOVUPS.Z     (DI)(R8*4), K1, Z3
+	VSUBPS        Z3, Z2, Z2
+	VMOVAPS.Z     Z2, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VFMADD231PD   Z3, Z3, Z0
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VCVTPS2PD     Y3, Z3
+	VFMADD231PD   Z3, Z3, Z1
+	VMOVUPS       Z2, K1, (AX)(R8*4)
+
+end81:
+	ADDQ CX, AX
+	ADDQ CX, DI
+	SUBQ SI, DX
+	JMP  row77
+
+rows78:
+	MOVQ    sum+72(FP), AX
+	VMOVUPD Z0, (AX)
+	VMOVUPD Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+// func crossEntropyAVX512(u []float32, bias []float32, x []float32, sum *[16]float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·crossEntropyAVX512(SB), NOSPLIT, $0-80
+	MOVQ    u_base+0(FP), AX
+	MOVQ    u_len+8(FP), DX
+	MOVQ    bias_base+24(FP), BX
+	MOVQ    bias_len+32(FP), SI
+	MOVQ    x_base+48(FP), DI
+	MOVQ    SI, CX
+	ANDQ    $0x0f, CX
+	MOVQ    $0x00000001, R8
+	SHLQ    CL, R8
+	DECQ    R8
+	KMOVW   R8, K1
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VMOVUPS constant42ae0000<>+0(SB), Z2
+	MOVQ    SI, CX
+	SHLQ    $0x02, CX
+
+row82:
+	CMPQ DX, $0x00
+	JLE  rows83
+	XORQ R8, R8
+	MOVQ SI, R9
+	ANDQ $-16, R9
+
+step84:
+	CMPQ          R8, R9
+	JGE           tail85
+	VMOVUPS       (AX)(R8*4), Z3
+	VMOVUPS       (BX)(R8*4), Z4
+	VADDPS        Z4, Z3, Z3
+	VANDPS        constant7fffffff<>+0(SB), Z3, Z4
+	VMINPS        Z4, Z2, Z4
+	VMOVUPS       constant4b40007f<>+0(SB), Z9
+	VFNMADD231PS  constant3fb8aa3b<>+0(SB), Z4, Z9
+	VSUBPS        constant4b40007f<>+0(SB), Z9, Z10
+	VMOVUPS       constant3f318000<>+0(SB), Z11
+	VFNMSUB213PS  Z4, Z10, Z11
+	VFNMADD231PS  constantb95e8083<>+0(SB), Z10, Z11
+	VPSLLD        $0x17, Z9, Z9
+	VMOVUPS       constant3ab6889e<>+0(SB), Z4
+	VFMADD213PS   constant3c0905d1<>+0(SB), Z11, Z4
+	VFMADD213PS   constant3d2aaa8d<>+0(SB), Z11, Z4
+	VFMADD213PS   constant3e2aaa6e<>+0(SB), Z11, Z4
+	VFMADD213PS   constant3f000000<>+0(SB), Z11, Z4
+	VMULPS        Z11, Z11, Z10
+	VFMADD213PS   Z11, Z10, Z4
+	VFMADD213PS   Z9, Z9, Z4
+	VADDPS        constant40000000<>+0(SB), Z4, Z9
+	VDIVPS        Z9, Z4, Z9
+	VMULPS        Z9, Z9, Z10
+	VMOVUPS       constant3e6dd130<>+0(SB), Z11
+	VFMADD213PS   constant3e5e467c<>+0(SB), Z10, Z11
+	VFMADD213PS   constant3e926493<>+0(SB), Z10, Z11
+	VFMADD213PS   constant3ecccc6a<>+0(SB), Z10, Z11
+	VFMADD213PS   constant3f2aaaab<>+0(SB), Z10, Z11
+	VMULPS        Z10, Z11, Z11
+	VFMADD213PS   Z9, Z9, Z11
+	VADDPS        Z9, Z11, Z11
+	VMOVUPS       (DI)(R8*4), Z9
+	VPXORD        Z5, Z5, Z5
+	VCMPPS        $0x0e, Z5, Z3, K2
+	VMOVUPS.Z     constant3f800000<>+0(SB), K2, Z10
+	VSUBPS        Z9, Z10, Z10
+	VFMADD231PS   Z3, Z10, Z11
+	VCVTPS2PD     Y11, Z10
+	VADDPD        Z10, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z11, Y10
+	VCVTPS2PD     Y10, Z10
+	VADDPD        Z10, Z1, Z1
+	VMOVUPS       constant29d2b706<>+0(SB), Z10
+	VMAXPS        Z4, Z10, Z4
+	VMOVUPS       constant3f800000<>+0(SB), Z10
+	VPMOVD2M      Z3, K2
+	VBLENDMPS     Z4, Z10, K2, Z6
+	VADDPS        Z10, Z4, Z4
+	VDIVPS        Z4, Z6, Z6
+	VSUBPS        Z9, Z6, Z6
+	VMOVUPS       Z6, (AX)(R8*4)
+	ADDQ          $0x10, R8
+	JMP           step84
+
+tail85:
+	CMPQ          R8, SI
+	JGE           end86
+	VMOVUPS.Z     (AX)(R8*4), K1, Z3
+	VMOVUPS.Z     (BX)(R8*4), K1, Z4
+	VADDPS        Z4, Z3, Z3
+	VANDPS        constant7fffffff<>+0(SB), Z3, Z4
+	VMINPS        Z4, Z2, Z4
+	VMOVUPS       constant4b40007f<>+0(SB), Z9
+	VFNMADD231PS  constant3fb8aa3b<>+0(SB), Z4, Z9
+	VSUBPS        constant4b40007f<>+0(SB), Z9, Z10
+	VMOVUPS       constant3f318000<>+0(SB), Z11
+	VFNMSUB213PS  Z4, Z10, Z11
+	VFNMADD231PS  constantb95e8083<>+0(SB), Z10, Z11
+	VPSLLD        $0x17, Z9, Z9
+	VMOVUPS       constant3ab6889e<>+0(SB), Z4
+	VFMADD213PS   constant3c0905d1<>+0(SB), Z11, Z4
+	VFMADD213PS   constant3d2aaa8d<>+0(SB), Z11, Z4
+	VFMADD213PS   constant3e2aaa6e<>+0(SB), Z11, Z4
+	VFMADD213PS   constant3f000000<>+0(SB), Z11, Z4
+	VMULPS        Z11, Z11, Z10
+	VFMADD213PS   Z11, Z10, Z4
+	VFMADD213PS   Z9, Z9, Z4
+	VADDPS        constant40000000<>+0(SB), Z4, Z9
+	VDIVPS        Z9, Z4, Z9
+	VMULPS        Z9, Z9, Z10
+	VMOVUPS       constant3e6dd130<>+0(SB), Z11
+	VFMADD213PS   constant3e5e467c<>+0(SB), Z10, Z11
+	VFMADD213PS   constant3e926493<>+0(SB), Z10, Z11
+	VFMADD213PS   constant3ecccc6a<>+0(SB), Z10, Z11
+	VFMADD213PS   constant3f2aaaab<>+0(SB), Z10, Z11
+	VMULPS        Z10, Z11, Z11
+	VFMADD213PS   Z9, Z9, Z11
+	VADDPS        Z9, Z11, Z11
+	VMOVUPS.Z     (DI)(R8*4), K1, Z9
+	VPXORD        Z7, Z7, Z7
+	VCMPPS        $0x0e, Z7, Z3, K2
+	VMOVUPS.Z     constant3f800000<>+0(SB), K2, Z10
+	VSUBPS        Z9, Z10, Z10
+	VFMADD231PS   Z3, Z10, Z11
+	VMOVAPS.Z     Z11, K1, Z11
+	VCVTPS2PD     Y11, Z10
+	VADDPD        Z10, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z11, Y10
+	VCVTPS2PD     Y10, Z10
+	VADDPD        Z10, Z1, Z1
+	VMOVUPS       constant29d2b706<>+0(SB), Z10
+	VMAXPS        Z4, Z10, Z4
+	VMOVUPS       constant3f800000<>+0(SB), Z10
+	VPMOVD2M      Z3, K2
+	VBLENDMPS     Z4, Z10, K2, Z8
+	VADDPS        Z10, Z4, Z4
+	VDIVPS        Z4, Z8, Z8
+	VSUBPS        Z9, Z8, Z8
+	VMOVUPS       Z8, K1, (AX)(R8*4)
+
+end86:
+	ADDQ CX, AX
+	ADDQ CX, DI
+	SUBQ SI, DX
+	JMP  row82
+
+rows83:
+	MOVQ    sum+72(FP), AX
+	VMOVUPD Z0, (AX)
+	VMOVUPD Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+DATA constant42ae0000<>+0(SB)/4, $0x42ae0000
+DATA constant42ae0000<>+4(SB)/4, $0x42ae0000
+DATA constant42ae0000<>+8(SB)/4, $0x42ae0000
+DATA constant42ae0000<>+12(SB)/4, $0x42ae0000
+DATA constant42ae0000<>+16(SB)/4, $0x42ae0000
+DATA constant42ae0000<>+20(SB)/4, $0x42ae0000
+DATA constant42ae0000<>+24(SB)/4, $0x42ae0000
+DATA constant42ae0000<>+28(SB)/4, $0x42ae0000
+DATA constant42ae0000<>+32(SB)/4, $0x42ae0000
+DATA constant42ae0000<>+36(SB)/4, $0x42ae0000
+DATA constant42ae0000<>+40(SB)/4, $0x42ae0000
+DATA constant42ae0000<>+44(SB)/4, $0x42ae0000
+DATA constant42ae0000<>+48(SB)/4, $0x42ae0000
+DATA constant42ae0000<>+52(SB)/4, $0x42ae0000
+DATA constant42ae0000<>+56(SB)/4, $0x42ae0000
+DATA constant42ae0000<>+60(SB)/4, $0x42ae0000
+GLOBL constant42ae0000<>(SB), RODATA|NOPTR, $64
+
+DATA constant3e6dd130<>+0(SB)/4, $0x3e6dd130
+DATA constant3e6dd130<>+4(SB)/4, $0x3e6dd130
+DATA constant3e6dd130<>+8(SB)/4, $0x3e6dd130
+DATA constant3e6dd130<>+12(SB)/4, $0x3e6dd130
+DATA constant3e6dd130<>+16(SB)/4, $0x3e6dd130
+DATA constant3e6dd130<>+20(SB)/4, $0x3e6dd130
+DATA constant3e6dd130<>+24(SB)/4, $0x3e6dd130
+DATA constant3e6dd130<>+28(SB)/4, $0x3e6dd130
+DATA constant3e6dd130<>+32(SB)/4, $0x3e6dd130
+DATA constant3e6dd130<>+36(SB)/4, $0x3e6dd130
+DATA constant3e6dd130<>+40(SB)/4, $0x3e6dd130
+DATA constant3e6dd130<>+44(SB)/4, $0x3e6dd130
+DATA constant3e6dd130<>+48(SB)/4, $0x3e6dd130
+DATA constant3e6dd130<>+52(SB)/4, $0x3e6dd130
+DATA constant3e6dd130<>+56(SB)/4, $0x3e6dd130
+DATA constant3e6dd130<>+60(SB)/4, $0x3e6dd130
+GLOBL constant3e6dd130<>(SB), RODATA|NOPTR, $64
+
+DATA constant3e5e467c<>+0(SB)/4, $0x3e5e467c
+DATA constant3e5e467c<>+4(SB)/4, $0x3e5e467c
+DATA constant3e5e467c<>+8(SB)/4, $0x3e5e467c
+DATA constant3e5e467c<>+12(SB)/4, $0x3e5e467c
+DATA constant3e5e467c<>+16(SB)/4, $0x3e5e467c
+DATA constant3e5e467c<>+20(SB)/4, $0x3e5e467c
+DATA constant3e5e467c<>+24(SB)/4, $0x3e5e467c
+DATA constant3e5e467c<>+28(SB)/4, $0x3e5e467c
+DATA constant3e5e467c<>+32(SB)/4, $0x3e5e467c
+DATA constant3e5e467c<>+36(SB)/4, $0x3e5e467c
+DATA constant3e5e467c<>+40(SB)/4, $0x3e5e467c
+DATA constant3e5e467c<>+44(SB)/4, $0x3e5e467c
+DATA constant3e5e467c<>+48(SB)/4, $0x3e5e467c
+DATA constant3e5e467c<>+52(SB)/4, $0x3e5e467c
+DATA constant3e5e467c<>+56(SB)/4, $0x3e5e467c
+DATA constant3e5e467c<>+60(SB)/4, $0x3e5e467c
+GLOBL constant3e5e467c<>(SB), RODATA|NOPTR, $64
+
+DATA constant3e926493<>+0(SB)/4, $0x3e926493
+DATA constant3e926493<>+4(SB)/4, $0x3e926493
+DATA constant3e926493<>+8(SB)/4, $0x3e926493
+DATA constant3e926493<>+12(SB)/4, $0x3e926493
+DATA constant3e926493<>+16(SB)/4, $0x3e926493
+DATA constant3e926493<>+20(SB)/4, $0x3e926493
+DATA constant3e926493<>+24(SB)/4, $0x3e926493
+DATA constant3e926493<>+28(SB)/4, $0x3e926493
+DATA constant3e926493<>+32(SB)/4, $0x3e926493
+DATA constant3e926493<>+36(SB)/4, $0x3e926493
+DATA constant3e926493<>+40(SB)/4, $0x3e926493
+DATA constant3e926493<>+44(SB)/4, $0x3e926493
+DATA constant3e926493<>+48(SB)/4, $0x3e926493
+DATA constant3e926493<>+52(SB)/4, $0x3e926493
+DATA constant3e926493<>+56(SB)/4, $0x3e926493
+DATA constant3e926493<>+60(SB)/4, $0x3e926493
+GLOBL constant3e926493<>(SB), RODATA|NOPTR, $64
+
+DATA constant3ecccc6a<>+0(SB)/4, $0x3ecccc6a
+DATA constant3ecccc6a<>+4(SB)/4, $0x3ecccc6a
+DATA constant3ecccc6a<>+8(SB)/4, $0x3ecccc6a
+DATA constant3ecccc6a<>+12(SB)/4, $0x3ecccc6a
+DATA constant3ecccc6a<>+16(SB)/4, $0x3ecccc6a
+DATA constant3ecccc6a<>+20(SB)/4, $0x3ecccc6a
+DATA constant3ecccc6a<>+24(SB)/4, $0x3ecccc6a
+DATA constant3ecccc6a<>+28(SB)/4, $0x3ecccc6a
+DATA constant3ecccc6a<>+32(SB)/4, $0x3ecccc6a
+DATA constant3ecccc6a<>+36(SB)/4, $0x3ecccc6a
+DATA constant3ecccc6a<>+40(SB)/4, $0x3ecccc6a
+DATA constant3ecccc6a<>+44(SB)/4, $0x3ecccc6a
+DATA constant3ecccc6a<>+48(SB)/4, $0x3ecccc6a
+DATA constant3ecccc6a<>+52(SB)/4, $0x3ecccc6a
+DATA constant3ecccc6a<>+56(SB)/4, $0x3ecccc6a
+DATA constant3ecccc6a<>+60(SB)/4, $0x3ecccc6a
+GLOBL constant3ecccc6a<>(SB), RODATA|NOPTR, $64
+
+DATA constant3f2aaaab<>+0(SB)/4, $0x3f2aaaab
+DATA constant3f2aaaab<>+4(SB)/4, $0x3f2aaaab
+DATA constant3f2aaaab<>+8(SB)/4, $0x3f2aaaab
+DATA constant3f2aaaab<>+12(SB)/4, $0x3f2aaaab
+DATA constant3f2aaaab<>+16(SB)/4, $0x3f2aaaab
+DATA constant3f2aaaab<>+20(SB)/4, $0x3f2aaaab
+DATA constant3f2aaaab<>+24(SB)/4, $0x3f2aaaab
+DATA constant3f2aaaab<>+28(SB)/4, $0x3f2aaaab
+DATA constant3f2aaaab<>+32(SB)/4, $0x3f2aaaab
+DATA constant3f2aaaab<>+36(SB)/4, $0x3f2aaaab
+DATA constant3f2aaaab<>+40(SB)/4, $0x3f2aaaab
+DATA constant3f2aaaab<>+44(SB)/4, $0x3f2aaaab
+DATA constant3f2aaaab<>+48(SB)/4, $0x3f2aaaab
+DATA constant3f2aaaab<>+52(SB)/4, $0x3f2aaaab
+DATA constant3f2aaaab<>+56(SB)/4, $0x3f2aaaab
+DATA constant3f2aaaab<>+60(SB)/4, $0x3f2aaaab
+GLOBL constant3f2aaaab<>(SB), RODATA|NOPTR, $64
+
+DATA constant29d2b706<>+0(SB)/4, $0x29d2b706
+DATA constant29d2b706<>+4(SB)/4, $0x29d2b706
+DATA constant29d2b706<>+8(SB)/4, $0x29d2b706
+DATA constant29d2b706<>+12(SB)/4, $0x29d2b706
+DATA constant29d2b706<>+16(SB)/4, $0x29d2b706
+DATA constant29d2b706<>+20(SB)/4, $0x29d2b706
+DATA constant29d2b706<>+24(SB)/4, $0x29d2b706
+DATA constant29d2b706<>+28(SB)/4, $0x29d2b706
+DATA constant29d2b706<>+32(SB)/4, $0x29d2b706
+DATA constant29d2b706<>+36(SB)/4, $0x29d2b706
+DATA constant29d2b706<>+40(SB)/4, $0x29d2b706
+DATA constant29d2b706<>+44(SB)/4, $0x29d2b706
+DATA constant29d2b706<>+48(SB)/4, $0x29d2b706
+DATA constant29d2b706<>+52(SB)/4, $0x29d2b706
+DATA constant29d2b706<>+56(SB)/4, $0x29d2b706
+DATA constant29d2b706<>+60(SB)/4, $0x29d2b706
+GLOBL constant29d2b706<>(SB), RODATA|NOPTR, $64
+
+// func columnSumsAVX512(sum *[16]float64, x []float32, cols int, stride int, rows int)
+// Requires: AVX, AVX512F
+TEXT ·columnSumsAVX512(SB), NOSPLIT, $0-56
+	MOVQ    sum+0(FP), AX
+	MOVQ    x_base+8(FP), DX
+	MOVQ    cols+32(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    rows+48(FP), DI
+	SHLQ    $0x02, SI
+	MOVQ    BX, CX
+	ANDQ    $0x0f, CX
+	MOVQ    $0x00000001, R8
+	SHLQ    CL, R8
+	DECQ    R8
+	KMOVW   R8, K1
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VMOVUPD (AX), Z0
+	VMOVUPD 64(AX), Z1
+	XORQ    CX, CX
+	CMPQ    BX, $0x10
+	JNE     edge
+
+row87:
+	VMOVUPS       (DX)(CX*4), Z2
+	VCVTPS2PD     Y2, Z3
+	VADDPD        Z3, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z1, Z1
+	ADDQ          SI, DX
+	DECQ          DI
+	JNZ           row87
+	VMOVUPD       Z0, (AX)
+	VMOVUPD       Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+edge:
+row88:
+	VMOVUPS.Z     (DX)(CX*4), K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VADDPD        Z3, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z1, Z1
+	ADDQ          SI, DX
+	DECQ          DI
+	JNZ           row88
+	VMOVUPD       Z0, (AX)
+	VMOVUPD       Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+// func columnSumSquaresAVX512(sum *[16]float64, x []float32, cols int, stride int, rows int)
+// Requires: AVX, AVX512F
+TEXT ·columnSumSquaresAVX512(SB), NOSPLIT, $0-56
+	MOVQ    sum+0(FP), AX
+	MOVQ    x_base+8(FP), DX
+	MOVQ    cols+32(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    rows+48(FP), DI
+	SHLQ    $0x02, SI
+	MOVQ    BX, CX
+	ANDQ    $0x0f, CX
+	MOVQ    $0x00000001, R8
+	SHLQ    CL, R8
+	DECQ    R8
+	KMOVW   R8, K1
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VMOVUPD (AX), Z0
+	VMOVUPD 64(AX), Z1
+	XORQ    CX, CX
+	CMPQ    BX, $0x10
+	JNE     edge
+
+row89:
+	VMOVUPS       (DX)(CX*4), Z2
+	VCVTPS2PD     Y2, Z3
+	VFMADD231PD   Z3, Z3, Z0
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y2, Z2
+	VFMADD231PD   Z2, Z2, Z1
+	ADDQ          SI, DX
+	DECQ          DI
+	JNZ           row89
+	VMOVUPD       Z0, (AX)
+	VMOVUPD       Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+edge:
+row90:
+	VMOVUPS.Z     (DX)(CX*4), K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VFMADD231PD   Z3, Z3, Z0
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y2, Z2
+	VFMADD231PD   Z2, Z2, Z1
+	ADDQ          SI, DX
+	DECQ          DI
+	JNZ           row90
+	VMOVUPD       Z0, (AX)
+	VMOVUPD       Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+// func sumSquaresAVX512(x []float32, sum *[16]float64)
+// Requires: AVX, AVX512F
+TEXT ·sumSquaresAVX512(SB), NOSPLIT, $0-32
+	MOVQ   x_base+0(FP), AX
+	MOVQ   x_len+8(FP), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   DX, CX
+	ANDQ   $0x0f, CX
+	MOVQ   $0x00000001, BX
+	SHLQ   CL, BX
+	DECQ   BX
+	KMOVW  BX, K1
+	XORQ   CX, CX
+	MOVQ   DX, BX
+	ANDQ   $-16, BX
+
+step91:
+	CMPQ          CX, BX
+	JGE           tail92
+	VMOVUPS       (AX)(CX*4), Z2
+	VCVTPS2PD     Y2, Z3
+	VFMADD231PD   Z3, Z3, Z0
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y2, Z2
+	VFMADD231PD   Z2, Z2, Z1
+	ADDQ          $0x10, CX
+	JMP           step91
+
+tail92:
+	CMPQ          CX, DX
+	JGE           end93
+	VMOVUPS.Z     (AX)(CX*4), K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VFMADD231PD   Z3, Z3, Z0
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y2, Z2
+	VFMADD231PD   Z2, Z2, Z1
+
+end93:
+	MOVQ    sum+24(FP), AX
+	VMOVUPD Z0, (AX)
+	VMOVUPD Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+// func axpyAVX512(alpha float32, x []float32, y []float32)
+// Requires: AVX, AVX512F
+TEXT ·axpyAVX512(SB), NOSPLIT, $0-56
+	MOVQ         x_base+8(FP), AX
+	MOVQ         x_len+16(FP), DX
+	MOVQ         y_base+32(FP), BX
+	VBROADCASTSS alpha+0(FP), Z0
+	MOVQ         DX, CX
+	ANDQ         $0x0f, CX
+	MOVQ         $0x00000001, SI
+	SHLQ         CL, SI
+	DECQ         SI
+	KMOVW        SI, K1
+	XORQ         CX, CX
+	MOVQ         DX, SI
+	ANDQ         $-16, SI
+
+step94:
+	CMPQ        CX, SI
+	JGE         tail95
+	VMOVUPS     (BX)(CX*4), Z1
+	VMOVUPS     (AX)(CX*4), Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, (BX)(CX*4)
+	ADDQ        $0x10, CX
+	JMP         step94
+
+tail95:
+	CMPQ        CX, DX
+	JGE         end96
+	VMOVUPS.Z   (BX)(CX*4), K1, Z1
+	VMOVUPS.Z   (AX)(CX*4), K1, Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, K1, (BX)(CX*4)
+
+end96:
+	VZEROUPPER
+	RET
+
+// func scaleAVX512(alpha float32, x []float32)
+// Requires: AVX, AVX512F
+TEXT ·scaleAVX512(SB), NOSPLIT, $0-32
+	MOVQ         x_base+8(FP), AX
+	MOVQ         x_len+16(FP), DX
+	VBROADCASTSS alpha+0(FP), Z0
+	MOVQ         DX, CX
+	ANDQ         $0x0f, CX
+	MOVQ         $0x00000001, BX
+	SHLQ         CL, BX
+	DECQ         BX
+	KMOVW        BX, K1
+	XORQ         CX, CX
+	MOVQ         DX, BX
+	ANDQ         $-16, BX
+
+step97:
+	CMPQ    CX, BX
+	JGE     tail98
+	VMOVUPS (AX)(CX*4), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (AX)(CX*4)
+	ADDQ    $0x10, CX
+	JMP     step97
+
+tail98:
+	CMPQ      CX, DX
+	JGE       end99
+	VMOVUPS.Z (AX)(CX*4), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (AX)(CX*4)
+
+end99:
+	VZEROUPPER
+	RET
+
+// func adamAVX512(p []float32, g []float32, m []float32, v []float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, rate float32, root float32, epsilon float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·adamAVX512(SB), NOSPLIT, $0-124
+	MOVQ         p_base+0(FP), AX
+	MOVQ         p_len+8(FP), DX
+	MOVQ         g_base+24(FP), BX
+	MOVQ         m_base+48(FP), SI
+	MOVQ         v_base+72(FP), DI
+	VBROADCASTSS beta1+96(FP), Z0
+	VBROADCASTSS rest1+100(FP), Z1
+	VBROADCASTSS beta2+104(FP), Z2
+	VBROADCASTSS rest2+108(FP), Z3
+	VBROADCASTSS rate+112(FP), Z4
+	VBROADCASTSS root+116(FP), Z5
+	VBROADCASTSS epsilon+120(FP), Z6
+	MOVQ         DX, CX
+	ANDQ         $0x0f, CX
+	MOVQ         $0x00000001, R8
+	SHLQ         CL, R8
+	DECQ         R8
+	KMOVW        R8, K1
+	XORQ         CX, CX
+	MOVQ         DX, R8
+	ANDQ         $-16, R8
+
+step100:
+	CMPQ        CX, R8
+	JGE         tail101
+	VMOVUPS     (BX)(CX*4), Z7
+	VMOVUPS     (SI)(CX*4), Z8
+	VMULPS      Z7, Z1, Z9
+	VFMADD213PS Z9, Z0, Z8
+	VANDPS      constant7fffffff<>+0(SB), Z8, Z9
+	VCMPPS      $0x05, constant00800000<>+0(SB), Z9, K2
+	VMOVUPS.Z   Z8, K2, Z8
+	VMOVUPS     Z8, (SI)(CX*4)
+	VMOVUPS     (DI)(CX*4), Z9
+	VMULPS      Z7, Z7, Z7
+	VMULPS      Z7, Z3, Z7
+	VFMADD213PS Z7, Z2, Z9
+	VANDPS      constant7fffffff<>+0(SB), Z9, Z7
+	VCMPPS      $0x05, constant00800000<>+0(SB), Z7, K2
+	VMOVUPS.Z   Z9, K2, Z7
+	VMOVUPS     Z7, (DI)(CX*4)
+	VSQRTPS     Z7, Z7
+	VFMADD213PS Z6, Z5, Z7
+	VMULPS      Z4, Z8, Z8
+	VDIVPS      Z7, Z8, Z8
+	VMOVUPS     (AX)(CX*4), Z7
+	VSUBPS      Z8, Z7, Z7
+	VMOVUPS     Z7, (AX)(CX*4)
+	ADDQ        $0x10, CX
+	JMP         step100
+
+tail101:
+	CMPQ        CX, DX
+	JGE         end102
+	VMOVUPS.Z   (BX)(CX*4), K1, Z7
+	VMOVUPS.Z   (SI)(CX*4), K1, Z8
+	VMULPS      Z7, Z1, Z1
+	VFMADD213PS Z1, Z0, Z8
+	VANDPS      constant7fffffff<>+0(SB), Z8, Z0
+	VCMPPS      $0x05, constant00800000<>+0(SB), Z0, K2
+	VMOVUPS.Z   Z8, K2, Z0
+	VMOVUPS     Z0, K1, (SI)(CX*4)
+	VMOVUPS.Z   (DI)(CX*4), K1, Z1
+	VMULPS      Z7, Z7, Z7
+	VMULPS      Z7, Z3, Z7
+	VFMADD213PS Z7, Z2, Z1
+	VANDPS      constant7fffffff<>+0(SB), Z1, Z2
+	VCMPPS      $0x05, constant00800000<>+0(SB), Z2, K2
+	VMOVUPS.Z   Z1, K2, Z1
+	VMOVUPS     Z1, K1, (DI)(CX*4)
+	VSQRTPS     Z1, Z1
+	VFMADD213PS Z6, Z5, Z1
+	VMULPS      Z4, Z0, Z0
+	VDIVPS      Z1, Z0, Z0
+	VMOVUPS.Z   (AX)(CX*4), K1, Z1
+	VSUBPS      Z0, Z1, Z1
+	VMOVUPS     Z1, K1, (AX)(CX*4)
+
+end102:
+	VZEROUPPER
+	RET
+
+DATA constant00800000<>+0(SB)/4, $0x00800000
+DATA constant00800000<>+4(SB)/4, $0x00800000
+DATA constant00800000<>+8(SB)/4, $0x00800000
+DATA constant00800000<>+12(SB)/4, $0x00800000
+DATA constant00800000<>+16(SB)/4, $0x00800000
+DATA constant00800000<>+20(SB)/4, $0x00800000
+DATA constant00800000<>+24(SB)/4, $0x00800000
+DATA constant00800000<>+28(SB)/4, $0x00800000
+DATA constant00800000<>+32(SB)/4, $0x00800000
+DATA constant00800000<>+36(SB)/4, $0x00800000
+DATA constant00800000<>+40(SB)/4, $0x00800000
+DATA constant00800000<>+44(SB)/4, $0x00800000
+DATA constant00800000<>+48(SB)/4, $0x00800000
+DATA constant00800000<>+52(SB)/4, $0x00800000
+DATA constant00800000<>+56(SB)/4, $0x00800000
+DATA constant00800000<>+60(SB)/4, $0x00800000
+GLOBL constant00800000<>(SB), RODATA|NOPTR, $64
+
+// func momentumAVX512(p []float32, g []float32, v []float32, rate float32, momentum float32)
+// Requires: AVX, AVX512F
+TEXT ·momentumAVX512(SB), NOSPLIT, $0-80
+	MOVQ         p_base+0(FP), AX
+	MOVQ         p_len+8(FP), DX
+	MOVQ         g_base+24(FP), BX
+	MOVQ         v_base+48(FP), SI
+	VBROADCASTSS rate+72(FP), Z0
+	VBROADCASTSS momentum+76(FP), Z1
+	MOVQ         DX, CX
+	ANDQ         $0x0f, CX
+	MOVQ         $0x00000001, DI
+	SHLQ         CL, DI
+	DECQ         DI
+	KMOVW        DI, K1
+	XORQ         CX, CX
+	MOVQ         DX, DI
+	ANDQ         $-16, DI
+
+step103:
+	CMPQ         CX, DI
+	JGE          tail104
+	VMOVUPS      (SI)(CX*4), Z2
+	VMOVUPS      (BX)(CX*4), Z3
+	VFMADD213PS  Z3, Z1, Z2
+	VMOVUPS      Z2, (SI)(CX*4)
+	VMOVUPS      (AX)(CX*4), Z3
+	VFNMADD231PS Z2, Z0, Z3
+	VMOVUPS      Z3, (AX)(CX*4)
+	ADDQ         $0x10, CX
+	JMP          step103
+
+tail104:
+	CMPQ         CX, DX
+	JGE          end105
+	VMOVUPS.Z    (SI)(CX*4), K1, Z2
+	VMOVUPS.Z    (BX)(CX*4), K1, Z3
+	VFMADD213PS  Z3, Z1, Z2
+	VMOVUPS      Z2, K1, (SI)(CX*4)
+	VMOVUPS.Z    (AX)(CX*4), K1, Z1
+	VFNMADD231PS Z2, Z0, Z1
+	VMOVUPS      Z1, K1, (AX)(CX*4)
+
+end105:
+	VZEROUPPER
+	RET
+
+// func fromUint8AVX512(dst []float32, src []uint8, scale float32, offset float32)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL
+TEXT ·fromUint8AVX512(SB), NOSPLIT, $0-56
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         dst_len+8(FP), DX
+	MOVQ         src_base+24(FP), BX
+	VBROADCASTSS scale+48(FP), Z0
+	VBROADCASTSS offset+52(FP), Z1
+	MOVQ         DX, CX
+	ANDQ         $0x0f, CX
+	MOVQ         $0x00000001, SI
+	SHLQ         CL, SI
+	DECQ         SI
+	KMOVW        SI, K1
+	XORQ         CX, CX
+	MOVQ         DX, SI
+	ANDQ         $-16, SI
+
+step106:
+	CMPQ        CX, SI
+	JGE         tail107
+	VPMOVZXBD   (BX)(CX*1), Z2
+	VCVTDQ2PS   Z2, Z2
+	VFMADD213PS Z1, Z0, Z2
+	VMOVUPS     Z2, (AX)(CX*4)
+	ADDQ        $0x10, CX
+	JMP         step106
+
+tail107:
+	CMPQ        CX, DX
+	JGE         end108
+	VMOVDQU8.Z  (BX)(CX*1), K1, X2
+	VPMOVZXBD   X2, Z2
+	VCVTDQ2PS   Z2, Z2
+	VFMADD213PS Z1, Z0, Z2
+	VMOVUPS     Z2, K1, (AX)(CX*4)
+
+end108:
+	VZEROUPPER
+	RET
+
+// func fromUint16AVX512(dst []float32, src []uint16, scale float32, offset float32)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL
+TEXT ·fromUint16AVX512(SB), NOSPLIT, $0-56
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         dst_len+8(FP), DX
+	MOVQ         src_base+24(FP), BX
+	VBROADCASTSS scale+48(FP), Z0
+	VBROADCASTSS offset+52(FP), Z1
+	MOVQ         DX, CX
+	ANDQ         $0x0f, CX
+	MOVQ         $0x00000001, SI
+	SHLQ         CL, SI
+	DECQ         SI
+	KMOVW        SI, K1
+	XORQ         CX, CX
+	MOVQ         DX, SI
+	ANDQ         $-16, SI
+
+step109:
+	CMPQ        CX, SI
+	JGE         tail110
+	VPMOVZXWD   (BX)(CX*2), Z2
+	VCVTDQ2PS   Z2, Z2
+	VFMADD213PS Z1, Z0, Z2
+	VMOVUPS     Z2, (AX)(CX*4)
+	ADDQ        $0x10, CX
+	JMP         step109
+
+tail110:
+	CMPQ        CX, DX
+	JGE         end111
+	VMOVDQU16.Z (BX)(CX*2), K1, Y2
+	VPMOVZXWD   Y2, Z2
+	VCVTDQ2PS   Z2, Z2
+	VFMADD213PS Z1, Z0, Z2
+	VMOVUPS     Z2, K1, (AX)(CX*4)
+
+end111:
+	VZEROUPPER
+	RET
+
+// func fromFloat16AVX512(dst []float32, src []uint16, scale float32, offset float32)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL
+TEXT ·fromFloat16AVX512(SB), NOSPLIT, $0-56
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         dst_len+8(FP), DX
+	MOVQ         src_base+24(FP), BX
+	VBROADCASTSS scale+48(FP), Z0
+	VBROADCASTSS offset+52(FP), Z1
+	MOVQ         DX, CX
+	ANDQ         $0x0f, CX
+	MOVQ         $0x00000001, SI
+	SHLQ         CL, SI
+	DECQ         SI
+	KMOVW        SI, K1
+	XORQ         CX, CX
+	MOVQ         DX, SI
+	ANDQ         $-16, SI
+
+step112:
+	CMPQ        CX, SI
+	JGE         tail113
+	VCVTPH2PS   (BX)(CX*2), Z2
+	VFMADD213PS Z1, Z0, Z2
+	VMOVUPS     Z2, (AX)(CX*4)
+	ADDQ        $0x10, CX
+	JMP         step112
+
+tail113:
+	CMPQ        CX, DX
+	JGE         end114
+	VMOVDQU16.Z (BX)(CX*2), K1, Y2
+	VCVTPH2PS   Y2, Z2
+	VFMADD213PS Z1, Z0, Z2
+	VMOVUPS     Z2, K1, (AX)(CX*4)
+
+end114:
+	VZEROUPPER
+	RET
+
+// func fromFloat32AVX512(dst []float32, src []float32, scale float32, offset float32)
+// Requires: AVX, AVX512F
+TEXT ·fromFloat32AVX512(SB), NOSPLIT, $0-56
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         dst_len+8(FP), DX
+	MOVQ         src_base+24(FP), BX
+	VBROADCASTSS scale+48(FP), Z0
+	VBROADCASTSS offset+52(FP), Z1
+	MOVQ         DX, CX
+	ANDQ         $0x0f, CX
+	MOVQ         $0x00000001, SI
+	SHLQ         CL, SI
+	DECQ         SI
+	KMOVW        SI, K1
+	XORQ         CX, CX
+	MOVQ         DX, SI
+	ANDQ         $-16, SI
+
+step115:
+	CMPQ        CX, SI
+	JGE         tail116
+	VMOVUPS     (BX)(CX*4), Z2
+	VFMADD213PS Z1, Z0, Z2
+	VMOVUPS     Z2, (AX)(CX*4)
+	ADDQ        $0x10, CX
+	JMP         step115
+
+tail116:
+	CMPQ        CX, DX
+	JGE         end117
+	VMOVUPS.Z   (BX)(CX*4), K1, Z2
+	VFMADD213PS Z1, Z0, Z2
+	VMOVUPS     Z2, K1, (AX)(CX*4)
+
+end117:
+	VZEROUPPER
+	RET
+
+// func allFiniteAVX512(x []float32) bool
+// Requires: AVX, AVX512F
+TEXT ·allFiniteAVX512(SB), NOSPLIT, $0-25
+	MOVQ   x_base+0(FP), AX
+	MOVQ   x_len+8(FP), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   DX, CX
+	ANDQ   $0x0f, CX
+	MOVQ   $0x00000001, BX
+	SHLQ   CL, BX
+	DECQ   BX
+	KMOVW  BX, K1
+	XORQ   CX, CX
+	MOVQ   DX, BX
+	ANDQ   $-16, BX
+
+step118:
+	CMPQ        CX, BX
+	JGE         tail119
+	VMOVUPS     (AX)(CX*4), Z2
+	VFMADD231PS Z2, Z1, Z0
+	ADDQ        $0x10, CX
+	JMP         step118
+
+tail119:
+	CMPQ        CX, DX
+	JGE         end120
+	VMOVUPS.Z   (AX)(CX*4), K1, Z2
+	VFMADD231PS Z2, Z1, Z0
+
+end120:
+	VCMPPS $0x03, Z0, Z0, K1
+	KMOVW  K1, AX
+	TESTL  AX, AX
+	SETEQ  AL
+	MOVB   AL, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func extremesAVX512(x []float32, low *[16]float32, high *[16]float32)
+// Requires: AVX, AVX512F
+TEXT ·extremesAVX512(SB), NOSPLIT, $0-40
+	MOVQ    x_base+0(FP), AX
+	MOVQ    x_len+8(FP), CX
+	MOVQ    low+24(FP), DX
+	MOVQ    high+32(FP), BX
+	XORQ    DI, DI
+	VMOVUPS (DX)(DI*4), Z0
+	VMOVUPS (BX)(DI*4), Z1
+	XORQ    SI, SI
+
+loop:
+	ADDQ    $0x10, SI
+	CMPQ    SI, CX
+	JG      end
+	VMOVUPS -64(AX)(SI*4), Z2
+	VMINPS  Z0, Z2, Z0
+	VMAXPS  Z1, Z2, Z1
+	JMP     loop
+
+end:
+	VMOVUPS Z0, (DX)(DI*4)
+	VMOVUPS Z1, (BX)(DI*4)
+	VZEROUPPER
+	RET
+
+// func activateSigmoidAVX2(z []float32, bias []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·activateSigmoidAVX2(SB), NOSPLIT, $0-48
+	MOVQ    z_base+0(FP), AX
+	MOVQ    z_len+8(FP), CX
+	MOVQ    bias_base+24(FP), DX
+	MOVQ    bias_len+32(FP), BX
+	MOVQ    BX, SI
+	ANDQ    $0x0f, SI
+	NEGQ    SI
+	LEAQ    firstElements<>+0(SB), DI
+	VMOVUPS 64(DI)(SI*4), Y0
+	VMOVUPS 96(DI)(SI*4), Y1
+	VMOVUPS constant41f00000<>+0(SB), Y2
+	MOVQ    BX, SI
+	SHLQ    $0x02, SI
+
+row121:
+	CMPQ CX, $0x00
+	JLE  rows122
+	XORQ DI, DI
+	MOVQ BX, R8
+	ANDQ $-16, R8
+
+step123:
+	CMPQ         DI, R8
+	JGE          tail124
+	VMOVUPS      (AX)(DI*4), Y3
+	VMOVUPS      (DX)(DI*4), Y4
+	VADDPS       Y4, Y3, Y3
+	VANDPS       constant7fffffff<>+0(SB), Y3, Y4
+	VMINPS       Y4, Y2, Y4
+	VMOVUPS      constant4b40007f<>+0(SB), Y5
+	VFNMADD231PS constant3fb8aa3b<>+0(SB), Y4, Y5
+	VSUBPS       constant4b40007f<>+0(SB), Y5, Y6
+	VMOVUPS      constant3f318000<>+0(SB), Y7
+	VFNMSUB213PS Y4, Y6, Y7
+	VFNMADD231PS constantb95e8083<>+0(SB), Y6, Y7
+	VPSLLD       $0x17, Y5, Y5
+	VMOVUPS      constant3ab6889e<>+0(SB), Y4
+	VFMADD213PS  constant3c0905d1<>+0(SB), Y7, Y4
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y7, Y4
+	VFMADD213PS  constant3e2aaa6e<>+0(SB), Y7, Y4
+	VFMADD213PS  constant3f000000<>+0(SB), Y7, Y4
+	VMULPS       Y7, Y7, Y6
+	VFMADD213PS  Y7, Y6, Y4
+	VFMADD213PS  Y5, Y5, Y4
+	VMOVUPS      constant3f800000<>+0(SB), Y5
+	VBLENDVPS    Y3, Y4, Y5, Y3
+	VADDPS       Y5, Y4, Y4
+	VDIVPS       Y4, Y3, Y3
+	VMOVUPS      Y3, (AX)(DI*4)
+	VMOVUPS      32(AX)(DI*4), Y3
+	VMOVUPS      32(DX)(DI*4), Y4
+	VADDPS       Y4, Y3, Y3
+	VANDPS       constant7fffffff<>+0(SB), Y3, Y4
+	VMINPS       Y4, Y2, Y4
+	VMOVUPS      constant4b40007f<>+0(SB), Y5
+	VFNMADD231PS constant3fb8aa3b<>+0(SB), Y4, Y5
+	VSUBPS       constant4b40007f<>+0(SB), Y5, Y6
+	VMOVUPS      constant3f318000<>+0(SB), Y7
+	VFNMSUB213PS Y4, Y6, Y7
+	VFNMADD231PS constantb95e8083<>+0(SB), Y6, Y7
+	VPSLLD       $0x17, Y5, Y5
+	VMOVUPS      constant3ab6889e<>+0(SB), Y4
+	VFMADD213PS  constant3c0905d1<>+0(SB), Y7, Y4
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y7, Y4
+	VFMADD213PS  constant3e2aaa6e<>+0(SB), Y7, Y4
+	VFMADD213PS  constant3f000000<>+0(SB), Y7, Y4
+	VMULPS       Y7, Y7, Y6
+	VFMADD213PS  Y7, Y6, Y4
+	VFMADD213PS  Y5, Y5, Y4
+	VMOVUPS      constant3f800000<>+0(SB), Y5
+	VBLENDVPS    Y3, Y4, Y5, Y3
+	VADDPS       Y5, Y4, Y4
+	VDIVPS       Y4, Y3, Y3
+	VMOVUPS      Y3, 32(AX)(DI*4)
+	ADDQ         $0x10, DI
+	JMP          step123
+
+tail124:
+	CMPQ         DI, BX
+	JGE          end125
+	VMASKMOVPS   (AX)(DI*4), Y0, Y3
+	VMASKMOVPS   (DX)(DI*4), Y0, Y4
+	VADDPS       Y4, Y3, Y3
+	VANDPS       constant7fffffff<>+0(SB), Y3, Y4
+	VMINPS       Y4, Y2, Y4
+	VMOVUPS      constant4b40007f<>+0(SB), Y5
+	VFNMADD231PS constant3fb8aa3b<>+0(SB), Y4, Y5
+	VSUBPS       constant4b40007f<>+0(SB), Y5, Y6
+	VMOVUPS      constant3f318000<>+0(SB), Y7
+	VFNMSUB213PS Y4, Y6, Y7
+	VFNMADD231PS constantb95e8083<>+0(SB), Y6, Y7
+	VPSLLD       $0x17, Y5, Y5
+	VMOVUPS      constant3ab6889e<>+0(SB), Y4
+	VFMADD213PS  constant3c0905d1<>+0(SB), Y7, Y4
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y7, Y4
+	VFMADD213PS  constant3e2aaa6e<>+0(SB), Y7, Y4
+	VFMADD213PS  constant3f000000<>+0(SB), Y7, Y4
+	VMULPS       Y7, Y7, Y6
+	VFMADD213PS  Y7, Y6, Y4
+	VFMADD213PS  Y5, Y5, Y4
+	VMOVUPS      constant3f800000<>+0(SB), Y5
+	VBLENDVPS    Y3, Y4, Y5, Y3
+	VADDPS       Y5, Y4, Y4
+	VDIVPS       Y4, Y3, Y3
+	VMASKMOVPS   Y3, Y0, (AX)(DI*4)
+	VMASKMOVPS   32(AX)(DI*4), Y1, Y3
+	VMASKMOVPS   32(DX)(DI*4), Y1, Y4
+	VADDPS       Y4, Y3, Y3
+	VANDPS       constant7fffffff<>+0(SB), Y3, Y4
+	VMINPS       Y4, Y2, Y4
+	VMOVUPS      constant4b40007f<>+0(SB), Y5
+	VFNMADD231PS constant3fb8aa3b<>+0(SB), Y4, Y5
+	VSUBPS       constant4b40007f<>+0(SB), Y5, Y6
+	VMOVUPS      constant3f318000<>+0(SB), Y7
+	VFNMSUB213PS Y4, Y6, Y7
+	VFNMADD231PS constantb95e8083<>+0(SB), Y6, Y7
+	VPSLLD       $0x17, Y5, Y5
+	VMOVUPS      constant3ab6889e<>+0(SB), Y4
+	VFMADD213PS  constant3c0905d1<>+0(SB), Y7, Y4
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y7, Y4
+	VFMADD213PS  constant3e2aaa6e<>+0(SB), Y7, Y4
+	VFMADD213PS  constant3f000000<>+0(SB), Y7, Y4
+	VMULPS       Y7, Y7, Y6
+	VFMADD213PS  Y7, Y6, Y4
+	VFMADD213PS  Y5, Y5, Y4
+	VMOVUPS      constant3f800000<>+0(SB), Y5
+	VBLENDVPS    Y3, Y4, Y5, Y3
+	VADDPS       Y5, Y4, Y4
+	VDIVPS       Y4, Y3, Y3
+	VMASKMOVPS   Y3, Y1, 32(AX)(DI*4)
+
+end125:
+	ADDQ SI, AX
+	SUBQ BX, CX
+	JMP  row121
+
+rows122:
+	VZEROUPPER
+	RET
+
+// func slopeSigmoidAVX2(dst []float32, a []float32)
+// Requires: AVX
+TEXT ·slopeSigmoidAVX2(SB), NOSPLIT, $0-48
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    dst_len+8(FP), CX
+	MOVQ    a_base+24(FP), DX
+	MOVQ    CX, BX
+	ANDQ    $0x0f, BX
+	NEGQ    BX
+	LEAQ    firstElements<>+0(SB), SI
+	VMOVUPS 64(SI)(BX*4), Y0
+	VMOVUPS 96(SI)(BX*4), Y1
+	XORQ    BX, BX
+	MOVQ    CX, SI
+	ANDQ    $-16, SI
+
+step126:
+	CMPQ    BX, SI
+	JGE     tail127
+	VMOVUPS (DX)(BX*4), Y2
+	VMOVUPS constant3f800000<>+0(SB), Y3
+	VSUBPS  Y2, Y3, Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS Y3, (AX)(BX*4)
+	VMOVUPS 32(DX)(BX*4), Y2
+	VMOVUPS constant3f800000<>+0(SB), Y3
+	VSUBPS  Y2, Y3, Y3
+	VMULPS  Y2, Y3, Y3
+	VMOVUPS Y3, 32(AX)(BX*4)
+	ADDQ    $0x10, BX
+	JMP     step126
+
+tail127:
+	CMPQ       BX, CX
+	JGE        end128
+	VMASKMOVPS (DX)(BX*4), Y0, Y2
+	VMOVUPS    constant3f800000<>+0(SB), Y3
+	VSUBPS     Y2, Y3, Y3
+	VMULPS     Y2, Y3, Y3
+	VMASKMOVPS Y3, Y0, (AX)(BX*4)
+	VMASKMOVPS 32(DX)(BX*4), Y1, Y0
+	VMOVUPS    constant3f800000<>+0(SB), Y2
+	VSUBPS     Y0, Y2, Y2
+	VMULPS     Y0, Y2, Y2
+	VMASKMOVPS Y2, Y1, 32(AX)(BX*4)
+
+end128:
+	VZEROUPPER
+	RET
+
+// func hiddenDeltaSigmoidAVX2(d []float32, a []float32, c []float32, k []float32, h int)
+// Requires: AVX, FMA3
+TEXT ·hiddenDeltaSigmoidAVX2(SB), NOSPLIT, $0-104
+	MOVQ    d_base+0(FP), AX
+	MOVQ    d_len+8(FP), CX
+	MOVQ    a_base+24(FP), DX
+	MOVQ    h+96(FP), BX
+	MOVQ    c_base+48(FP), SI
+	MOVQ    k_base+72(FP), DI
+	MOVQ    BX, R8
+	ANDQ    $0x0f, R8
+	NEGQ    R8
+	LEAQ    firstElements<>+0(SB), R9
+	VMOVUPS 64(R9)(R8*4), Y0
+	VMOVUPS 96(R9)(R8*4), Y1
+	MOVQ    BX, R8
+	SHLQ    $0x02, R8
+
+row129:
+	CMPQ CX, $0x00
+	JLE  rows130
+	XORQ R9, R9
+	MOVQ BX, R10
+	ANDQ $-16, R10
+
+step131:
+	CMPQ    R9, R10
+	JGE     tail132
+	VMOVUPS (AX)(R9*4), Y2
+	TESTQ   SI, SI
+	JZ      without134
+	VMOVUPS (SI)(R9*4), Y3
+	VADDPS  Y3, Y2, Y2
+
+without134:
+	VMOVUPS      (DX)(R9*4), Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y4
+	VSUBPS       Y3, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	TESTQ        DI, DI
+	JZ           without135
+	VMOVUPS      constant3f800000<>+0(SB), Y5
+	VFNMADD231PS constant40000000<>+0(SB), Y3, Y5
+	VMULPS       Y4, Y5, Y5
+	VMOVUPS      (DI)(R9*4), Y3
+	VFMADD231PS  Y3, Y5, Y2
+
+without135:
+	VMULPS  Y4, Y2, Y2
+	VMOVUPS Y2, (AX)(R9*4)
+	VMOVUPS 32(AX)(R9*4), Y2
+	TESTQ   SI, SI
+	JZ      without136
+	VMOVUPS 32(SI)(R9*4), Y3
+	VADDPS  Y3, Y2, Y2
+
+without136:
+	VMOVUPS      32(DX)(R9*4), Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y4
+	VSUBPS       Y3, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	TESTQ        DI, DI
+	JZ           without137
+	VMOVUPS      constant3f800000<>+0(SB), Y5
+	VFNMADD231PS constant40000000<>+0(SB), Y3, Y5
+	VMULPS       Y4, Y5, Y5
+	VMOVUPS      32(DI)(R9*4), Y3
+	VFMADD231PS  Y3, Y5, Y2
+
+without137:
+	VMULPS  Y4, Y2, Y2
+	VMOVUPS Y2, 32(AX)(R9*4)
+	ADDQ    $0x10, R9
+	JMP     step131
+
+tail132:
+	CMPQ       R9, BX
+	JGE        end133
+	VMASKMOVPS (AX)(R9*4), Y0, Y2
+	TESTQ      SI, SI
+	JZ         without138
+	VMASKMOVPS (SI)(R9*4), Y0, Y3
+	VADDPS     Y3, Y2, Y2
+
+without138:
+	VMASKMOVPS   (DX)(R9*4), Y0, Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y4
+	VSUBPS       Y3, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	TESTQ        DI, DI
+	JZ           without139
+	VMOVUPS      constant3f800000<>+0(SB), Y5
+	VFNMADD231PS constant40000000<>+0(SB), Y3, Y5
+	VMULPS       Y4, Y5, Y5
+	VMASKMOVPS   (DI)(R9*4), Y0, Y3
+	VFMADD231PS  Y3, Y5, Y2
+
+without139:
+	VMULPS     Y4, Y2, Y2
+	VMASKMOVPS Y2, Y0, (AX)(R9*4)
+	VMASKMOVPS 32(AX)(R9*4), Y1, Y2
+	TESTQ      SI, SI
+	JZ         without140
+	VMASKMOVPS 32(SI)(R9*4), Y1, Y3
+	VADDPS     Y3, Y2, Y2
+
+without140:
+	VMASKMOVPS   32(DX)(R9*4), Y1, Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y4
+	VSUBPS       Y3, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	TESTQ        DI, DI
+	JZ           without141
+	VMOVUPS      constant3f800000<>+0(SB), Y5
+	VFNMADD231PS constant40000000<>+0(SB), Y3, Y5
+	VMULPS       Y4, Y5, Y5
+	VMASKMOVPS   32(DI)(R9*4), Y1, Y3
+	VFMADD231PS  Y3, Y5, Y2
+
+without141:
+	VMULPS     Y4, Y2, Y2
+	VMASKMOVPS Y2, Y1, 32(AX)(R9*4)
+
+end133:
+	ADDQ R8, AX
+	ADDQ R8, DX
+	SUBQ BX, CX
+	JMP  row129
+
+rows130:
+	VZEROUPPER
+	RET
+
+// func squaredSigmoidAVX2(u []float32, bias []float32, x []float32, sum *[16]float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·squaredSigmoidAVX2(SB), NOSPLIT, $0-80
+	MOVQ    u_base+0(FP), AX
+	MOVQ    u_len+8(FP), CX
+	MOVQ    bias_base+24(FP), DX
+	MOVQ    bias_len+32(FP), BX
+	MOVQ    x_base+48(FP), SI
+	MOVQ    BX, DI
+	ANDQ    $0x0f, DI
+	NEGQ    DI
+	LEAQ    firstElements<>+0(SB), R8
+	VMOVUPS 64(R8)(DI*4), Y0
+	VMOVUPS 96(R8)(DI*4), Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VMOVUPS constant41f00000<>+0(SB), Y6
+	MOVQ    BX, DI
+	SHLQ    $0x02, DI
+
+row142:
+	CMPQ CX, $0x00
+	JLE  rows143
+	XORQ R8, R8
+	MOVQ BX, R9
+	ANDQ $-16, R9
+
+step144:
+	CMPQ         R8, R9
+	JGE          tail145
+	VMOVUPS      (AX)(R8*4), Y7
+	VMOVUPS      (DX)(R8*4), Y8
+	VADDPS       Y8, Y7, Y7
+	VANDPS       constant7fffffff<>+0(SB), Y7, Y8
+	VMINPS       Y8, Y6, Y8
+	VMOVUPS      constant4b40007f<>+0(SB), Y9
+	VFNMADD231PS constant3fb8aa3b<>+0(SB), Y8, Y9
+	VSUBPS       constant4b40007f<>+0(SB), Y9, Y10
+	VMOVUPS      constant3f318000<>+0(SB), Y11
+	VFNMSUB213PS Y8, Y10, Y11
+	VFNMADD231PS constantb95e8083<>+0(SB), Y10, Y11
+	VPSLLD       $0x17, Y9, Y9
+	VMOVUPS      constant3ab6889e<>+0(SB), Y8
+	VFMADD213PS  constant3c0905d1<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3e2aaa6e<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3f000000<>+0(SB), Y11, Y8
+	VMULPS       Y11, Y11, Y10
+	VFMADD213PS  Y11, Y10, Y8
+	VFMADD213PS  Y9, Y9, Y8
+	VMOVUPS      constant3f800000<>+0(SB), Y9
+	VBLENDVPS    Y7, Y8, Y9, Y7
+	VADDPS       Y9, Y8, Y8
+	VDIVPS       Y8, Y7, Y7
+	VMOVUPS      (SI)(R8*4), Y8
+	VSUBPS       Y8, Y7, Y8
+	VCVTPS2PD    X8, Y9
+	VFMADD231PD  Y9, Y9, Y2
+	VEXTRACTF128 $0x01, Y8, X9
+	VCVTPS2PD    X9, Y9
+	VFMADD231PD  Y9, Y9, Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y9
+	VSUBPS       Y7, Y9, Y9
+	VMULPS       Y7, Y9, Y9
+	VMULPS       Y9, Y8, Y8
+	VMOVUPS      Y8, (AX)(R8*4)
+	VMOVUPS      32(AX)(R8*4), Y7
+	VMOVUPS      32(DX)(R8*4), Y8
+	VADDPS       Y8, Y7, Y7
+	VANDPS       constant7fffffff<>+0(SB), Y7, Y8
+	VMINPS       Y8, Y6, Y8
+	VMOVUPS      constant4b40007f<>+0(SB), Y9
+	VFNMADD231PS constant3fb8aa3b<>+0(SB), Y8, Y9
+	VSUBPS       constant4b40007f<>+0(SB), Y9, Y10
+	VMOVUPS      constant3f318000<>+0(SB), Y11
+	VFNMSUB213PS Y8, Y10, Y11
+	VFNMADD231PS constantb95e8083<>+0(SB), Y10, Y11
+	VPSLLD       $0x17, Y9, Y9
+	VMOVUPS      constant3ab6889e<>+0(SB), Y8
+	VFMADD213PS  constant3c0905d1<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3e2aaa6e<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3f000000<>+0(SB), Y11, Y8
+	VMULPS       Y11, Y11, Y10
+	VFMADD213PS  Y11, Y10, Y8
+	VFMADD213PS  Y9, Y9, Y8
+	VMOVUPS      constant3f800000<>+0(SB), Y9
+	VBLENDVPS    Y7, Y8, Y9, Y7
+	VADDPS       Y9, Y8, Y8
+	VDIVPS       Y8, Y7, Y7
+	VMOVUPS      32(SI)(R8*4), Y8
+	VSUBPS       Y8, Y7, Y8
+	VCVTPS2PD    X8, Y9
+	VFMADD231PD  Y9, Y9, Y4
+	VEXTRACTF128 $0x01, Y8, X9
+	VCVTPS2PD    X9, Y9
+	VFMADD231PD  Y9, Y9, Y5
+	VMOVUPS      constant3f800000<>+0(SB), Y9
+	VSUBPS       Y7, Y9, Y9
+	VMULPS       Y7, Y9, Y9
+	VMULPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 32(AX)(R8*4)
+	ADDQ         $0x10, R8
+	JMP          step144
+
+tail145:
+	CMPQ         R8, BX
+	JGE          end146
+	VMASKMOVPS   (AX)(R8*4), Y0, Y7
+	VMASKMOVPS   (DX)(R8*4), Y0, Y8
+	VADDPS       Y8, Y7, Y7
+	VANDPS       constant7fffffff<>+0(SB), Y7, Y8
+	VMINPS       Y8, Y6, Y8
+	VMOVUPS      constant4b40007f<>+0(SB), Y9
+	VFNMADD231PS constant3fb8aa3b<>+0(SB), Y8, Y9
+	VSUBPS       constant4b40007f<>+0(SB), Y9, Y10
+	VMOVUPS      constant3f318000<>+0(SB), Y11
+	VFNMSUB213PS Y8, Y10, Y11
+	VFNMADD231PS constantb95e8083<>+0(SB), Y10, Y11
+	VPSLLD       $0x17, Y9, Y9
+	VMOVUPS      constant3ab6889e<>+0(SB), Y8
+	VFMADD213PS  constant3c0905d1<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3e2aaa6e<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3f000000<>+0(SB), Y11, Y8
+	VMULPS       Y11, Y11, Y10
+	VFMADD213PS  Y11, Y10, Y8
+	VFMADD213PS  Y9, Y9, Y8
+	VMOVUPS      constant3f800000<>+0(SB), Y9
+	VBLENDVPS    Y7, Y8, Y9, Y7
+	VADDPS       Y9, Y8, Y8
+	VDIVPS       Y8, Y7, Y7
+	VMASKMOVPS   (SI)(R8*4), Y0, Y8
+	VSUBPS       Y8, Y7, Y8
+	VANDPS       Y8, Y0, Y8
+	VCVTPS2PD    X8, Y9
+	VFMADD231PD  Y9, Y9, Y2
+	VEXTRACTF128 $0x01, Y8, X9
+	VCVTPS2PD    X9, Y9
+	VFMADD231PD  Y9, Y9, Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y9
+	VSUBPS       Y7, Y9, Y9
+	VMULPS       Y7, Y9, Y9
+	VMULPS       Y9, Y8, Y8
+	VMASKMOVPS   Y8, Y0, (AX)(R8*4)
+	VMASKMOVPS   32(AX)(R8*4), Y1, Y7
+	VMASKMOVPS   32(DX)(R8*4), Y1, Y8
+	VADDPS       Y8, Y7, Y7
+	VANDPS       constant7fffffff<>+0(SB), Y7, Y8
+	VMINPS       Y8, Y6, Y8
+	VMOVUPS      constant4b40007f<>+0(SB), Y9
+	VFNMADD231PS constant3fb8aa3b<>+0(SB), Y8, Y9
+	VSUBPS       constant4b40007f<>+0(SB), Y9, Y10
+	VMOVUPS      constant3f318000<>+0(SB), Y11
+	VFNMSUB213PS Y8, Y10, Y11
+	VFNMADD231PS constantb95e8083<>+0(SB), Y10, Y11
+	VPSLLD       $0x17, Y9, Y9
+	VMOVUPS      constant3ab6889e<>+0(SB), Y8
+	VFMADD213PS  constant3c0905d1<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3e2aaa6e<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3f000000<>+0(SB), Y11, Y8
+	VMULPS       Y11, Y11, Y10
+	VFMADD213PS  Y11, Y10, Y8
+	VFMADD213PS  Y9, Y9, Y8
+	VMOVUPS      constant3f800000<>+0(SB), Y9
+	VBLENDVPS    Y7, Y8, Y9, Y7
+	VADDPS       Y9, Y8, Y8
+	VDIVPS       Y8, Y7, Y7
+	VMASKMOVPS   32(SI)(R8*4), Y1, Y8
+	VSUBPS       Y8, Y7, Y8
+	VANDPS       Y8, Y1, Y8
+	VCVTPS2PD    X8, Y9
+	VFMADD231PD  Y9, Y9, Y4
+	VEXTRACTF128 $0x01, Y8, X9
+	VCVTPS2PD    X9, Y9
+	VFMADD231PD  Y9, Y9, Y5
+	VMOVUPS      constant3f800000<>+0(SB), Y9
+	VSUBPS       Y7, Y9, Y9
+	VMULPS       Y7, Y9, Y9
+	VMULPS       Y9, Y8, Y8
+	VMASKMOVPS   Y8, Y1, 32(AX)(R8*4)
+
+end146:
+	ADDQ DI, AX
+	ADDQ DI, SI
+	SUBQ BX, CX
+	JMP  row142
+
+rows143:
+	MOVQ    sum+72(FP), AX
+	VMOVUPD Y2, (AX)
+	VMOVUPD Y3, 32(AX)
+	VMOVUPD Y4, 64(AX)
+	VMOVUPD Y5, 96(AX)
+	VZEROUPPER
+	RET
+
+// func activateTanhAVX2(z []float32, bias []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·activateTanhAVX2(SB), NOSPLIT, $0-48
+	MOVQ    z_base+0(FP), AX
+	MOVQ    z_len+8(FP), CX
+	MOVQ    bias_base+24(FP), DX
+	MOVQ    bias_len+32(FP), BX
+	MOVQ    BX, SI
+	ANDQ    $0x0f, SI
+	NEGQ    SI
+	LEAQ    firstElements<>+0(SB), DI
+	VMOVUPS 64(DI)(SI*4), Y0
+	VMOVUPS 96(DI)(SI*4), Y1
+	VMOVUPS constant41a00000<>+0(SB), Y2
+	MOVQ    BX, SI
+	SHLQ    $0x02, SI
+
+row147:
+	CMPQ CX, $0x00
+	JLE  rows148
+	XORQ DI, DI
+	MOVQ BX, R8
+	ANDQ $-16, R8
+
+step149:
+	CMPQ         DI, R8
+	JGE          tail150
+	VMOVUPS      (AX)(DI*4), Y3
+	VMOVUPS      (DX)(DI*4), Y4
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y3, Y3, Y4
+	VANDPS       constant7fffffff<>+0(SB), Y4, Y4
+	VMINPS       Y4, Y2, Y4
+	VMOVUPS      constant4b40007f<>+0(SB), Y5
+	VFNMADD231PS constant3fb8aa3b<>+0(SB), Y4, Y5
+	VSUBPS       constant4b40007f<>+0(SB), Y5, Y6
+	VMOVUPS      constant3f318000<>+0(SB), Y7
+	VFNMSUB213PS Y4, Y6, Y7
+	VFNMADD231PS constantb95e8083<>+0(SB), Y6, Y7
+	VPSLLD       $0x17, Y5, Y5
+	VMOVUPS      constant3ab6889e<>+0(SB), Y4
+	VFMADD213PS  constant3c0905d1<>+0(SB), Y7, Y4
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y7, Y4
+	VFMADD213PS  constant3e2aaa6e<>+0(SB), Y7, Y4
+	VFMADD213PS  constant3f000000<>+0(SB), Y7, Y4
+	VMULPS       Y7, Y7, Y6
+	VFMADD213PS  Y7, Y6, Y4
+	VSUBPS       constant3f800000<>+0(SB), Y5, Y6
+	VFMADD213PS  Y6, Y5, Y4
+	VADDPS       constant40000000<>+0(SB), Y4, Y5
+	VDIVPS       Y5, Y4, Y4
+	VANDPS       constant80000000<>+0(SB), Y3, Y3
+	VANDPS       constant7fffffff<>+0(SB), Y4, Y4
+	VORPS        Y3, Y4, Y4
+	VMOVUPS      Y4, (AX)(DI*4)
+	VMOVUPS      32(AX)(DI*4), Y3
+	VMOVUPS      32(DX)(DI*4), Y4
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y3, Y3, Y4
+	VANDPS       constant7fffffff<>+0(SB), Y4, Y4
+	VMINPS       Y4, Y2, Y4
+	VMOVUPS      constant4b40007f<>+0(SB), Y5
+	VFNMADD231PS constant3fb8aa3b<>+0(SB), Y4, Y5
+	VSUBPS       constant4b40007f<>+0(SB), Y5, Y6
+	VMOVUPS      constant3f318000<>+0(SB), Y7
+	VFNMSUB213PS Y4, Y6, Y7
+	VFNMADD231PS constantb95e8083<>+0(SB), Y6, Y7
+	VPSLLD       $0x17, Y5, Y5
+	VMOVUPS      constant3ab6889e<>+0(SB), Y4
+	VFMADD213PS  constant3c0905d1<>+0(SB), Y7, Y4
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y7, Y4
+	VFMADD213PS  constant3e2aaa6e<>+0(SB), Y7, Y4
+	VFMADD213PS  constant3f000000<>+0(SB), Y7, Y4
+	VMULPS       Y7, Y7, Y6
+	VFMADD213PS  Y7, Y6, Y4
+	VSUBPS       constant3f800000<>+0(SB), Y5, Y6
+	VFMADD213PS  Y6, Y5, Y4
+	VADDPS       constant40000000<>+0(SB), Y4, Y5
+	VDIVPS       Y5, Y4, Y4
+	VANDPS       constant80000000<>+0(SB), Y3, Y3
+	VANDPS       constant7fffffff<>+0(SB), Y4, Y4
+	VORPS        Y3, Y4, Y4
+	VMOVUPS      Y4, 32(AX)(DI*4)
+	ADDQ         $0x10, DI
+	JMP          step149
+
+tail150:
+	CMPQ         DI, BX
+	JGE          end151
+	VMASKMOVPS   (AX)(DI*4), Y0, Y3
+	VMASKMOVPS   (DX)(DI*4), Y0, Y4
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y3, Y3, Y4
+	VANDPS       constant7fffffff<>+0(SB), Y4, Y4
+	VMINPS       Y4, Y2, Y4
+	VMOVUPS      constant4b40007f<>+0(SB), Y5
+	VFNMADD231PS constant3fb8aa3b<>+0(SB), Y4, Y5
+	VSUBPS       constant4b40007f<>+0(SB), Y5, Y6
+	VMOVUPS      constant3f318000<>+0(SB), Y7
+	VFNMSUB213PS Y4, Y6, Y7
+	VFNMADD231PS constantb95e8083<>+0(SB), Y6, Y7
+	VPSLLD       $0x17, Y5, Y5
+	VMOVUPS      constant3ab6889e<>+0(SB), Y4
+	VFMADD213PS  constant3c0905d1<>+0(SB), Y7, Y4
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y7, Y4
+	VFMADD213PS  constant3e2aaa6e<>+0(SB), Y7, Y4
+	VFMADD213PS  constant3f000000<>+0(SB), Y7, Y4
+	VMULPS       Y7, Y7, Y6
+	VFMADD213PS  Y7, Y6, Y4
+	VSUBPS       constant3f800000<>+0(SB), Y5, Y6
+	VFMADD213PS  Y6, Y5, Y4
+	VADDPS       constant40000000<>+0(SB), Y4, Y5
+	VDIVPS       Y5, Y4, Y4
+	VANDPS       constant80000000<>+0(SB), Y3, Y3
+	VANDPS       constant7fffffff<>+0(SB), Y4, Y4
+	VORPS        Y3, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (AX)(DI*4)
+	VMASKMOVPS   32(AX)(DI*4), Y1, Y3
+	VMASKMOVPS   32(DX)(DI*4), Y1, Y4
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y3, Y3, Y4
+	VANDPS       constant7fffffff<>+0(SB), Y4, Y4
+	VMINPS       Y4, Y2, Y4
+	VMOVUPS      constant4b40007f<>+0(SB), Y5
+	VFNMADD231PS constant3fb8aa3b<>+0(SB), Y4, Y5
+	VSUBPS       constant4b40007f<>+0(SB), Y5, Y6
+	VMOVUPS      constant3f318000<>+0(SB), Y7
+	VFNMSUB213PS Y4, Y6, Y7
+	VFNMADD231PS constantb95e8083<>+0(SB), Y6, Y7
+	VPSLLD       $0x17, Y5, Y5
+	VMOVUPS      constant3ab6889e<>+0(SB), Y4
+	VFMADD213PS  constant3c0905d1<>+0(SB), Y7, Y4
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y7, Y4
+	VFMADD213PS  constant3e2aaa6e<>+0(SB), Y7, Y4
+	VFMADD213PS  constant3f000000<>+0(SB), Y7, Y4
+	VMULPS       Y7, Y7, Y6
+	VFMADD213PS  Y7, Y6, Y4
+	VSUBPS       constant3f800000<>+0(SB), Y5, Y6
+	VFMADD213PS  Y6, Y5, Y4
+	VADDPS       constant40000000<>+0(SB), Y4, Y5
+	VDIVPS       Y5, Y4, Y4
+	VANDPS       constant80000000<>+0(SB), Y3, Y3
+	VANDPS       constant7fffffff<>+0(SB), Y4, Y4
+	VORPS        Y3, Y4, Y4
+	VMASKMOVPS   Y4, Y1, 32(AX)(DI*4)
+
+end151:
+	ADDQ SI, AX
+	SUBQ BX, CX
+	JMP  row147
+
+rows148:
+	VZEROUPPER
+	RET
+
+// func slopeTanhAVX2(dst []float32, a []float32)
+// Requires: AVX, FMA3
+TEXT ·slopeTanhAVX2(SB), NOSPLIT, $0-48
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    dst_len+8(FP), CX
+	MOVQ    a_base+24(FP), DX
+	MOVQ    CX, BX
+	ANDQ    $0x0f, BX
+	NEGQ    BX
+	LEAQ    firstElements<>+0(SB), SI
+	VMOVUPS 64(SI)(BX*4), Y0
+	VMOVUPS 96(SI)(BX*4), Y1
+	XORQ    BX, BX
+	MOVQ    CX, SI
+	ANDQ    $-16, SI
+
+step152:
+	CMPQ         BX, SI
+	JGE          tail153
+	VMOVUPS      (DX)(BX*4), Y2
+	VMOVUPS      constant3f800000<>+0(SB), Y3
+	VFNMADD231PS Y2, Y2, Y3
+	VMOVUPS      Y3, (AX)(BX*4)
+	VMOVUPS      32(DX)(BX*4), Y2
+	VMOVUPS      constant3f800000<>+0(SB), Y3
+	VFNMADD231PS Y2, Y2, Y3
+	VMOVUPS      Y3, 32(AX)(BX*4)
+	ADDQ         $0x10, BX
+	JMP          step152
+
+tail153:
+	CMPQ         BX, CX
+	JGE          end154
+	VMASKMOVPS   (DX)(BX*4), Y0, Y2
+	VMOVUPS      constant3f800000<>+0(SB), Y3
+	VFNMADD231PS Y2, Y2, Y3
+	VMASKMOVPS   Y3, Y0, (AX)(BX*4)
+	VMASKMOVPS   32(DX)(BX*4), Y1, Y0
+	VMOVUPS      constant3f800000<>+0(SB), Y2
+	VFNMADD231PS Y0, Y0, Y2
+	VMASKMOVPS   Y2, Y1, 32(AX)(BX*4)
+
+end154:
+	VZEROUPPER
+	RET
+
+// func hiddenDeltaTanhAVX2(d []float32, a []float32, c []float32, k []float32, h int)
+// Requires: AVX, FMA3
+TEXT ·hiddenDeltaTanhAVX2(SB), NOSPLIT, $0-104
+	MOVQ    d_base+0(FP), AX
+	MOVQ    d_len+8(FP), CX
+	MOVQ    a_base+24(FP), DX
+	MOVQ    h+96(FP), BX
+	MOVQ    c_base+48(FP), SI
+	MOVQ    k_base+72(FP), DI
+	MOVQ    BX, R8
+	ANDQ    $0x0f, R8
+	NEGQ    R8
+	LEAQ    firstElements<>+0(SB), R9
+	VMOVUPS 64(R9)(R8*4), Y0
+	VMOVUPS 96(R9)(R8*4), Y1
+	MOVQ    BX, R8
+	SHLQ    $0x02, R8
+
+row155:
+	CMPQ CX, $0x00
+	JLE  rows156
+	XORQ R9, R9
+	MOVQ BX, R10
+	ANDQ $-16, R10
+
+step157:
+	CMPQ    R9, R10
+	JGE     tail158
+	VMOVUPS (AX)(R9*4), Y2
+	TESTQ   SI, SI
+	JZ      without160
+	VMOVUPS (SI)(R9*4), Y3
+	VADDPS  Y3, Y2, Y2
+
+without160:
+	VMOVUPS      (DX)(R9*4), Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y4
+	VFNMADD231PS Y3, Y3, Y4
+	TESTQ        DI, DI
+	JZ           without161
+	VMULPS       constantc0000000<>+0(SB), Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMOVUPS      (DI)(R9*4), Y5
+	VFMADD231PS  Y5, Y3, Y2
+
+without161:
+	VMULPS  Y4, Y2, Y2
+	VMOVUPS Y2, (AX)(R9*4)
+	VMOVUPS 32(AX)(R9*4), Y2
+	TESTQ   SI, SI
+	JZ      without162
+	VMOVUPS 32(SI)(R9*4), Y3
+	VADDPS  Y3, Y2, Y2
+
+without162:
+	VMOVUPS      32(DX)(R9*4), Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y4
+	VFNMADD231PS Y3, Y3, Y4
+	TESTQ        DI, DI
+	JZ           without163
+	VMULPS       constantc0000000<>+0(SB), Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMOVUPS      32(DI)(R9*4), Y5
+	VFMADD231PS  Y5, Y3, Y2
+
+without163:
+	VMULPS  Y4, Y2, Y2
+	VMOVUPS Y2, 32(AX)(R9*4)
+	ADDQ    $0x10, R9
+	JMP     step157
+
+tail158:
+	CMPQ       R9, BX
+	JGE        end159
+	VMASKMOVPS (AX)(R9*4), Y0, Y2
+	TESTQ      SI, SI
+	JZ         without164
+	VMASKMOVPS (SI)(R9*4), Y0, Y3
+	VADDPS     Y3, Y2, Y2
+
+without164:
+	VMASKMOVPS   (DX)(R9*4), Y0, Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y4
+	VFNMADD231PS Y3, Y3, Y4
+	TESTQ        DI, DI
+	JZ           without165
+	VMULPS       constantc0000000<>+0(SB), Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMASKMOVPS   (DI)(R9*4), Y0, Y5
+	VFMADD231PS  Y5, Y3, Y2
+
+without165:
+	VMULPS     Y4, Y2, Y2
+	VMASKMOVPS Y2, Y0, (AX)(R9*4)
+	VMASKMOVPS 32(AX)(R9*4), Y1, Y2
+	TESTQ      SI, SI
+	JZ         without166
+	VMASKMOVPS 32(SI)(R9*4), Y1, Y3
+	VADDPS     Y3, Y2, Y2
+
+without166:
+	VMASKMOVPS   32(DX)(R9*4), Y1, Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y4
+	VFNMADD231PS Y3, Y3, Y4
+	TESTQ        DI, DI
+	JZ           without167
+	VMULPS       constantc0000000<>+0(SB), Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMASKMOVPS   32(DI)(R9*4), Y1, Y5
+	VFMADD231PS  Y5, Y3, Y2
+
+without167:
+	VMULPS     Y4, Y2, Y2
+	VMASKMOVPS Y2, Y1, 32(AX)(R9*4)
+
+end159:
+	ADDQ R8, AX
+	ADDQ R8, DX
+	SUBQ BX, CX
+	JMP  row155
+
+rows156:
+	VZEROUPPER
+	RET
+
+// func squaredTanhAVX2(u []float32, bias []float32, x []float32, sum *[16]float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·squaredTanhAVX2(SB), NOSPLIT, $0-80
+	MOVQ    u_base+0(FP), AX
+	MOVQ    u_len+8(FP), CX
+	MOVQ    bias_base+24(FP), DX
+	MOVQ    bias_len+32(FP), BX
+	MOVQ    x_base+48(FP), SI
+	MOVQ    BX, DI
+	ANDQ    $0x0f, DI
+	NEGQ    DI
+	LEAQ    firstElements<>+0(SB), R8
+	VMOVUPS 64(R8)(DI*4), Y0
+	VMOVUPS 96(R8)(DI*4), Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VMOVUPS constant41a00000<>+0(SB), Y6
+	MOVQ    BX, DI
+	SHLQ    $0x02, DI
+
+row168:
+	CMPQ CX, $0x00
+	JLE  rows169
+	XORQ R8, R8
+	MOVQ BX, R9
+	ANDQ $-16, R9
+
+step170:
+	CMPQ         R8, R9
+	JGE          tail171
+	VMOVUPS      (AX)(R8*4), Y7
+	VMOVUPS      (DX)(R8*4), Y8
+	VADDPS       Y8, Y7, Y7
+	VADDPS       Y7, Y7, Y8
+	VANDPS       constant7fffffff<>+0(SB), Y8, Y8
+	VMINPS       Y8, Y6, Y8
+	VMOVUPS      constant4b40007f<>+0(SB), Y9
+	VFNMADD231PS constant3fb8aa3b<>+0(SB), Y8, Y9
+	VSUBPS       constant4b40007f<>+0(SB), Y9, Y10
+	VMOVUPS      constant3f318000<>+0(SB), Y11
+	VFNMSUB213PS Y8, Y10, Y11
+	VFNMADD231PS constantb95e8083<>+0(SB), Y10, Y11
+	VPSLLD       $0x17, Y9, Y9
+	VMOVUPS      constant3ab6889e<>+0(SB), Y8
+	VFMADD213PS  constant3c0905d1<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3e2aaa6e<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3f000000<>+0(SB), Y11, Y8
+	VMULPS       Y11, Y11, Y10
+	VFMADD213PS  Y11, Y10, Y8
+	VSUBPS       constant3f800000<>+0(SB), Y9, Y10
+	VFMADD213PS  Y10, Y9, Y8
+	VADDPS       constant40000000<>+0(SB), Y8, Y9
+	VDIVPS       Y9, Y8, Y8
+	VANDPS       constant80000000<>+0(SB), Y7, Y7
+	VANDPS       constant7fffffff<>+0(SB), Y8, Y8
+	VORPS        Y7, Y8, Y8
+	VMOVUPS      (SI)(R8*4), Y7
+	VSUBPS       Y7, Y8, Y7
+	VCVTPS2PD    X7, Y9
+	VFMADD231PD  Y9, Y9, Y2
+	VEXTRACTF128 $0x01, Y7, X9
+	VCVTPS2PD    X9, Y9
+	VFMADD231PD  Y9, Y9, Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y9
+	VFNMADD231PS Y8, Y8, Y9
+	VMULPS       Y9, Y7, Y7
+	VMOVUPS      Y7, (AX)(R8*4)
+	VMOVUPS      32(AX)(R8*4), Y7
+	VMOVUPS      32(DX)(R8*4), Y8
+	VADDPS       Y8, Y7, Y7
+	VADDPS       Y7, Y7, Y8
+	VANDPS       constant7fffffff<>+0(SB), Y8, Y8
+	VMINPS       Y8, Y6, Y8
+	VMOVUPS      constant4b40007f<>+0(SB), Y9
+	VFNMADD231PS constant3fb8aa3b<>+0(SB), Y8, Y9
+	VSUBPS       constant4b40007f<>+0(SB), Y9, Y10
+	VMOVUPS      constant3f318000<>+0(SB), Y11
+	VFNMSUB213PS Y8, Y10, Y11
+	VFNMADD231PS constantb95e8083<>+0(SB), Y10, Y11
+	VPSLLD       $0x17, Y9, Y9
+	VMOVUPS      constant3ab6889e<>+0(SB), Y8
+	VFMADD213PS  constant3c0905d1<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3e2aaa6e<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3f000000<>+0(SB), Y11, Y8
+	VMULPS       Y11, Y11, Y10
+	VFMADD213PS  Y11, Y10, Y8
+	VSUBPS       constant3f800000<>+0(SB), Y9, Y10
+	VFMADD213PS  Y10, Y9, Y8
+	VADDPS       constant40000000<>+0(SB), Y8, Y9
+	VDIVPS       Y9, Y8, Y8
+	VANDPS       constant80000000<>+0(SB), Y7, Y7
+	VANDPS       constant7fffffff<>+0(SB), Y8, Y8
+	VORPS        Y7, Y8, Y8
+	VMOVUPS      32(SI)(R8*4), Y7
+	VSUBPS       Y7, Y8, Y7
+	VCVTPS2PD    X7, Y9
+	VFMADD231PD  Y9, Y9, Y4
+	VEXTRACTF128 $0x01, Y7, X9
+	VCVTPS2PD    X9, Y9
+	VFMADD231PD  Y9, Y9, Y5
+	VMOVUPS      constant3f800000<>+0(SB), Y9
+	VFNMADD231PS Y8, Y8, Y9
+	VMULPS       Y9, Y7, Y7
+	VMOVUPS      Y7, 32(AX)(R8*4)
+	ADDQ         $0x10, R8
+	JMP          step170
+
+tail171:
+	CMPQ         R8, BX
+	JGE          end172
+	VMASKMOVPS   (AX)(R8*4), Y0, Y7
+	VMASKMOVPS   (DX)(R8*4), Y0, Y8
+	VADDPS       Y8, Y7, Y7
+	VADDPS       Y7, Y7, Y8
+	VANDPS       constant7fffffff<>+0(SB), Y8, Y8
+	VMINPS       Y8, Y6, Y8
+	VMOVUPS      constant4b40007f<>+0(SB), Y9
+	VFNMADD231PS constant3fb8aa3b<>+0(SB), Y8, Y9
+	VSUBPS       constant4b40007f<>+0(SB), Y9, Y10
+	VMOVUPS      constant3f318000<>+0(SB), Y11
+	VFNMSUB213PS Y8, Y10, Y11
+	VFNMADD231PS constantb95e8083<>+0(SB), Y10, Y11
+	VPSLLD       $0x17, Y9, Y9
+	VMOVUPS      constant3ab6889e<>+0(SB), Y8
+	VFMADD213PS  constant3c0905d1<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3e2aaa6e<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3f000000<>+0(SB), Y11, Y8
+	VMULPS       Y11, Y11, Y10
+	VFMADD213PS  Y11, Y10, Y8
+	VSUBPS       constant3f800000<>+0(SB), Y9, Y10
+	VFMADD213PS  Y10, Y9, Y8
+	VADDPS       constant40000000<>+0(SB), Y8, Y9
+	VDIVPS       Y9, Y8, Y8
+	VANDPS       constant80000000<>+0(SB), Y7, Y7
+	VANDPS       constant7fffffff<>+0(SB), Y8, Y8
+	VORPS        Y7, Y8, Y8
+	VMASKMOVPS   (SI)(R8*4), Y0, Y7
+	VSUBPS       Y7, Y8, Y7
+	VANDPS       Y7, Y0, Y7
+	VCVTPS2PD    X7, Y9
+	VFMADD231PD  Y9, Y9, Y2
+	VEXTRACTF128 $0x01, Y7, X9
+	VCVTPS2PD    X9, Y9
+	VFMADD231PD  Y9, Y9, Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y9
+	VFNMADD231PS Y8, Y8, Y9
+	VMULPS       Y9, Y7, Y7
+	VMASKMOVPS   Y7, Y0, (AX)(R8*4)
+	VMASKMOVPS   32(AX)(R8*4), Y1, Y7
+	VMASKMOVPS   32(DX)(R8*4), Y1, Y8
+	VADDPS       Y8, Y7, Y7
+	VADDPS       Y7, Y7, Y8
+	VANDPS       constant7fffffff<>+0(SB), Y8, Y8
+	VMINPS       Y8, Y6, Y8
+	VMOVUPS      constant4b40007f<>+0(SB), Y9
+	VFNMADD231PS constant3fb8aa3b<>+0(SB), Y8, Y9
+	VSUBPS       constant4b40007f<>+0(SB), Y9, Y10
+	VMOVUPS      constant3f318000<>+0(SB), Y11
+	VFNMSUB213PS Y8, Y10, Y11
+	VFNMADD231PS constantb95e8083<>+0(SB), Y10, Y11
+	VPSLLD       $0x17, Y9, Y9
+	VMOVUPS      constant3ab6889e<>+0(SB), Y8
+	VFMADD213PS  constant3c0905d1<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3e2aaa6e<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3f000000<>+0(SB), Y11, Y8
+	VMULPS       Y11, Y11, Y10
+	VFMADD213PS  Y11, Y10, Y8
+	VSUBPS       constant3f800000<>+0(SB), Y9, Y10
+	VFMADD213PS  Y10, Y9, Y8
+	VADDPS       constant40000000<>+0(SB), Y8, Y9
+	VDIVPS       Y9, Y8, Y8
+	VANDPS       constant80000000<>+0(SB), Y7, Y7
+	VANDPS       constant7fffffff<>+0(SB), Y8, Y8
+	VORPS        Y7, Y8, Y8
+	VMASKMOVPS   32(SI)(R8*4), Y1, Y7
+	VSUBPS       Y7, Y8, Y7
+	VANDPS       Y7, Y1, Y7
+	VCVTPS2PD    X7, Y9
+	VFMADD231PD  Y9, Y9, Y4
+	VEXTRACTF128 $0x01, Y7, X9
+	VCVTPS2PD    X9, Y9
+	VFMADD231PD  Y9, Y9, Y5
+	VMOVUPS      constant3f800000<>+0(SB), Y9
+	VFNMADD231PS Y8, Y8, Y9
+	VMULPS       Y9, Y7, Y7
+	VMASKMOVPS   Y7, Y1, 32(AX)(R8*4)
+
+end172:
+	ADDQ DI, AX
+	ADDQ DI, SI
+	SUBQ BX, CX
+	JMP  row168
+
+rows169:
+	MOVQ    sum+72(FP), AX
+	VMOVUPD Y2, (AX)
+	VMOVUPD Y3, 32(AX)
+	VMOVUPD Y4, 64(AX)
+	VMOVUPD Y5, 96(AX)
+	VZEROUPPER
+	RET
+
+// func activateReLUAVX2(z []float32, bias []float32)
+// Requires: AVX
+TEXT ·activateReLUAVX2(SB), NOSPLIT, $0-48
+	MOVQ    z_base+0(FP), AX
+	MOVQ    z_len+8(FP), CX
+	MOVQ    bias_base+24(FP), DX
+	MOVQ    bias_len+32(FP), BX
+	MOVQ    BX, SI
+	ANDQ    $0x0f, SI
+	NEGQ    SI
+	LEAQ    firstElements<>+0(SB), DI
+	VMOVUPS 64(DI)(SI*4), Y0
+	VMOVUPS 96(DI)(SI*4), Y1
+	MOVQ    BX, SI
+	SHLQ    $0x02, SI
+
+row173:
+	CMPQ CX, $0x00
+	JLE  rows174
+	XORQ DI, DI
+	MOVQ BX, R8
+	ANDQ $-16, R8
+
+step175:
+	CMPQ    DI, R8
+	JGE     tail176
+	VMOVUPS (AX)(DI*4), Y2
+	VMOVUPS (DX)(DI*4), Y3
+	VADDPS  Y3, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VMAXPS  Y2, Y3, Y2
+	VMOVUPS Y2, (AX)(DI*4)
+	VMOVUPS 32(AX)(DI*4), Y2
+	VMOVUPS 32(DX)(DI*4), Y3
+	VADDPS  Y3, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VMAXPS  Y2, Y3, Y2
+	VMOVUPS Y2, 32(AX)(DI*4)
+	ADDQ    $0x10, DI
+	JMP     step175
+
+tail176:
+	CMPQ       DI, BX
+	JGE        end177
+	VMASKMOVPS (AX)(DI*4), Y0, Y2
+	VMASKMOVPS (DX)(DI*4), Y0, Y3
+	VADDPS     Y3, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VMAXPS     Y2, Y3, Y2
+	VMASKMOVPS Y2, Y0, (AX)(DI*4)
+	VMASKMOVPS 32(AX)(DI*4), Y1, Y2
+	VMASKMOVPS 32(DX)(DI*4), Y1, Y3
+	VADDPS     Y3, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VMAXPS     Y2, Y3, Y2
+	VMASKMOVPS Y2, Y1, 32(AX)(DI*4)
+
+end177:
+	ADDQ SI, AX
+	SUBQ BX, CX
+	JMP  row173
+
+rows174:
+	VZEROUPPER
+	RET
+
+// func slopeReLUAVX2(dst []float32, a []float32)
+// Requires: AVX
+TEXT ·slopeReLUAVX2(SB), NOSPLIT, $0-48
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    dst_len+8(FP), CX
+	MOVQ    a_base+24(FP), DX
+	MOVQ    CX, BX
+	ANDQ    $0x0f, BX
+	NEGQ    BX
+	LEAQ    firstElements<>+0(SB), SI
+	VMOVUPS 64(SI)(BX*4), Y0
+	VMOVUPS 96(SI)(BX*4), Y1
+	XORQ    BX, BX
+	MOVQ    CX, SI
+	ANDQ    $-16, SI
+
+step178:
+	CMPQ    BX, SI
+	JGE     tail179
+	VMOVUPS (DX)(BX*4), Y2
+	VXORPS  Y3, Y3, Y3
+	VMOVUPS constant3f800000<>+0(SB), Y4
+	VCMPPS  $0x0e, Y3, Y2, Y2
+	VANDPS  Y4, Y2, Y2
+	VMOVUPS Y2, (AX)(BX*4)
+	VMOVUPS 32(DX)(BX*4), Y2
+	VXORPS  Y3, Y3, Y3
+	VMOVUPS constant3f800000<>+0(SB), Y4
+	VCMPPS  $0x0e, Y3, Y2, Y2
+	VANDPS  Y4, Y2, Y2
+	VMOVUPS Y2, 32(AX)(BX*4)
+	ADDQ    $0x10, BX
+	JMP     step178
+
+tail179:
+	CMPQ       BX, CX
+	JGE        end180
+	VMASKMOVPS (DX)(BX*4), Y0, Y2
+	VXORPS     Y3, Y3, Y3
+	VMOVUPS    constant3f800000<>+0(SB), Y4
+	VCMPPS     $0x0e, Y3, Y2, Y2
+	VANDPS     Y4, Y2, Y2
+	VMASKMOVPS Y2, Y0, (AX)(BX*4)
+	VMASKMOVPS 32(DX)(BX*4), Y1, Y0
+	VXORPS     Y2, Y2, Y2
+	VMOVUPS    constant3f800000<>+0(SB), Y3
+	VCMPPS     $0x0e, Y2, Y0, Y0
+	VANDPS     Y3, Y0, Y0
+	VMASKMOVPS Y0, Y1, 32(AX)(BX*4)
+
+end180:
+	VZEROUPPER
+	RET
+
+// func hiddenDeltaReLUAVX2(d []float32, a []float32, c []float32, k []float32, h int)
+// Requires: AVX
+TEXT ·hiddenDeltaReLUAVX2(SB), NOSPLIT, $0-104
+	MOVQ    d_base+0(FP), AX
+	MOVQ    d_len+8(FP), CX
+	MOVQ    a_base+24(FP), DX
+	MOVQ    h+96(FP), BX
+	MOVQ    c_base+48(FP), SI
+	MOVQ    k_base+72(FP), DI
+	MOVQ    BX, DI
+	ANDQ    $0x0f, DI
+	NEGQ    DI
+	LEAQ    firstElements<>+0(SB), R8
+	VMOVUPS 64(R8)(DI*4), Y0
+	VMOVUPS 96(R8)(DI*4), Y1
+	MOVQ    BX, DI
+	SHLQ    $0x02, DI
+
+row181:
+	CMPQ CX, $0x00
+	JLE  rows182
+	XORQ R8, R8
+	MOVQ BX, R9
+	ANDQ $-16, R9
+
+step183:
+	CMPQ    R8, R9
+	JGE     tail184
+	VMOVUPS (AX)(R8*4), Y2
+	TESTQ   SI, SI
+	JZ      without186
+	VMOVUPS (SI)(R8*4), Y3
+	VADDPS  Y3, Y2, Y2
+
+without186:
+	VMOVUPS (DX)(R8*4), Y3
+	VXORPS  Y4, Y4, Y4
+	VMOVUPS constant3f800000<>+0(SB), Y5
+	VCMPPS  $0x0e, Y4, Y3, Y3
+	VANDPS  Y5, Y3, Y3
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS Y2, (AX)(R8*4)
+	VMOVUPS 32(AX)(R8*4), Y2
+	TESTQ   SI, SI
+	JZ      without187
+	VMOVUPS 32(SI)(R8*4), Y3
+	VADDPS  Y3, Y2, Y2
+
+without187:
+	VMOVUPS 32(DX)(R8*4), Y3
+	VXORPS  Y4, Y4, Y4
+	VMOVUPS constant3f800000<>+0(SB), Y5
+	VCMPPS  $0x0e, Y4, Y3, Y3
+	VANDPS  Y5, Y3, Y3
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS Y2, 32(AX)(R8*4)
+	ADDQ    $0x10, R8
+	JMP     step183
+
+tail184:
+	CMPQ       R8, BX
+	JGE        end185
+	VMASKMOVPS (AX)(R8*4), Y0, Y2
+	TESTQ      SI, SI
+	JZ         without188
+	VMASKMOVPS (SI)(R8*4), Y0, Y3
+	VADDPS     Y3, Y2, Y2
+
+without188:
+	VMASKMOVPS (DX)(R8*4), Y0, Y3
+	VXORPS     Y4, Y4, Y4
+	VMOVUPS    constant3f800000<>+0(SB), Y5
+	VCMPPS     $0x0e, Y4, Y3, Y3
+	VANDPS     Y5, Y3, Y3
+	VMULPS     Y3, Y2, Y2
+	VMASKMOVPS Y2, Y0, (AX)(R8*4)
+	VMASKMOVPS 32(AX)(R8*4), Y1, Y2
+	TESTQ      SI, SI
+	JZ         without189
+	VMASKMOVPS 32(SI)(R8*4), Y1, Y3
+	VADDPS     Y3, Y2, Y2
+
+without189:
+	VMASKMOVPS 32(DX)(R8*4), Y1, Y3
+	VXORPS     Y4, Y4, Y4
+	VMOVUPS    constant3f800000<>+0(SB), Y5
+	VCMPPS     $0x0e, Y4, Y3, Y3
+	VANDPS     Y5, Y3, Y3
+	VMULPS     Y3, Y2, Y2
+	VMASKMOVPS Y2, Y1, 32(AX)(R8*4)
+
+end185:
+	ADDQ DI, AX
+	ADDQ DI, DX
+	SUBQ BX, CX
+	JMP  row181
+
+rows182:
+	VZEROUPPER
+	RET
+
+// func squaredReLUAVX2(u []float32, bias []float32, x []float32, sum *[16]float64)
+// Requires: AVX, FMA3
+TEXT ·squaredReLUAVX2(SB), NOSPLIT, $0-80
+	MOVQ    u_base+0(FP), AX
+	MOVQ    u_len+8(FP), CX
+	MOVQ    bias_base+24(FP), DX
+	MOVQ    bias_len+32(FP), BX
+	MOVQ    x_base+48(FP), SI
+	MOVQ    BX, DI
+	ANDQ    $0x0f, DI
+	NEGQ    DI
+	LEAQ    firstElements<>+0(SB), R8
+	VMOVUPS 64(R8)(DI*4), Y0
+	VMOVUPS 96(R8)(DI*4), Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	MOVQ    BX, DI
+	SHLQ    $0x02, DI
+
+row190:
+	CMPQ CX, $0x00
+	JLE  rows191
+	XORQ R8, R8
+	MOVQ BX, R9
+	ANDQ $-16, R9
+
+step192:
+	CMPQ         R8, R9
+	JGE          tail193
+	VMOVUPS      (AX)(R8*4), Y6
+	VMOVUPS      (DX)(R8*4), Y7
+	VADDPS       Y7, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      (SI)(R8*4), Y7
+	VSUBPS       Y7, Y6, Y7
+	VCVTPS2PD    X7, Y8
+	VFMADD231PD  Y8, Y8, Y2
+	VEXTRACTF128 $0x01, Y7, X8
+	VCVTPS2PD    X8, Y8
+	VFMADD231PD  Y8, Y8, Y3
+	VXORPS       Y8, Y8, Y8
+	VMOVUPS      constant3f800000<>+0(SB), Y9
+	VCMPPS       $0x0e, Y8, Y6, Y6
+	VANDPS       Y9, Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VMOVUPS      Y7, (AX)(R8*4)
+	VMOVUPS      32(AX)(R8*4), Y6
+	VMOVUPS      32(DX)(R8*4), Y7
+	VADDPS       Y7, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      32(SI)(R8*4), Y7
+	VSUBPS       Y7, Y6, Y7
+	VCVTPS2PD    X7, Y8
+	VFMADD231PD  Y8, Y8, Y4
+	VEXTRACTF128 $0x01, Y7, X8
+	VCVTPS2PD    X8, Y8
+	VFMADD231PD  Y8, Y8, Y5
+	VXORPS       Y8, Y8, Y8
+	VMOVUPS      constant3f800000<>+0(SB), Y9
+	VCMPPS       $0x0e, Y8, Y6, Y6
+	VANDPS       Y9, Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VMOVUPS      Y7, 32(AX)(R8*4)
+	ADDQ         $0x10, R8
+	JMP          step192
+
+tail193:
+	CMPQ         R8, BX
+	JGE          end194
+	VMASKMOVPS   (AX)(R8*4), Y0, Y6
+	VMASKMOVPS   (DX)(R8*4), Y0, Y7
+	VADDPS       Y7, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VMAXPS       Y6, Y7, Y6
+	VMASKMOVPS   (SI)(R8*4), Y0, Y7
+	VSUBPS       Y7, Y6, Y7
+	VANDPS       Y7, Y0, Y7
+	VCVTPS2PD    X7, Y8
+	VFMADD231PD  Y8, Y8, Y2
+	VEXTRACTF128 $0x01, Y7, X8
+	VCVTPS2PD    X8, Y8
+	VFMADD231PD  Y8, Y8, Y3
+	VXORPS       Y8, Y8, Y8
+	VMOVUPS      constant3f800000<>+0(SB), Y9
+	VCMPPS       $0x0e, Y8, Y6, Y6
+	VANDPS       Y9, Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VMASKMOVPS   Y7, Y0, (AX)(R8*4)
+	VMASKMOVPS   32(AX)(R8*4), Y1, Y6
+	VMASKMOVPS   32(DX)(R8*4), Y1, Y7
+	VADDPS       Y7, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VMAXPS       Y6, Y7, Y6
+	VMASKMOVPS   32(SI)(R8*4), Y1, Y7
+	VSUBPS       Y7, Y6, Y7
+	VANDPS       Y7, Y1, Y7
+	VCVTPS2PD    X7, Y8
+	VFMADD231PD  Y8, Y8, Y4
+	VEXTRACTF128 $0x01, Y7, X8
+	VCVTPS2PD    X8, Y8
+	VFMADD231PD  Y8, Y8, Y5
+	VXORPS       Y8, Y8, Y8
+	VMOVUPS      constant3f800000<>+0(SB), Y9
+	VCMPPS       $0x0e, Y8, Y6, Y6
+	VANDPS       Y9, Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VMASKMOVPS   Y7, Y1, 32(AX)(R8*4)
+
+end194:
+	ADDQ DI, AX
+	ADDQ DI, SI
+	SUBQ BX, CX
+	JMP  row190
+
+rows191:
+	MOVQ    sum+72(FP), AX
+	VMOVUPD Y2, (AX)
+	VMOVUPD Y3, 32(AX)
+	VMOVUPD Y4, 64(AX)
+	VMOVUPD Y5, 96(AX)
+	VZEROUPPER
+	RET
+
+// func activateLinearAVX2(z []float32, bias []float32)
+// Requires: AVX
+TEXT ·activateLinearAVX2(SB), NOSPLIT, $0-48
+	MOVQ    z_base+0(FP), AX
+	MOVQ    z_len+8(FP), CX
+	MOVQ    bias_base+24(FP), DX
+	MOVQ    bias_len+32(FP), BX
+	MOVQ    BX, SI
+	ANDQ    $0x0f, SI
+	NEGQ    SI
+	LEAQ    firstElements<>+0(SB), DI
+	VMOVUPS 64(DI)(SI*4), Y0
+	VMOVUPS 96(DI)(SI*4), Y1
+	MOVQ    BX, SI
+	SHLQ    $0x02, SI
+
+row195:
+	CMPQ CX, $0x00
+	JLE  rows196
+	XORQ DI, DI
+	MOVQ BX, R8
+	ANDQ $-16, R8
+
+step197:
+	CMPQ    DI, R8
+	JGE     tail198
+	VMOVUPS (AX)(DI*4), Y2
+	VMOVUPS (DX)(DI*4), Y3
+	VADDPS  Y3, Y2, Y2
+	VMOVUPS Y2, (AX)(DI*4)
+	VMOVUPS 32(AX)(DI*4), Y2
+	VMOVUPS 32(DX)(DI*4), Y3
+	VADDPS  Y3, Y2, Y2
+	VMOVUPS Y2, 32(AX)(DI*4)
+	ADDQ    $0x10, DI
+	JMP     step197
+
+tail198:
+	CMPQ       DI, BX
+	JGE        end199
+	VMASKMOVPS (AX)(DI*4), Y0, Y2
+	VMASKMOVPS (DX)(DI*4), Y0, Y3
+	VADDPS     Y3, Y2, Y2
+	VMASKMOVPS Y2, Y0, (AX)(DI*4)
+	VMASKMOVPS 32(AX)(DI*4), Y1, Y2
+	VMASKMOVPS 32(DX)(DI*4), Y1, Y3
+	VADDPS     Y3, Y2, Y2
+	VMASKMOVPS Y2, Y1, 32(AX)(DI*4)
+
+end199:
+	ADDQ SI, AX
+	SUBQ BX, CX
+	JMP  row195
+
+rows196:
+	VZEROUPPER
+	RET
+
+// func hiddenDeltaLinearAVX2(d []float32, a []float32, c []float32, k []float32, h int)
+// Requires: AVX
+TEXT ·hiddenDeltaLinearAVX2(SB), NOSPLIT, $0-104
+	MOVQ    d_base+0(FP), AX
+	MOVQ    d_len+8(FP), CX
+	MOVQ    a_base+24(FP), DX
+	MOVQ    h+96(FP), BX
+	MOVQ    c_base+48(FP), SI
+	MOVQ    k_base+72(FP), DI
+	MOVQ    BX, DI
+	ANDQ    $0x0f, DI
+	NEGQ    DI
+	LEAQ    firstElements<>+0(SB), R8
+	VMOVUPS 64(R8)(DI*4), Y0
+	VMOVUPS 96(R8)(DI*4), Y1
+	MOVQ    BX, DI
+	SHLQ    $0x02, DI
+
+row200:
+	CMPQ CX, $0x00
+	JLE  rows201
+	XORQ R8, R8
+	MOVQ BX, R9
+	ANDQ $-16, R9
+
+step202:
+	CMPQ    R8, R9
+	JGE     tail203
+	VMOVUPS (AX)(R8*4), Y2
+	TESTQ   SI, SI
+	JZ      without205
+	VMOVUPS (SI)(R8*4), Y3
+	VADDPS  Y3, Y2, Y2
+
+without205:
+	VMOVUPS Y2, (AX)(R8*4)
+	VMOVUPS 32(AX)(R8*4), Y2
+	TESTQ   SI, SI
+	JZ      without206
+	VMOVUPS 32(SI)(R8*4), Y3
+	VADDPS  Y3, Y2, Y2
+
+without206:
+	VMOVUPS Y2, 32(AX)(R8*4)
+	ADDQ    $0x10, R8
+	JMP     step202
+
+tail203:
+	CMPQ       R8, BX
+	JGE        end204
+	VMASKMOVPS (AX)(R8*4), Y0, Y2
+	TESTQ      SI, SI
+	JZ         without207
+	VMASKMOVPS (SI)(R8*4), Y0, Y3
+	VADDPS     Y3, Y2, Y2
+
+without207:
+	VMASKMOVPS Y2, Y0, (AX)(R8*4)
+	VMASKMOVPS 32(AX)(R8*4), Y1, Y2
+	TESTQ      SI, SI
+	JZ         without208
+	VMASKMOVPS 32(SI)(R8*4), Y1, Y3
+	VADDPS     Y3, Y2, Y2
+
+without208:
+	VMASKMOVPS Y2, Y1, 32(AX)(R8*4)
+
+end204:
+	ADDQ DI, AX
+	ADDQ DI, DX
+	SUBQ BX, CX
+	JMP  row200
+
+rows201:
+	VZEROUPPER
+	RET
+
+// func squaredLinearAVX2(u []float32, bias []float32, x []float32, sum *[16]float64)
+// Requires: AVX, FMA3
+TEXT ·squaredLinearAVX2(SB), NOSPLIT, $0-80
+	MOVQ    u_base+0(FP), AX
+	MOVQ    u_len+8(FP), CX
+	MOVQ    bias_base+24(FP), DX
+	MOVQ    bias_len+32(FP), BX
+	MOVQ    x_base+48(FP), SI
+	MOVQ    BX, DI
+	ANDQ    $0x0f, DI
+	NEGQ    DI
+	LEAQ    firstElements<>+0(SB), R8
+	VMOVUPS 64(R8)(DI*4), Y0
+	VMOVUPS 96(R8)(DI*4), Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	MOVQ    BX, DI
+	SHLQ    $0x02, DI
+
+row209:
+	CMPQ CX, $0x00
+	JLE  rows210
+	XORQ R8, R8
+	MOVQ BX, R9
+	ANDQ $-16, R9
+
+step211:
+	CMPQ         R8, R9
+	JGE          tail212
+	VMOVUPS      (AX)(R8*4), Y6
+	VMOVUPS      (DX)(R8*4), Y7
+	VADDPS       Y7, Y6, Y6
+	VMOVUPS      (SI)(R8*4), Y7
+	VSUBPS       Y7, Y6, Y6
+	VCVTPS2PD    X6, Y7
+	VFMADD231PD  Y7, Y7, Y2
+	VEXTRACTF128 $0x01, Y6, X7
+	VCVTPS2PD    X7, Y7
+	VFMADD231PD  Y7, Y7, Y3
+	VMOVUPS      Y6, (AX)(R8*4)
+	VMOVUPS      32(AX)(R8*4), Y6
+	VMOVUPS      32(DX)(R8*4), Y7
+	VADDPS       Y7, Y6, Y6
+	VMOVUPS      32(SI)(R8*4), Y7
+	VSUBPS       Y7, Y6, Y6
+	VCVTPS2PD    X6, Y7
+	VFMADD231PD  Y7, Y7, Y4
+	VEXTRACTF128 $0x01, Y6, X7
+	VCVTPS2PD    X7, Y7
+	VFMADD231PD  Y7, Y7, Y5
+	VMOVUPS      Y6, 32(AX)(R8*4)
+	ADDQ         $0x10, R8
+	JMP          step211
+
+tail212:
+	CMPQ         R8, BX
+	JGE          end213
+	VMASKMOVPS   (AX)(R8*4), Y0, Y6
+	VMASKMOVPS   (DX)(R8*4), Y0, Y7
+	VADDPS       Y7, Y6, Y6
+	VMASKMOVPS   (SI)(R8*4), Y0, Y7
+	VSUBPS       Y7, Y6, Y6
+	VANDPS       Y6, Y0, Y6
+	VCVTPS2PD    X6, Y7
+	VFMADD231PD  Y7, Y7, Y2
+	VEXTRACTF128 $0x01, Y6, X7
+	VCVTPS2PD    X7, Y7
+	VFMADD231PD  Y7, Y7, Y3
+	VMASKMOVPS   Y6, Y0, (AX)(R8*4)
+	VMASKMOVPS   32(AX)(R8*4), Y1, Y6
+	VMASKMOVPS   32(DX)(R8*4), Y1, Y7
+	VADDPS       Y7, Y6, Y6
+	VMASKMOVPS   32(SI)(R8*4), Y1, Y7
+	VSUBPS       Y7, Y6, Y6
+	VANDPS       Y6, Y1, Y6
+	VCVTPS2PD    X6, Y7
+	VFMADD231PD  Y7, Y7, Y4
+	VEXTRACTF128 $0x01, Y6, X7
+	VCVTPS2PD    X7, Y7
+	VFMADD231PD  Y7, Y7, Y5
+	VMASKMOVPS   Y6, Y1, 32(AX)(R8*4)
+
+end213:
+	ADDQ DI, AX
+	ADDQ DI, SI
+	SUBQ BX, CX
+	JMP  row209
+
+rows210:
+	MOVQ    sum+72(FP), AX
+	VMOVUPD Y2, (AX)
+	VMOVUPD Y3, 32(AX)
+	VMOVUPD Y4, 64(AX)
+	VMOVUPD Y5, 96(AX)
+	VZEROUPPER
+	RET
+
+// func crossEntropyAVX2(u []float32, bias []float32, x []float32, sum *[16]float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·crossEntropyAVX2(SB), NOSPLIT, $0-80
+	MOVQ    u_base+0(FP), AX
+	MOVQ    u_len+8(FP), CX
+	MOVQ    bias_base+24(FP), DX
+	MOVQ    bias_len+32(FP), BX
+	MOVQ    x_base+48(FP), SI
+	MOVQ    BX, DI
+	ANDQ    $0x0f, DI
+	NEGQ    DI
+	LEAQ    firstElements<>+0(SB), R8
+	VMOVUPS 64(R8)(DI*4), Y0
+	VMOVUPS 96(R8)(DI*4), Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VMOVUPS constant42ae0000<>+0(SB), Y6
+	MOVQ    BX, DI
+	SHLQ    $0x02, DI
+
+row214:
+	CMPQ CX, $0x00
+	JLE  rows215
+	XORQ R8, R8
+	MOVQ BX, R9
+	ANDQ $-16, R9
+
+step216:
+	CMPQ         R8, R9
+	JGE          tail217
+	VMOVUPS      (AX)(R8*4), Y7
+	VMOVUPS      (DX)(R8*4), Y8
+	VADDPS       Y8, Y7, Y7
+	VANDPS       constant7fffffff<>+0(SB), Y7, Y8
+	VMINPS       Y8, Y6, Y8
+	VMOVUPS      constant4b40007f<>+0(SB), Y9
+	VFNMADD231PS constant3fb8aa3b<>+0(SB), Y8, Y9
+	VSUBPS       constant4b40007f<>+0(SB), Y9, Y10
+	VMOVUPS      constant3f318000<>+0(SB), Y11
+	VFNMSUB213PS Y8, Y10, Y11
+	VFNMADD231PS constantb95e8083<>+0(SB), Y10, Y11
+	VPSLLD       $0x17, Y9, Y9
+	VMOVUPS      constant3ab6889e<>+0(SB), Y8
+	VFMADD213PS  constant3c0905d1<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3e2aaa6e<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3f000000<>+0(SB), Y11, Y8
+	VMULPS       Y11, Y11, Y10
+	VFMADD213PS  Y11, Y10, Y8
+	VFMADD213PS  Y9, Y9, Y8
+	VADDPS       constant40000000<>+0(SB), Y8, Y9
+	VDIVPS       Y9, Y8, Y9
+	VMULPS       Y9, Y9, Y10
+	VMOVUPS      constant3e6dd130<>+0(SB), Y11
+	VFMADD213PS  constant3e5e467c<>+0(SB), Y10, Y11
+	VFMADD213PS  constant3e926493<>+0(SB), Y10, Y11
+	VFMADD213PS  constant3ecccc6a<>+0(SB), Y10, Y11
+	VFMADD213PS  constant3f2aaaab<>+0(SB), Y10, Y11
+	VMULPS       Y10, Y11, Y11
+	VFMADD213PS  Y9, Y9, Y11
+	VADDPS       Y9, Y11, Y11
+	VMOVUPS      (SI)(R8*4), Y9
+	VXORPS       Y10, Y10, Y10
+	VCMPPS       $0x0e, Y10, Y7, Y10
+	VANDPS       constant3f800000<>+0(SB), Y10, Y10
+	VSUBPS       Y9, Y10, Y10
+	VFMADD231PS  Y7, Y10, Y11
+	VCVTPS2PD    X11, Y10
+	VADDPD       Y10, Y2, Y2
+	VEXTRACTF128 $0x01, Y11, X10
+	VCVTPS2PD    X10, Y10
+	VADDPD       Y10, Y3, Y3
+	VMOVUPS      constant29d2b706<>+0(SB), Y10
+	VMAXPS       Y8, Y10, Y8
+	VMOVUPS      constant3f800000<>+0(SB), Y10
+	VBLENDVPS    Y7, Y8, Y10, Y7
+	VADDPS       Y10, Y8, Y8
+	VDIVPS       Y8, Y7, Y7
+	VSUBPS       Y9, Y7, Y7
+	VMOVUPS      Y7, (AX)(R8*4)
+	VMOVUPS      32(AX)(R8*4), Y7
+	VMOVUPS      32(DX)(R8*4), Y8
+	VADDPS       Y8, Y7, Y7
+	VANDPS       constant7fffffff<>+0(SB), Y7, Y8
+	VMINPS       Y8, Y6, Y8
+	VMOVUPS      constant4b40007f<>+0(SB), Y9
+	VFNMADD231PS constant3fb8aa3b<>+0(SB), Y8, Y9
+	VSUBPS       constant4b40007f<>+0(SB), Y9, Y10
+	VMOVUPS      constant3f318000<>+0(SB), Y11
+	VFNMSUB213PS Y8, Y10, Y11
+	VFNMADD231PS constantb95e8083<>+0(SB), Y10, Y11
+	VPSLLD       $0x17, Y9, Y9
+	VMOVUPS      constant3ab6889e<>+0(SB), Y8
+	VFMADD213PS  constant3c0905d1<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3e2aaa6e<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3f000000<>+0(SB), Y11, Y8
+	VMULPS       Y11, Y11, Y10
+	VFMADD213PS  Y11, Y10, Y8
+	VFMADD213PS  Y9, Y9, Y8
+	VADDPS       constant40000000<>+0(SB), Y8, Y9
+	VDIVPS       Y9, Y8, Y9
+	VMULPS       Y9, Y9, Y10
+	VMOVUPS      constant3e6dd130<>+0(SB), Y11
+	VFMADD213PS  constant3e5e467c<>+0(SB), Y10, Y11
+	VFMADD213PS  constant3e926493<>+0(SB), Y10, Y11
+	VFMADD213PS  constant3ecccc6a<>+0(SB), Y10, Y11
+	VFMADD213PS  constant3f2aaaab<>+0(SB), Y10, Y11
+	VMULPS       Y10, Y11, Y11
+	VFMADD213PS  Y9, Y9, Y11
+	VADDPS       Y9, Y11, Y11
+	VMOVUPS      32(SI)(R8*4), Y9
+	VXORPS       Y10, Y10, Y10
+	VCMPPS       $0x0e, Y10, Y7, Y10
+	VANDPS       constant3f800000<>+0(SB), Y10, Y10
+	VSUBPS       Y9, Y10, Y10
+	VFMADD231PS  Y7, Y10, Y11
+	VCVTPS2PD    X11, Y10
+	VADDPD       Y10, Y4, Y4
+	VEXTRACTF128 $0x01, Y11, X10
+	VCVTPS2PD    X10, Y10
+	VADDPD       Y10, Y5, Y5
+	VMOVUPS      constant29d2b706<>+0(SB), Y10
+	VMAXPS       Y8, Y10, Y8
+	VMOVUPS      constant3f800000<>+0(SB), Y10
+	VBLENDVPS    Y7, Y8, Y10, Y7
+	VADDPS       Y10, Y8, Y8
+	VDIVPS       Y8, Y7, Y7
+	VSUBPS       Y9, Y7, Y7
+	VMOVUPS      Y7, 32(AX)(R8*4)
+	ADDQ         $0x10, R8
+	JMP          step216
+
+tail217:
+	CMPQ         R8, BX
+	JGE          end218
+	VMASKMOVPS   (AX)(R8*4), Y0, Y7
+	VMASKMOVPS   (DX)(R8*4), Y0, Y8
+	VADDPS       Y8, Y7, Y7
+	VANDPS       constant7fffffff<>+0(SB), Y7, Y8
+	VMINPS       Y8, Y6, Y8
+	VMOVUPS      constant4b40007f<>+0(SB), Y9
+	VFNMADD231PS constant3fb8aa3b<>+0(SB), Y8, Y9
+	VSUBPS       constant4b40007f<>+0(SB), Y9, Y10
+	VMOVUPS      constant3f318000<>+0(SB), Y11
+	VFNMSUB213PS Y8, Y10, Y11
+	VFNMADD231PS constantb95e8083<>+0(SB), Y10, Y11
+	VPSLLD       $0x17, Y9, Y9
+	VMOVUPS      constant3ab6889e<>+0(SB), Y8
+	VFMADD213PS  constant3c0905d1<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3e2aaa6e<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3f000000<>+0(SB), Y11, Y8
+	VMULPS       Y11, Y11, Y10
+	VFMADD213PS  Y11, Y10, Y8
+	VFMADD213PS  Y9, Y9, Y8
+	VADDPS       constant40000000<>+0(SB), Y8, Y9
+	VDIVPS       Y9, Y8, Y9
+	VMULPS       Y9, Y9, Y10
+	VMOVUPS      constant3e6dd130<>+0(SB), Y11
+	VFMADD213PS  constant3e5e467c<>+0(SB), Y10, Y11
+	VFMADD213PS  constant3e926493<>+0(SB), Y10, Y11
+	VFMADD213PS  constant3ecccc6a<>+0(SB), Y10, Y11
+	VFMADD213PS  constant3f2aaaab<>+0(SB), Y10, Y11
+	VMULPS       Y10, Y11, Y11
+	VFMADD213PS  Y9, Y9, Y11
+	VADDPS       Y9, Y11, Y11
+	VMASKMOVPS   (SI)(R8*4), Y0, Y9
+	VXORPS       Y10, Y10, Y10
+	VCMPPS       $0x0e, Y10, Y7, Y10
+	VANDPS       constant3f800000<>+0(SB), Y10, Y10
+	VSUBPS       Y9, Y10, Y10
+	VFMADD231PS  Y7, Y10, Y11
+	VANDPS       Y11, Y0, Y11
+	VCVTPS2PD    X11, Y10
+	VADDPD       Y10, Y2, Y2
+	VEXTRACTF128 $0x01, Y11, X10
+	VCVTPS2PD    X10, Y10
+	VADDPD       Y10, Y3, Y3
+	VMOVUPS      constant29d2b706<>+0(SB), Y10
+	VMAXPS       Y8, Y10, Y8
+	VMOVUPS      constant3f800000<>+0(SB), Y10
+	VBLENDVPS    Y7, Y8, Y10, Y7
+	VADDPS       Y10, Y8, Y8
+	VDIVPS       Y8, Y7, Y7
+	VSUBPS       Y9, Y7, Y7
+	VMASKMOVPS   Y7, Y0, (AX)(R8*4)
+	VMASKMOVPS   32(AX)(R8*4), Y1, Y7
+	VMASKMOVPS   32(DX)(R8*4), Y1, Y8
+	VADDPS       Y8, Y7, Y7
+	VANDPS       constant7fffffff<>+0(SB), Y7, Y8
+	VMINPS       Y8, Y6, Y8
+	VMOVUPS      constant4b40007f<>+0(SB), Y9
+	VFNMADD231PS constant3fb8aa3b<>+0(SB), Y8, Y9
+	VSUBPS       constant4b40007f<>+0(SB), Y9, Y10
+	VMOVUPS      constant3f318000<>+0(SB), Y11
+	VFNMSUB213PS Y8, Y10, Y11
+	VFNMADD231PS constantb95e8083<>+0(SB), Y10, Y11
+	VPSLLD       $0x17, Y9, Y9
+	VMOVUPS      constant3ab6889e<>+0(SB), Y8
+	VFMADD213PS  constant3c0905d1<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3d2aaa8d<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3e2aaa6e<>+0(SB), Y11, Y8
+	VFMADD213PS  constant3f000000<>+0(SB), Y11, Y8
+	VMULPS       Y11, Y11, Y10
+	VFMADD213PS  Y11, Y10, Y8
+	VFMADD213PS  Y9, Y9, Y8
+	VADDPS       constant40000000<>+0(SB), Y8, Y9
+	VDIVPS       Y9, Y8, Y9
+	VMULPS       Y9, Y9, Y10
+	VMOVUPS      constant3e6dd130<>+0(SB), Y11
+	VFMADD213PS  constant3e5e467c<>+0(SB), Y10, Y11
+	VFMADD213PS  constant3e926493<>+0(SB), Y10, Y11
+	VFMADD213PS  constant3ecccc6a<>+0(SB), Y10, Y11
+	VFMADD213PS  constant3f2aaaab<>+0(SB), Y10, Y11
+	VMULPS       Y10, Y11, Y11
+	VFMADD213PS  Y9, Y9, Y11
+	VADDPS       Y9, Y11, Y11
+	VMASKMOVPS   32(SI)(R8*4), Y1, Y9
+	VXORPS       Y10, Y10, Y10
+	VCMPPS       $0x0e, Y10, Y7, Y10
+	VANDPS       constant3f800000<>+0(SB), Y10, Y10
+	VSUBPS       Y9, Y10, Y10
+	VFMADD231PS  Y7, Y10, Y11
+	VANDPS       Y11, Y1, Y11
+	VCVTPS2PD    X11, Y10
+	VADDPD       Y10, Y4, Y4
+	VEXTRACTF128 $0x01, Y11, X10
+	VCVTPS2PD    X10, Y10
+	VADDPD       Y10, Y5, Y5
+	VMOVUPS      constant29d2b706<>+0(SB), Y10
+	VMAXPS       Y8, Y10, Y8
+	VMOVUPS      constant3f800000<>+0(SB), Y10
+	VBLENDVPS    Y7, Y8, Y10, Y7
+	VADDPS       Y10, Y8, Y8
+	VDIVPS       Y8, Y7, Y7
+	VSUBPS       Y9, Y7, Y7
+	VMASKMOVPS   Y7, Y1, 32(AX)(R8*4)
+
+end218:
+	ADDQ DI, AX
+	ADDQ DI, SI
+	SUBQ BX, CX
+	JMP  row214
+
+rows215:
+	MOVQ    sum+72(FP), AX
+	VMOVUPD Y2, (AX)
+	VMOVUPD Y3, 32(AX)
+	VMOVUPD Y4, 64(AX)
+	VMOVUPD Y5, 96(AX)
+	VZEROUPPER
+	RET
+
+// func columnSumsAVX2(sum *[16]float64, x []float32, cols int, stride int, rows int)
+// Requires: AVX
+TEXT ·columnSumsAVX2(SB), NOSPLIT, $0-56
+	MOVQ    sum+0(FP), AX
+	MOVQ    x_base+8(FP), CX
+	MOVQ    cols+32(FP), DX
+	MOVQ    stride+40(FP), BX
+	MOVQ    rows+48(FP), SI
+	SHLQ    $0x02, BX
+	MOVQ    DX, DI
+	ANDQ    $0x0f, DI
+	NEGQ    DI
+	LEAQ    firstElements<>+0(SB), R8
+	VMOVUPS 64(R8)(DI*4), Y0
+	VMOVUPS 96(R8)(DI*4), Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VMOVUPD (AX), Y2
+	VMOVUPD 32(AX), Y3
+	VMOVUPD 64(AX), Y4
+	VMOVUPD 96(AX), Y5
+	XORQ    DI, DI
+	CMPQ    DX, $0x10
+	JNE     edge
+
+row219:
+	VMOVUPS      (CX)(DI*4), Y0
+	VCVTPS2PD    X0, Y1
+	VADDPD       Y1, Y2, Y2
+	VEXTRACTF128 $0x01, Y0, X0
+	VCVTPS2PD    X0, Y0
+	VADDPD       Y0, Y3, Y3
+	VMOVUPS      32(CX)(DI*4), Y0
+	VCVTPS2PD    X0, Y1
+	VADDPD       Y1, Y4, Y4
+	VEXTRACTF128 $0x01, Y0, X0
+	VCVTPS2PD    X0, Y0
+	VADDPD       Y0, Y5, Y5
+	ADDQ         BX, CX
+	DECQ         SI
+	JNZ          row219
+	VMOVUPD      Y2, (AX)
+	VMOVUPD      Y3, 32(AX)
+	VMOVUPD      Y4, 64(AX)
+	VMOVUPD      Y5, 96(AX)
+	VZEROUPPER
+	RET
+
+edge:
+row220:
+	VMASKMOVPS   (CX)(DI*4), Y0, Y6
+	VCVTPS2PD    X6, Y7
+	VADDPD       Y7, Y2, Y2
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VADDPD       Y6, Y3, Y3
+	VMASKMOVPS   32(CX)(DI*4), Y1, Y6
+	VCVTPS2PD    X6, Y7
+	VADDPD       Y7, Y4, Y4
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VADDPD       Y6, Y5, Y5
+	ADDQ         BX, CX
+	DECQ         SI
+	JNZ          row220
+	VMOVUPD      Y2, (AX)
+	VMOVUPD      Y3, 32(AX)
+	VMOVUPD      Y4, 64(AX)
+	VMOVUPD      Y5, 96(AX)
+	VZEROUPPER
+	RET
+
+// func columnSumSquaresAVX2(sum *[16]float64, x []float32, cols int, stride int, rows int)
+// Requires: AVX, FMA3
+TEXT ·columnSumSquaresAVX2(SB), NOSPLIT, $0-56
+	MOVQ    sum+0(FP), AX
+	MOVQ    x_base+8(FP), CX
+	MOVQ    cols+32(FP), DX
+	MOVQ    stride+40(FP), BX
+	MOVQ    rows+48(FP), SI
+	SHLQ    $0x02, BX
+	MOVQ    DX, DI
+	ANDQ    $0x0f, DI
+	NEGQ    DI
+	LEAQ    firstElements<>+0(SB), R8
+	VMOVUPS 64(R8)(DI*4), Y0
+	VMOVUPS 96(R8)(DI*4), Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VMOVUPD (AX), Y2
+	VMOVUPD 32(AX), Y3
+	VMOVUPD 64(AX), Y4
+	VMOVUPD 96(AX), Y5
+	XORQ    DI, DI
+	CMPQ    DX, $0x10
+	JNE     edge
+
+row221:
+	VMOVUPS      (CX)(DI*4), Y0
+	VCVTPS2PD    X0, Y1
+	VFMADD231PD  Y1, Y1, Y2
+	VEXTRACTF128 $0x01, Y0, X0
+	VCVTPS2PD    X0, Y0
+	VFMADD231PD  Y0, Y0, Y3
+	VMOVUPS      32(CX)(DI*4), Y0
+	VCVTPS2PD    X0, Y1
+	VFMADD231PD  Y1, Y1, Y4
+	VEXTRACTF128 $0x01, Y0, X0
+	VCVTPS2PD    X0, Y0
+	VFMADD231PD  Y0, Y0, Y5
+	ADDQ         BX, CX
+	DECQ         SI
+	JNZ          row221
+	VMOVUPD      Y2, (AX)
+	VMOVUPD      Y3, 32(AX)
+	VMOVUPD      Y4, 64(AX)
+	VMOVUPD      Y5, 96(AX)
+	VZEROUPPER
+	RET
+
+edge:
+row222:
+	VMASKMOVPS   (CX)(DI*4), Y0, Y6
+	VCVTPS2PD    X6, Y7
+	VFMADD231PD  Y7, Y7, Y2
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VFMADD231PD  Y6, Y6, Y3
+	VMASKMOVPS   32(CX)(DI*4), Y1, Y6
+	VCVTPS2PD    X6, Y7
+	VFMADD231PD  Y7, Y7, Y4
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VFMADD231PD  Y6, Y6, Y5
+	ADDQ         BX, CX
+	DECQ         SI
+	JNZ          row222
+	VMOVUPD      Y2, (AX)
+	VMOVUPD      Y3, 32(AX)
+	VMOVUPD      Y4, 64(AX)
+	VMOVUPD      Y5, 96(AX)
+	VZEROUPPER
+	RET
+
+// func sumSquaresAVX2(x []float32, sum *[16]float64)
+// Requires: AVX, FMA3
+TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-32
+	MOVQ    x_base+0(FP), AX
+	MOVQ    x_len+8(FP), CX
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	MOVQ    CX, DX
+	ANDQ    $0x0f, DX
+	NEGQ    DX
+	LEAQ    firstElements<>+0(SB), BX
+	VMOVUPS 64(BX)(DX*4), Y4
+	VMOVUPS 96(BX)(DX*4), Y5
+	XORQ    DX, DX
+	MOVQ    CX, BX
+	ANDQ    $-16, BX
+
+step223:
+	CMPQ         DX, BX
+	JGE          tail224
+	VMOVUPS      (AX)(DX*4), Y6
+	VCVTPS2PD    X6, Y7
+	VFMADD231PD  Y7, Y7, Y0
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VFMADD231PD  Y6, Y6, Y1
+	VMOVUPS      32(AX)(DX*4), Y6
+	VCVTPS2PD    X6, Y7
+	VFMADD231PD  Y7, Y7, Y2
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VFMADD231PD  Y6, Y6, Y3
+	ADDQ         $0x10, DX
+	JMP          step223
+
+tail224:
+	CMPQ         DX, CX
+	JGE          end225
+	VMASKMOVPS   (AX)(DX*4), Y4, Y4
+	VCVTPS2PD    X4, Y6
+	VFMADD231PD  Y6, Y6, Y0
+	VEXTRACTF128 $0x01, Y4, X4
+	VCVTPS2PD    X4, Y4
+	VFMADD231PD  Y4, Y4, Y1
+	VMASKMOVPS   32(AX)(DX*4), Y5, Y4
+	VCVTPS2PD    X4, Y5
+	VFMADD231PD  Y5, Y5, Y2
+	VEXTRACTF128 $0x01, Y4, X4
+	VCVTPS2PD    X4, Y4
+	VFMADD231PD  Y4, Y4, Y3
+
+end225:
+	MOVQ    sum+24(FP), AX
+	VMOVUPD Y0, (AX)
+	VMOVUPD Y1, 32(AX)
+	VMOVUPD Y2, 64(AX)
+	VMOVUPD Y3, 96(AX)
+	VZEROUPPER
+	RET
+
+// func axpyAVX2(alpha float32, x []float32, y []float32)
+// Requires: AVX, FMA3
+TEXT ·axpyAVX2(SB), NOSPLIT, $0-56
+	MOVQ         x_base+8(FP), AX
+	MOVQ         x_len+16(FP), CX
+	MOVQ         y_base+32(FP), DX
+	VBROADCASTSS alpha+0(FP), Y0
+	MOVQ         CX, BX
+	ANDQ         $0x0f, BX
+	NEGQ         BX
+	LEAQ         firstElements<>+0(SB), SI
+	VMOVUPS      64(SI)(BX*4), Y1
+	VMOVUPS      96(SI)(BX*4), Y2
+	XORQ         BX, BX
+	MOVQ         CX, SI
+	ANDQ         $-16, SI
+
+step226:
+	CMPQ        BX, SI
+	JGE         tail227
+	VMOVUPS     (DX)(BX*4), Y3
+	VMOVUPS     (AX)(BX*4), Y4
+	VFMADD231PS Y4, Y0, Y3
+	VMOVUPS     Y3, (DX)(BX*4)
+	VMOVUPS     32(DX)(BX*4), Y3
+	VMOVUPS     32(AX)(BX*4), Y4
+	VFMADD231PS Y4, Y0, Y3
+	VMOVUPS     Y3, 32(DX)(BX*4)
+	ADDQ        $0x10, BX
+	JMP         step226
+
+tail227:
+	CMPQ        BX, CX
+	JGE         end228
+	VMASKMOVPS  (DX)(BX*4), Y1, Y3
+	VMASKMOVPS  (AX)(BX*4), Y1, Y4
+	VFMADD231PS Y4, Y0, Y3
+	VMASKMOVPS  Y3, Y1, (DX)(BX*4)
+	VMASKMOVPS  32(DX)(BX*4), Y2, Y1
+	VMASKMOVPS  32(AX)(BX*4), Y2, Y3
+	VFMADD231PS Y3, Y0, Y1
+	VMASKMOVPS  Y1, Y2, 32(DX)(BX*4)
+
+end228:
+	VZEROUPPER
+	RET
+
+// func scaleAVX2(alpha float32, x []float32)
+// Requires: AVX
+TEXT ·scaleAVX2(SB), NOSPLIT, $0-32
+	MOVQ         x_base+8(FP), AX
+	MOVQ         x_len+16(FP), CX
+	VBROADCASTSS alpha+0(FP), Y0
+	MOVQ         CX, DX
+	ANDQ         $0x0f, DX
+	NEGQ         DX
+	LEAQ         firstElements<>+0(SB), BX
+	VMOVUPS      64(BX)(DX*4), Y1
+	VMOVUPS      96(BX)(DX*4), Y2
+	XORQ         DX, DX
+	MOVQ         CX, BX
+	ANDQ         $-16, BX
+
+step229:
+	CMPQ    DX, BX
+	JGE     tail230
+	VMOVUPS (AX)(DX*4), Y3
+	VMULPS  Y0, Y3, Y3
+	VMOVUPS Y3, (AX)(DX*4)
+	VMOVUPS 32(AX)(DX*4), Y3
+	VMULPS  Y0, Y3, Y3
+	VMOVUPS Y3, 32(AX)(DX*4)
+	ADDQ    $0x10, DX
+	JMP     step229
+
+tail230:
+	CMPQ       DX, CX
+	JGE        end231
+	VMASKMOVPS (AX)(DX*4), Y1, Y3
+	VMULPS     Y0, Y3, Y3
+	VMASKMOVPS Y3, Y1, (AX)(DX*4)
+	VMASKMOVPS 32(AX)(DX*4), Y2, Y1
+	VMULPS     Y0, Y1, Y1
+	VMASKMOVPS Y1, Y2, 32(AX)(DX*4)
+
+end231:
+	VZEROUPPER
+	RET
+
+// func adamAVX2(p []float32, g []float32, m []float32, v []float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, rate float32, root float32, epsilon float32)
+// Requires: AVX, FMA3
+TEXT ·adamAVX2(SB), NOSPLIT, $0-124
+	MOVQ         p_base+0(FP), AX
+	MOVQ         p_len+8(FP), CX
+	MOVQ         g_base+24(FP), DX
+	MOVQ         m_base+48(FP), BX
+	MOVQ         v_base+72(FP), SI
+	VBROADCASTSS beta1+96(FP), Y0
+	VBROADCASTSS rest1+100(FP), Y1
+	VBROADCASTSS beta2+104(FP), Y2
+	VBROADCASTSS rest2+108(FP), Y3
+	VBROADCASTSS rate+112(FP), Y4
+	VBROADCASTSS root+116(FP), Y5
+	VBROADCASTSS epsilon+120(FP), Y6
+	MOVQ         CX, DI
+	ANDQ         $0x0f, DI
+	NEGQ         DI
+	LEAQ         firstElements<>+0(SB), R8
+	VMOVUPS      64(R8)(DI*4), Y7
+	VMOVUPS      96(R8)(DI*4), Y8
+	XORQ         DI, DI
+	MOVQ         CX, R8
+	ANDQ         $-16, R8
+
+step232:
+	CMPQ        DI, R8
+	JGE         tail233
+	VMOVUPS     (DX)(DI*4), Y9
+	VMOVUPS     (BX)(DI*4), Y10
+	VMULPS      Y9, Y1, Y11
+	VFMADD213PS Y11, Y0, Y10
+	VANDPS      constant7fffffff<>+0(SB), Y10, Y11
+	VCMPPS      $0x05, constant00800000<>+0(SB), Y11, Y11
+	VANDPS      Y10, Y11, Y11
+	VMOVUPS     Y11, (BX)(DI*4)
+	VMOVUPS     (SI)(DI*4), Y10
+	VMULPS      Y9, Y9, Y9
+	VMULPS      Y9, Y3, Y9
+	VFMADD213PS Y9, Y2, Y10
+	VANDPS      constant7fffffff<>+0(SB), Y10, Y9
+	VCMPPS      $0x05, constant00800000<>+0(SB), Y9, Y9
+	VANDPS      Y10, Y9, Y9
+	VMOVUPS     Y9, (SI)(DI*4)
+	VSQRTPS     Y9, Y9
+	VFMADD213PS Y6, Y5, Y9
+	VMULPS      Y4, Y11, Y11
+	VDIVPS      Y9, Y11, Y11
+	VMOVUPS     (AX)(DI*4), Y9
+	VSUBPS      Y11, Y9, Y9
+	VMOVUPS     Y9, (AX)(DI*4)
+	VMOVUPS     32(DX)(DI*4), Y9
+	VMOVUPS     32(BX)(DI*4), Y10
+	VMULPS      Y9, Y1, Y11
+	VFMADD213PS Y11, Y0, Y10
+	VANDPS      constant7fffffff<>+0(SB), Y10, Y11
+	VCMPPS      $0x05, constant00800000<>+0(SB), Y11, Y11
+	VANDPS      Y10, Y11, Y11
+	VMOVUPS     Y11, 32(BX)(DI*4)
+	VMOVUPS     32(SI)(DI*4), Y10
+	VMULPS      Y9, Y9, Y9
+	VMULPS      Y9, Y3, Y9
+	VFMADD213PS Y9, Y2, Y10
+	VANDPS      constant7fffffff<>+0(SB), Y10, Y9
+	VCMPPS      $0x05, constant00800000<>+0(SB), Y9, Y9
+	VANDPS      Y10, Y9, Y9
+	VMOVUPS     Y9, 32(SI)(DI*4)
+	VSQRTPS     Y9, Y9
+	VFMADD213PS Y6, Y5, Y9
+	VMULPS      Y4, Y11, Y11
+	VDIVPS      Y9, Y11, Y11
+	VMOVUPS     32(AX)(DI*4), Y9
+	VSUBPS      Y11, Y9, Y9
+	VMOVUPS     Y9, 32(AX)(DI*4)
+	ADDQ        $0x10, DI
+	JMP         step232
+
+tail233:
+	CMPQ        DI, CX
+	JGE         end234
+	VMASKMOVPS  (DX)(DI*4), Y7, Y9
+	VMASKMOVPS  (BX)(DI*4), Y7, Y10
+	VMULPS      Y9, Y1, Y11
+	VFMADD213PS Y11, Y0, Y10
+	VANDPS      constant7fffffff<>+0(SB), Y10, Y11
+	VCMPPS      $0x05, constant00800000<>+0(SB), Y11, Y11
+	VANDPS      Y10, Y11, Y11
+	VMASKMOVPS  Y11, Y7, (BX)(DI*4)
+	VMASKMOVPS  (SI)(DI*4), Y7, Y10
+	VMULPS      Y9, Y9, Y9
+	VMULPS      Y9, Y3, Y9
+	VFMADD213PS Y9, Y2, Y10
+	VANDPS      constant7fffffff<>+0(SB), Y10, Y9
+	VCMPPS      $0x05, constant00800000<>+0(SB), Y9, Y9
+	VANDPS      Y10, Y9, Y9
+	VMASKMOVPS  Y9, Y7, (SI)(DI*4)
+	VSQRTPS     Y9, Y9
+	VFMADD213PS Y6, Y5, Y9
+	VMULPS      Y4, Y11, Y11
+	VDIVPS      Y9, Y11, Y11
+	VMASKMOVPS  (AX)(DI*4), Y7, Y9
+	VSUBPS      Y11, Y9, Y9
+	VMASKMOVPS  Y9, Y7, (AX)(DI*4)
+	VMASKMOVPS  32(DX)(DI*4), Y8, Y7
+	VMASKMOVPS  32(BX)(DI*4), Y8, Y9
+	VMULPS      Y7, Y1, Y1
+	VFMADD213PS Y1, Y0, Y9
+	VANDPS      constant7fffffff<>+0(SB), Y9, Y0
+	VCMPPS      $0x05, constant00800000<>+0(SB), Y0, Y0
+	VANDPS      Y9, Y0, Y0
+	VMASKMOVPS  Y0, Y8, 32(BX)(DI*4)
+	VMASKMOVPS  32(SI)(DI*4), Y8, Y1
+	VMULPS      Y7, Y7, Y7
+	VMULPS      Y7, Y3, Y7
+	VFMADD213PS Y7, Y2, Y1
+	VANDPS      constant7fffffff<>+0(SB), Y1, Y2
+	VCMPPS      $0x05, constant00800000<>+0(SB), Y2, Y2
+	VANDPS      Y1, Y2, Y2
+	VMASKMOVPS  Y2, Y8, 32(SI)(DI*4)
+	VSQRTPS     Y2, Y2
+	VFMADD213PS Y6, Y5, Y2
+	VMULPS      Y4, Y0, Y0
+	VDIVPS      Y2, Y0, Y0
+	VMASKMOVPS  32(AX)(DI*4), Y8, Y1
+	VSUBPS      Y0, Y1, Y1
+	VMASKMOVPS  Y1, Y8, 32(AX)(DI*4)
+
+end234:
+	VZEROUPPER
+	RET
+
+// func momentumAVX2(p []float32, g []float32, v []float32, rate float32, momentum float32)
+// Requires: AVX, FMA3
+TEXT ·momentumAVX2(SB), NOSPLIT, $0-80
+	MOVQ         p_base+0(FP), AX
+	MOVQ         p_len+8(FP), CX
+	MOVQ         g_base+24(FP), DX
+	MOVQ         v_base+48(FP), BX
+	VBROADCASTSS rate+72(FP), Y0
+	VBROADCASTSS momentum+76(FP), Y1
+	MOVQ         CX, SI
+	ANDQ         $0x0f, SI
+	NEGQ         SI
+	LEAQ         firstElements<>+0(SB), DI
+	VMOVUPS      64(DI)(SI*4), Y2
+	VMOVUPS      96(DI)(SI*4), Y3
+	XORQ         SI, SI
+	MOVQ         CX, DI
+	ANDQ         $-16, DI
+
+step235:
+	CMPQ         SI, DI
+	JGE          tail236
+	VMOVUPS      (BX)(SI*4), Y4
+	VMOVUPS      (DX)(SI*4), Y5
+	VFMADD213PS  Y5, Y1, Y4
+	VMOVUPS      Y4, (BX)(SI*4)
+	VMOVUPS      (AX)(SI*4), Y5
+	VFNMADD231PS Y4, Y0, Y5
+	VMOVUPS      Y5, (AX)(SI*4)
+	VMOVUPS      32(BX)(SI*4), Y4
+	VMOVUPS      32(DX)(SI*4), Y5
+	VFMADD213PS  Y5, Y1, Y4
+	VMOVUPS      Y4, 32(BX)(SI*4)
+	VMOVUPS      32(AX)(SI*4), Y5
+	VFNMADD231PS Y4, Y0, Y5
+	VMOVUPS      Y5, 32(AX)(SI*4)
+	ADDQ         $0x10, SI
+	JMP          step235
+
+tail236:
+	CMPQ         SI, CX
+	JGE          end237
+	VMASKMOVPS   (BX)(SI*4), Y2, Y4
+	VMASKMOVPS   (DX)(SI*4), Y2, Y5
+	VFMADD213PS  Y5, Y1, Y4
+	VMASKMOVPS   Y4, Y2, (BX)(SI*4)
+	VMASKMOVPS   (AX)(SI*4), Y2, Y5
+	VFNMADD231PS Y4, Y0, Y5
+	VMASKMOVPS   Y5, Y2, (AX)(SI*4)
+	VMASKMOVPS   32(BX)(SI*4), Y3, Y2
+	VMASKMOVPS   32(DX)(SI*4), Y3, Y4
+	VFMADD213PS  Y4, Y1, Y2
+	VMASKMOVPS   Y2, Y3, 32(BX)(SI*4)
+	VMASKMOVPS   32(AX)(SI*4), Y3, Y1
+	VFNMADD231PS Y2, Y0, Y1
+	VMASKMOVPS   Y1, Y3, 32(AX)(SI*4)
+
+end237:
+	VZEROUPPER
+	RET
+
+// func fromUint8AVX2(dst []float32, src []uint8, scale float32, offset float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·fromUint8AVX2(SB), NOSPLIT, $0-56
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         dst_len+8(FP), CX
+	MOVQ         src_base+24(FP), DX
+	VBROADCASTSS scale+48(FP), Y0
+	VBROADCASTSS offset+52(FP), Y1
+	MOVQ         CX, BX
+	ANDQ         $0x0f, BX
+	NEGQ         BX
+	LEAQ         firstElements<>+0(SB), SI
+	VMOVUPS      64(SI)(BX*4), Y2
+	VMOVUPS      96(SI)(BX*4), Y2
+	XORQ         BX, BX
+	MOVQ         CX, SI
+	ANDQ         $-16, SI
+
+step238:
+	CMPQ        BX, SI
+	JGE         tail239
+	VPMOVZXBD   (DX)(BX*1), Y2
+	VCVTDQ2PS   Y2, Y2
+	VFMADD213PS Y1, Y0, Y2
+	VMOVUPS     Y2, (AX)(BX*4)
+	VPMOVZXBD   8(DX)(BX*1), Y2
+	VCVTDQ2PS   Y2, Y2
+	VFMADD213PS Y1, Y0, Y2
+	VMOVUPS     Y2, 32(AX)(BX*4)
+	ADDQ        $0x10, BX
+	JMP         step238
+
+tail239:
+	CMPQ BX, CX
+	JGE  end240
+
+end240:
+	VZEROUPPER
+	RET
+
+// func fromUint16AVX2(dst []float32, src []uint16, scale float32, offset float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·fromUint16AVX2(SB), NOSPLIT, $0-56
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         dst_len+8(FP), CX
+	MOVQ         src_base+24(FP), DX
+	VBROADCASTSS scale+48(FP), Y0
+	VBROADCASTSS offset+52(FP), Y1
+	MOVQ         CX, BX
+	ANDQ         $0x0f, BX
+	NEGQ         BX
+	LEAQ         firstElements<>+0(SB), SI
+	VMOVUPS      64(SI)(BX*4), Y2
+	VMOVUPS      96(SI)(BX*4), Y2
+	XORQ         BX, BX
+	MOVQ         CX, SI
+	ANDQ         $-16, SI
+
+step241:
+	CMPQ        BX, SI
+	JGE         tail242
+	VPMOVZXWD   (DX)(BX*2), Y2
+	VCVTDQ2PS   Y2, Y2
+	VFMADD213PS Y1, Y0, Y2
+	VMOVUPS     Y2, (AX)(BX*4)
+	VPMOVZXWD   16(DX)(BX*2), Y2
+	VCVTDQ2PS   Y2, Y2
+	VFMADD213PS Y1, Y0, Y2
+	VMOVUPS     Y2, 32(AX)(BX*4)
+	ADDQ        $0x10, BX
+	JMP         step241
+
+tail242:
+	CMPQ BX, CX
+	JGE  end243
+
+end243:
+	VZEROUPPER
+	RET
+
+// func fromFloat16AVX2(dst []float32, src []uint16, scale float32, offset float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·fromFloat16AVX2(SB), NOSPLIT, $0-56
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         dst_len+8(FP), CX
+	MOVQ         src_base+24(FP), DX
+	VBROADCASTSS scale+48(FP), Y0
+	VBROADCASTSS offset+52(FP), Y1
+	MOVQ         CX, BX
+	ANDQ         $0x0f, BX
+	NEGQ         BX
+	LEAQ         firstElements<>+0(SB), SI
+	VMOVUPS      64(SI)(BX*4), Y2
+	VMOVUPS      96(SI)(BX*4), Y2
+	XORQ         BX, BX
+	MOVQ         CX, SI
+	ANDQ         $-16, SI
+
+step244:
+	CMPQ        BX, SI
+	JGE         tail245
+	VPMOVZXWD   (DX)(BX*2), Y2
+	VPSLLD      $0x10, Y2, Y3
+	VANDPS      constant80000000<>+0(SB), Y3, Y3
+	VPSLLD      $0x0d, Y2, Y2
+	VANDPS      constant0fffe000<>+0(SB), Y2, Y2
+	VPCMPGTD    constant0f7fe000<>+0(SB), Y2, Y4
+	VANDPS      constant7f800000<>+0(SB), Y4, Y4
+	VMULPS      constant77800000<>+0(SB), Y2, Y2
+	VORPS       Y4, Y2, Y2
+	VORPS       Y3, Y2, Y2
+	VFMADD213PS Y1, Y0, Y2
+	VMOVUPS     Y2, (AX)(BX*4)
+	VPMOVZXWD   16(DX)(BX*2), Y2
+	VPSLLD      $0x10, Y2, Y3
+	VANDPS      constant80000000<>+0(SB), Y3, Y3
+	VPSLLD      $0x0d, Y2, Y2
+	VANDPS      constant0fffe000<>+0(SB), Y2, Y2
+	VPCMPGTD    constant0f7fe000<>+0(SB), Y2, Y4
+	VANDPS      constant7f800000<>+0(SB), Y4, Y4
+	VMULPS      constant77800000<>+0(SB), Y2, Y2
+	VORPS       Y4, Y2, Y2
+	VORPS       Y3, Y2, Y2
+	VFMADD213PS Y1, Y0, Y2
+	VMOVUPS     Y2, 32(AX)(BX*4)
+	ADDQ        $0x10, BX
+	JMP         step244
+
+tail245:
+	CMPQ BX, CX
+	JGE  end246
+
+end246:
+	VZEROUPPER
+	RET
+
+DATA constant0fffe000<>+0(SB)/4, $0x0fffe000
+DATA constant0fffe000<>+4(SB)/4, $0x0fffe000
+DATA constant0fffe000<>+8(SB)/4, $0x0fffe000
+DATA constant0fffe000<>+12(SB)/4, $0x0fffe000
+DATA constant0fffe000<>+16(SB)/4, $0x0fffe000
+DATA constant0fffe000<>+20(SB)/4, $0x0fffe000
+DATA constant0fffe000<>+24(SB)/4, $0x0fffe000
+DATA constant0fffe000<>+28(SB)/4, $0x0fffe000
+DATA constant0fffe000<>+32(SB)/4, $0x0fffe000
+DATA constant0fffe000<>+36(SB)/4, $0x0fffe000
+DATA constant0fffe000<>+40(SB)/4, $0x0fffe000
+DATA constant0fffe000<>+44(SB)/4, $0x0fffe000
+DATA constant0fffe000<>+48(SB)/4, $0x0fffe000
+DATA constant0fffe000<>+52(SB)/4, $0x0fffe000
+DATA constant0fffe000<>+56(SB)/4, $0x0fffe000
+DATA constant0fffe000<>+60(SB)/4, $0x0fffe000
+GLOBL constant0fffe000<>(SB), RODATA|NOPTR, $64
+
+DATA constant0f7fe000<>+0(SB)/4, $0x0f7fe000
+DATA constant0f7fe000<>+4(SB)/4, $0x0f7fe000
+DATA constant0f7fe000<>+8(SB)/4, $0x0f7fe000
+DATA constant0f7fe000<>+12(SB)/4, $0x0f7fe000
+DATA constant0f7fe000<>+16(SB)/4, $0x0f7fe000
+DATA constant0f7fe000<>+20(SB)/4, $0x0f7fe000
+DATA constant0f7fe000<>+24(SB)/4, $0x0f7fe000
+DATA constant0f7fe000<>+28(SB)/4, $0x0f7fe000
+DATA constant0f7fe000<>+32(SB)/4, $0x0f7fe000
+DATA constant0f7fe000<>+36(SB)/4, $0x0f7fe000
+DATA constant0f7fe000<>+40(SB)/4, $0x0f7fe000
+DATA constant0f7fe000<>+44(SB)/4, $0x0f7fe000
+DATA constant0f7fe000<>+48(SB)/4, $0x0f7fe000
+DATA constant0f7fe000<>+52(SB)/4, $0x0f7fe000
+DATA constant0f7fe000<>+56(SB)/4, $0x0f7fe000
+DATA constant0f7fe000<>+60(SB)/4, $0x0f7fe000
+GLOBL constant0f7fe000<>(SB), RODATA|NOPTR, $64
+
+DATA constant7f800000<>+0(SB)/4, $0x7f800000
+DATA constant7f800000<>+4(SB)/4, $0x7f800000
+DATA constant7f800000<>+8(SB)/4, $0x7f800000
+DATA constant7f800000<>+12(SB)/4, $0x7f800000
+DATA constant7f800000<>+16(SB)/4, $0x7f800000
+DATA constant7f800000<>+20(SB)/4, $0x7f800000
+DATA constant7f800000<>+24(SB)/4, $0x7f800000
+DATA constant7f800000<>+28(SB)/4, $0x7f800000
+DATA constant7f800000<>+32(SB)/4, $0x7f800000
+DATA constant7f800000<>+36(SB)/4, $0x7f800000
+DATA constant7f800000<>+40(SB)/4, $0x7f800000
+DATA constant7f800000<>+44(SB)/4, $0x7f800000
+DATA constant7f800000<>+48(SB)/4, $0x7f800000
+DATA constant7f800000<>+52(SB)/4, $0x7f800000
+DATA constant7f800000<>+56(SB)/4, $0x7f800000
+DATA constant7f800000<>+60(SB)/4, $0x7f800000
+GLOBL constant7f800000<>(SB), RODATA|NOPTR, $64
+
+DATA constant77800000<>+0(SB)/4, $0x77800000
+DATA constant77800000<>+4(SB)/4, $0x77800000
+DATA constant77800000<>+8(SB)/4, $0x77800000
+DATA constant77800000<>+12(SB)/4, $0x77800000
+DATA constant77800000<>+16(SB)/4, $0x77800000
+DATA constant77800000<>+20(SB)/4, $0x77800000
+DATA constant77800000<>+24(SB)/4, $0x77800000
+DATA constant77800000<>+28(SB)/4, $0x77800000
+DATA constant77800000<>+32(SB)/4, $0x77800000
+DATA constant77800000<>+36(SB)/4, $0x77800000
+DATA constant77800000<>+40(SB)/4, $0x77800000
+DATA constant77800000<>+44(SB)/4, $0x77800000
+DATA constant77800000<>+48(SB)/4, $0x77800000
+DATA constant77800000<>+52(SB)/4, $0x77800000
+DATA constant77800000<>+56(SB)/4, $0x77800000
+DATA constant77800000<>+60(SB)/4, $0x77800000
+GLOBL constant77800000<>(SB), RODATA|NOPTR, $64
+
+// func fromFloat32AVX2(dst []float32, src []float32, scale float32, offset float32)
+// Requires: AVX, FMA3
+TEXT ·fromFloat32AVX2(SB), NOSPLIT, $0-56
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         dst_len+8(FP), CX
+	MOVQ         src_base+24(FP), DX
+	VBROADCASTSS scale+48(FP), Y0
+	VBROADCASTSS offset+52(FP), Y1
+	MOVQ         CX, BX
+	ANDQ         $0x0f, BX
+	NEGQ         BX
+	LEAQ         firstElements<>+0(SB), SI
+	VMOVUPS      64(SI)(BX*4), Y2
+	VMOVUPS      96(SI)(BX*4), Y3
+	XORQ         BX, BX
+	MOVQ         CX, SI
+	ANDQ         $-16, SI
+
+step247:
+	CMPQ        BX, SI
+	JGE         tail248
+	VMOVUPS     (DX)(BX*4), Y4
+	VFMADD213PS Y1, Y0, Y4
+	VMOVUPS     Y4, (AX)(BX*4)
+	VMOVUPS     32(DX)(BX*4), Y4
+	VFMADD213PS Y1, Y0, Y4
+	VMOVUPS     Y4, 32(AX)(BX*4)
+	ADDQ        $0x10, BX
+	JMP         step247
+
+tail248:
+	CMPQ        BX, CX
+	JGE         end249
+	VMASKMOVPS  (DX)(BX*4), Y2, Y4
+	VFMADD213PS Y1, Y0, Y4
+	VMASKMOVPS  Y4, Y2, (AX)(BX*4)
+	VMASKMOVPS  32(DX)(BX*4), Y3, Y2
+	VFMADD213PS Y1, Y0, Y2
+	VMASKMOVPS  Y2, Y3, 32(AX)(BX*4)
+
+end249:
+	VZEROUPPER
+	RET
+
+// func allFiniteAVX2(x []float32) bool
+// Requires: AVX, FMA3
+TEXT ·allFiniteAVX2(SB), NOSPLIT, $0-25
+	MOVQ    x_base+0(FP), AX
+	MOVQ    x_len+8(FP), CX
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	MOVQ    CX, DX
+	ANDQ    $0x0f, DX
+	NEGQ    DX
+	LEAQ    firstElements<>+0(SB), BX
+	VMOVUPS 64(BX)(DX*4), Y2
+	VMOVUPS 96(BX)(DX*4), Y3
+	XORQ    DX, DX
+	MOVQ    CX, BX
+	ANDQ    $-16, BX
+
+step250:
+	CMPQ        DX, BX
+	JGE         tail251
+	VMOVUPS     (AX)(DX*4), Y4
+	VFMADD231PS Y4, Y1, Y0
+	VMOVUPS     32(AX)(DX*4), Y4
+	VFMADD231PS Y4, Y1, Y0
+	ADDQ        $0x10, DX
+	JMP         step250
+
+tail251:
+	CMPQ        DX, CX
+	JGE         end252
+	VMASKMOVPS  (AX)(DX*4), Y2, Y2
+	VFMADD231PS Y2, Y1, Y0
+	VMASKMOVPS  32(AX)(DX*4), Y3, Y2
+	VFMADD231PS Y2, Y1, Y0
+
+end252:
+	VCMPPS    $0x03, Y0, Y0, Y0
+	VMOVMSKPS Y0, AX
+	TESTL     AX, AX
+	SETEQ     AL
+	MOVB      AL, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func extremesAVX2(x []float32, low *[16]float32, high *[16]float32)
+// Requires: AVX
+TEXT ·extremesAVX2(SB), NOSPLIT, $0-40
+	MOVQ    x_base+0(FP), AX
+	MOVQ    x_len+8(FP), CX
+	MOVQ    low+24(FP), DX
+	MOVQ    high+32(FP), BX
+	XORQ    DI, DI
+	VMOVUPS (DX)(DI*4), Y0
+	VMOVUPS (BX)(DI*4), Y1
+	VMOVUPS 32(DX)(DI*4), Y2
+	VMOVUPS 32(BX)(DI*4), Y3
+	XORQ    SI, SI
+
+loop:
+	ADDQ    $0x10, SI
+	CMPQ    SI, CX
+	JG      end
+	VMOVUPS -64(AX)(SI*4), Y4
+	VMINPS  Y0, Y4, Y0
+	VMAXPS  Y1, Y4, Y1
+	VMOVUPS -32(AX)(SI*4), Y4
+	VMINPS  Y2, Y4, Y2
+	VMAXPS  Y3, Y4, Y3
+	JMP     loop
+
+end:
+	VMOVUPS Y0, (DX)(DI*4)
+	VMOVUPS Y1, (BX)(DI*4)
+	VMOVUPS Y2, 32(DX)(DI*4)
+	VMOVUPS Y3, 32(BX)(DI*4)
+	VZEROUPPER
+	RET

@@ -48,8 +48,17 @@ func OutputDelta(g Activation, l Loss, u, bias, x []float32) float64 {
 	}
 	j := newJob()
 	j.elem = elemArgs{kernel: active, f: g, loss: l, x: u, y: x, n: len(bias), bias: bias}
-	return j.sumRows(rows, func(j *job, item int) {
+	sum := j.sumRows(rows, func(j *job, item int) {
 		e := &j.elem
-		e.sums[item] = e.kernel.outputDelta(e.f, e.loss, e.part(e.x, item), e.bias, e.part(e.y, item))
+		u, x := e.part(e.x, item), e.part(e.y, item)
+		if e.loss == CrossEntropy {
+			e.kernel.crossEntropy(u, e.bias, x, &e.sums[item])
+		} else {
+			e.kernel.squared(e.f, u, e.bias, x, &e.sums[item])
+		}
 	})
+	if l == Squared {
+		sum /= 2
+	}
+	return sum
 }

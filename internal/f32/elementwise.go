@@ -1,5 +1,7 @@
 package f32
 
+import "sync"
+
 const lengths = "f32: lengths do not fit"
 
 // chunk is the number of elements that one item of an elementwise job works
@@ -24,7 +26,7 @@ type elemArgs struct {
 	step       adamStep
 	columns    []float64
 	squares    bool
-	sums       []float64 // one for each item
+	sums       []lanes // one for each item
 }
 
 // rowsOf returns the number of rows of n elements in x.
@@ -50,15 +52,31 @@ func (j *job) sumRows(rows int, item func(*job, int)) float64 {
 	e := &j.elem
 	e.rows = max(1, chunk/e.n)
 	items := (rows + e.rows - 1) / e.rows
-	buffer := getSums(items)
-	e.sums = buffer.x
+	scratch := getSums(items)
+	e.sums = scratch.x
 	j.do(items, item)
 	var total float64
-	for _, s := range buffer.x[:items] {
-		total += s
+	for i := range items {
+		total += scratch.x[i].total()
 	}
-	sumBuffers.Put(buffer)
+	sums.Put(scratch)
 	return total
+}
+
+// A sumBuffer is scratch memory from a pool.
+type sumBuffer struct{ x []lanes }
+
+var sums = sync.Pool{New: func() any { return new(sumBuffer) }}
+
+// getSums returns n zeroed sums.
+func getSums(n int) *sumBuffer {
+	b := sums.Get().(*sumBuffer)
+	if cap(b.x) < n {
+		b.x = make([]lanes, n)
+	}
+	b.x = b.x[:n]
+	clear(b.x)
+	return b
 }
 
 // part returns the rows of x that belong to an item. A nil x has no parts.

@@ -32,20 +32,31 @@ func Gemm(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int,
 		}
 		return
 	}
-	group := max(bMax/k/sliver*sliver, sliver)
-	for j := 0; j < n; j += group {
-		g := gemmArgs{
-			kernel: active,
-			transA: transA, transB: transB,
-			m: m, n: min(group, n-j), k: k,
-			alpha: alpha, beta: beta,
-			a: a, lda: lda, b: b[j:], ldb: ldb, c: c[j:], ldc: ldc,
-		}
-		if transB {
-			g.b = b[j*ldb:]
-		}
-		g.run()
+	all := gemmArgs{
+		kernel: active,
+		transA: transA, transB: transB,
+		m: m, n: n, k: k,
+		alpha: alpha, beta: beta,
+		a: a, lda: lda, b: b, ldb: ldb, c: c, ldc: ldc,
 	}
+	all.runGroups(max(bMax/k/sliver*sliver, sliver))
+}
+
+// runGroups computes that many columns of C at a time, a multiple of sliver.
+func (g gemmArgs) runGroups(columns int) {
+	for g.n > columns {
+		group := g
+		group.n = columns
+		group.run()
+		g.n -= columns
+		g.c = g.c[columns:]
+		if g.transB {
+			g.b = g.b[columns*g.ldb:]
+		} else {
+			g.b = g.b[columns:]
+		}
+	}
+	g.run()
 }
 
 // checkMatrix panics unless x holds a (rows,cols) matrix, stored transposed or not.

@@ -87,7 +87,7 @@ func integers(r *rand.Rand) func(i, j int) float32 {
 	return func(int, int) float32 { return float32(r.IntN(17) - 8) }
 }
 
-func checkGemm(t *testing.T, r *rand.Rand, m, n, k int, transA, transB bool, alpha, beta float32) {
+func checkGemm(t *testing.T, r *rand.Rand, m, n, k int, transA, transB bool, alpha, beta float32, run func(func())) {
 	t.Helper()
 	a := newMatrix(m, k, transA, r.IntN(4), integers(r))
 	b := newMatrix(k, n, transB, r.IntN(4), integers(r))
@@ -112,13 +112,27 @@ func checkGemm(t *testing.T, r *rand.Rand, m, n, k int, transA, transB bool, alp
 			want[i*ldc+j] = s
 		}
 	}
-	Gemm(transA, transB, m, n, k, alpha, a.x, a.ld, b.x, b.ld, beta, c, ldc)
-	check()
-	for i, v := range c {
-		if v != want[i] {
-			t.Fatalf("(%d,%d,%d) trans %v %v alpha %v beta %v: element (%d,%d) is %v, want %v",
-				m, n, k, transA, transB, alpha, beta, i/ldc, i%ldc, v, want[i])
+	before := slices.Clone(c)
+	run(func() {
+		copy(c, before)
+		Gemm(transA, transB, m, n, k, alpha, a.x, a.ld, b.x, b.ld, beta, c, ldc)
+		check()
+		for i, v := range c {
+			if v != want[i] {
+				t.Fatalf("(%d,%d,%d) trans %v %v alpha %v beta %v: element (%d,%d) is %v, want %v",
+					m, n, k, transA, transB, alpha, beta, i/ldc, i%ldc, v, want[i])
+			}
 		}
+	})
+}
+
+func once(f func()) { f() }
+
+// everyClass runs f with every class and several numbers of goroutines.
+func everyClass(f func()) {
+	defer func(k *kernels) { active = k }(active)
+	for _, active = range classes() {
+		forWorkers(f)
 	}
 }
 
@@ -137,7 +151,7 @@ func TestGemmSmallSizes(t *testing.T) {
 					case 2:
 						alpha, beta = -2, 3
 					}
-					checkGemm(t, r, m, n, k, trans&1 != 0, trans&2 != 0, alpha, beta)
+					checkGemm(t, r, m, n, k, trans&1 != 0, trans&2 != 0, alpha, beta, once)
 				}
 			}
 		}
@@ -145,24 +159,30 @@ func TestGemmSmallSizes(t *testing.T) {
 }
 
 func TestGemmBlocks(t *testing.T) {
-	forClasses(t, func(t *testing.T) {
-		r := rand.New(rand.NewPCG(3, 4))
-		forWorkers(func() {
-			for _, s := range [][3]int{{37, 70, 1030}, {130, 41, 513}, {1, 300, 600}, {300, 1, 512}, {65, 333, 64}, {50, 25, 1537}} {
-				for trans := range 4 {
-					checkGemm(t, r, s[0], s[1], s[2], trans&1 != 0, trans&2 != 0, 1, float32(trans&1))
-				}
-			}
-		})
-	})
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, s := range [][3]int{{37, 70, 1030}, {130, 41, 513}, {1, 300, 600}, {300, 1, 512}, {65, 333, 64}, {50, 25, 1537}} {
+		for trans := range 4 {
+			checkGemm(t, r, s[0], s[1], s[2], trans&1 != 0, trans&2 != 0, 1, float32(trans&1), everyClass)
+		}
+	}
 }
 
-// TestGemmGroups makes B larger than what is packed at a time.
+// TestGemmGroups packs fewer columns of B at a time than there are.
 func TestGemmGroups(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
-	k := bMax/48 + 5
-	checkGemm(t, r, 2, 100, k, false, false, 1, 0)
-	checkGemm(t, r, 2, 100, k, false, true, 1, 1)
+	const m, n, k = 20, 150, 40
+	for _, transB := range []bool{false, true} {
+		a, b := newMatrix(m, k, false, 0, integers(r)), newMatrix(k, n, transB, 3, integers(r))
+		got, want := make([]float32, m*n), make([]float32, m*n)
+		Gemm(false, transB, m, n, k, 1, a.x, a.ld, b.x, b.ld, 0, want, n)
+		gemmArgs{
+			kernel: active, transB: transB, m: m, n: n, k: k, alpha: 1,
+			a: a.x, lda: a.ld, b: b.x, ldb: b.ld, c: got, ldc: n,
+		}.runGroups(2 * sliver)
+		if !slices.Equal(got, want) {
+			t.Errorf("transB %v: groups change the product", transB)
+		}
+	}
 }
 
 func TestGemmEmpty(t *testing.T) {

@@ -11,17 +11,18 @@ type kernels struct {
 	packT func(dst []float32, stride int, src []float32, ld, cols, k int)
 	tile  func(rows, cols, k int, a []float32, rowStride, kStride int, b []float32, alpha, beta float32, c []float32, ldc int)
 
-	activate    func(f Activation, z, bias []float32)
-	slope       func(f Activation, dst, a []float32)
-	hiddenDelta func(f Activation, d, a, c, k []float32, h int)
-	outputDelta func(g Activation, l Loss, u, bias, x []float32) float64
+	activate     func(f Activation, z, bias []float32)
+	slope        func(f Activation, dst, a []float32)
+	hiddenDelta  func(f Activation, d, a, c, k []float32, h int)
+	squared      func(g Activation, u, bias, x []float32, sum *lanes)
+	crossEntropy func(u, bias, x []float32, sum *lanes)
 
-	columnSums, columnSumSquares func(dst []float64, x []float32, stride, rows int)
-	sumSquares                   func(x []float32) float64
+	columnSums, columnSumSquares func(sum *lanes, x []float32, cols, stride, rows int)
+	sumSquares                   func(x []float32, sum *lanes)
 
 	axpy     func(alpha float32, x, y []float32)
 	scale    func(alpha float32, x []float32)
-	adam     func(p, g, m, v []float32, s *adamStep)
+	adam     func(p, g, m, v []float32, s adamStep)
 	momentum func(p, g, v []float32, rate, momentum float32)
 
 	fromUint8               func(dst []float32, src []uint8, scale, offset float32)

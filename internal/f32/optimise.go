@@ -33,7 +33,7 @@ func Adam(p, g, m, v []float32, c AdamConfig) {
 	}}
 	j.doRows(len(p), func(j *job, item int) {
 		e := &j.elem
-		e.kernel.adam(e.part(e.x, item), e.part(e.y, item), e.part(e.z, item), e.part(e.w, item), &e.step)
+		e.kernel.adam(e.part(e.x, item), e.part(e.y, item), e.part(e.z, item), e.part(e.w, item), e.step)
 	})
 }
 

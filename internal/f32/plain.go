@@ -12,7 +12,7 @@ var plain = kernels{
 	cols:  sliver,
 	packN: packNPlain, packT: packTPlain, tile: tilePlain,
 	activate: activatePlain, slope: slopePlain,
-	hiddenDelta: hiddenDeltaPlain, outputDelta: outputDeltaPlain,
+	hiddenDelta: hiddenDeltaPlain, squared: squaredPlain, crossEntropy: crossEntropyPlain,
 	columnSums: columnSumsPlain, columnSumSquares: columnSumSquaresPlain, sumSquares: sumSquaresPlain,
 	axpy: axpyPlain, scale: scalePlain, adam: adamPlain, momentum: momentumPlain,
 	fromUint8: fromUint8Plain, fromUint16: fromUint16Plain, fromFloat16: fromFloat16Plain, fromFloat32: fromFloat32Plain,
@@ -143,11 +143,11 @@ func hiddenDeltaPlain(f Activation, d, a, c, k []float32, h int) {
 	}
 }
 
-// Sums over elements of a row are kept as 16 float64 sums, element j in sum
-// j mod 16, and added pairwise at the end: the same order in every class.
+// Sums over rows are kept as 16 float64 sums, element j of a row in sum j mod
+// 16, and added pairwise at the end: the same order in every class.
 type lanes [16]float64
 
-func (s *lanes) total() float64 {
+func (s lanes) total() float64 {
 	for n := len(s) / 2; n > 0; n /= 2 {
 		for i := range n {
 			s[i] += s[i+n]
@@ -156,27 +156,28 @@ func (s *lanes) total() float64 {
 	return s[0]
 }
 
-func outputDeltaPlain(g Activation, l Loss, u, bias, x []float32) float64 {
-	var sum lanes
+// squaredPlain adds |y-x|^2 to sum.
+func squaredPlain(g Activation, u, bias, x []float32, sum *lanes) {
+	for n := len(bias); len(u) > 0; u, x = u[n:], x[n:] {
+		for j, b := range bias {
+			y := apply(g, u[j]+b)
+			e := y - x[j]
+			sum[j%16] += float64(e) * float64(e)
+			first, _ := slope(g, y)
+			u[j] = e * first
+		}
+	}
+}
+
+// crossEntropyPlain adds L to sum.
+func crossEntropyPlain(u, bias, x []float32, sum *lanes) {
 	for n := len(bias); len(u) > 0; u, x = u[n:], x[n:] {
 		for j, b := range bias {
 			v := u[j] + b
-			y := apply(g, v)
-			e := y - x[j]
-			if l == CrossEntropy {
-				sum[j%16] += float64(crossEntropy(v, x[j]))
-			} else {
-				sum[j%16] += float64(e) * float64(e)
-				first, _ := slope(g, y)
-				e *= first
-			}
-			u[j] = e
+			sum[j%16] += float64(crossEntropy(v, x[j]))
+			u[j] = sigmoid(v) - x[j]
 		}
 	}
-	if l == CrossEntropy {
-		return sum.total()
-	}
-	return sum.total() / 2
 }
 
 // crossEntropy returns softplus(u) - x u, without the cancellation: for x in
@@ -189,29 +190,27 @@ func crossEntropy(u, x float32) float32 {
 	return float32(u*(s-x)) + float32(math.Log1p(math.Exp(-float64(abs(u)))))
 }
 
-// columnSumsPlain adds the columns of x, whose rows are stride apart, to dst.
-func columnSumsPlain(dst []float64, x []float32, stride, rows int) {
+// columnSumsPlain adds up to 16 columns of x, whose rows are stride apart, to sum.
+func columnSumsPlain(sum *lanes, x []float32, cols, stride, rows int) {
 	for i := range rows {
-		for j, v := range x[i*stride : i*stride+len(dst)] {
-			dst[j] += float64(v)
+		for j, v := range x[i*stride : i*stride+cols] {
+			sum[j] += float64(v)
 		}
 	}
 }
 
-func columnSumSquaresPlain(dst []float64, x []float32, stride, rows int) {
+func columnSumSquaresPlain(sum *lanes, x []float32, cols, stride, rows int) {
 	for i := range rows {
-		for j, v := range x[i*stride : i*stride+len(dst)] {
-			dst[j] += float64(v) * float64(v)
+		for j, v := range x[i*stride : i*stride+cols] {
+			sum[j] += float64(v) * float64(v)
 		}
 	}
 }
 
-func sumSquaresPlain(x []float32) float64 {
-	var sum lanes
+func sumSquaresPlain(x []float32, sum *lanes) {
 	for i, v := range x {
 		sum[i%16] += float64(v) * float64(v)
 	}
-	return sum.total()
 }
 
 func axpyPlain(alpha float32, x, y []float32) {
@@ -235,7 +234,7 @@ type adamStep struct {
 	epsilon      float32
 }
 
-func adamPlain(p, g, m, v []float32, s *adamStep) {
+func adamPlain(p, g, m, v []float32, s adamStep) {
 	for i, d := range g {
 		m[i] = flush(float32(s.beta1*m[i]) + float32(s.rest1*d))
 		v[i] = flush(float32(s.beta2*v[i]) + float32(s.rest2*float32(d*d)))
@@ -304,6 +303,7 @@ func allFinitePlain(x []float32) bool {
 	return true
 }
 
+// extremesPlain passes over NaN.
 func extremesPlain(x []float32) (low, high float32) {
 	low, high = float32(math.Inf(1)), float32(math.Inf(-1))
 	for _, v := range x {

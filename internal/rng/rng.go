@@ -81,17 +81,13 @@ func (s *Stream) Uint64() uint64 {
 // current block is skipped.
 func (s *Stream) Fill(dst []uint64) {
 	s.used = len(s.block)
-	c, key := s.counter, s.key
-	for len(dst) >= 2 {
-		w0, w1, w2, w3 := philox(c, key)
-		dst[0] = uint64(w0) | uint64(w1)<<32
-		dst[1] = uint64(w2) | uint64(w3)<<32
-		c[0]++
-		dst = dst[2:]
+	for len(dst) >= 4 {
+		dst[0], dst[1], dst[2], dst[3] = philox2(s.counter, s.key)
+		s.counter[0] += 2
+		dst = dst[4:]
 	}
-	s.counter = c
-	if len(dst) == 1 {
-		dst[0] = s.Uint64()
+	for i := range dst {
+		dst[i] = s.Uint64()
 	}
 }
 

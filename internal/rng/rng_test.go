@@ -48,7 +48,7 @@ func TestStreamLayout(t *testing.T) {
 }
 
 func TestFill(t *testing.T) {
-	for n := range 8 {
+	for n := range 20 {
 		u, v := New(9, Bucket, 0, 0), New(9, Bucket, 0, 0)
 		u.Uint32()
 		for range 4 { // to the second block

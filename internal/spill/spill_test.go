@@ -343,6 +343,23 @@ func TestBudgetBelowTheMinimum(t *testing.T) {
 	}
 }
 
+// What the system cannot reserve is tried again with less.
+func TestBudgetBeyondTheMachine(t *testing.T) {
+	if runtime.GOOS != "linux" && runtime.GOOS != "darwin" {
+		t.Skip("memory is not mapped here")
+	}
+	plenty, beyond := open(t, 1<<20, small), open(t, 1<<62, small)
+	for _, s := range []*Store{plenty, beyond} {
+		fill(t, s, 0, 3000, 100)
+		if err := s.Seal(context.Background(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(sequence(t, plenty, 2), sequence(t, beyond, 2)) {
+		t.Error("another sequence")
+	}
+}
+
 func TestCancel(t *testing.T) {
 	s := open(t, small.minimum(width), small)
 	fill(t, s, 0, 5000, 500)
@@ -435,5 +452,34 @@ func TestOrderIsFrozen(t *testing.T) {
 	want := []int64{633, 277, 429, 704, 216, 281, 807, 809, 551, 512, 837, 647}
 	if got := sequence(t, s, 2)[:12]; !slices.Equal(got, want) {
 		t.Errorf("epoch 2 begins with %d, want %d", got, want)
+	}
+}
+
+func BenchmarkEpochFromFile(b *testing.B) {
+	const m = 200_000 // of 784 bytes: 150 MiB
+	s, err := New(Config{Width: 784, Memory: 32 << 20, Dir: b.TempDir()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	rows, number := make([]byte, 1000*784), make([]int64, 1000)
+	for n := 0; n < m; n += len(number) {
+		for i := range number {
+			number[i] = int64(n + i)
+		}
+		if err := s.Append(rows, number); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := s.Seal(context.Background(), nil); err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(m * 784)
+	for b.Loop() {
+		for _, err := range s.Epoch(context.Background(), 2) {
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
 	}
 }

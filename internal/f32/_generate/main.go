@@ -14,5 +14,28 @@ func main() {
 	packN256()
 	packT512()
 	packT256()
+	for _, c := range classes {
+		for _, f := range activations {
+			c.activate(f)
+			if f.slope != nil {
+				c.slope(f)
+			}
+			c.hiddenDelta(f)
+			c.squared(f)
+		}
+		c.crossEntropy()
+		c.columns("columnSums", false)
+		c.columns("columnSumSquares", true)
+		c.sumSquares()
+		c.axpy()
+		c.scale()
+		c.adam()
+		c.momentum()
+		for _, v := range conversions {
+			c.from(v)
+		}
+		c.allFinite()
+		c.extremes()
+	}
 	Generate()
 }

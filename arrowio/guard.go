@@ -1,0 +1,86 @@
+package arrowio
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"sync/atomic"
+
+	"github.com/apache/arrow-go/v18/arrow/memory"
+)
+
+// guard calls f, which calls the library, and turns a panic into an error. What f reads has been checked, so none is expected.
+func guard(f func() error) (err error) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case *memoryError:
+			err = p
+		case runtime.Error:
+			err = fmt.Errorf("cannot be decoded: %w", p)
+		case error:
+			err = fmt.Errorf("cannot be decoded: %w", p)
+		default:
+			err = fmt.Errorf("cannot be decoded: %v", p)
+		}
+	}()
+	return f()
+}
+
+type memoryError struct{ want int64 }
+
+func (e *memoryError) Error() string {
+	return fmt.Sprintf("a batch takes more than %d MiB of memory", e.want>>20)
+}
+
+// A budget bounds what the library allocates in one call. It is the last line: sizes are checked before the library sees them.
+type budget struct {
+	memory.Allocator
+	left  atomic.Int64
+	total atomic.Int64
+}
+
+func newBudget(mem memory.Allocator) *budget {
+	b := &budget{Allocator: mem}
+	b.grant(math.MaxInt64)
+	return b
+}
+
+// grant sets what may be allocated from now on.
+func (b *budget) grant(n int64) {
+	b.left.Store(n)
+	b.total.Store(n)
+}
+
+func (b *budget) spend(n int) {
+	if b.left.Add(-int64(n)) < 0 {
+		panic(&memoryError{b.total.Load()})
+	}
+}
+
+func (b *budget) Allocate(n int) []byte {
+	b.spend(n)
+	return b.Allocator.Allocate(n)
+}
+
+func (b *budget) Reallocate(n int, old []byte) []byte {
+	if n > len(old) {
+		b.spend(n - len(old))
+	}
+	return b.Allocator.Reallocate(n, old)
+}
+
+// hint says what to do about an error of a file.
+func hint(err error) string {
+	var mem *memoryError
+	switch {
+	case errors.As(err, &mem):
+		return "write the file with smaller rows or shorter lists"
+	case errors.Is(err, errEncrypted):
+		return "decrypt it first"
+	case errors.Is(err, errNoEnd):
+		return "the program that wrote it stopped early; if the stream is known to be whole, allow a missing end marker"
+	}
+	return ""
+}

@@ -1,0 +1,63 @@
+package arrowio
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// A SpoolError says that the temporary copy of a pipe cannot be written.
+type SpoolError struct {
+	Dir string
+	Err error
+}
+
+func (e *SpoolError) Error() string {
+	return fmt.Sprintf("keep a copy of the input in %s: %v", e.Dir, e.Err)
+}
+func (e *SpoolError) Unwrap() error { return e.Err }
+
+// spool copies r into a temporary file without a name, which nothing leaves behind. remove deletes it where the system cannot do without a name.
+func spool(r io.Reader, dir string) (f *os.File, remove func(), err error) {
+	if dir == "" {
+		dir = os.TempDir()
+	}
+	remove = func() {}
+	if f, err = openUnnamed(dir, dir); err != nil {
+		if f, err = os.CreateTemp(dir, "aefeat-*.spool"); err != nil {
+			return nil, nil, &SpoolError{dir, err}
+		}
+		if name := f.Name(); os.Remove(name) != nil { // Windows keeps open files
+			remove = func() { os.Remove(name) }
+		}
+	}
+	in := &readError{r: r}
+	if _, err = io.Copy(f, in); err != nil {
+		f.Close()
+		remove()
+		if in.err != nil {
+			return nil, nil, in.err
+		}
+		var at *os.PathError
+		if errors.As(err, &at) {
+			err = at.Err
+		}
+		return nil, nil, &SpoolError{dir, err}
+	}
+	return f, remove, nil
+}
+
+// A readError keeps the error of a reader, to tell it from that of a writer.
+type readError struct {
+	r   io.Reader
+	err error
+}
+
+func (r *readError) Read(b []byte) (int, error) {
+	n, err := r.r.Read(b)
+	if err != nil && err != io.EOF {
+		r.err = err
+	}
+	return n, err
+}

@@ -1,0 +1,233 @@
+"""Measure aefeat beside its peers in one run and write RESULTS.md's speed tables.
+
+    python3 compare.py IDX_FOLDER [--runs 5] [--only gemm,train,sklearn,transform,fit,inspect] [--out speed.md]
+
+Builds the command and the OpenBLAS program, then times ours and the peer in
+turn (A B A B ...), each as a whole process or, for training, by the epochs
+after the first. Medians and their ratio are printed; OPENBLAS_CORETYPE and
+OPENBLAS_L2_SIZE are unset for the peers. Needs Go, a C compiler with
+libopenblas, GNU time, and numpy, pyarrow, torch, scikit-learn and safetensors.
+"""
+import argparse
+import json
+import os
+import pathlib
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ENV = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
+SHAPES = [(256, 196, 784), (256, 784, 196), (1024, 500, 784), (784, 500, 1024), (4096, 1600, 108), (4096, 25, 64)]
+median = statistics.median
+lines = []
+
+
+def say(line=""):
+    print(line, flush=True)
+    lines.append(line)
+
+
+def output(*command, **more):
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, env=more.pop("env", ENV), **more)
+    if done.returncode:
+        sys.exit(f"{command}: {done.stderr}")
+    return done.stdout + done.stderr
+
+
+def timed(*command):
+    """Wall seconds, CPU seconds and peak MiB of a whole process."""
+    with tempfile.NamedTemporaryFile("r") as report:
+        output("/usr/bin/time", "-f", "%e %U %S %M", "-o", report.name, *command)
+        wall, user, system, kib = map(float, report.read().split())
+    return wall, user + system, kib / 1024
+
+
+def alternate(runs, ours, peer):
+    a, b = [], []
+    for _ in range(runs):
+        a.append(ours())
+        b.append(peer())
+    return a, b
+
+
+def by_column(samples):
+    return [median(s) for s in zip(*samples)]
+
+
+def gemm(a):
+    say("### Matrix product, GFLOP/s (best call of each run, median of the runs)\n")
+    say("| threads | (m,n,k) | transposes | aefeat | OpenBLAS | ratio |\n|---|---|---|---|---|---|")
+    program, test = a.work / "gemm", a.work / "f32.test"
+    output("cc", "-O2", "-o", program, HERE / "openblas/gemm.c", "-lopenblas")
+    output("go", "test", "-c", "-o", test, "./internal/f32", cwd=HERE.parent)
+
+    def peer():
+        got = {}
+        for row in output(program, 1, 2).splitlines():
+            f = row.split()
+            if len(f) == 7 and f[0].isdigit():
+                got[f[0], f"({f[1]},{f[2]},{f[3]})", f[4]] = float(f[5])
+        return got
+
+    def ours():
+        text = output(test, "-test.run", "^$", "-test.bench", "BenchmarkGemm", "-test.benchtime", "200ms", "-test.cpu", "1,2")
+        got = {}
+        for row in text.splitlines():
+            hit = re.match(r"BenchmarkGemm/(\d+)x(\d+)x(\d+)/(\w\w)(-\d)?\s.*?([\d.]+) best-GFLOP/s", row)
+            if hit:
+                m, n, k, transposes, cpus, rate = hit.groups()
+                got[(cpus or "-1")[1:], f"({m},{n},{k})", transposes] = float(rate)
+        return got
+
+    us, them = alternate(a.runs, ours, peer)
+    for key in them[0]:
+        if key not in us[0]:
+            continue
+        x, y = median(s[key] for s in us), median(s[key] for s in them)
+        ratio = median(p[key] / q[key] for p, q in zip(us, them))
+        say(f"| {' | '.join(key)} | {x:.0f} | {y:.0f} | {ratio:.2f} |")
+    say()
+
+
+def epochs(text):
+    return [json.loads(row) for row in text.splitlines() if row.startswith("{")]
+
+
+def train(a):
+    say("### Training, seconds an epoch (rows in memory, epochs after the first; GFLOP/s = 10 m n h over the time)\n")
+    say("| data | objective | aefeat | GFLOP/s | PyTorch eager | PyTorch compiled | times faster than the better |\n|---|---|---|---|---|---|---|")
+    small, colour = a.work / "small.parquet", a.work / "colour.parquet"
+    random_patches(small, 200_000, 64)
+    random_patches(colour, 100_000, 108)
+    jobs = [(a.digits, 60_000, 784, h, d) for d in (0, 0.25) for h in (196, 500, 1000)]
+    jobs += [(small, 200_000, 64, 25, 0), (colour, 100_000, 108, 1600, 0)]
+    for data, m, n, h, denoise in jobs:
+        objective = ["--objective", "denoising", "--corruption", denoise] if denoise else ["--objective", "sparse"]
+
+        def ours():
+            text = output(a.aefeat, "fit", "--hidden", h, "--epochs", 4, *objective, "--memory", "4GiB", "--progress", "json",
+                          "-o", a.work / "m.safetensors", data)
+            rates = [e["rows_per_second"] for e in epochs(text) if e["event"] == "epoch"]
+            return median(m / r for r in rates[1:])
+
+        def peer(*flags):
+            text = output(sys.executable, HERE / "torch_fit.py", data, "--hidden", h, "--epochs", 3, "--denoise", denoise, *flags)
+            return median(float(row.split()[2]) for row in text.splitlines() if row.startswith("epoch"))
+
+        us, eager, compiled = [], [], []
+        for _ in range(a.runs):
+            us.append(ours())
+            eager.append(peer())
+            if not a.no_compile:
+                compiled.append(peer("--compile"))
+        x, y = median(us), median(eager)
+        z = median(compiled) if compiled else float("nan")
+        best = min(y, z) if compiled else y
+        say(f"| {m:,} x {n} to {h} | {'denoising 25%' if denoise else 'sparse'} | {x:.3f} | {10 * m * n * h / x / 1e9:.0f} | {y:.3f} | {z:.3f} | {best / x:.1f} |")
+    say()
+
+
+def random_patches(path, rows, n):
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    rng = np.random.default_rng(3)
+    # Smooth patches: sums of a few random waves, so that there is something to learn.
+    t = np.arange(n) / n
+    x = sum(rng.uniform(0, .25, (rows, 1)) * (1 + np.cos(2 * np.pi * (f * t + rng.uniform(0, 1, (rows, 1))))) for f in (1, 2))
+    values = pa.array(np.clip(x, 0, 1).astype(np.float32).ravel())
+    pq.write_table(pa.table({"image": pa.FixedSizeListArray.from_arrays(values, n)}), path, use_dictionary=False)
+
+
+def sklearn(a):
+    say("### scikit-learn's MLPRegressor (the same sizes; it has no sparsity term), seconds an epoch\n")
+    say("| data | aefeat plain | MLPRegressor | times faster |\n|---|---|---|---|")
+    program = ("import sys,time,warnings,numpy as np;warnings.simplefilter('ignore');sys.path.insert(0,sys.argv[1]);import torch_fit;"
+               "from sklearn.neural_network import MLPRegressor;x=torch_fit.rows(sys.argv[2]);"
+               "r=MLPRegressor((196,),activation='logistic',batch_size=256,learning_rate_init=2e-3,alpha=3e-3,max_iter=1,warm_start=True);"
+               "r.fit(x,x);t=time.perf_counter();r.fit(x,x);print(time.perf_counter()-t)")
+
+    def ours():
+        text = output(a.aefeat, "fit", "--objective", "plain", "--epochs", 4, "--progress", "json", "--memory", "4GiB", "-o", a.work / "m.safetensors", a.digits)
+        return median(60_000 / e["rows_per_second"] for e in epochs(text)[:] if e["event"] == "epoch" and e["epoch"] > 1)
+
+    us, them = alternate(a.runs, ours, lambda: float(output(sys.executable, "-c", program, HERE, a.digits).split()[-1]))
+    say(f"| 60,000 x 784 to 196 | {median(us):.3f} | {median(them):.3f} | {median(them) / median(us):.1f} |\n")
+
+
+def row(name, us, them):
+    u, t = by_column(us), by_column(them)
+    say(f"| {name} | {u[0]:.2f} | {u[1]:.2f} | {u[2]:.0f} | {t[0]:.2f} | {t[1]:.2f} | {t[2]:.0f} | {t[0] / u[0]:.2f} |")
+
+
+HEAD = "| work | wall s | CPU s | peak MiB | peer wall s | peer CPU s | peer peak MiB | times faster |\n|---|---|---|---|---|---|---|---|"
+
+
+def transform(a):
+    say("### Transform, 1 million rows, Parquet to Parquet, every input column kept\n")
+    say(HEAD)
+    data, model = a.work / "million.parquet", a.work / "t.safetensors"
+    output(sys.executable, HERE / "digits.py", a.idx, "train", data, "--rows", 1_000_000)
+    output(a.aefeat, "fit", "--epochs", 1, "--progress", "none", "-o", model, a.digits)
+    ours = lambda: timed(a.aefeat, "transform", "-m", model, "-o", a.work / "ours.parquet", "--progress", "none", data)
+    peer = lambda: timed(sys.executable, HERE / "torch_transform.py", model, data, a.work / "peer.parquet")
+    row("pyarrow + PyTorch", *alternate(a.runs, ours, peer))
+    copy = a.work / "copy"
+    output("go", "build", "-o", copy, "./bench/copycodes", cwd=HERE.parent)
+    output(a.aefeat, "transform", "-m", model, "-o", a.work / "codes.parquet", "--keep", "none", "--progress", "none", data)
+    row("the same program without the model, codes computed before", *alternate(a.runs, ours, lambda: timed(copy, data, a.work / "copy.parquet")))
+    say()
+
+
+def fit(a):
+    say("### Fit from Parquet, start to finish, one pass over 60,000 digits, 196 hidden units\n")
+    say(HEAD)
+    for name, flags in (("default memory", []), ("--memory 64MiB", ["--memory", "64MiB"])):
+        ours = lambda: timed(a.aefeat, "fit", "--epochs", 1, *flags, "--progress", "none", "-o", a.work / "m.safetensors", a.digits)
+        peer = lambda: timed(sys.executable, HERE / "torch_fit.py", a.digits, "--epochs", 1, "-o", a.work / "p.safetensors")
+        row(f"pyarrow + PyTorch, {name}", *alternate(a.runs, ours, peer))
+    say()
+
+
+def inspect(a):
+    small = HERE.parent / "testdata/digits_test.parquet"
+    samples = []
+    for _ in range(4 * a.runs):
+        start = time.perf_counter()
+        output(a.aefeat, "inspect", small)
+        samples.append(time.perf_counter() - start)
+    say(f"`aefeat inspect` on a small file, start to finish: {1000 * median(samples):.0f} ms\n")
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("idx", type=pathlib.Path)
+    p.add_argument("--runs", type=int, default=5)
+    p.add_argument("--only", default="gemm,train,sklearn,transform,fit,inspect")
+    p.add_argument("--no-compile", action="store_true")
+    p.add_argument("--out", type=pathlib.Path)
+    a = p.parse_args()
+    a.idx = a.idx.resolve()
+    with tempfile.TemporaryDirectory() as work:
+        a.work = pathlib.Path(work)
+        a.aefeat = a.work / "aefeat"
+        output("go", "build", "-o", a.aefeat, "./cmd/aefeat", cwd=HERE.parent)
+        a.digits = a.work / "digits.parquet"
+        output(sys.executable, HERE / "digits.py", a.idx, "train", a.digits)
+        cpu = next((r.split(":")[1].strip() for r in open("/proc/cpuinfo") if r.startswith("model name")), platform.processor())
+        import numpy, pyarrow, sklearn as sk, torch
+        say(f"{os.cpu_count()} cores, {cpu}; {output('go', 'version').strip()}; Python {platform.python_version()}, torch {torch.__version__}, "
+            f"pyarrow {pyarrow.__version__}, numpy {numpy.__version__}, scikit-learn {sk.__version__}; {a.runs} runs each, medians.\n")
+        for name in a.only.split(","):
+            globals()[name](a)
+    if a.out:
+        a.out.write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/aefeat/aefeat/model"
+)
+
+// The flags that scripts of our users rely on. A name may be added here, and
+// never goes.
+var publicFlags = map[string]string{
+	"fit": `--output -o --hidden --objective --sparsity --sparsity-weight --weight-decay --contraction --corruption --noise
+		--activation --output-activation --loss --tied --optimizer --learning-rate --momentum --batch-size --epochs
+		--preprocess --pixel-max --init --seed --memory --spill-dir --column --on-bad-row --allow-missing-eos --emit
+		--format --layout --prefix --keep --progress`,
+	"transform": `--model -m --output -o --format --layout --prefix --keep --column --pixel-max --on-bad-row
+		--allow-missing-eos --spill-dir --progress`,
+	"evaluate": "--model -m --json --column --pixel-max --on-bad-row --allow-missing-eos --spill-dir --progress",
+	"inspect":  "--json",
+	"demo":     "--dir --progress",
+}
+
+func TestPublicFlags(t *testing.T) {
+	app := testApp()
+	var names []string
+	for _, c := range app.Commands {
+		names = append(names, c.Name)
+		public := strings.Fields(publicFlags[c.Name])
+		for _, name := range public {
+			if lookup(c.Flags, name) == nil {
+				t.Errorf("%s has no flag %s", c.Name, name)
+			}
+		}
+		for _, f := range c.Flags {
+			for _, name := range f.Names() {
+				if !slices.Contains(public, spell(name)) {
+					t.Errorf("%s: flag %s is not in the list of public flags", c.Name, spell(name))
+				}
+			}
+		}
+	}
+	if want := []string{"fit", "transform", "evaluate", "inspect", "demo"}; !slices.Equal(names, want) {
+		t.Errorf("commands %q, want %q", names, want)
+	}
+}
+
+// TestEveryFlagIsExercised looks for each flag, in a command line of its
+// command, in the scripts.
+func TestEveryFlagIsExercised(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var scripts strings.Builder
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		scripts.Write(text)
+	}
+	for _, c := range testApp().Commands {
+		for _, f := range c.Flags {
+			// A flag has been exercised under any of its names.
+			used := slices.ContainsFunc(f.Names(), func(name string) bool {
+				line := `(?m)^[^#\n]*\baefeat ` + c.Name + ` ([^|\n]* )?` + spell(name) + `([ =\n'"]|$)`
+				return regexp.MustCompile(line).MatchString(scripts.String())
+			})
+			if !used {
+				t.Errorf("no script runs aefeat %s with %s", c.Name, spell(f.Names()[0]))
+			}
+		}
+	}
+}
+
+// TestHelp checks that help mentions every flag and fits a terminal.
+func TestHelp(t *testing.T) {
+	app := testApp()
+	for _, c := range app.Commands {
+		help := commandHelp(c)
+		for _, f := range c.Flags {
+			if !strings.Contains(help, spell(f.Names()[0])+" ") && !strings.Contains(help, spell(f.Names()[0])+"\n") {
+				t.Errorf("help of %s lacks %s", c.Name, f.Names()[0])
+			}
+			if f.(cli.DocGenerationFlag).GetUsage() == "" {
+				t.Errorf("%s %s has no usage", c.Name, f.Names()[0])
+			}
+		}
+		for line := range strings.Lines(help + appHelp(app)) {
+			if len(line) > helpWidth+1 {
+				t.Errorf("help of %s: a line of %d columns: %s", c.Name, len(line)-1, line)
+			}
+		}
+	}
+}
+
+// TestDefaults holds the defaults that help states against the library's.
+func TestDefaults(t *testing.T) {
+	help := strings.Join(strings.Fields(commandHelp(testApp().Command("fit"))), " ")
+	for name, objective := range map[string]model.Config{"sparse": model.Sparse(1), "denoising": model.Denoising(1), "contractive": model.Contractive(1)} {
+		for flag, value := range map[string]float64{"sparsity": objective.Sparsity, "sparsity-weight": objective.SparsityWeight,
+			"weight-decay": objective.WeightDecay, "contraction": objective.Contraction, "corruption": objective.Corruption} {
+			usage := regexp.MustCompile(`--` + flag + ` NUMBER .*?\(default: (.*?)\)`).FindStringSubmatch(help)
+			stated := usage != nil && strings.Contains(usage[1], fmt.Sprintf("%s: %g", name, value))
+			if stated != (value != 0) {
+				t.Errorf("--%s of %s is %g, and help says %q", flag, name, value, usage)
+			}
+		}
+	}
+}

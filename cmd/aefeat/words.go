@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/aefeat/aefeat/model"
+)
+
+// This file puts into words what several commands tell.
+
+// sum writes a cost and its terms, those that are on.
+func sum(c model.Cost) string {
+	s := fmt.Sprintf("cost %.5g = reconstruction %.5g", c.Total, c.Reconstruction)
+	for _, term := range []struct {
+		name  string
+		value float64
+	}{{"weight decay", c.WeightDecay}, {"sparsity", c.Sparsity}, {"contraction", c.Contraction}} {
+		if term.value != 0 {
+			s += fmt.Sprintf(" + %s %.5g", term.name, term.value)
+		}
+	}
+	return s
+}
+
+// describe writes the sizes of a model and what becomes of its input.
+func describe(m *model.Model) string {
+	tied := ""
+	if m.Tied {
+		tied = ", tied weights"
+	}
+	return fmt.Sprintf("%d inputs, %d hidden units%s; %s", m.Inputs, m.Hidden, tied, rule(m.Preprocess))
+}
+
+// rule writes the preprocessing rule in words.
+func rule(p model.Preprocess) string {
+	source := "values"
+	if p.Source != "" {
+		source = p.Source + " values"
+	}
+	if p.Scale == 0 || p.Scale == 1 {
+		return source + " as they are"
+	}
+	return fmt.Sprintf("%s divided by %g", source, math.Round(1/p.Scale*1e6)/1e6)
+}

@@ -1,0 +1,447 @@
+package f32
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// ulps is the distance of got from the exact value in units in the last place
+// of the float32 nearest to it.
+func ulps(got float32, exact float64) float64 {
+	near := float32(exact)
+	if got == near || got != got && near != near {
+		return 0
+	}
+	up := math.Nextafter32(abs(near), float32(math.Inf(1)))
+	unit := float64(up) - float64(abs(near))
+	if math.IsInf(unit, 0) || unit != unit {
+		return math.Inf(1)
+	}
+	return math.Abs(float64(got)-exact) / unit
+}
+
+func exactSigmoid(z float64) float64 {
+	z = max(-30, min(z, 30))
+	return 1 / (1 + math.Exp(-z))
+}
+
+// TestErrorBounds holds the bounds that the package comment states, at every
+// 1000th float32.
+func TestErrorBounds(t *testing.T) {
+	const bound = 3
+	functions := map[string]struct {
+		call  func(x []float32)
+		exact func(x float64) float64
+		limit float64
+	}{
+		"sigmoid": {func(x []float32) { Activate(Sigmoid, x, make([]float32, len(x))) }, exactSigmoid, math.Inf(1)},
+		"tanh":    {func(x []float32) { Activate(Tanh, x, make([]float32, len(x))) }, math.Tanh, math.Inf(1)},
+	}
+	forClasses(t, func(t *testing.T) {
+		for name, f := range functions {
+			var worst, at float64
+			x, y := make([]float32, 0, 1<<12), make([]float32, 1<<12)
+			flush := func() {
+				n := copy(y, x)
+				f.call(y[:n])
+				for i, v := range x {
+					if e := ulps(y[i], f.exact(float64(v))); !(e <= worst) {
+						worst, at = e, float64(v)
+					}
+				}
+				x = x[:0]
+			}
+			for b := uint64(0); b < 1<<32; b += 9973 {
+				if v := math.Float32frombits(uint32(b)); v == v {
+					if x = append(x, v); len(x) == cap(x) {
+						flush()
+					}
+				}
+			}
+			flush()
+			t.Logf("%s: %.2f ulps at %v", name, worst, at)
+			if !(worst <= bound) {
+				t.Errorf("%s: %v ulps at %v, more than %d", name, worst, at, bound)
+			}
+		}
+		// softplus(u) is the cross-entropy of the target 0.
+		var worst, at float64
+		zero := []float32{0}
+		for u := -100.0; u <= 100; u += 0.0117 {
+			z := []float32{float32(u)}
+			u := float64(z[0])
+			got := OutputDelta(Sigmoid, CrossEntropy, z, zero, zero)
+			exact := max(u, 0) + math.Log1p(math.Exp(-math.Abs(u)))
+			if math.Abs(u) > 87 {
+				continue // there exp(-|u|) is denormal
+			}
+			if e := ulps(float32(got), exact); !(e <= worst) {
+				worst, at = e, u
+			}
+		}
+		t.Logf("softplus: %.2f ulps at %v", worst, at)
+		if !(worst <= bound) {
+			t.Errorf("softplus: %v ulps at %v, more than %d", worst, at, bound)
+		}
+	})
+}
+
+func TestSpecialValues(t *testing.T) {
+	inf, nan := float32(math.Inf(1)), float32(math.NaN())
+	forClasses(t, func(t *testing.T) {
+		for f, want := range map[Activation][]float32{
+			Sigmoid: {sigmoid(-30), sigmoid(30), nan, 0.5, 0.5},
+			Tanh:    {-1, 1, nan, 0, float32(math.Copysign(0, -1))},
+			ReLU:    {0, inf, nan, 0, 0},
+			Linear:  {-inf, inf, nan, 0, 0},
+		} {
+			for _, payload := range []uint32{0x7fc00000, 0x7fc000ff, 0xffc12345, 0x7fffffff} {
+				z := []float32{-inf, inf, math.Float32frombits(payload), 0, float32(math.Copysign(0, -1))}
+				Activate(f, z, make([]float32, len(z)))
+				for i := range z {
+					if e := ulps(z[i], float64(want[i])); e > 2 {
+						t.Errorf("activation %d: element %d is %v, want %v", f, i, z[i], want[i])
+					}
+				}
+			}
+		}
+		for _, g := range []Activation{Sigmoid, Tanh, ReLU, Linear} {
+			u := []float32{nan, 0}
+			if l := OutputDelta(g, Squared, u, []float32{0, 0}, []float32{0, 0}); !math.IsNaN(l) || u[0] == u[0] && g != ReLU {
+				t.Errorf("activation %d: NaN gave loss %v, delta %v", g, l, u[0])
+			}
+		}
+		u := []float32{nan}
+		if l := OutputDelta(Sigmoid, CrossEntropy, u, []float32{0}, []float32{0}); !math.IsNaN(l) || u[0] == u[0] {
+			t.Errorf("cross-entropy: NaN gave loss %v, delta %v", l, u[0])
+		}
+		p, g, m, v := []float32{1}, []float32{nan}, []float32{0}, []float32{0}
+		Adam(p, g, m, v, AdamConfig{LearningRate: 0.1, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Step: 1})
+		if p[0] == p[0] || m[0] == m[0] || v[0] == v[0] {
+			t.Errorf("Adam hid a NaN: %v %v %v", p, m, v)
+		}
+		p, g, m, v = []float32{1}, []float32{0}, []float32{0x1p-126}, []float32{0x1.8p-126}
+		Adam(p, g, m, v, AdamConfig{LearningRate: 0.1, Beta1: 0.5, Beta2: 0.5, Epsilon: 1e-8, Step: 9})
+		if m[0] != 0 || v[0] != 0 {
+			t.Errorf("denormal moments are %v and %v", m, v)
+		}
+	})
+}
+
+// A call is one function of the package on m rows of n random elements. It
+// returns every slice and sum that the function computed.
+type call func(t *testing.T, r *rand.Rand, m, n int) ([][]float32, []float64)
+
+func normal(r *rand.Rand, x []float32) []float32 {
+	for i := range x {
+		x[i] = 4 * float32(r.NormFloat64())
+	}
+	return x
+}
+
+// unaligned returns n elements that start anywhere.
+func unaligned(r *rand.Rand, n int) []float32 {
+	o := r.IntN(16)
+	return normal(r, make([]float32, n+o))[o:]
+}
+
+// codes returns values of f, for slopes.
+func codes(f Activation, r *rand.Rand, n int) []float32 {
+	x := unaligned(r, n)
+	activatePlain(f, x, make([]float32, n))
+	return x
+}
+
+func calls() map[string]call {
+	all := map[string]call{}
+	add := func(name string, c call) { all[name] = c }
+	// written returns a guarded slice of random values and its check.
+	written := func(t *testing.T, r *rand.Rand, n int) ([]float32, func()) {
+		x, check := guarded(t, n, r.IntN(16))
+		return normal(r, x), check
+	}
+	for _, f := range []Activation{Sigmoid, Tanh, ReLU, Linear} {
+		add(fmt.Sprintf("activate%d", f), func(t *testing.T, r *rand.Rand, m, n int) ([][]float32, []float64) {
+			z, check := written(t, r, m*n)
+			Activate(f, z, unaligned(r, n))
+			check()
+			return [][]float32{z}, nil
+		})
+		add(fmt.Sprintf("slope%d", f), func(t *testing.T, r *rand.Rand, m, n int) ([][]float32, []float64) {
+			z, check := written(t, r, m*n)
+			Slope(f, z, codes(f, r, m*n))
+			check()
+			return [][]float32{z}, nil
+		})
+		for bits := range 4 {
+			add(fmt.Sprintf("hiddenDelta%d-%d", f, bits), func(t *testing.T, r *rand.Rand, m, n int) ([][]float32, []float64) {
+				d, check := written(t, r, m*n)
+				var c, k []float32
+				if bits&1 != 0 {
+					c = unaligned(r, n)
+				}
+				if bits&2 != 0 {
+					k = unaligned(r, n)
+				}
+				HiddenDelta(f, d, codes(f, r, m*n), c, k, n)
+				check()
+				return [][]float32{d}, nil
+			})
+		}
+		add(fmt.Sprintf("squared%d", f), func(t *testing.T, r *rand.Rand, m, n int) ([][]float32, []float64) {
+			u, check := written(t, r, m*n)
+			l := OutputDelta(f, Squared, u, unaligned(r, n), codes(f, r, m*n))
+			check()
+			return [][]float32{u}, []float64{l}
+		})
+	}
+	add("crossEntropy", func(t *testing.T, r *rand.Rand, m, n int) ([][]float32, []float64) {
+		u, check := written(t, r, m*n)
+		l := OutputDelta(Sigmoid, CrossEntropy, u, unaligned(r, n), codes(Sigmoid, r, m*n))
+		check()
+		return [][]float32{u}, []float64{l}
+	})
+	add("sums", func(t *testing.T, r *rand.Rand, m, n int) ([][]float32, []float64) {
+		x := unaligned(r, m*n)
+		sums, rows := make([]float64, 3*n+2), make([]float64, m)
+		sums[n], sums[2*n+1] = 5, 7
+		ColumnSums(sums[:n], x)
+		ColumnSums(sums[:n], x) // added to what is there
+		ColumnSumSquares(sums[n+1:2*n+1], x)
+		if sums[n] != 5 || sums[2*n+1] != 7 {
+			t.Error("wrote outside")
+		}
+		RowSumSquares(rows, x, n)
+		return nil, append(append(sums, rows...), SumSquares(x))
+	})
+	add("axpy", func(t *testing.T, r *rand.Rand, m, n int) ([][]float32, []float64) {
+		y, check := written(t, r, m*n)
+		Axpy(-1.37, unaligned(r, m*n), y)
+		Scale(0.77, y)
+		check()
+		return [][]float32{y}, nil
+	})
+	add("adam", func(t *testing.T, r *rand.Rand, m, n int) ([][]float32, []float64) {
+		p, check1 := written(t, r, m*n)
+		first, check2 := written(t, r, m*n)
+		second, check3 := written(t, r, m*n)
+		for i, v := range second {
+			second[i] = abs(v)
+		}
+		Adam(p, unaligned(r, m*n), first, second, AdamConfig{LearningRate: 0.1, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Step: 3})
+		check1()
+		check2()
+		check3()
+		return [][]float32{p, first, second}, nil
+	})
+	add("momentum", func(t *testing.T, r *rand.Rand, m, n int) ([][]float32, []float64) {
+		p, check1 := written(t, r, m*n)
+		v, check2 := written(t, r, m*n)
+		Momentum(p, unaligned(r, m*n), v, 0.1, 0.9)
+		check1()
+		check2()
+		return [][]float32{p, v}, nil
+	})
+	add("from", func(t *testing.T, r *rand.Rand, m, n int) ([][]float32, []float64) {
+		bytes, words := make([]uint8, m*n+3)[3:], make([]uint16, m*n+1)[1:]
+		halves := make([]uint16, m*n)
+		for i := range bytes {
+			bytes[i], words[i], halves[i] = uint8(r.Uint32()), uint16(r.Uint32()), uint16(r.Uint32())
+			if halves[i]>>10&0x1f == 0x1f { // no infinities
+				halves[i] ^= 1 << 12
+			}
+		}
+		var out [][]float32
+		for range 4 {
+			x, check := written(t, r, m*n)
+			defer check()
+			out = append(out, x)
+		}
+		FromUint8(out[0], bytes, 1./255, -0.5)
+		FromUint16(out[1], words, 1./65535, 2)
+		FromFloat16(out[2], halves, 0.7, 0.3)
+		FromFloat32(out[3], unaligned(r, m*n), 0.7, 0.3)
+		return out, nil
+	})
+	add("range", func(t *testing.T, r *rand.Rand, m, n int) ([][]float32, []float64) {
+		x := unaligned(r, m*n)
+		i := r.IntN(m * n)
+		v := x[i]
+		x[i] = float32(math.NaN())
+		low, high := Range(x)
+		if AllFinite(x) {
+			t.Error("NaN is not finite")
+		}
+		x[i] = float32(math.Inf(1))
+		if AllFinite(x) {
+			t.Error("infinity is not finite")
+		}
+		x[i] = v
+		if !AllFinite(x) {
+			t.Error("all is finite")
+		}
+		return [][]float32{{low, high}}, nil
+	})
+	return all
+}
+
+// TestAgainstPlain compares each class with plain Go over all small sizes. Sums
+// are in float64 and of equal order, so that those of equal terms are equal.
+func TestAgainstPlain(t *testing.T) {
+	was := active
+	defer func() { active = was }()
+	for name, c := range calls() {
+		t.Run(name, func(t *testing.T) {
+			for n := 1; n <= 50; n++ {
+				for _, m := range []int{1, 2, 3, 5} {
+					run := func(k *kernels) ([][]float32, []float64) {
+						active = k
+						return c(t, rand.New(rand.NewPCG(uint64(n), uint64(m))), m, n)
+					}
+					want, wantSums := run(&plain)
+					var fused [][]float32
+					for _, k := range classes()[1:] {
+						got, sums := run(k)
+						for i := range want {
+							for j, v := range want[i] {
+								if e := math.Abs(float64(v - got[i][j])); v != got[i][j] && !(e <= 1e-6*max(1, math.Abs(float64(v)))) {
+									t.Fatalf("%v, %d rows of %d: output %d, element %d is %v, plain Go gives %v", k.class, m, n, i, j, got[i][j], v)
+								}
+							}
+						}
+						for i, v := range wantSums {
+							if name == "sums" && sums[i] != v || !(math.Abs(sums[i]-v) <= 1e-6*max(1, math.Abs(v))) {
+								t.Fatalf("%v, %d rows of %d: sum %d is %v, plain Go gives %v", k.class, m, n, i, sums[i], v)
+							}
+						}
+						if fused != nil {
+							for i := range got {
+								if !slices.Equal(got[i], fused[i]) {
+									t.Fatalf("%v, %d rows of %d: output %d is not that of the class before", k.class, m, n, i)
+								}
+							}
+						}
+						fused = got
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestHalf converts every finite binary16.
+func TestHalf(t *testing.T) {
+	forClasses(t, func(t *testing.T) {
+		src, dst := make([]uint16, 1<<16), make([]float32, 1<<16)
+		for i := range src {
+			src[i] = uint16(i)
+		}
+		FromFloat16(dst, src, 1, 0)
+		for i, v := range dst {
+			e, f := i>>10&31, float64(i&1023)
+			want := math.Ldexp(1024+f, e-25)
+			switch {
+			case e == 0:
+				want = math.Ldexp(f, -24)
+			case e == 31 && f != 0:
+				want = math.NaN()
+			case e == 31:
+				want = math.Inf(1)
+			}
+			if i>>15 != 0 {
+				want = -want
+			}
+			if w := float32(want); v != w && (v == v || w == w) {
+				t.Fatalf("%#04x is %v, want %v", i, v, w)
+			}
+		}
+	})
+}
+
+// TestWorkers: many rows, cut among goroutines, give the bits of one.
+func TestWorkers(t *testing.T) {
+	forClasses(t, func(t *testing.T) {
+		for name, c := range calls() {
+			var want uint64
+			forWorkers(func() {
+				slices, sums := c(t, rand.New(rand.NewPCG(1, 2)), 150, 200)
+				h := fnv.New64a()
+				for _, s := range slices {
+					for _, v := range s {
+						bits := math.Float32bits(v)
+						h.Write([]byte{byte(bits), byte(bits >> 8), byte(bits >> 16), byte(bits >> 24)})
+					}
+				}
+				fmt.Fprint(h, sums)
+				if want == 0 {
+					want = h.Sum64()
+				}
+				if h.Sum64() != want {
+					t.Errorf("%s depends on the number of goroutines", name)
+				}
+			})
+		}
+	})
+}
+
+func TestNoRows(t *testing.T) {
+	forClasses(t, func(t *testing.T) {
+		b := []float32{1, 2}
+		Activate(Sigmoid, nil, b)
+		Slope(Sigmoid, nil, nil)
+		HiddenDelta(Tanh, nil, nil, b, nil, 2)
+		if l := OutputDelta(Sigmoid, Squared, nil, b, nil); l != 0 {
+			t.Errorf("loss of no rows: %v", l)
+		}
+		ColumnSums([]float64{0, 0}, nil)
+		RowSumSquares(nil, nil, 2)
+		if s := SumSquares(nil); s != 0 {
+			t.Errorf("sum of nothing: %v", s)
+		}
+		Adam(nil, nil, nil, nil, AdamConfig{Step: 1})
+		FromUint8(nil, nil, 1, 0)
+		FromFloat16(nil, nil, 1, 0)
+		if !AllFinite(nil) {
+			t.Error("nothing is not finite")
+		}
+		if low, high := Range(nil); !math.IsInf(float64(low), 1) || !math.IsInf(float64(high), -1) {
+			t.Errorf("range of nothing: %v %v", low, high)
+		}
+	})
+}
+
+func BenchmarkElementwise(b *testing.B) {
+	const m, n = 256, 784
+	x, y, z, w := make([]float32, m*n), make([]float32, m*n), make([]float32, m*n), make([]float32, m*n)
+	for i := range x {
+		x[i], y[i] = float32(i%13)/2-3, float32(i%11)/10
+	}
+	bias, sums, bytes := make([]float32, n), make([]float64, n), make([]uint8, m*n)
+	for _, f := range []struct {
+		name string
+		call func()
+	}{
+		{"sigmoid", func() { Activate(Sigmoid, x, bias) }},
+		{"tanh", func() { Activate(Tanh, x, bias) }},
+		{"hiddenDelta", func() { HiddenDelta(Sigmoid, x, y, bias, bias, n) }},
+		{"squared", func() { OutputDelta(Sigmoid, Squared, x, bias, y) }},
+		{"crossEntropy", func() { OutputDelta(Sigmoid, CrossEntropy, x, bias, y) }},
+		{"columnSums", func() { ColumnSums(sums, x) }},
+		{"adam", func() {
+			Adam(x, y, z, w, AdamConfig{LearningRate: 1e-3, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Step: 10})
+		}},
+		{"momentum", func() { Momentum(x, y, z, 1e-3, 0.9) }},
+		{"fromUint8", func() { FromUint8(x, bytes, 1./255, 0) }},
+	} {
+		b.Run(f.name, func(b *testing.B) {
+			for b.Loop() {
+				f.call()
+			}
+			b.ReportMetric(m*n*float64(b.N)/b.Elapsed().Seconds()/1e9, "Gelement/s")
+		})
+	}
+}

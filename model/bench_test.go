@@ -1,0 +1,72 @@
+package model
+
+import (
+	"fmt"
+	"testing"
+)
+
+// report adds the rate of the products, of which a row takes count.
+func report(b *testing.B, m *Model, rows int, count float64) {
+	operations := 2 * count * float64(m.Inputs) * float64(m.Hidden) * float64(rows)
+	b.ReportMetric(operations*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+	b.ReportMetric(float64(rows)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+}
+
+var benchSizes = []struct{ n, h, batch int }{{784, 196, 256}, {784, 1000, 256}, {64, 25, 256}, {108, 1600, 256}}
+
+// A step is five products.
+func BenchmarkTrainer(b *testing.B) {
+	for _, size := range benchSizes {
+		for _, c := range []Config{Sparse(size.h), Denoising(size.h), Contractive(size.h)} {
+			b.Run(fmt.Sprintf("%s/%dx%d", c.Objective, size.n, size.h), func(b *testing.B) {
+				const batches = 4
+				m := newModel(b, c, size.n, size.h)
+				trainer := newTrainer(b, m, TrainOptions{BatchSize: size.batch})
+				r := Float32Rows(randomRows(1, batches*size.batch, size.n), size.n)
+				b.ReportAllocs()
+				for b.Loop() {
+					if err := trainer.Add(r, nil); err != nil {
+						b.Fatal(err)
+					}
+				}
+				report(b, m, batches*size.batch, 5)
+			})
+		}
+	}
+}
+
+// A pass is six products where the cost is sparse.
+func BenchmarkAccumulator(b *testing.B) {
+	for _, size := range benchSizes {
+		b.Run(fmt.Sprintf("%dx%d", size.n, size.h), func(b *testing.B) {
+			m := newModel(b, Sparse(size.h), size.n, size.h)
+			a := NewAccumulator(m)
+			r := Float32Rows(randomRows(1, chunkRows, size.n), size.n)
+			for b.Loop() {
+				if err := a.Add(r, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+			report(b, m, chunkRows, 6)
+		})
+	}
+}
+
+func BenchmarkEncoder(b *testing.B) {
+	for _, size := range benchSizes {
+		b.Run(fmt.Sprintf("%dx%d", size.n, size.h), func(b *testing.B) {
+			const rows = 4096
+			m := newModel(b, Sparse(size.h), size.n, size.h)
+			e := NewEncoder(m)
+			r := Float32Rows(randomRows(1, rows, size.n), size.n)
+			dst := make([]float32, rows*size.h)
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := e.Encode(dst, r); err != nil {
+					b.Fatal(err)
+				}
+			}
+			report(b, m, rows, 1)
+		})
+	}
+}

@@ -1,0 +1,172 @@
+package model
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"strings"
+	"testing"
+)
+
+// The table of what combines.
+func TestValidate(t *testing.T) {
+	for _, c := range []Config{
+		{Hidden: 1},
+		Sparse(10), Denoising(10), Contractive(10), Plain(10),
+		{Hidden: 2, Inputs: 3, Activation: Tanh, Sparsity: 0.1, SparsityWeight: 1},
+		{Hidden: 2, Loss: CrossEntropy},
+		{Hidden: 2, Activation: ReLU, Contraction: 1},
+		{Hidden: 2, Activation: Linear, Contraction: 1},
+		{Hidden: 2, Corruption: 1},
+		{Hidden: 2, Corruption: 1.5, Noise: Gaussian},
+		{Hidden: 2, Activation: ReLU, Sparsity: 0.1}, // without weight it is off
+		{Hidden: 1 << 30, Inputs: 2},
+	} {
+		if err := c.Validate(); err != nil {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+	for _, c := range []struct {
+		c    Config
+		want string
+	}{
+		{Config{}, "hidden"},
+		{Config{Hidden: -1}, "hidden"},
+		{Config{Hidden: 2, Inputs: -1}, "inputs"},
+		{Config{Hidden: math.MaxInt, Inputs: 2}, "memory"},
+		{Config{Hidden: 1 << 30, Inputs: 3}, "memory"},
+		{Config{Hidden: 2, Activation: 9}, "activation"},
+		{Config{Hidden: 2, Output: 9}, "output"},
+		{Config{Hidden: 2, Loss: 9}, "loss"},
+		{Config{Hidden: 2, Noise: 9}, "noise"},
+		{Config{Hidden: 2, Objective: "variational"}, "variational"},
+		{Config{Hidden: 2, Activation: ReLU, Sparsity: 0.1, SparsityWeight: 1}, "relu"},
+		{Config{Hidden: 2, Activation: Linear, Sparsity: 0.1, SparsityWeight: 1}, "linear"},
+		{Config{Hidden: 2, SparsityWeight: 1}, "sparsity"},
+		{Config{Hidden: 2, SparsityWeight: 1, Sparsity: 1}, "sparsity"},
+		{Config{Hidden: 2, SparsityWeight: -1, Sparsity: 0.5}, "sparsity"},
+		{Config{Hidden: 2, Sparsity: math.NaN()}, "sparsity"},
+		{Config{Hidden: 2, WeightDecay: -1}, "weight decay"},
+		{Config{Hidden: 2, WeightDecay: math.NaN()}, "weight decay"},
+		{Config{Hidden: 2, WeightDecay: math.Inf(1)}, "weight decay"},
+		{Config{Hidden: 2, Contraction: -1}, "contraction"},
+		{Config{Hidden: 2, Corruption: 1.1}, "corruption"},
+		{Config{Hidden: 2, Loss: CrossEntropy, Output: Linear}, "cross-entropy"},
+		{Config{Hidden: 2, Loss: CrossEntropy, Output: Tanh}, "tanh"},
+	} {
+		err := c.c.Validate()
+		var config *ConfigError
+		if !errors.As(err, &config) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: error %v, want a ConfigError with %q", c.c, err, c.want)
+		}
+	}
+	if _, err := New(Plain(3)); err == nil {
+		t.Error("a model without inputs")
+	}
+}
+
+func TestObjective(t *testing.T) {
+	for want, c := range map[string]Config{
+		"plain":       {},
+		"sparse":      {SparsityWeight: 1, Sparsity: 0.1},
+		"denoising":   {Corruption: 0.1, SparsityWeight: 1, Sparsity: 0.1},
+		"contractive": {Contraction: 0.1},
+	} {
+		if m := newModel(t, c, 3, 2); m.Objective != want {
+			t.Errorf("%+v: objective %q, want %q", c, m.Objective, want)
+		}
+	}
+	if m := newModel(t, Config{Objective: ObjectiveSparse}, 3, 2); m.Objective != ObjectiveSparse {
+		t.Errorf("objective %q", m.Objective)
+	}
+}
+
+func TestNames(t *testing.T) {
+	type all struct {
+		A []Activation
+		L []Loss
+		N []Noise
+		O []Optimizer
+	}
+	v := all{
+		[]Activation{Sigmoid, Tanh, ReLU, Linear},
+		[]Loss{SquaredError, CrossEntropy},
+		[]Noise{Masking, Gaussian, SaltPepper},
+		[]Optimizer{Adam, SGD},
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"A":["sigmoid","tanh","relu","linear"],"L":["squared","cross-entropy"],"N":["masking","gaussian","salt-pepper"],"O":["adam","sgd"]}`
+	if string(b) != want {
+		t.Errorf("%s, want %s", b, want)
+	}
+	var back all
+	if err := json.Unmarshal(b, &back); err != nil {
+		t.Fatal(err)
+	}
+	if b, _ := json.Marshal(back); string(b) != want {
+		t.Errorf("there and back it is %s", b)
+	}
+	for _, text := range []string{"", "Sigmoid", "softmax"} {
+		var a Activation
+		if err := a.UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q is an activation", text)
+		}
+	}
+	if _, err := json.Marshal(Activation(9)); err == nil {
+		t.Error("an unknown activation has a name")
+	}
+}
+
+// Initial weights depend on seed, tensor and place alone.
+func TestInitialWeights(t *testing.T) {
+	const n, h = 30, 20
+	base := Config{Inputs: n, Hidden: h, Seed: 5}
+	m, err := New(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	limit := math.Sqrt(6.0 / (n + h + 1))
+	for _, w := range [][]float32{m.Params.EncoderWeight, m.Params.DecoderWeight} {
+		sum, square := 0.0, 0.0
+		for _, v := range w {
+			if math.Abs(float64(v)) > limit {
+				t.Fatalf("weight %v beyond %v", v, limit)
+			}
+			sum += float64(v)
+			square += float64(v) * float64(v)
+		}
+		if mean := sum / n / h; math.Abs(mean) > 5*limit/math.Sqrt(3*n*h) {
+			t.Errorf("mean weight %v", mean)
+		}
+		if v := square / n / h * 3 / limit / limit; math.Abs(v-1) > 0.2 {
+			t.Errorf("weights have %v of their variance", v)
+		}
+	}
+	for _, b := range [][]float32{m.Params.EncoderBias, m.Params.DecoderBias} {
+		for _, v := range b {
+			if v != 0 {
+				t.Fatalf("bias %v", v)
+			}
+		}
+	}
+	other := Sparse(h)
+	other.Inputs, other.Seed, other.Tied, other.Activation = n, 5, true, Tanh
+	tied, err := New(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	equalFloats(t, tied.Params.EncoderWeight, m.Params.EncoderWeight)
+	if tied.Params.DecoderWeight != nil {
+		t.Error("tied, yet a decoder of its own")
+	}
+	base.Seed = 6
+	if m2, _ := New(base); m2.Params.EncoderWeight[0] == m.Params.EncoderWeight[0] {
+		t.Error("another seed gives the same weight")
+	}
+	if m.Params.EncoderWeight[0] == m.Params.DecoderWeight[0] {
+		t.Error("both tensors start alike")
+	}
+}

@@ -1,0 +1,158 @@
+package model_test
+
+import (
+	"bytes"
+	"fmt"
+	"log"
+	"math"
+
+	"github.com/aefeat/aefeat/model"
+)
+
+// bars returns m rows of 8 values with one bright bar in each.
+func bars(m int) []float32 {
+	x := make([]float32, 0, 8*m)
+	for i := range m {
+		for j := range 8 {
+			v := float32(0.1)
+			if j == i%7 || j == i%7+1 {
+				v = 0.9
+			}
+			x = append(x, v)
+		}
+	}
+	return x
+}
+
+func ExampleNew() {
+	config := model.Sparse(25)
+	config.Inputs = 64
+	config.Seed = 1
+	m, err := model.New(config)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(m.Objective, len(m.Params.EncoderWeight), len(m.Params.Flat))
+
+	config.Activation = model.ReLU
+	_, err = model.New(config)
+	fmt.Println(err)
+	// Output:
+	// sparse 1600 3289
+	// sparsity: the sparsity term needs sigmoid or tanh hidden units, not relu
+}
+
+func ExampleTrainer() {
+	config := model.Denoising(5)
+	config.Inputs = 8
+	m, err := model.New(config)
+	if err != nil {
+		log.Fatal(err)
+	}
+	trainer, err := model.NewTrainer(m, model.TrainOptions{LearningRate: 0.02, BatchSize: 50})
+	if err != nil {
+		log.Fatal(err)
+	}
+	rows := model.Float32Rows(bars(2000), 8)
+	if err := m.Check(rows); err != nil {
+		log.Fatal(err)
+	}
+	for range 3 {
+		if err := trainer.Add(rows, nil); err != nil {
+			log.Fatal(err)
+		}
+		if _, err := trainer.EndEpoch(); err != nil {
+			log.Fatal(err)
+		}
+	}
+	first, last := m.History[0], m.History[2]
+	fmt.Println(last.Epoch, last.Rows, last.Cost.Total < first.Cost.Total)
+	// Output: 3 2000 true
+}
+
+func ExampleEncoder() {
+	m, err := model.New(model.Config{Inputs: 8, Hidden: 3})
+	if err != nil {
+		log.Fatal(err)
+	}
+	rows := model.Float32Rows(bars(10), 8)
+	codes := make([]float32, rows.Len()*m.Hidden)
+	if err := model.NewEncoder(m).Encode(codes, rows); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(codes))
+	// Output: 30
+}
+
+func ExampleModel_WriteTo() {
+	m, err := model.New(model.Config{Inputs: 8, Hidden: 3})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var file bytes.Buffer
+	if _, err := m.WriteTo(&file); err != nil {
+		log.Fatal(err)
+	}
+	again, err := model.Read(&file)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(again.Objective, again.Params.EncoderWeight[0] == m.Params.EncoderWeight[0])
+	// Output: plain true
+}
+
+// Two accumulators share a pass over all rows, as two machines would, and one
+// of them gives the exact cost and gradient of the whole.
+func ExampleAccumulator() {
+	config := model.Sparse(5)
+	config.Inputs = 8
+	m, err := model.New(config)
+	if err != nil {
+		log.Fatal(err)
+	}
+	x := bars(1000)
+	here, there := model.NewAccumulator(m), model.NewAccumulator(m)
+	if err := here.Add(model.Float32Rows(x[:8*600], 8), nil); err != nil {
+		log.Fatal(err)
+	}
+	if err := there.Add(model.Float32Rows(x[8*600:], 8), nil); err != nil {
+		log.Fatal(err)
+	}
+
+	sums, err := there.MarshalBinary() // over the wire
+	if err != nil {
+		log.Fatal(err)
+	}
+	received := model.NewAccumulator(m)
+	if err := received.UnmarshalBinary(sums); err != nil {
+		log.Fatal(err)
+	}
+	if err := here.Merge(received); err != nil {
+		log.Fatal(err)
+	}
+
+	gradient := make([]float32, len(m.Params.Flat))
+	here.Gradient(gradient)
+
+	whole := model.NewAccumulator(m)
+	if err := whole.Add(model.Float32Rows(x, 8), nil); err != nil {
+		log.Fatal(err)
+	}
+	difference := here.Cost().Total - whole.Cost().Total
+	fmt.Println(here.Rows(), math.Abs(difference) < 1e-6)
+	// Output: 1000 true
+}
+
+func ExampleEvaluator() {
+	m, err := model.New(model.Config{Inputs: 8, Hidden: 3, Output: model.Linear})
+	if err != nil {
+		log.Fatal(err)
+	}
+	e := model.NewEvaluator(m)
+	if err := e.Add(model.Float32Rows(bars(700), 8)); err != nil {
+		log.Fatal(err)
+	}
+	v := e.Result()
+	fmt.Println(v.Rows, v.DeadUnits, v.NMSE > 1)
+	// Output: 700 0 true
+}
