@@ -44,7 +44,8 @@ import (
 // Config holds the settings of Fit. The zero value works.
 type Config struct {
 	// Penalty is lambda, the weight of the L2 penalty on the standardised
-	// scale. 0 means DefaultPenalty; negative is an error.
+	// scale. 0 means the one of 1e-2, 1e-3, 1e-4 and 1e-5 that gives the best
+	// accuracy on a fifth of the rows held out; negative is an error.
 	Penalty float64
 
 	// Iterations caps the iterations of L-BFGS. 0 means DefaultIterations;
@@ -74,10 +75,11 @@ type Stats struct {
 // A Classifier predicts one of K labels from n features. It does not change
 // after Fit and is safe for concurrent use.
 type Classifier struct {
-	scaler scaler
-	weight []float32 // (K,n), on standardised features
-	bias   []float32 // (K)
-	stats  Stats
+	scaler  scaler
+	weight  []float32 // (K,n), on standardised features
+	bias    []float32 // (K)
+	penalty float64
+	stats   Stats
 }
 
 // Fit trains a classifier on the rows of x (m,n), whose labels (m) lie in
@@ -104,13 +106,20 @@ func Fit(x []float32, n int, labels []int, classes int, c Config) (*Classifier, 
 	if err := checkLabels(labels, len(x)/n, classes); err != nil {
 		return nil, err
 	}
-	if c.Penalty == 0 {
-		c.Penalty = DefaultPenalty
-	}
 	if c.Iterations == 0 {
 		c.Iterations = DefaultIterations
 	}
+	if c.Penalty == 0 {
+		var err error
+		if c.Penalty, err = choosePenalty(x, n, labels, classes, c); err != nil {
+			return nil, err
+		}
+	}
+	return fit(x, n, labels, classes, c)
+}
 
+// fit is Fit with settings that are whole and rows that are checked.
+func fit(x []float32, n int, labels []int, classes int, c Config) (*Classifier, error) {
 	s := newScaler(x, n)
 	standard := make([]float32, len(x))
 	s.apply(standard, x)
@@ -120,7 +129,7 @@ func Fit(x []float32, n int, labels []int, classes int, c Config) (*Classifier, 
 		return nil, err
 	}
 	weight, bias := o.split(w)
-	return &Classifier{scaler: s, weight: weight, bias: bias, stats: stats}, nil
+	return &Classifier{scaler: s, weight: weight, bias: bias, penalty: c.Penalty, stats: stats}, nil
 }
 
 // Inputs returns n, the number of features in a row.
@@ -128,6 +137,9 @@ func (c *Classifier) Inputs() int { return len(c.scaler.mean) }
 
 // Classes returns K, the number of classes.
 func (c *Classifier) Classes() int { return len(c.bias) }
+
+// Penalty returns the penalty that the weights were found with.
+func (c *Classifier) Penalty() float64 { return c.penalty }
 
 // Stats returns how the minimisation went.
 func (c *Classifier) Stats() Stats { return c.stats }

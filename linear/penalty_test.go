@@ -1,0 +1,44 @@
+package linear
+
+import (
+	"math/rand/v2"
+	"testing"
+)
+
+// Rows with one telling feature among many of noise want a strong penalty;
+// classes that a sharp line parts, and many rows, a weak one.
+func TestChoosePenalty(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	make := func(m, n int, noise float64) ([]float32, []int) {
+		x, labels := make([]float32, m*n), make([]int, m)
+		for i := range m {
+			for j := range n {
+				x[i*n+j] = float32(r.NormFloat64())
+			}
+			if float64(x[i*n])+noise*r.NormFloat64() > 0 {
+				labels[i] = 1
+			}
+		}
+		return x, labels
+	}
+
+	x, labels := make(200, 100, 0.5)
+	noisy, err := Fit(x, 100, labels, 2, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, labels = make(5000, 3, 0)
+	sharp, err := Fit(x, 3, labels, 2, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if noisy.Penalty() < 100*sharp.Penalty() {
+		t.Errorf("penalties %g for few noisy rows and %g for many sharp ones", noisy.Penalty(), sharp.Penalty())
+	}
+	if fixed, err := Fit(x, 3, labels, 2, Config{Penalty: 0.5}); err != nil || fixed.Penalty() != 0.5 {
+		t.Errorf("a penalty that was given became %v (%v)", fixed.Penalty(), err)
+	}
+	if few, err := Fit(x[:12], 3, labels[:4], 2, Config{}); err != nil || few.Penalty() != penalties[0] {
+		t.Errorf("four rows: penalty %v (%v)", few.Penalty(), err)
+	}
+}
