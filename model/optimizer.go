@@ -10,10 +10,10 @@ import (
 const FullBatch = -1
 
 // TrainOptions say how parameters follow the gradient. The zero value is
-// Adam with rate 2e-3 on batches of 256.
+// Adam with rate 4e-3 on batches of 256.
 type TrainOptions struct {
 	Optimizer    Optimizer
-	LearningRate float64 // 0: 2e-3 for Adam, 0.01 for SGD
+	LearningRate float64 // 0: 4e-3 for Adam, 0.01 for SGD
 	Momentum     float64 // of SGD, in [0, 1); 0 is plain gradient descent. Adam has no use for it
 	BatchSize    int     // rows of a step; 0: 256; FullBatch: all rows
 
@@ -24,7 +24,7 @@ type TrainOptions struct {
 }
 
 const (
-	defaultAdamRate  = 2e-3
+	defaultAdamRate  = 4e-3
 	defaultSGDRate   = 0.01 // with momentum 0.9, ten times this makes the units of a sparse model swing
 	defaultBatchSize = 256
 	maxBatchSize     = 1 << 24 // of any use is far less

@@ -396,7 +396,7 @@ func TestTrainOptions(t *testing.T) {
 			t.Errorf("%+v: error %v", o, err)
 		}
 	}
-	if o := newTrainer(t, m, TrainOptions{}).o; o.BatchSize != 256 || o.LearningRate != 2e-3 {
+	if o := newTrainer(t, m, TrainOptions{}).o; o.BatchSize != 256 || o.LearningRate != 4e-3 {
 		t.Errorf("defaults %+v", o)
 	}
 	if o := newTrainer(t, m, TrainOptions{Optimizer: SGD}).o; o.LearningRate != 0.01 || o.Momentum != 0 {
@@ -435,6 +435,37 @@ func TestOptimizers(t *testing.T) {
 			if math.Abs(float64(p[i])-w) > 1e-5 {
 				t.Errorf("%+v: parameter %d is %v, want %v", o, i, p[i], w)
 			}
+		}
+	}
+}
+
+// The rate holds for the first epoch, then falls in a line that would reach 0
+// with the step after the last.
+func TestRateFalls(t *testing.T) {
+	c := Plain(2)
+	c.Inputs = 3
+	m, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trainer := newTrainer(t, m, TrainOptions{LearningRate: 0.5, BatchSize: 2, Epochs: 3})
+	rows := Float32Rows(make([]float32, 7*3), 3)
+	var got []float32
+	for range 3 {
+		for i := range 4 {
+			got = append(got, trainer.rate())
+			if err := trainer.Add(rows, []int32{0, 1}[:min(2, 7-2*i)]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := trainer.EndEpoch(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []float32{8, 8, 8, 8, 8, 7, 6, 5, 4, 3, 2, 1}
+	for i := range want {
+		if got[i] != want[i]/16 {
+			t.Fatalf("rates %v, want %v sixteenths", got, want)
 		}
 	}
 }

@@ -29,7 +29,7 @@ type Config struct {
 	// PixelMax ask for another. It is not changed. nil: weights drawn by seed.
 	Init *model.Model
 
-	Train model.TrainOptions
+	Train model.TrainOptions // its Epochs is set to the number of passes below
 
 	// Epochs is the number of passes over the rows. 0: 5. Negative: none, the
 	// model keeps its initial weights, and rows are needed only for a width or
@@ -314,6 +314,7 @@ func (f *Fitter) begin(first model.Rows) error {
 		return nil
 	}
 
+	c.Train.Epochs = f.epochs
 	if f.trainer, err = model.NewTrainer(m, c.Train); err != nil {
 		return err
 	}

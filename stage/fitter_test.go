@@ -25,7 +25,7 @@ func TestFitLearns(t *testing.T) {
 	p := makePatches(3000, 64, 1)
 	var seen []Progress
 	m, report := fit(t, p.reader(t, checked(t), 700), Config{
-		Model: model.Plain(16), Epochs: 4, Train: model.TrainOptions{LearningRate: 0.02},
+		Model: model.Plain(16), Epochs: 4, Train: model.TrainOptions{LearningRate: 0.04},
 		Observer: func(p Progress) { seen = append(seen, p) },
 	})
 	if report.Rows != 3000 || report.Skipped != 0 || report.Spilled != 0 || len(report.Epochs) != 4 || len(m.History) != 4 {
@@ -115,7 +115,7 @@ func TestSortedInputTrainsAsWell(t *testing.T) {
 	config.Output = model.Linear
 	_, report := fit(t, p.reader(t, checked(t), 5000), Config{Model: config, Train: train, Epochs: 3, Memory: 16 << 20, SpillDir: t.TempDir()})
 
-	config.Inputs = n
+	config.Inputs, train.Epochs = n, 3
 	perfect, err := model.New(config)
 	if err != nil {
 		t.Fatal(err)
