@@ -74,6 +74,15 @@ const unknown = -1
 
 // Bind decides which columns of schema hold the patch. When it cannot, the error lists the candidates.
 // Errors are [*RowError] with Row -1.
+//
+// A patch is a FixedSizeList, List, LargeList or a view of numbers, uint8 to uint64, int8 to int64, float16 to float64, or of
+// lists of them to any depth (rows of pixels), all of one shape; raw uint8 pixels in fixed_size_binary, binary, large_binary or
+// binary_view; or one scalar column for every value. It may be a field of structs, dictionary-encoded at any level, and an
+// extension type: an arrow.fixed_shape_tensor is taken in the order in which it is stored, whatever its permutation says.
+//
+// With no columns named the patch is the one list of numbers; in a schema without lists the one column of bytes; in one without
+// bytes either (keys of 16, 20 or 32 bytes do not count) the scalar columns whose names differ in their numbers alone. Extension types
+// other than the tensor have to be named.
 func Bind(schema *arrow.Schema, o BindOptions) (*Binding, error) {
 	if o.Width < 0 {
 		return nil, bindError("", fmt.Sprintf("width %d is negative", o.Width), "")

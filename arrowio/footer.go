@@ -273,7 +273,8 @@ func (r *thriftReader) schemaNode() schemaNode {
 			if r.want(typ, thriftStruct) {
 				from := r.pos
 				r.skip(thriftStruct, 2)
-				if r.err == nil {
+				// Types that are not known are to be ignored.
+				if r.err == nil && knownLogical(r.b[from:r.pos]) {
 					n.logical = r.b[from:r.pos]
 				}
 			}
@@ -283,6 +284,17 @@ func (r *thriftReader) schemaNode() schemaNode {
 		return true
 	})
 	return n
+}
+
+// knownLogical says whether a logical type, a union, is one that the library knows.
+func knownLogical(b []byte) bool {
+	known := false
+	r := &thriftReader{b: b}
+	r.fields(0, func(id int16, typ byte) bool {
+		known = id >= 1 && id <= 18 && id != 9 && typ == thriftStruct
+		return false
+	})
+	return known
 }
 
 func (r *thriftReader) rowGroup() (g rowGroup, types []int32, encrypted bool) {
@@ -548,12 +560,27 @@ func (f *footer) checkGroups(end int64) error {
 		return fmt.Errorf("%d rows in the row groups, %d in the file", rows, f.rows)
 	}
 	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.start, b.start) })
+	if f.shortChunks() {
+		for _, g := range f.groups {
+			for i := range g.chunks {
+				c := &g.chunks[i]
+				c.size += max(0, min(100, end-c.start-c.size))
+			}
+		}
+	}
 	for i := 1; i < len(spans); i++ {
 		if spans[i].start < spans[i-1].end {
 			return fmt.Errorf("two column chunks share the bytes at %d", spans[i].start)
 		}
 	}
 	return nil
+}
+
+// shortChunks says whether the file comes from a version of parquet-mr that left the header of the dictionary out of a chunk's size.
+func (f *footer) shortChunks() bool {
+	var minor, patch int
+	n, _ := fmt.Sscanf(f.creator, "parquet-mr version 1.%d.%d", &minor, &patch)
+	return f.creator == "parquet-mr" || n == 2 && (minor < 2 || minor == 2 && patch <= 8)
 }
 
 // The library is shown row groups whose columns lie chunkSpace bytes apart, uncompressed. See chunkReader.

@@ -1,6 +1,7 @@
 package arrowio
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -26,6 +27,21 @@ func guard(f func() error) (err error) {
 		}
 	}()
 	return f()
+}
+
+// An unsupportedError is about a file that is not damaged.
+type unsupportedError struct{ what string }
+
+func (e *unsupportedError) Error() string { return e.what }
+
+// damaged says that data is damaged, where that is what the error is about.
+func damaged(what string, err error) error {
+	var unsupported *unsupportedError
+	var mem *memoryError
+	if errors.As(err, &unsupported) || errors.As(err, &mem) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return fmt.Errorf("damaged %s: %w", what, err)
 }
 
 type memoryError struct{ want int64 }
@@ -74,7 +90,10 @@ func (b *budget) Reallocate(n int, old []byte) []byte {
 // hint says what to do about an error of a file.
 func hint(err error) string {
 	var mem *memoryError
+	var unsupported *unsupportedError
 	switch {
+	case errors.As(err, &unsupported):
+		return "write the file again with other settings: smaller pages, Snappy or Zstandard compression"
 	case errors.As(err, &mem):
 		return "write the file with smaller rows or shorter lists"
 	case errors.Is(err, errEncrypted):

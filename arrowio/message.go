@@ -340,7 +340,7 @@ func (f *ipcField) readType(t fbTable) error {
 		f.width = num(2, 128)
 		f.params = [3]int64{int64(precision), int64(scale)}
 		digits := map[int]int{32: 9, 64: 18, 128: 38, 256: 76}[f.width]
-		ok = digits > 0 && precision >= 1 && precision <= digits && scale >= -1<<20 && scale <= 1<<20
+		ok = digits > 0 && precision >= 1 && precision <= digits && scale >= -digits && scale <= digits
 	case arrowDate:
 		unit := short(0, 1)
 		ok = oneOf(unit, 0, 1)

@@ -37,6 +37,9 @@ const (
 	// explain the size.
 	trustedPage = 4 << 20
 
+	// maxPage bounds pages. Writers aim at 1 MiB; DuckDB has pages of 100.
+	maxPage = 1 << 30
+
 	// maxPrefixed bounds what a page of prefix-compressed strings may grow to.
 	maxPrefixed = 1 << 30
 )
@@ -117,9 +120,9 @@ func newChunkReader(file io.ReaderAt, leaf *leafColumn, c columnChunk, rows int6
 			return nil, err
 		}
 	case codecLZ4:
-		return nil, errors.New("LZ4 compression in Hadoop's framing is not supported; write it with LZ4_RAW, Snappy or Zstandard")
+		return nil, &unsupportedError{"LZ4 compression in Hadoop's framing is not supported"}
 	default:
-		return nil, errors.New("LZO compression is not supported; write it with Snappy or Zstandard")
+		return nil, &unsupportedError{"LZO compression is not supported"}
 	}
 	return r, nil
 }
@@ -349,8 +352,6 @@ func (r *chunkReader) readPage() (*page, error) {
 			if data, err = r.unpack(data, size); err != nil {
 				return nil, err
 			}
-		} else if len(data) != size {
-			return nil, fmt.Errorf("%d bytes, expected %d", len(data), size)
 		}
 		p.data = data
 		if r.leaf.maxRep > 0 {
@@ -587,7 +588,7 @@ func (r *chunkReader) checkDeltaBytes(b []byte, n int) error {
 			return errDelta
 		}
 		if total += last; total > maxPrefixed {
-			return errors.New("its strings take more than 1 GiB")
+			return &unsupportedError{"its strings take more than 1 GiB"}
 		}
 	}
 	return nil
@@ -596,10 +597,10 @@ func (r *chunkReader) checkDeltaBytes(b []byte, n int) error {
 // unpack decompresses b, which has to give size bytes. No more is allocated than the compressed bytes can explain.
 func (r *chunkReader) unpack(b []byte, size int) ([]byte, error) {
 	if r.columnChunk.codec == codecNone {
-		if len(b) != size {
-			return nil, fmt.Errorf("%d bytes, expected %d", len(b), size)
-		}
-		return b, nil
+		return b, nil // some writers give another size
+	}
+	if size > maxPage {
+		return nil, &unsupportedError{fmt.Sprintf("its %d MiB are more than a page may have", size>>20)}
 	}
 	if size == 0 && len(b) == 0 {
 		return b, nil

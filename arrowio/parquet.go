@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// batchBytes is the size of a batch from Parquet: in the cache of the next stage, or nearly, and large against what a batch costs.
-	batchBytes = 4 << 20
+	// batchBytes is the size of a batch from Parquet: small against any memory, large against what a batch costs.
+	batchBytes = 8 << 20
 
 	// maxBatchRows bounds batches of narrow rows.
 	maxBatchRows = 64 << 10
@@ -153,15 +153,17 @@ func (p *parquetReader) next(ctx context.Context) (arrow.RecordBatch, error) {
 		}
 	}()
 	fields := make([]arrow.Field, 0, len(p.columns))
+	explained := int64(0)
+	for _, c := range p.chunks {
+		if c != nil {
+			explained += int64(c.largest)
+		}
+	}
+	p.mem.grant(freeMemory + 16*explained)
+	defer p.mem.grant(math.MaxInt64)
 	for i, c := range p.columns {
 		a, err := p.column(c, n)
-		if err == nil {
-			err = p.chunkError()
-		}
 		if err != nil {
-			if a != nil {
-				a.Release()
-			}
 			return nil, p.fault(fmt.Errorf("row group %d: column %q: %w", p.group-1, p.schema.Field(p.chosen[i].index).Name, err))
 		}
 		arrays = append(arrays, a)
@@ -177,7 +179,7 @@ func (p *parquetReader) fault(err error) error {
 	if cause := p.chunkError(); cause != nil {
 		err = cause
 	}
-	return fmt.Errorf("damaged Parquet data: %w", err)
+	return damaged("Parquet data", err)
 }
 
 func (p *parquetReader) chunkError() error {
@@ -195,14 +197,6 @@ func (p *parquetReader) chunkFault(leaf int, err error) error {
 
 // column reads n rows of a column.
 func (p *parquetReader) column(c *pqarrow.ColumnReader, n int64) (arr arrow.Array, err error) {
-	explained := int64(0)
-	for _, c := range p.chunks {
-		if c != nil {
-			explained += int64(c.largest)
-		}
-	}
-	p.mem.grant(freeMemory + 16*explained)
-	defer p.mem.grant(math.MaxInt64)
 	err = guard(func() error {
 		chunked, err := c.NextBatch(n)
 		if err != nil {
@@ -212,19 +206,13 @@ func (p *parquetReader) column(c *pqarrow.ColumnReader, n int64) (arr arrow.Arra
 		if int64(chunked.Len()) != n {
 			return fmt.Errorf("%d rows, expected %d", chunked.Len(), n)
 		}
-		var a arrow.Array
 		if chunks := chunked.Chunks(); len(chunks) == 1 {
-			a = chunks[0]
-			a.Retain()
-		} else if a, err = array.Concatenate(chunks, p.mem); err != nil {
-			return err
+			arr = chunks[0]
+			arr.Retain()
+			return nil
 		}
-		if err := array.ValidateFull(a); err != nil {
-			a.Release()
-			return err
-		}
-		arr = a
-		return nil
+		arr, err = array.Concatenate(chunked.Chunks(), p.mem)
+		return err
 	})
 	return arr, err
 }
@@ -258,7 +246,7 @@ func (p *parquetReader) openGroup(ctx context.Context) error {
 	}
 	perRow = max(perRow, declared, 1)
 	if perRow > maxRowBytes {
-		return fmt.Errorf("its rows take %d MiB each, more than 1 GiB", perRow>>20)
+		return &unsupportedError{"its rows take more than 1 GiB each"}
 	}
 	p.step = max(1, min(batchBytes/perRow, maxBatchRows))
 	if p.maxRows > 0 {
@@ -307,7 +295,7 @@ func (p *parquetReader) finishGroup() error {
 		}
 		c.release()
 		if c.err != nil {
-			return fmt.Errorf("damaged Parquet data: %w", p.chunkFault(i, c.err))
+			return damaged("Parquet data", p.chunkFault(i, c.err))
 		}
 	}
 	p.chunks = nil

@@ -258,9 +258,10 @@ func (p *projected) close() {
 	}
 }
 
-// shape makes the batch of one file one of the whole input.
+// shape makes the batch of one file one of the whole input. It checks what the library made of the file, since those who get the
+// batch index into it: offsets in order and inside, lengths that agree, dictionary indexes inside the dictionary.
 func (r *Reader) shape(rec arrow.RecordBatch) (out arrow.RecordBatch, err error) {
-	err = guard(func() error {
+	err = guard(func() (err error) {
 		columns := make([]arrow.Array, rec.NumCols())
 		defer func() {
 			for _, c := range columns {
@@ -270,9 +271,15 @@ func (r *Reader) shape(rec arrow.RecordBatch) (out arrow.RecordBatch, err error)
 			}
 		}()
 		for i, c := range rec.Columns() {
-			data := conform(c.Data(), r.schema.Field(i).Type)
-			columns[i] = array.MakeFromData(data)
-			data.Release()
+			f := r.schema.Field(i)
+			data := conform(c.Data(), f.Type)
+			defer data.Release()
+			if columns[i], err = makeArray(data); err == nil {
+				err = array.ValidateFull(columns[i])
+			}
+			if err != nil {
+				return damaged("data", fmt.Errorf("column %q: %w", f.Name, err))
+			}
 		}
 		out = array.NewRecordBatch(r.schema, columns, rec.NumRows())
 		return nil

@@ -602,9 +602,17 @@ func (b *Binding) patchRows(batch arrow.RecordBatch, m int) ([]byte, []int32, er
 		return nil, nil, err
 	}
 
+	data := b.elements(raw, c)
+	c.rows = b.keepGood(c.rows)
+	return data, c.rows, nil
+}
+
+// elements returns the patches that a cursor stands on, one after the other, in the form of b.kind, without those that it marks
+// bad because they are not finite. raw is what the cursor's positions refer to.
+func (b *Binding) elements(raw []byte, c *cursor) []byte {
 	size := numericTypes[b.source].bits / 8
 	total := len(c.rows) * b.width * size
-	var in []byte // the elements as stored, in one piece
+	var in []byte // as stored, in one piece
 	if c.starts == nil {
 		in = raw[c.base*size : c.base*size+total]
 	}
@@ -632,9 +640,8 @@ func (b *Binding) patchRows(batch arrow.RecordBatch, m int) ([]byte, []int32, er
 			}
 			return math.Inf(1)
 		})
-		c.rows = b.keepGood(c.rows)
 	}
-	return data, c.rows, nil
+	return data
 }
 
 // learn takes the sizes of the list levels from the first row that is good on its own.
@@ -652,7 +659,8 @@ func (b *Binding) learn(batch arrow.RecordBatch, col *boundColumn, m int) error 
 		if err != nil {
 			return err
 		}
-		if _, err := b.descend(a, c, col, dims); err != nil {
+		raw, err := b.descend(a, c, col, dims)
+		if err != nil {
 			return err
 		}
 		if len(c.rows) == 0 {
@@ -663,8 +671,14 @@ func (b *Binding) learn(batch arrow.RecordBatch, col *boundColumn, m int) error 
 			b.mark(int32(r), col.name, func() string { return fmt.Sprintf("patch of %d values, expected %d", n, b.width) })
 			continue
 		}
-		copy(b.dims, dims)
+		asked := b.width
 		b.width = n
+		b.elements(raw, c)
+		if b.bad[r] {
+			b.width = asked
+			continue
+		}
+		copy(b.dims, dims)
 		return nil
 	}
 	return nil

@@ -142,7 +142,10 @@ func allFinite(data []byte, kind Kind) bool {
 		}
 		data = data[size:]
 	}
-	w := unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(data))), len(data)/8)
+	var w []uint64
+	if len(data) >= 8 {
+		w = unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(data))), len(data)/8)
+	}
 	var bad0, bad1, bad2, bad3 uint64
 	for ; len(w) >= 4; w = w[4:] {
 		bad0 |= w[0]&clear + one

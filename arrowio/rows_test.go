@@ -476,9 +476,9 @@ func randomPatchType(g *rand.Rand, dims []int) arrow.DataType {
 
 // TestRowsRandom compares Rows with the slow reference over random schemas and arrays.
 func TestRowsRandom(t *testing.T) {
-	cases := 3000
+	cases := 1500
 	if testing.Short() {
-		cases = 500
+		cases = 300
 	}
 	for seed := range cases {
 		testRandomRows(t, uint64(seed))
@@ -514,11 +514,11 @@ func testRandomRows(t *testing.T, seed uint64) {
 		paths  [][]string
 	)
 	if len(dims) == 0 { // scalar columns
-		n := 1 + g.IntN(6)
+		n := 1 + g.IntN(20)
 		same := randomPatchType(g.Rand, nil)
 		for i := range n {
 			typ := same
-			if g.IntN(3) == 0 {
+			if g.IntN(12) == 0 {
 				typ = randomPatchType(g.Rand, nil)
 			}
 			name := fmt.Sprintf("p%d", i)

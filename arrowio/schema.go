@@ -7,6 +7,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
 // cleanFields drops the field number -1 that the library gives to every column of a Parquet file without numbers.
@@ -53,6 +54,27 @@ func withFields(t arrow.DataType, fields []arrow.Field) arrow.DataType {
 		}
 	}
 	return t
+}
+
+// checkType refuses decimals that the library cannot show as text.
+func checkType(t arrow.DataType) error {
+	switch t := t.(type) {
+	case arrow.DecimalType:
+		if limit := int32(t.BitWidth() * 3 / 10); t.GetScale() < -limit || t.GetScale() > limit || t.GetPrecision() < 1 || t.GetPrecision() > limit {
+			return fmt.Errorf("%s is not a type", t)
+		}
+	case *arrow.DictionaryType:
+		return checkType(t.ValueType)
+	case arrow.ExtensionType:
+		return checkType(t.StorageType())
+	case arrow.NestedType:
+		for _, f := range t.Fields() {
+			if err := checkType(f.Type); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // mergeSchemas returns the schema that batches of both files have. Names and types must agree; a column is nullable if it
@@ -209,7 +231,11 @@ func selectFields(fields []arrow.Field, chosen []selection) []arrow.Field {
 // conform returns data as an array of type t, which differs in no more than the names, nullability and metadata of fields, and in that
 // structs may have fewer of them. Buffers are shared.
 func conform(data arrow.ArrayData, t arrow.DataType) arrow.ArrayData {
-	if data.DataType() == t {
+	if t.ID() == arrow.NULL {
+		// The library makes these without the buffer that it later wants to see.
+		return array.NewData(t, data.Len(), []*memory.Buffer{nil}, nil, data.Len(), 0)
+	}
+	if nested, ok := t.(arrow.NestedType); data.DataType() == t && (!ok || nested.NumFields() == 0) {
 		data.Retain()
 		return data
 	}
@@ -253,5 +279,23 @@ func conform(data arrow.ArrayData, t arrow.DataType) arrow.ArrayData {
 	if d, ok := data.Dictionary().(*array.Data); ok && d != nil {
 		return array.NewDataWithDictionary(t, data.Len(), data.Buffers(), data.NullN(), data.Offset(), d)
 	}
-	return array.NewData(t, data.Len(), data.Buffers(), shaped, data.NullN(), data.Offset())
+	buffers := data.Buffers()
+	if _, ok := t.(arrow.UnionType); ok && data.Len() == 0 {
+		// Nor has an empty one the buffers that it wants to see.
+		buffers = slices.Clone(buffers)
+		for i := 1; i < len(buffers); i++ {
+			if buffers[i] == nil {
+				buffers[i] = memory.NewBufferBytes([]byte{})
+			}
+		}
+	}
+	return array.NewData(t, data.Len(), buffers, shaped, data.NullN(), data.Offset())
+}
+
+func makeArray(data arrow.ArrayData) (arr arrow.Array, err error) {
+	err = guard(func() error {
+		arr = array.MakeFromData(data)
+		return nil
+	})
+	return arr, err
 }

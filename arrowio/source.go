@@ -247,7 +247,7 @@ func messagesSchema(m *messages, mem memory.Allocator) (*arrow.Schema, error) {
 	return checkedSchema(r.schema())
 }
 
-// checkedSchema refuses a schema in which a name stands for two columns: none of the two could be asked for.
+// checkedSchema refuses a schema in which a name stands for two columns, since none of the two could be asked for, and types without a meaning.
 func checkedSchema(schema *arrow.Schema) (*arrow.Schema, error) {
 	seen := map[string]bool{}
 	for _, f := range schema.Fields() {
@@ -255,6 +255,9 @@ func checkedSchema(schema *arrow.Schema) (*arrow.Schema, error) {
 			return nil, fmt.Errorf("two columns are called %q", f.Name)
 		}
 		seen[f.Name] = true
+		if err := checkType(f.Type); err != nil {
+			return nil, damaged("schema", fmt.Errorf("column %q: %w", f.Name, err))
+		}
 	}
 	meta := schema.Metadata()
 	return arrow.NewSchema(cleanFields(schema.Fields()), &meta), nil

@@ -201,6 +201,7 @@ type sink struct {
 	buf     *bufio.Writer
 	name    string // for errors of a writer that does not name itself
 	written bool
+	discard bool // what comes is not for the output
 	err     error
 }
 
@@ -212,6 +213,9 @@ func (s *sink) open(w io.Writer, name string) {
 }
 
 func (s *sink) Write(p []byte) (int, error) {
+	if s.discard {
+		return len(p), nil
+	}
 	if s.err != nil {
 		return 0, s.err
 	}

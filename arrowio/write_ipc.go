@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"io"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -20,6 +19,7 @@ type ipcEncoder struct {
 		Write(arrow.RecordBatch) error
 		Close() error
 	}
+	out        *sink
 	schema     *arrow.Schema // as written
 	file       bool
 	batchBytes int64
@@ -30,8 +30,8 @@ type ipcEncoder struct {
 // newIPCEncoder checks the schema by encoding it. A file can hold one dictionary for a column, which nobody knows before the
 // last batch, so dictionaries are written out there; a stream keeps them. List views become lists: the library fails at
 // slices of them that hold no values.
-func newIPCEncoder(out io.Writer, schema *arrow.Schema, o WriteOptions) (*ipcEncoder, error) {
-	e := &ipcEncoder{schema: schema, file: o.Format == Arrow, batchBytes: o.RowGroupBytes, mem: o.Allocator}
+func newIPCEncoder(out *sink, schema *arrow.Schema, o WriteOptions) (*ipcEncoder, error) {
+	e := &ipcEncoder{out: out, schema: schema, file: o.Format == Arrow, batchBytes: o.RowGroupBytes, mem: o.Allocator}
 	e.dense = make([]bool, schema.NumFields())
 	fields := schema.Fields()
 	for i := range fields {
@@ -114,6 +114,13 @@ func (e *ipcEncoder) close() error { return e.w.Close() }
 
 // abort ends a stream with the head of a message that never comes. What is not a file's magic ends a file.
 func (e *ipcEncoder) abort() []byte {
+	// The library lets go of dictionaries when it ends the output, which is not to end like that.
+	e.out.discard = true
+	func() {
+		defer func() { _ = recover() }()
+		_ = e.w.Close()
+	}()
+	e.out.discard = false
 	if e.file {
 		return make([]byte, 8)
 	}
@@ -121,8 +128,8 @@ func (e *ipcEncoder) abort() []byte {
 	return binary.LittleEndian.AppendUint32([]byte{0xff, 0xff, 0xff, 0xff}, anyLength)
 }
 
-// denseType returns t with lists in the place of list views, and in a file what dictionaries stand for in theirs; t itself if
-// it has neither.
+// denseType returns t with lists in the place of list views, and in a file, or around a list view, what a dictionary stands for
+// in its place; t itself if it has neither.
 func (e *ipcEncoder) denseType(t arrow.DataType) arrow.DataType {
 	elem := func(f arrow.Field) (arrow.Field, bool) {
 		d := e.denseType(f.Type)
@@ -132,8 +139,8 @@ func (e *ipcEncoder) denseType(t arrow.DataType) arrow.DataType {
 	}
 	switch x := t.(type) {
 	case *arrow.DictionaryType:
-		if e.file {
-			return e.denseType(x.ValueType)
+		if e.file || e.denseType(x.ValueType) != x.ValueType {
+			return e.expand().denseType(x.ValueType)
 		}
 	case *arrow.ListType:
 		if f, ok := elem(x.ElemField()); ok {
@@ -175,6 +182,9 @@ func (e *ipcEncoder) denseType(t arrow.DataType) arrow.DataType {
 	return t
 }
 
+// expand returns the encoder whose denseType leaves no dictionary.
+func (e *ipcEncoder) expand() *ipcEncoder { return &ipcEncoder{file: true, mem: e.mem} }
+
 // denseData returns data of the type that denseType gives.
 func (e *ipcEncoder) denseData(data arrow.ArrayData) (arrow.ArrayData, error) {
 	t := e.denseType(data.DataType())
@@ -188,12 +198,20 @@ func (e *ipcEncoder) denseData(data arrow.ArrayData) (arrow.ArrayData, error) {
 	var children []arrow.ArrayData
 	switch x := a.(type) {
 	case *array.Dictionary:
-		values, err := e.lookUp(x)
+		dense, err := e.expand().denseData(x.Dictionary().Data())
+		if err != nil {
+			return nil, err
+		}
+		defer dense.Release()
+		dictionary := array.MakeFromData(dense)
+		defer dictionary.Release()
+		values, err := e.lookUp(x, dictionary)
 		if err != nil {
 			return nil, err
 		}
 		defer values.Release()
-		return e.denseData(values.Data())
+		values.Data().Retain()
+		return values.Data(), nil
 	case *array.ListView, *array.LargeListView:
 		view := a.(array.ListLike)
 		n := view.Len()
@@ -244,29 +262,30 @@ func (e *ipcEncoder) denseData(data arrow.ArrayData) (arrow.ArrayData, error) {
 	return array.NewData(t, data.Len(), buffers, dense, data.NullN(), offset), nil
 }
 
-// lookUp returns what a dictionary array stands for.
-func (e *ipcEncoder) lookUp(x *array.Dictionary) (arrow.Array, error) {
-	switch x.Dictionary().DataType().(type) {
+// lookUp returns what a dictionary array stands for, its values taken from dictionary.
+func (e *ipcEncoder) lookUp(x *array.Dictionary, dictionary arrow.Array) (arrow.Array, error) {
+	switch dictionary.DataType().(type) {
 	case arrow.NestedType, *arrow.Decimal32Type, *arrow.Decimal64Type, arrow.ExtensionType, *arrow.BinaryViewType, *arrow.StringViewType: // not taken
 	default:
-		return compute.TakeArray(compute.WithAllocator(context.Background(), e.mem), x.Dictionary(), x.Indices())
+		return compute.TakeArray(compute.WithAllocator(context.Background(), e.mem), dictionary, x.Indices())
 	}
-	null := array.MakeArrayOfNull(e.mem, x.Dictionary().DataType(), 1)
+	null := array.MakeArrayOfNull(e.mem, dictionary.DataType(), 1)
 	defer null.Release()
-	parts := make([]arrow.Array, x.Len())
-	for i := range parts {
+	parts := []arrow.Array{array.NewSlice(dictionary, 0, 0)}
+	for i := range x.Len() {
 		if x.IsNull(i) {
 			null.Retain()
-			parts[i] = null
+			parts = append(parts, null)
 		} else {
 			at := int64(x.GetValueIndex(i))
-			parts[i] = array.NewSlice(x.Dictionary(), at, at+1)
+			parts = append(parts, array.NewSlice(dictionary, at, at+1))
 		}
-		defer parts[i].Release()
 	}
-	if len(parts) == 0 {
-		return array.NewSlice(x.Dictionary(), 0, 0), nil
-	}
+	defer func() {
+		for _, p := range parts {
+			p.Release()
+		}
+	}()
 	return array.Concatenate(parts, e.mem)
 }
 

@@ -32,6 +32,7 @@ type parquetEncoder struct {
 	limit   int64
 	rows    int64 // in the file before this row group
 	held    int   // in this row group
+	levels  scratchLevels
 }
 
 func newParquetEncoder(out io.Writer, schema *arrow.Schema, o WriteOptions) (*parquetEncoder, error) {
@@ -177,7 +178,7 @@ func (e *parquetEncoder) flush() error {
 		if err != nil {
 			return fmt.Errorf("write Parquet: %w", err)
 		}
-		if err := c.flush(w); err != nil {
+		if err := c.flush(w, &e.levels); err != nil {
 			return fmt.Errorf("write Parquet: column %q: %w", c.name, err)
 		}
 	}
@@ -263,7 +264,8 @@ func (m *fieldMapper) field(f arrow.Field, name string) (physical, declared arro
 		}
 		switch declared.Type.ID() {
 		case arrow.STRING, arrow.BINARY:
-			declared.Type = &arrow.DictionaryType{IndexType: t.IndexType, ValueType: declared.Type, Ordered: t.Ordered}
+			// Row groups have dictionaries of their own: a narrow index may not do for the values of all.
+			declared.Type = &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int32, ValueType: declared.Type, Ordered: t.Ordered}
 		}
 		return physical, declared, nil
 	case *arrow.FixedSizeListType:

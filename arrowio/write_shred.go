@@ -26,9 +26,10 @@ type outColumn struct {
 	levels   []levelRun
 	row      int   // of the batch, being shredded
 	firstRow int64 // what row 0 of the batch is in the file
-
-	def, rep []int16 // scratch for flush
 }
+
+// scratchLevels is room to write runs out, shared by all columns.
+type scratchLevels struct{ def, rep []int16 }
 
 // A levelRun is n positions of equal levels. Most columns are a few long runs.
 type levelRun struct {
@@ -235,13 +236,13 @@ func (c *outColumn) fault(reason string) error {
 }
 
 // flush writes the values and levels held to a column chunk, and forgets them.
-func (c *outColumn) flush(w file.ColumnChunkWriter) error {
+func (c *outColumn) flush(w file.ColumnChunkWriter, s *scratchLevels) error {
 	const chunk = 8192 // positions at a time, so that levels never take much
 	at := 0
-	c.def, c.rep = c.def[:0], c.rep[:0]
+	s.def, s.rep = s.def[:0], s.rep[:0]
 	valid := 0
 	send := func() error {
-		def, rep := c.def, c.rep
+		def, rep := s.def, s.rep
 		if c.maxDef == 0 {
 			def = nil
 		}
@@ -252,27 +253,27 @@ func (c *outColumn) flush(w file.ColumnChunkWriter) error {
 			return err
 		}
 		at += valid
-		c.def, c.rep, valid = c.def[:0], c.rep[:0], 0
+		s.def, s.rep, valid = s.def[:0], s.rep[:0], 0
 		return nil
 	}
 	for _, r := range c.levels {
 		for n := int(r.n); n > 0; {
-			take := min(n, chunk-len(c.def))
+			take := min(n, chunk-len(s.def))
 			for range take {
-				c.def = append(c.def, r.def)
-				c.rep = append(c.rep, r.rep)
+				s.def = append(s.def, r.def)
+				s.rep = append(s.rep, r.rep)
 			}
 			if r.def == c.maxDef {
 				valid += take
 			}
-			if n -= take; len(c.def) == chunk {
+			if n -= take; len(s.def) == chunk {
 				if err := send(); err != nil {
 					return err
 				}
 			}
 		}
 	}
-	if len(c.def) > 0 {
+	if len(s.def) > 0 {
 		if err := send(); err != nil {
 			return err
 		}

@@ -172,7 +172,9 @@ func randomType(g *rand.Rand, depth int) arrow.DataType {
 		}
 		return t
 	}
-	switch g.IntN(7) {
+	switch g.IntN(8) {
+	case 6:
+		return &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int8, ValueType: arrow.ListOfField(field("item"))}
 	case 0:
 		return arrow.ListOfField(field("item"))
 	case 1:
@@ -197,7 +199,7 @@ func randomType(g *rand.Rand, depth int) arrow.DataType {
 
 // TestWriteRandom writes random batches of random schemas in every format and compares what the library reads back, value by value.
 func TestWriteRandom(t *testing.T) {
-	cases := 600
+	cases := 400
 	if testing.Short() {
 		cases = 100
 	}
@@ -466,8 +468,8 @@ func TestWriterSinkErrors(t *testing.T) {
 	defer mem.AssertSize(t, 0)
 	broken := errors.New("broken")
 	for _, format := range []Format{Parquet, Arrow, Stream} {
-		for limit := range 40 {
-			w, err := Create("-", int64Schema, WriteOptions{Format: format, Stdout: &failingWriter{20 * limit, broken}, Allocator: mem, RowGroupBytes: 64})
+		for limit := range 15 {
+			w, err := Create("-", int64Schema, WriteOptions{Format: format, Stdout: &failingWriter{60 * limit, broken}, Allocator: mem, RowGroupBytes: 64})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -624,6 +626,119 @@ func TestWriteNullInRequired(t *testing.T) {
 		}
 		if err := w.Close(); err == nil {
 			t.Errorf("%s: Close after a failed Write returned nil", name)
+		}
+	}
+}
+
+// TestWriterMetadata keeps what belongs to the user and leaves out what the reading of a Parquet file adds.
+func TestWriterMetadata(t *testing.T) {
+	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+	defer mem.AssertSize(t, 0)
+	fieldMetadata := arrow.NewMetadata([]string{"unit", "PARQUET:field_id"}, []string{"mm", "-1"})
+	schemaMetadata := arrow.NewMetadata([]string{"pandas", "ARROW:schema"}, []string{"{}", "of another file"})
+	schema := arrow.NewSchema([]arrow.Field{{Name: "n", Type: arrow.PrimitiveTypes.Int64, Metadata: fieldMetadata}}, &schemaMetadata)
+	var out bytes.Buffer
+	w, err := Create("-", schema, WriteOptions{Stdout: &out, Allocator: mem})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := int64Batch(mem, schema, 0, 3)
+	defer rec.Release()
+	if err := w.Write(rec); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	pf, err := file.NewParquetReader(bytes.NewReader(out.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pf.Close()
+	keys := pf.MetaData().KeyValueMetadata().Keys()
+	if strings.Join(keys, " ") != "pandas ARROW:schema" {
+		t.Errorf("file metadata %q", keys)
+	}
+	got, _, err := readBack(out.Bytes(), Parquet, mem)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, _ := got.Field(0).Metadata.GetValue("unit"); v != "mm" {
+		t.Errorf("field metadata %v", got.Field(0).Metadata)
+	}
+}
+
+func TestWriteOtherSchema(t *testing.T) {
+	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+	defer mem.AssertSize(t, 0)
+	other := arrow.NewSchema([]arrow.Field{{Name: "m", Type: arrow.PrimitiveTypes.Int64}}, nil)
+	rec := int64Batch(mem, other, 0, 3)
+	defer rec.Release()
+	for _, format := range []Format{Parquet, Arrow, Stream} {
+		w, err := Create("-", int64Schema, WriteOptions{Format: format, Stdout: io.Discard, Allocator: mem})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Write(rec); err == nil || !strings.Contains(err.Error(), `column "n": batch has column "m"`) {
+			t.Errorf("%s: error %v", format, err)
+		}
+		if err := w.Write(rec); err == nil {
+			t.Errorf("%s: Write after an error returned nil", format)
+		}
+		w.Abort()
+	}
+}
+
+// TestWriteUnfit gives Parquet values that its types cannot hold.
+func TestWriteUnfit(t *testing.T) {
+	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+	defer mem.AssertSize(t, 0)
+	for name, c := range map[string]struct {
+		typ  arrow.DataType
+		add  func(array.Builder)
+		want string
+	}{
+		"date64":  {arrow.FixedWidthTypes.Date64, func(b array.Builder) { b.(*array.Date64Builder).Append(86400001) }, "is not a whole day"},
+		"seconds": {&arrow.TimestampType{Unit: arrow.Second}, func(b array.Builder) { b.(*array.TimestampBuilder).Append(1 << 62) }, "too large for milliseconds"},
+		"time":    {arrow.FixedWidthTypes.Time32s, func(b array.Builder) { b.(*array.Time32Builder).Append(-1) }, "no time of day"},
+	} {
+		schema := arrow.NewSchema([]arrow.Field{{Name: "a", Type: c.typ}}, nil)
+		b := array.NewRecordBuilder(mem, schema)
+		b.Field(0).AppendEmptyValue()
+		c.add(b.Field(0))
+		rec := b.NewRecordBatch()
+		w, err := Create("-", schema, WriteOptions{Stdout: io.Discard, Allocator: mem})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = w.Write(rec)
+		var at *RowError
+		if !errors.As(err, &at) || at.Row != 1 || at.Column != "a" || !strings.Contains(at.Reason, c.want) {
+			t.Errorf("%s: error %v", name, err)
+		}
+		w.Abort()
+		rec.Release()
+		b.Release()
+	}
+}
+
+// TestAbortFreesDictionaries gives up with dictionaries held by the library.
+func TestAbortFreesDictionaries(t *testing.T) {
+	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+	defer mem.AssertSize(t, 0)
+	typ := &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int8, ValueType: arrow.BinaryTypes.String}
+	for _, format := range []Format{Parquet, Arrow, Stream} {
+		rec := jsonBatch(t, mem, typ, `["a","b","a",null]`)
+		w, err := Create("-", rec.Schema(), WriteOptions{Format: format, Stdout: io.Discard, Allocator: mem})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Write(rec); err != nil {
+			t.Fatal(err)
+		}
+		rec.Release()
+		if err := w.Abort(); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

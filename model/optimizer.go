@@ -17,9 +17,9 @@ type TrainOptions struct {
 	Momentum     float64 // of SGD, in [0, 1); 0 is plain gradient descent. Adam has no use for it
 	BatchSize    int     // rows of a step; 0: 256; FullBatch: all rows
 
-	// Epochs is how many are planned. With two or more, mini-batches lower the
-	// rate linearly from the second epoch on, to 0 at the end of the last; the
-	// first keeps it, since nobody knows its length. With 0 or 1 it is constant.
+	// Epochs is how many are planned. With two or more, mini-batches keep the
+	// rate for the first half of them and then lower it linearly, to 0 at the
+	// end. With 0 or 1, and for full batches, it is constant.
 	Epochs int
 }
 

@@ -191,9 +191,9 @@ func (t *Trainer) Running() Epoch {
 // rate is the learning rate of the mini-batch at hand.
 func (t *Trainer) rate() float32 {
 	left := 1.0
-	if t.o.Epochs > 1 && t.finished > 0 {
-		done := float64(t.finished-1) + float64(t.optimizer.steps-t.beforeEpoch)/float64(t.epochSteps)
-		left = max(0, 1-done/float64(t.o.Epochs-1))
+	if planned := float64(t.o.Epochs); planned > 1 && t.finished > 0 {
+		done := float64(t.finished) + float64(t.optimizer.steps-t.beforeEpoch)/float64(t.epochSteps)
+		left = min(1, max(0, 2*(planned-done)/planned))
 	}
 	return float32(t.o.LearningRate * left)
 }

@@ -2,11 +2,11 @@
  * step: what the kernels of internal/f32 are measured against.
  *
  *     cc -O2 -o gemm gemm.c -lopenblas
- *     env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE ./gemm [THREADS...]
+ *     env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE ./gemm [THREADS M N K NN|NT|TN]
  *
- * Prints the library's build and, for each thread count (1 and 2 by default),
- * shape (m,n,k) and transpose, the rates of the best and the median call within
- * 0.2 s: threads m n k transpose best median. */
+ * Prints the library's build and then, for one and two threads and all shapes
+ * unless told which, the rates of the best and the median call within 0.2 s:
+ * threads m n k transpose best median. */
 #include <cblas.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +14,7 @@
 
 static const int shapes[][3] = {
 	{256, 196, 784}, {256, 784, 196}, {1024, 500, 784}, {784, 500, 1024}, {4096, 1600, 108}, {4096, 25, 64},
+	{196, 784, 256}, {784, 196, 256},
 };
 
 static double now(void)
@@ -67,8 +68,13 @@ int main(int argc, char **argv)
 {
 	static const char *transposes[] = {"NN", "NT", "TN"};
 	printf("# %s\n", openblas_get_config());
-	for (int t = 1; t < (argc > 1 ? argc : 3); t++) {
-		int threads = argc > 1 ? atoi(argv[t]) : t;
+	if (argc == 6) {
+		int shape[] = {atoi(argv[2]), atoi(argv[3]), atoi(argv[4])};
+		openblas_set_num_threads(atoi(argv[1]));
+		measure(atoi(argv[1]), shape, argv[5]);
+		return 0;
+	}
+	for (int threads = 1; threads <= 2; threads++) {
 		openblas_set_num_threads(threads);
 		for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
 			for (int j = 0; j < 3; j++)

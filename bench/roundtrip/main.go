@@ -221,7 +221,7 @@ func forms() []form {
 		form{name: "bool", typ: arrow.FixedWidthTypes.Boolean, value: every(func(i int) any { return i%3 == 0 }), want: "bool"},
 		form{name: "string", typ: arrow.BinaryTypes.String, value: every(text), want: "string"},
 		form{name: "large_string", typ: arrow.BinaryTypes.LargeString, value: every(text), want: "large_string"},
-		form{name: "dictionary", typ: &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int16, ValueType: arrow.BinaryTypes.String}, value: every(text), want: "dictionary<values=string, indices=int16, ordered=0>"},
+		form{name: "dictionary", typ: &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int16, ValueType: arrow.BinaryTypes.String}, value: every(text), want: "dictionary<values=string, indices=int32, ordered=0>"},
 		form{name: "binary", typ: arrow.BinaryTypes.Binary, value: every(raw(9)), want: "binary"},
 		form{name: "fixed_binary", typ: &arrow.FixedSizeBinaryType{ByteWidth: 9}, value: every(raw(9)), want: "fixed_size_binary[9]"},
 		form{name: "date32", typ: arrow.FixedWidthTypes.Date32, value: every(func(i int) any { return fmt.Sprintf("20%02d-03-04", i%100) }), want: "date32[day]"},

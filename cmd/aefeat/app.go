@@ -132,10 +132,3 @@ func version() string {
 	}
 	return v
 }
-
-// isUsage reports whether err is wrong usage already, so that it is not
-// wrapped twice.
-func isUsage(err error) bool {
-	var usage *usageError
-	return errors.As(err, &usage)
-}

@@ -74,3 +74,8 @@ func TestSuggestion(t *testing.T) {
 		}
 	}
 }
+
+func isUsage(err error) bool {
+	var usage *usageError
+	return errors.As(err, &usage)
+}

@@ -51,6 +51,7 @@ func TestMain(m *testing.M) {
 //	flip FILE OFFSET         turn a bit of a byte over; negative offsets count from the end
 //	only DIR FILE...         the folder holds these files, in this order, and nothing else;
 //	                         .tmp is where TMPDIR points
+//	readme OUT               write the shell commands that README.md shows to a file
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
@@ -63,6 +64,7 @@ func TestScript(t *testing.T) {
 			"cut":     cutFile,
 			"flip":    flipBit,
 			"only":    onlyFiles,
+			"readme":  readmeCommands,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("GOMAXPROCS", "2") // same.txtar changes it
@@ -174,7 +176,7 @@ func (s patchSpec) schema() *arrow.Schema {
 		fields = append(fields, arrow.Field{Name: s.column, Type: &arrow.FixedSizeBinaryType{ByteWidth: s.width}})
 	case "columns":
 		for j := range s.width {
-			fields = append(fields, arrow.Field{Name: s.column + strconv.Itoa(j), Type: element})
+			fields = append(fields, arrow.Field{Name: s.column + strconv.Itoa(j), Type: element, Nullable: s.null >= 0})
 		}
 	}
 	return arrow.NewSchema(append(fields, arrow.Field{Name: "label", Type: arrow.BinaryTypes.String}), nil)
@@ -422,6 +424,25 @@ func flipBit(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	data[n] ^= 0x10
 	ts.Check(os.WriteFile(name, data, 0o666))
+}
+
+// readmeCommands collects the blocks of shell in README.md.
+func readmeCommands(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: readme OUT")
+	}
+	text, err := os.ReadFile("../../README.md")
+	ts.Check(err)
+	var commands strings.Builder
+	for i, block := range strings.Split(string(text), "```") {
+		if lines, ok := strings.CutPrefix(block, "sh\n"); ok && i%2 == 1 {
+			commands.WriteString(lines)
+		}
+	}
+	if commands.Len() == 0 {
+		ts.Fatalf("README.md shows no commands")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(commands.String()), 0o666))
 }
 
 // onlyFiles checks what a folder holds, hidden files included: nothing must be

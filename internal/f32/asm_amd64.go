@@ -14,16 +14,6 @@ func tileAVX512(rows int, cols int, k int, a []float32, rowStride int, kStride i
 //go:noescape
 func tileAVX2(rows int, cols int, k int, a []float32, rowStride int, kStride int, b []float32, alpha float32, beta float32, c []float32, ldc int)
 
-// packNAVX512 is packNPlain. It writes up to 16 elements past the end of a tile.
-//
-//go:noescape
-func packNAVX512(dst []float32, width int, pitch int, src []float32, ld int, cols int, k int)
-
-// packNAVX2 is packNPlain. It writes up to 16 elements past the end of a tile.
-//
-//go:noescape
-func packNAVX2(dst []float32, width int, pitch int, src []float32, ld int, cols int, k int)
-
 // packTAVX512 is packTPlain for k >= 16.
 //
 //go:noescape
@@ -33,6 +23,11 @@ func packTAVX512(dst []float32, stride int, src []float32, ld int, cols int, k i
 //
 //go:noescape
 func packTAVX2(dst []float32, stride int, src []float32, ld int, cols int, k int)
+
+// packNAVX512 is packNPlain.
+//
+//go:noescape
+func packNAVX512(dst []float32, width int, pitch int, src []float32, ld int, cols int, k int)
 
 // activateSigmoidAVX512 is activateSigmoidPlain.
 //
@@ -179,6 +174,11 @@ func allFiniteAVX512(x []float32) bool
 //
 //go:noescape
 func extremesAVX512(x []float32, low *[16]float32, high *[16]float32)
+
+// packNAVX2 is packNPlain.
+//
+//go:noescape
+func packNAVX2(dst []float32, width int, pitch int, src []float32, ld int, cols int, k int)
 
 // activateSigmoidAVX2 is activateSigmoidPlain.
 //

@@ -13,7 +13,7 @@ TEXT ·tileAVX512(SB), NOSPLIT, $0-128
 	MOVQ c_base+96(FP), SI
 	MOVQ ldc+120(FP), DI
 	SHLQ $0x02, DI
-	MOVQ DX, R8
+	LEAQ 1(DX), R8
 	SHLQ $0x06, R8
 	ADDQ BX, R8
 
@@ -4145,132 +4145,6 @@ DATA firstElements<>+120(SB)/4, $0x00000000
 DATA firstElements<>+124(SB)/4, $0x00000000
 GLOBL firstElements<>(SB), RODATA|NOPTR, $128
 
-// func packNAVX512(dst []float32, width int, pitch int, src []float32, ld int, cols int, k int)
-// Requires: AVX, AVX512F
-TEXT ·packNAVX512(SB), NOSPLIT, $0-88
-	MOVQ dst_base+0(FP), AX
-	MOVQ width+24(FP), DX
-	MOVQ pitch+32(FP), BX
-	MOVQ src_base+40(FP), SI
-	MOVQ ld+64(FP), DI
-	MOVQ cols+72(FP), R8
-	MOVQ k+80(FP), R9
-
-	// The tiles before the last, in columns and in number
-	XORQ R10, R10
-
-count:
-	CMPQ R8, DX
-	JLE  counted
-	SUBQ DX, R8
-	INCQ R10
-	JMP  count
-
-counted:
-	MOVQ  DX, CX
-	MOVQ  $0x00000001, R11
-	SHLQ  CL, R11
-	DECQ  R11
-	KMOVW R11, K1
-	MOVQ  R8, CX
-	MOVQ  $0x00000001, R8
-	SHLQ  CL, R8
-	DECQ  R8
-	KMOVW R8, K2
-	SHLQ  $0x02, DX
-	SHLQ  $0x02, BX
-	SHLQ  $0x02, DI
-
-step:
-	MOVQ  SI, CX
-	MOVQ  AX, R8
-	MOVQ  R10, R11
-	TESTQ R11, R11
-	JZ    last
-
-tile:
-	VMOVUPS.Z (CX), K1, Z0
-	VMOVUPS   Z0, (R8)
-	ADDQ      DX, CX
-	ADDQ      BX, R8
-	DECQ      R11
-	JNZ       tile
-
-last:
-	VMOVUPS.Z (CX), K2, Z0
-	VMOVUPS   Z0, (R8)
-	ADDQ      DI, SI
-	ADDQ      DX, AX
-	DECQ      R9
-	JNZ       step
-	VZEROUPPER
-	RET
-
-// func packNAVX2(dst []float32, width int, pitch int, src []float32, ld int, cols int, k int)
-// Requires: AVX
-TEXT ·packNAVX2(SB), NOSPLIT, $0-88
-	MOVQ dst_base+0(FP), AX
-	MOVQ width+24(FP), CX
-	MOVQ pitch+32(FP), DX
-	MOVQ src_base+40(FP), BX
-	MOVQ ld+64(FP), SI
-	MOVQ cols+72(FP), DI
-	MOVQ k+80(FP), R8
-
-	// The tiles before the last, in columns and in number
-	XORQ R9, R9
-
-count:
-	CMPQ DI, CX
-	JLE  counted
-	SUBQ CX, DI
-	INCQ R9
-	JMP  count
-
-counted:
-	LEAQ    firstElements<>+0(SB), R10
-	MOVQ    $+16, R11
-	SUBQ    CX, R11
-	VMOVUPS (R10)(R11*4), Y0
-	VMOVUPS 32(R10)(R11*4), Y1
-	LEAQ    firstElements<>+0(SB), R10
-	MOVQ    $+16, R11
-	SUBQ    DI, R11
-	VMOVUPS (R10)(R11*4), Y2
-	VMOVUPS 32(R10)(R11*4), Y3
-	SHLQ    $0x02, CX
-	SHLQ    $0x02, DX
-	SHLQ    $0x02, SI
-
-step:
-	MOVQ  BX, DI
-	MOVQ  AX, R10
-	MOVQ  R9, R11
-	TESTQ R11, R11
-	JZ    last
-
-tile:
-	VMASKMOVPS (DI), Y0, Y4
-	VMASKMOVPS 32(DI), Y1, Y5
-	VMOVUPS    Y4, (R10)
-	VMOVUPS    Y5, 32(R10)
-	ADDQ       CX, DI
-	ADDQ       DX, R10
-	DECQ       R11
-	JNZ        tile
-
-last:
-	VMASKMOVPS (DI), Y2, Y4
-	VMASKMOVPS 32(DI), Y3, Y5
-	VMOVUPS    Y4, (R10)
-	VMOVUPS    Y5, 32(R10)
-	ADDQ       SI, BX
-	ADDQ       CX, AX
-	DECQ       R8
-	JNZ        step
-	VZEROUPPER
-	RET
-
 // func packTAVX512(dst []float32, stride int, src []float32, ld int, cols int, k int)
 // Requires: AVX, AVX512F, CMOV
 TEXT ·packTAVX512(SB), NOSPLIT, $128-80
@@ -4698,6 +4572,68 @@ loop:
 	JMP        loop
 
 done:
+	VZEROUPPER
+	RET
+
+// func packNAVX512(dst []float32, width int, pitch int, src []float32, ld int, cols int, k int)
+// Requires: AVX, AVX512F
+TEXT ·packNAVX512(SB), NOSPLIT, $0-88
+	MOVQ dst_base+0(FP), AX
+	MOVQ width+24(FP), DX
+	MOVQ pitch+32(FP), BX
+	MOVQ src_base+40(FP), SI
+	MOVQ ld+64(FP), DI
+	MOVQ cols+72(FP), R8
+	MOVQ k+80(FP), R9
+
+	// The tiles before the last, and the columns of the last
+	XORQ R10, R10
+
+count:
+	CMPQ R8, DX
+	JLE  counted
+	SUBQ DX, R8
+	INCQ R10
+	JMP  count
+
+counted:
+	MOVQ  DX, CX
+	MOVQ  $0x00000001, R11
+	SHLQ  CL, R11
+	DECQ  R11
+	KMOVW R11, K1
+	MOVQ  R8, CX
+	MOVQ  $0x00000001, R8
+	SHLQ  CL, R8
+	DECQ  R8
+	KMOVW R8, K2
+	SHLQ  $0x02, DX
+	SHLQ  $0x02, BX
+	SHLQ  $0x02, DI
+	XORQ  CX, CX
+
+row:
+	MOVQ  SI, R8
+	MOVQ  AX, R11
+	MOVQ  R10, R12
+	TESTQ R12, R12
+	JZ    last
+
+tile:
+	VMOVUPS.Z (R8)(CX*4), K1, Z0
+	VMOVUPS   Z0, (R11)(CX*4)
+	ADDQ      DX, R8
+	ADDQ      BX, R11
+	DECQ      R12
+	JNZ       tile
+
+last:
+	VMOVUPS.Z (R8)(CX*4), K2, Z0
+	VMOVUPS   Z0, (R11)(CX*4)
+	ADDQ      DI, SI
+	ADDQ      DX, AX
+	DECQ      R9
+	JNZ       row
 	VZEROUPPER
 	RET
 
@@ -7009,6 +6945,72 @@ end:
 	VZEROUPPER
 	RET
 
+// func packNAVX2(dst []float32, width int, pitch int, src []float32, ld int, cols int, k int)
+// Requires: AVX
+TEXT ·packNAVX2(SB), NOSPLIT, $0-88
+	MOVQ dst_base+0(FP), AX
+	MOVQ width+24(FP), CX
+	MOVQ pitch+32(FP), DX
+	MOVQ src_base+40(FP), BX
+	MOVQ ld+64(FP), SI
+	MOVQ cols+72(FP), DI
+	MOVQ k+80(FP), R8
+
+	// The tiles before the last, and the columns of the last
+	XORQ R9, R9
+
+count:
+	CMPQ DI, CX
+	JLE  counted
+	SUBQ CX, DI
+	INCQ R9
+	JMP  count
+
+counted:
+	MOVQ    CX, R11
+	NEGQ    R11
+	LEAQ    firstElements<>+0(SB), R10
+	VMOVUPS 64(R10)(R11*4), Y0
+	VMOVUPS 96(R10)(R11*4), Y1
+	MOVQ    DI, R10
+	NEGQ    R10
+	LEAQ    firstElements<>+0(SB), DI
+	VMOVUPS 64(DI)(R10*4), Y2
+	VMOVUPS 96(DI)(R10*4), Y3
+	SHLQ    $0x02, CX
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, SI
+	XORQ    DI, DI
+
+row:
+	MOVQ  BX, R10
+	MOVQ  AX, R11
+	MOVQ  R9, R12
+	TESTQ R12, R12
+	JZ    last
+
+tile:
+	VMASKMOVPS (R10)(DI*4), Y0, Y4
+	VMOVUPS    Y4, (R11)(DI*4)
+	VMASKMOVPS 32(R10)(DI*4), Y1, Y4
+	VMOVUPS    Y4, 32(R11)(DI*4)
+	ADDQ       CX, R10
+	ADDQ       DX, R11
+	DECQ       R12
+	JNZ        tile
+
+last:
+	VMASKMOVPS (R10)(DI*4), Y2, Y4
+	VMOVUPS    Y4, (R11)(DI*4)
+	VMASKMOVPS 32(R10)(DI*4), Y3, Y4
+	VMOVUPS    Y4, 32(R11)(DI*4)
+	ADDQ       SI, BX
+	ADDQ       CX, AX
+	DECQ       R8
+	JNZ        row
+	VZEROUPPER
+	RET
+
 // func activateSigmoidAVX2(z []float32, bias []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·activateSigmoidAVX2(SB), NOSPLIT, $0-48
@@ -7018,10 +7020,11 @@ TEXT ·activateSigmoidAVX2(SB), NOSPLIT, $0-48
 	MOVQ    bias_len+32(FP), BX
 	MOVQ    BX, SI
 	ANDQ    $0x0f, SI
-	NEGQ    SI
-	LEAQ    firstElements<>+0(SB), DI
-	VMOVUPS 64(DI)(SI*4), Y0
-	VMOVUPS 96(DI)(SI*4), Y1
+	MOVQ    SI, DI
+	NEGQ    DI
+	LEAQ    firstElements<>+0(SB), SI
+	VMOVUPS 64(SI)(DI*4), Y0
+	VMOVUPS 96(SI)(DI*4), Y1
 	VMOVUPS constant41f00000<>+0(SB), Y2
 	MOVQ    BX, SI
 	SHLQ    $0x02, SI
@@ -7160,10 +7163,11 @@ TEXT ·slopeSigmoidAVX2(SB), NOSPLIT, $0-48
 	MOVQ    a_base+24(FP), DX
 	MOVQ    CX, BX
 	ANDQ    $0x0f, BX
-	NEGQ    BX
-	LEAQ    firstElements<>+0(SB), SI
-	VMOVUPS 64(SI)(BX*4), Y0
-	VMOVUPS 96(SI)(BX*4), Y1
+	MOVQ    BX, SI
+	NEGQ    SI
+	LEAQ    firstElements<>+0(SB), BX
+	VMOVUPS 64(BX)(SI*4), Y0
+	VMOVUPS 96(BX)(SI*4), Y1
 	XORQ    BX, BX
 	MOVQ    CX, SI
 	ANDQ    $-16, SI
@@ -7213,10 +7217,11 @@ TEXT ·hiddenDeltaSigmoidAVX2(SB), NOSPLIT, $0-104
 	MOVQ    k_base+72(FP), DI
 	MOVQ    BX, R8
 	ANDQ    $0x0f, R8
-	NEGQ    R8
-	LEAQ    firstElements<>+0(SB), R9
-	VMOVUPS 64(R9)(R8*4), Y0
-	VMOVUPS 96(R9)(R8*4), Y1
+	MOVQ    R8, R9
+	NEGQ    R9
+	LEAQ    firstElements<>+0(SB), R8
+	VMOVUPS 64(R8)(R9*4), Y0
+	VMOVUPS 96(R8)(R9*4), Y1
 	MOVQ    BX, R8
 	SHLQ    $0x02, R8
 
@@ -7345,10 +7350,11 @@ TEXT ·squaredSigmoidAVX2(SB), NOSPLIT, $0-80
 	MOVQ    x_base+48(FP), SI
 	MOVQ    BX, DI
 	ANDQ    $0x0f, DI
-	NEGQ    DI
-	LEAQ    firstElements<>+0(SB), R8
-	VMOVUPS 64(R8)(DI*4), Y0
-	VMOVUPS 96(R8)(DI*4), Y1
+	MOVQ    DI, R8
+	NEGQ    R8
+	LEAQ    firstElements<>+0(SB), DI
+	VMOVUPS 64(DI)(R8*4), Y0
+	VMOVUPS 96(DI)(R8*4), Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
@@ -7544,10 +7550,11 @@ TEXT ·activateTanhAVX2(SB), NOSPLIT, $0-48
 	MOVQ    bias_len+32(FP), BX
 	MOVQ    BX, SI
 	ANDQ    $0x0f, SI
-	NEGQ    SI
-	LEAQ    firstElements<>+0(SB), DI
-	VMOVUPS 64(DI)(SI*4), Y0
-	VMOVUPS 96(DI)(SI*4), Y1
+	MOVQ    SI, DI
+	NEGQ    DI
+	LEAQ    firstElements<>+0(SB), SI
+	VMOVUPS 64(SI)(DI*4), Y0
+	VMOVUPS 96(SI)(DI*4), Y1
 	VMOVUPS constant41a00000<>+0(SB), Y2
 	MOVQ    BX, SI
 	SHLQ    $0x02, SI
@@ -7698,10 +7705,11 @@ TEXT ·slopeTanhAVX2(SB), NOSPLIT, $0-48
 	MOVQ    a_base+24(FP), DX
 	MOVQ    CX, BX
 	ANDQ    $0x0f, BX
-	NEGQ    BX
-	LEAQ    firstElements<>+0(SB), SI
-	VMOVUPS 64(SI)(BX*4), Y0
-	VMOVUPS 96(SI)(BX*4), Y1
+	MOVQ    BX, SI
+	NEGQ    SI
+	LEAQ    firstElements<>+0(SB), BX
+	VMOVUPS 64(BX)(SI*4), Y0
+	VMOVUPS 96(BX)(SI*4), Y1
 	XORQ    BX, BX
 	MOVQ    CX, SI
 	ANDQ    $-16, SI
@@ -7747,10 +7755,11 @@ TEXT ·hiddenDeltaTanhAVX2(SB), NOSPLIT, $0-104
 	MOVQ    k_base+72(FP), DI
 	MOVQ    BX, R8
 	ANDQ    $0x0f, R8
-	NEGQ    R8
-	LEAQ    firstElements<>+0(SB), R9
-	VMOVUPS 64(R9)(R8*4), Y0
-	VMOVUPS 96(R9)(R8*4), Y1
+	MOVQ    R8, R9
+	NEGQ    R9
+	LEAQ    firstElements<>+0(SB), R8
+	VMOVUPS 64(R8)(R9*4), Y0
+	VMOVUPS 96(R8)(R9*4), Y1
 	MOVQ    BX, R8
 	SHLQ    $0x02, R8
 
@@ -7871,10 +7880,11 @@ TEXT ·squaredTanhAVX2(SB), NOSPLIT, $0-80
 	MOVQ    x_base+48(FP), SI
 	MOVQ    BX, DI
 	ANDQ    $0x0f, DI
-	NEGQ    DI
-	LEAQ    firstElements<>+0(SB), R8
-	VMOVUPS 64(R8)(DI*4), Y0
-	VMOVUPS 96(R8)(DI*4), Y1
+	MOVQ    DI, R8
+	NEGQ    R8
+	LEAQ    firstElements<>+0(SB), DI
+	VMOVUPS 64(DI)(R8*4), Y0
+	VMOVUPS 96(DI)(R8*4), Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
@@ -8078,10 +8088,11 @@ TEXT ·activateReLUAVX2(SB), NOSPLIT, $0-48
 	MOVQ    bias_len+32(FP), BX
 	MOVQ    BX, SI
 	ANDQ    $0x0f, SI
-	NEGQ    SI
-	LEAQ    firstElements<>+0(SB), DI
-	VMOVUPS 64(DI)(SI*4), Y0
-	VMOVUPS 96(DI)(SI*4), Y1
+	MOVQ    SI, DI
+	NEGQ    DI
+	LEAQ    firstElements<>+0(SB), SI
+	VMOVUPS 64(SI)(DI*4), Y0
+	VMOVUPS 96(SI)(DI*4), Y1
 	MOVQ    BX, SI
 	SHLQ    $0x02, SI
 
@@ -8143,10 +8154,11 @@ TEXT ·slopeReLUAVX2(SB), NOSPLIT, $0-48
 	MOVQ    a_base+24(FP), DX
 	MOVQ    CX, BX
 	ANDQ    $0x0f, BX
-	NEGQ    BX
-	LEAQ    firstElements<>+0(SB), SI
-	VMOVUPS 64(SI)(BX*4), Y0
-	VMOVUPS 96(SI)(BX*4), Y1
+	MOVQ    BX, SI
+	NEGQ    SI
+	LEAQ    firstElements<>+0(SB), BX
+	VMOVUPS 64(BX)(SI*4), Y0
+	VMOVUPS 96(BX)(SI*4), Y1
 	XORQ    BX, BX
 	MOVQ    CX, SI
 	ANDQ    $-16, SI
@@ -8200,10 +8212,11 @@ TEXT ·hiddenDeltaReLUAVX2(SB), NOSPLIT, $0-104
 	MOVQ    k_base+72(FP), DI
 	MOVQ    BX, DI
 	ANDQ    $0x0f, DI
-	NEGQ    DI
-	LEAQ    firstElements<>+0(SB), R8
-	VMOVUPS 64(R8)(DI*4), Y0
-	VMOVUPS 96(R8)(DI*4), Y1
+	MOVQ    DI, R8
+	NEGQ    R8
+	LEAQ    firstElements<>+0(SB), DI
+	VMOVUPS 64(DI)(R8*4), Y0
+	VMOVUPS 96(DI)(R8*4), Y1
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
@@ -8300,10 +8313,11 @@ TEXT ·squaredReLUAVX2(SB), NOSPLIT, $0-80
 	MOVQ    x_base+48(FP), SI
 	MOVQ    BX, DI
 	ANDQ    $0x0f, DI
-	NEGQ    DI
-	LEAQ    firstElements<>+0(SB), R8
-	VMOVUPS 64(R8)(DI*4), Y0
-	VMOVUPS 96(R8)(DI*4), Y1
+	MOVQ    DI, R8
+	NEGQ    R8
+	LEAQ    firstElements<>+0(SB), DI
+	VMOVUPS 64(DI)(R8*4), Y0
+	VMOVUPS 96(DI)(R8*4), Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
@@ -8426,10 +8440,11 @@ TEXT ·activateLinearAVX2(SB), NOSPLIT, $0-48
 	MOVQ    bias_len+32(FP), BX
 	MOVQ    BX, SI
 	ANDQ    $0x0f, SI
-	NEGQ    SI
-	LEAQ    firstElements<>+0(SB), DI
-	VMOVUPS 64(DI)(SI*4), Y0
-	VMOVUPS 96(DI)(SI*4), Y1
+	MOVQ    SI, DI
+	NEGQ    DI
+	LEAQ    firstElements<>+0(SB), SI
+	VMOVUPS 64(SI)(DI*4), Y0
+	VMOVUPS 96(SI)(DI*4), Y1
 	MOVQ    BX, SI
 	SHLQ    $0x02, SI
 
@@ -8486,10 +8501,11 @@ TEXT ·hiddenDeltaLinearAVX2(SB), NOSPLIT, $0-104
 	MOVQ    k_base+72(FP), DI
 	MOVQ    BX, DI
 	ANDQ    $0x0f, DI
-	NEGQ    DI
-	LEAQ    firstElements<>+0(SB), R8
-	VMOVUPS 64(R8)(DI*4), Y0
-	VMOVUPS 96(R8)(DI*4), Y1
+	MOVQ    DI, R8
+	NEGQ    R8
+	LEAQ    firstElements<>+0(SB), DI
+	VMOVUPS 64(DI)(R8*4), Y0
+	VMOVUPS 96(DI)(R8*4), Y1
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
@@ -8562,10 +8578,11 @@ TEXT ·squaredLinearAVX2(SB), NOSPLIT, $0-80
 	MOVQ    x_base+48(FP), SI
 	MOVQ    BX, DI
 	ANDQ    $0x0f, DI
-	NEGQ    DI
-	LEAQ    firstElements<>+0(SB), R8
-	VMOVUPS 64(R8)(DI*4), Y0
-	VMOVUPS 96(R8)(DI*4), Y1
+	MOVQ    DI, R8
+	NEGQ    R8
+	LEAQ    firstElements<>+0(SB), DI
+	VMOVUPS 64(DI)(R8*4), Y0
+	VMOVUPS 96(DI)(R8*4), Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
@@ -8661,10 +8678,11 @@ TEXT ·crossEntropyAVX2(SB), NOSPLIT, $0-80
 	MOVQ    x_base+48(FP), SI
 	MOVQ    BX, DI
 	ANDQ    $0x0f, DI
-	NEGQ    DI
-	LEAQ    firstElements<>+0(SB), R8
-	VMOVUPS 64(R8)(DI*4), Y0
-	VMOVUPS 96(R8)(DI*4), Y1
+	MOVQ    DI, R8
+	NEGQ    R8
+	LEAQ    firstElements<>+0(SB), DI
+	VMOVUPS 64(DI)(R8*4), Y0
+	VMOVUPS 96(DI)(R8*4), Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
@@ -8918,10 +8936,11 @@ TEXT ·columnSumsAVX2(SB), NOSPLIT, $0-56
 	SHLQ    $0x02, BX
 	MOVQ    DX, DI
 	ANDQ    $0x0f, DI
-	NEGQ    DI
-	LEAQ    firstElements<>+0(SB), R8
-	VMOVUPS 64(R8)(DI*4), Y0
-	VMOVUPS 96(R8)(DI*4), Y1
+	MOVQ    DI, R8
+	NEGQ    R8
+	LEAQ    firstElements<>+0(SB), DI
+	VMOVUPS 64(DI)(R8*4), Y0
+	VMOVUPS 96(DI)(R8*4), Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
@@ -8992,10 +9011,11 @@ TEXT ·columnSumSquaresAVX2(SB), NOSPLIT, $0-56
 	SHLQ    $0x02, BX
 	MOVQ    DX, DI
 	ANDQ    $0x0f, DI
-	NEGQ    DI
-	LEAQ    firstElements<>+0(SB), R8
-	VMOVUPS 64(R8)(DI*4), Y0
-	VMOVUPS 96(R8)(DI*4), Y1
+	MOVQ    DI, R8
+	NEGQ    R8
+	LEAQ    firstElements<>+0(SB), DI
+	VMOVUPS 64(DI)(R8*4), Y0
+	VMOVUPS 96(DI)(R8*4), Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
@@ -9066,10 +9086,11 @@ TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-32
 	VXORPS  Y3, Y3, Y3
 	MOVQ    CX, DX
 	ANDQ    $0x0f, DX
-	NEGQ    DX
-	LEAQ    firstElements<>+0(SB), BX
-	VMOVUPS 64(BX)(DX*4), Y4
-	VMOVUPS 96(BX)(DX*4), Y5
+	MOVQ    DX, BX
+	NEGQ    BX
+	LEAQ    firstElements<>+0(SB), DX
+	VMOVUPS 64(DX)(BX*4), Y4
+	VMOVUPS 96(DX)(BX*4), Y5
 	XORQ    DX, DX
 	MOVQ    CX, BX
 	ANDQ    $-16, BX
@@ -9126,10 +9147,11 @@ TEXT ·axpyAVX2(SB), NOSPLIT, $0-56
 	VBROADCASTSS alpha+0(FP), Y0
 	MOVQ         CX, BX
 	ANDQ         $0x0f, BX
-	NEGQ         BX
-	LEAQ         firstElements<>+0(SB), SI
-	VMOVUPS      64(SI)(BX*4), Y1
-	VMOVUPS      96(SI)(BX*4), Y2
+	MOVQ         BX, SI
+	NEGQ         SI
+	LEAQ         firstElements<>+0(SB), BX
+	VMOVUPS      64(BX)(SI*4), Y1
+	VMOVUPS      96(BX)(SI*4), Y2
 	XORQ         BX, BX
 	MOVQ         CX, SI
 	ANDQ         $-16, SI
@@ -9172,10 +9194,11 @@ TEXT ·scaleAVX2(SB), NOSPLIT, $0-32
 	VBROADCASTSS alpha+0(FP), Y0
 	MOVQ         CX, DX
 	ANDQ         $0x0f, DX
-	NEGQ         DX
-	LEAQ         firstElements<>+0(SB), BX
-	VMOVUPS      64(BX)(DX*4), Y1
-	VMOVUPS      96(BX)(DX*4), Y2
+	MOVQ         DX, BX
+	NEGQ         BX
+	LEAQ         firstElements<>+0(SB), DX
+	VMOVUPS      64(DX)(BX*4), Y1
+	VMOVUPS      96(DX)(BX*4), Y2
 	XORQ         DX, DX
 	MOVQ         CX, BX
 	ANDQ         $-16, BX
@@ -9223,10 +9246,11 @@ TEXT ·adamAVX2(SB), NOSPLIT, $0-124
 	VBROADCASTSS epsilon+120(FP), Y6
 	MOVQ         CX, DI
 	ANDQ         $0x0f, DI
-	NEGQ         DI
-	LEAQ         firstElements<>+0(SB), R8
-	VMOVUPS      64(R8)(DI*4), Y7
-	VMOVUPS      96(R8)(DI*4), Y8
+	MOVQ         DI, R8
+	NEGQ         R8
+	LEAQ         firstElements<>+0(SB), DI
+	VMOVUPS      64(DI)(R8*4), Y7
+	VMOVUPS      96(DI)(R8*4), Y8
 	XORQ         DI, DI
 	MOVQ         CX, R8
 	ANDQ         $-16, R8
@@ -9348,10 +9372,11 @@ TEXT ·momentumAVX2(SB), NOSPLIT, $0-80
 	VBROADCASTSS momentum+76(FP), Y1
 	MOVQ         CX, SI
 	ANDQ         $0x0f, SI
-	NEGQ         SI
-	LEAQ         firstElements<>+0(SB), DI
-	VMOVUPS      64(DI)(SI*4), Y2
-	VMOVUPS      96(DI)(SI*4), Y3
+	MOVQ         SI, DI
+	NEGQ         DI
+	LEAQ         firstElements<>+0(SB), SI
+	VMOVUPS      64(SI)(DI*4), Y2
+	VMOVUPS      96(SI)(DI*4), Y3
 	XORQ         SI, SI
 	MOVQ         CX, DI
 	ANDQ         $-16, DI
@@ -9408,10 +9433,11 @@ TEXT ·fromUint8AVX2(SB), NOSPLIT, $0-56
 	VBROADCASTSS offset+52(FP), Y1
 	MOVQ         CX, BX
 	ANDQ         $0x0f, BX
-	NEGQ         BX
-	LEAQ         firstElements<>+0(SB), SI
-	VMOVUPS      64(SI)(BX*4), Y2
-	VMOVUPS      96(SI)(BX*4), Y2
+	MOVQ         BX, SI
+	NEGQ         SI
+	LEAQ         firstElements<>+0(SB), BX
+	VMOVUPS      64(BX)(SI*4), Y2
+	VMOVUPS      96(BX)(SI*4), Y2
 	XORQ         BX, BX
 	MOVQ         CX, SI
 	ANDQ         $-16, SI
@@ -9448,10 +9474,11 @@ TEXT ·fromUint16AVX2(SB), NOSPLIT, $0-56
 	VBROADCASTSS offset+52(FP), Y1
 	MOVQ         CX, BX
 	ANDQ         $0x0f, BX
-	NEGQ         BX
-	LEAQ         firstElements<>+0(SB), SI
-	VMOVUPS      64(SI)(BX*4), Y2
-	VMOVUPS      96(SI)(BX*4), Y2
+	MOVQ         BX, SI
+	NEGQ         SI
+	LEAQ         firstElements<>+0(SB), BX
+	VMOVUPS      64(BX)(SI*4), Y2
+	VMOVUPS      96(BX)(SI*4), Y2
 	XORQ         BX, BX
 	MOVQ         CX, SI
 	ANDQ         $-16, SI
@@ -9488,10 +9515,11 @@ TEXT ·fromFloat16AVX2(SB), NOSPLIT, $0-56
 	VBROADCASTSS offset+52(FP), Y1
 	MOVQ         CX, BX
 	ANDQ         $0x0f, BX
-	NEGQ         BX
-	LEAQ         firstElements<>+0(SB), SI
-	VMOVUPS      64(SI)(BX*4), Y2
-	VMOVUPS      96(SI)(BX*4), Y2
+	MOVQ         BX, SI
+	NEGQ         SI
+	LEAQ         firstElements<>+0(SB), BX
+	VMOVUPS      64(BX)(SI*4), Y2
+	VMOVUPS      96(BX)(SI*4), Y2
 	XORQ         BX, BX
 	MOVQ         CX, SI
 	ANDQ         $-16, SI
@@ -9616,10 +9644,11 @@ TEXT ·fromFloat32AVX2(SB), NOSPLIT, $0-56
 	VBROADCASTSS offset+52(FP), Y1
 	MOVQ         CX, BX
 	ANDQ         $0x0f, BX
-	NEGQ         BX
-	LEAQ         firstElements<>+0(SB), SI
-	VMOVUPS      64(SI)(BX*4), Y2
-	VMOVUPS      96(SI)(BX*4), Y3
+	MOVQ         BX, SI
+	NEGQ         SI
+	LEAQ         firstElements<>+0(SB), BX
+	VMOVUPS      64(BX)(SI*4), Y2
+	VMOVUPS      96(BX)(SI*4), Y3
 	XORQ         BX, BX
 	MOVQ         CX, SI
 	ANDQ         $-16, SI
@@ -9659,10 +9688,11 @@ TEXT ·allFiniteAVX2(SB), NOSPLIT, $0-25
 	VXORPS  Y1, Y1, Y1
 	MOVQ    CX, DX
 	ANDQ    $0x0f, DX
-	NEGQ    DX
-	LEAQ    firstElements<>+0(SB), BX
-	VMOVUPS 64(BX)(DX*4), Y2
-	VMOVUPS 96(BX)(DX*4), Y3
+	MOVQ    DX, BX
+	NEGQ    BX
+	LEAQ    firstElements<>+0(SB), DX
+	VMOVUPS 64(DX)(BX*4), Y2
+	VMOVUPS 96(DX)(BX*4), Y3
 	XORQ    DX, DX
 	MOVQ    CX, BX
 	ANDQ    $-16, BX

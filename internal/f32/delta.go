@@ -13,8 +13,8 @@ const (
 //
 //	d[i,j] = (d[i,j] + c[j]) f'(z) + k[j] f'(z) f''(z),   a = f(z).
 //
-// Of c and k (h) either may be nil, for zeros. With k, the units' slopes
-// are f'(z) f”(z) as ReLU and Linear have them: 0.
+// Of c and k (h) either may be nil, for zeros. ReLU and Linear have no second
+// derivative, so that k does nothing to them.
 func HiddenDelta(f Activation, d, a, c, k []float32, h int) {
 	rows := rowsOf(d, h)
 	if len(a) != len(d) || c != nil && len(c) != h || k != nil && len(k) != h {

@@ -26,8 +26,8 @@
 //
 // # Errors of the elementwise functions
 //
-// In units in the last place of the exact result, for every float32
-// argument: sigmoid 3, tanh 3, softplus 3.
+// At most 3 units in the last place of the exact result for sigmoid (with its
+// argument clamped to +-30), tanh and softplus, whatever the argument.
 //
 // All functions are safe for concurrent use on distinct outputs.
 package f32

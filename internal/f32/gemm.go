@@ -1,6 +1,7 @@
 package f32
 
 import (
+	"math"
 	"runtime"
 	"sync"
 )
@@ -8,11 +9,11 @@ import (
 // Block sizes. They are constants, or functions of the shape, never of the
 // machine; the order of a sum is a function of k alone.
 const (
-	sliver      = 16        // columns of B packed side by side: one AVX-512 register
-	kMax        = 512       // longest block of k: 12 rows of A stay in a first-level cache beside the B that streams past
-	nBytes      = 512 << 10 // columns of B worked on at a time: half of a second-level cache
-	packSlivers = 8         // slivers packed by one item
-	bMax        = 8 << 20   // elements of B packed at a time: 32 MiB
+	sliver   = 16        // columns of B packed side by side: one AVX-512 register
+	kMax     = 320       // longest block of k: a tile's rows of it stay in a first-level cache
+	panelMax = 128 << 10 // elements of B packed at a time: half of a second-level cache of 1 MiB
+	rowsMax  = 8         // tiles of A packed at a time
+	serial   = 1 << 20   // multiplications that one goroutine does faster than two
 )
 
 // Gemm computes C = alpha op(A) op(B) + beta C, where op(A) is (m,k), op(B)
@@ -32,31 +33,18 @@ func Gemm(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int,
 		}
 		return
 	}
-	all := gemmArgs{
+	j := newJob()
+	j.gemm = gemmArgs{
 		kernel: active,
 		transA: transA, transB: transB,
 		m: m, n: n, k: k,
 		alpha: alpha, beta: beta,
 		a: a, lda: lda, b: b, ldb: ldb, c: c, ldc: ldc,
 	}
-	all.runGroups(max(bMax/k/sliver*sliver, sliver))
-}
-
-// runGroups computes that many columns of C at a time, a multiple of sliver.
-func (g gemmArgs) runGroups(columns int) {
-	for g.n > columns {
-		group := g
-		group.n = columns
-		group.run()
-		g.n -= columns
-		g.c = g.c[columns:]
-		if g.transB {
-			g.b = g.b[columns*g.ldb:]
-		} else {
-			g.b = g.b[columns:]
-		}
-	}
-	g.run()
+	j.do(j.gemm.cut(runtime.GOMAXPROCS(0)), func(j *job, item int) {
+		g := &j.gemm
+		g.block(item/g.across*g.rows, item%g.across*g.cols)
+	})
 }
 
 // checkMatrix panics unless x holds a (rows,cols) matrix, stored transposed or not.
@@ -82,8 +70,10 @@ func scaleRow(beta float32, row []float32) {
 	}
 }
 
-// gemmArgs is one product whose B is packed whole: first the slivers of B,
-// then blocks of C.
+// gemmArgs is one product. Its C is cut into blocks, one for an item of the
+// job, and each is computed from start to end by one goroutine with packed
+// copies of its own: sharing those between cores costs more than making
+// them twice.
 type gemmArgs struct {
 	kernel         *kernels
 	transA, transB bool
@@ -92,116 +82,119 @@ type gemmArgs struct {
 	a, b, c        []float32
 	lda, ldb, ldc  int
 
-	packA              bool
-	kBlock             int       // k is cut into blocks of this length, the last one shorter
-	packed             []float32 // op(B): for each block of k, slivers of (block,16)
-	slivers, packItems int
-	rows, cols         int // size of an item's block of C
-	rowItems           int
+	rows, cols int  // of a block
+	across     int  // blocks side by side
+	kBlock     int  // k is cut into blocks of this length, the last one shorter
+	packA      bool // or tiles read A where it is
 }
 
-func (g *gemmArgs) run() {
-	blocks := (g.k + kMax - 1) / kMax
-	g.kBlock = ((g.k+blocks-1)/blocks + 15) / 16 * 16
-	g.slivers = (g.n + sliver - 1) / sliver
-	buffer := getBuffer(g.slivers * sliver * g.k)
-	g.packed = buffer.x
-	g.packItems = (g.slivers + packSlivers - 1) / packSlivers
-
-	mr := g.kernel.rows
-	g.packA = g.transA || g.lda%512 == 0 && mr > 8
-	workers := runtime.GOMAXPROCS(0)
-	g.cols = max(nBytes/4/g.kBlock/32*32, 32)
-	colItems := (g.n + g.cols - 1) / g.cols
-	g.cols = ((g.n+colItems-1)/colItems + 31) / 32 * 32
-	colItems = (g.n + g.cols - 1) / g.cols
-	g.rows = min(max(g.m/(4*workers)/mr*mr, mr), 8*mr)
-	g.rowItems = (g.m + g.rows - 1) / g.rows
-
-	j := newJob()
-	j.gemm = *g
-	j.packed.Store(0)
-	j.do(g.packItems+g.rowItems*colItems, gemmItem)
-	buffer.free()
-}
-
-func gemmItem(j *job, item int) {
-	g := &j.gemm
-	if item < g.packItems {
-		g.pack(item)
-		j.packed.Add(1)
-		return
+// cut chooses the blocks of C and returns their number.
+func (g *gemmArgs) cut(workers int) int {
+	kBlocks := (g.k + kMax - 1) / kMax
+	g.kBlock = roundUp((g.k+kBlocks-1)/kBlocks, 16)
+	mr, nr := g.kernel.rows, g.kernel.cols
+	// A tile's rows in steps of 2 KiB would all compete for the same few
+	// places of a first-level cache, more than it has.
+	g.packA = g.transA || mr > 8 && g.lda%512 == 0
+	if g.m*g.n < serial/g.k {
+		workers = 1
 	}
-	for spin := 0; j.packed.Load() != int64(g.packItems); spin++ {
-		if spin > spins {
-			runtime.Gosched()
+	best := math.Inf(1)
+	items := 0
+	for rounds := 1; rounds <= 4 && (rounds == 1 || workers > 1); rounds++ {
+		for across := 1; across <= workers*rounds; across++ {
+			down := workers * rounds / across
+			if down*across != workers*rounds {
+				continue
+			}
+			rows := roundUp((g.m+down-1)/down, mr)
+			cols := roundUp((g.n+across-1)/across, nr)
+			// The time of one item in multiplications of a register, measured
+			// on AVX-512: products and, per element, packing.
+			time := float64(min(rows, g.m)*roundUp(min(cols, g.n), sliver)) / sliver
+			time += 0.25 * float64(min(cols, g.n))
+			if g.packA {
+				time += 0.3 * float64(min(rows, g.m))
+			}
+			// A round more costs a hand-over, but less waiting for the last.
+			time = time*(float64(rounds)+0.1) + 2000*float64(rounds)/float64(g.k)
+			if time < best {
+				best = time
+				g.rows, g.cols, g.across = rows, cols, (g.n+cols-1)/cols
+				items = g.across * ((g.m + rows - 1) / rows)
+			}
 		}
 	}
-	item -= g.packItems
-	g.block(item%g.rowItems*g.rows, item/g.rowItems*g.cols)
+	return items
 }
 
-// pack copies a few slivers of op(B), all of k.
-func (g *gemmArgs) pack(item int) {
-	first := item * packSlivers
-	last := min(first+packSlivers, g.slivers)
-	for p := 0; p < g.k; p += g.kBlock {
-		length := min(g.kBlock, g.k-p)
-		dst := g.packed[sliver*p*g.slivers:]
-		if !g.transB {
-			j := first * sliver
-			g.kernel.packN(dst[j*length:], sliver, sliver*length, g.b[p*g.ldb+j:], g.ldb, min(last*sliver, g.n)-j, length)
-			continue
-		}
-		for s := first; s < last; s++ {
-			j := s * sliver
-			g.kernel.packT(dst[j*length:], sliver, g.b[j*g.ldb+p:], g.ldb, min(sliver, g.n-j), length)
-		}
-	}
-}
+func roundUp(n, unit int) int { return (n + unit - 1) / unit * unit }
 
 // block computes the block of C whose first element is (i0,j0).
 func (g *gemmArgs) block(i0, j0 int) {
-	rows, cols := min(g.rows, g.m-i0), min(g.cols, g.n-j0)
-	mr, nr := g.kernel.rows, g.kernel.cols
-	var panel *buffer
-	if g.packA {
-		tiles := (rows + mr - 1) / mr
-		panel = getBuffer(tiles * g.tilePitch())
-		defer panel.free()
+	width := max(panelMax/g.kBlock/g.kernel.cols*g.kernel.cols, g.kernel.cols)
+	cols := min(g.cols, g.n-j0)
+	panel := getBuffer(min(width, roundUp(cols, sliver)) / sliver * sliverPitch(g.kBlock))
+	defer panel.free()
+	for j := j0; j < j0+cols; j += width {
+		for p := 0; p < g.k; p += g.kBlock {
+			g.panel(panel.x, i0, j, p, min(g.rows, g.m-i0), min(width, j0+cols-j), min(g.kBlock, g.k-p))
+		}
 	}
-	for p := 0; p < g.k; p += g.kBlock {
-		length := min(g.kBlock, g.k-p)
-		beta := float32(1)
-		if p == 0 {
-			beta = g.beta
+}
+
+// panel adds the products of a block of k to rows rows and cols columns of C.
+func (g *gemmArgs) panel(b []float32, i0, j0, p, rows, cols, length int) {
+	pitch := sliverPitch(length)
+	if g.transB {
+		for j := 0; j < cols; j += sliver {
+			g.kernel.packT(b[j/sliver*pitch:], sliver, g.b[(j0+j)*g.ldb+p:], g.ldb, min(sliver, cols-j), length)
 		}
+	} else {
+		g.kernel.packN(b, sliver, pitch, g.b[p*g.ldb+j0:], g.ldb, cols, length)
+	}
+	beta := float32(1)
+	if p == 0 {
+		beta = g.beta
+	}
+	mr, nr := g.kernel.rows, g.kernel.cols
+	step := rows
+	var tiles *buffer
+	if g.packA {
+		step = min(step, rowsMax*mr)
+		tiles = getBuffer(roundUp(step, mr) / mr * g.tilePitch())
+		defer tiles.free()
+	}
+	for ; rows > 0; i0, rows = i0+step, rows-step {
 		if g.packA {
-			g.packPanel(panel.x, i0, rows, p, length)
+			g.packTiles(tiles.x, i0, min(step, rows), p, length)
 		}
-		for i := 0; i < rows; i += mr {
+		for i := 0; i < min(step, rows); i += mr {
 			var a []float32
 			rowStride, kStride := g.lda, 1
 			if g.packA {
-				a = panel.x[i/mr*g.tilePitch():]
-				rowStride, kStride = 1, mr
+				a, rowStride, kStride = tiles.x[i/mr*g.tilePitch():], 1, mr
 			} else {
 				a = g.a[(i0+i)*g.lda+p:]
 			}
-			for j := j0; j < j0+cols; j += nr {
-				b := g.packed[sliver*p*g.slivers+j*length:]
-				g.kernel.tile(min(mr, rows-i), min(nr, g.n-j), length, a, rowStride, kStride, b, g.alpha, beta, g.c[(i0+i)*g.ldc+j:], g.ldc)
+			c := g.c[(i0+i)*g.ldc+j0:]
+			for j := 0; j < cols; j += nr {
+				g.kernel.tile(min(mr, rows-i), min(nr, cols-j), length, a, rowStride, kStride, b[j/sliver*pitch:], g.alpha, beta, c[j:], g.ldc)
 			}
 		}
 	}
 }
+
+// sliverPitch is the distance between packed slivers of B. One line more than
+// the sliver keeps those of a round length out of each other's cache places.
+func sliverPitch(length int) int { return sliver * (length + 1) }
 
 // tilePitch is the distance between packed tiles of A: kernels write whole
 // registers, so up to one more than the tile.
 func (g *gemmArgs) tilePitch() int { return g.kernel.rows*g.kBlock + sliver }
 
-// packPanel packs rows of op(A), a tile's side by side.
-func (g *gemmArgs) packPanel(dst []float32, i0, rows, p0, length int) {
+// packTiles packs rows of op(A), a tile's side by side.
+func (g *gemmArgs) packTiles(dst []float32, i0, rows, p0, length int) {
 	mr := g.kernel.rows
 	if g.transA {
 		g.kernel.packN(dst, mr, g.tilePitch(), g.a[p0*g.lda+i0:], g.lda, rows, length)

@@ -4,46 +4,49 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A job is work cut into numbered items that any goroutine may take. The
-// caller of do works too, so a helper that starts late finds nothing left and
-// delays nobody. Jobs are pooled together with the function value that
-// starts a helper: handing out work allocates nothing.
+// caller of do works too, so a helper that comes late finds nothing left and
+// delays nobody. Handing out work allocates nothing: jobs are pooled, and
+// items are functions of the job, never closures.
 type job struct {
-	item func(*job, int) // does one item; a plain function, never a closure
-	help func()          // what helpers run; made once
-
-	items   int64
+	item    func(*job, int) // does one item
+	items   atomic.Int64
 	next    atomic.Int64  // the first item that nobody has taken
 	pending atomic.Int64  // items not yet done
-	users   atomic.Int32  // goroutines that still hold the job
+	users   atomic.Int32  // goroutines that hold the job; 0 while it is in the pool
 	done    chan struct{} // capacity 1: sent by whoever does the last item
 
-	packed atomic.Int64 // slivers of B that are packed
-	gemm   gemmArgs
-	elem   elemArgs
+	gemm gemmArgs
+	elem elemArgs
 }
 
 var jobs = sync.Pool{New: func() any { return &job{done: make(chan struct{}, 1)} }}
 
 // newJob returns a job from the pool; do gives it back.
-func newJob() *job {
-	j := jobs.Get().(*job)
-	if j.help == nil {
-		j.help = func() {
-			j.work()
-			j.release()
-		}
-	}
-	return j
+func newJob() *job { return jobs.Get().(*job) }
+
+// Waking a sleeping thread takes longer than a small product, so helpers
+// linger for the next job, and callers for the last item of theirs. They let
+// other goroutines run meanwhile.
+const (
+	linger = 100 * time.Microsecond
+	spins  = 100 // looks between two yields: some 100 ns
+)
+
+// helpers is how callers and helpers meet.
+var helpers struct {
+	open  atomic.Pointer[job] // the latest job with items to take, perhaps
+	alive atomic.Int32        // helpers at work or lingering
 }
 
 // do runs item for 0..items-1 and returns when all are done. The job must
 // not be used afterwards.
 func (j *job) do(items int, item func(*job, int)) {
-	helpers := min(runtime.GOMAXPROCS(0), items) - 1
-	if helpers <= 0 {
+	extra := min(runtime.GOMAXPROCS(0), items) - 1
+	if extra <= 0 {
 		j.users.Store(1)
 		for i := range items {
 			item(j, i)
@@ -52,28 +55,69 @@ func (j *job) do(items int, item func(*job, int)) {
 		return
 	}
 	j.item = item
-	j.items = int64(items)
 	j.next.Store(0)
 	j.pending.Store(int64(items))
-	j.users.Store(int32(helpers) + 1)
-	for range helpers {
-		go j.help()
+	j.items.Store(int64(items))
+	j.users.Store(1) // from here on helpers may join
+	helpers.open.Store(j)
+	for n := helpers.alive.Load(); n < int32(extra); n = helpers.alive.Load() {
+		if helpers.alive.CompareAndSwap(n, n+1) {
+			go help()
+		}
 	}
 	j.work()
-	for spin := 0; j.pending.Load() != 0 && spin < spins; spin++ {
+	for start := time.Now(); !j.finished() && time.Since(start) < linger; {
+		runtime.Gosched()
 	}
 	<-j.done
 	j.release()
 }
 
-// spins is how often a waiting goroutine looks before it lets others run:
-// about a microsecond, the cost of going to sleep.
-const spins = 1000
+func (j *job) finished() bool {
+	for range spins {
+		if j.pending.Load() == 0 {
+			return true
+		}
+	}
+	return false
+}
 
+// help joins open jobs until there has been none for a while.
+func help() {
+	for start := time.Now(); time.Since(start) < linger; {
+		j := openJob()
+		if j == nil {
+			runtime.Gosched()
+			continue
+		}
+		j.work()
+		j.release()
+		start = time.Now()
+	}
+	helpers.alive.Add(-1)
+}
+
+// openJob joins a job that has items to take, or returns nil.
+func openJob() *job {
+	for range spins {
+		j := helpers.open.Load()
+		if j == nil || j.next.Load() >= j.items.Load() {
+			continue
+		}
+		for n := j.users.Load(); n > 0; n = j.users.Load() {
+			if j.users.CompareAndSwap(n, n+1) {
+				return j
+			}
+		}
+	}
+	return nil
+}
+
+// work does items until all are taken.
 func (j *job) work() {
-	for {
+	for items := j.items.Load(); ; {
 		i := j.next.Add(1) - 1
-		if i >= j.items {
+		if i >= items {
 			return
 		}
 		j.item(j, int(i))
@@ -83,9 +127,11 @@ func (j *job) work() {
 	}
 }
 
+// release lets go of the job; the last to do so gives it back to the pool.
 func (j *job) release() {
 	if j.users.Add(-1) == 0 {
 		j.gemm, j.elem = gemmArgs{}, elemArgs{}
+		j.items.Store(0)
 		jobs.Put(j)
 	}
 }

@@ -112,8 +112,13 @@ func (c class) masks(n Register) []Op {
 	tail := GP64()
 	MOVQ(n, tail)
 	ANDQ(Imm(15), tail)
+	return c.first(tail)
+}
+
+// first selects the first n elements of a step, up to 16.
+func (c class) first(n Register) []Op {
 	if c.wide {
-		MOVQ(tail, RCX)
+		MOVQ(n, RCX)
 		b, k := GP64(), K()
 		MOVQ(U32(1), b)
 		SHLQ(CL, b)
@@ -121,11 +126,12 @@ func (c class) masks(n Register) []Op {
 		KMOVW(b.As32(), k)
 		return []Op{k}
 	}
-	table, low, high := GP64(), YMM(), YMM()
-	NEGQ(tail)
+	table, left, low, high := GP64(), GP64(), YMM(), YMM()
+	MOVQ(n, left)
+	NEGQ(left)
 	LEAQ(maskTable(), table)
-	VMOVUPS(Mem{Base: table, Index: tail, Scale: 4, Disp: 64}, low)
-	VMOVUPS(Mem{Base: table, Index: tail, Scale: 4, Disp: 96}, high)
+	VMOVUPS(Mem{Base: table, Index: left, Scale: 4, Disp: 64}, low)
+	VMOVUPS(Mem{Base: table, Index: left, Scale: 4, Disp: 96}, high)
 	return []Op{low, high}
 }
 
@@ -221,17 +227,15 @@ func rows(total, n Register, body func(), pointers ...GPVirtual) {
 	Label(end)
 }
 
-// Predicates of comparisons.
+// Predicates of comparisons. unordered and notLess hold for NaN.
 const (
-	less       = 1
-	notLess    = 5 // true for NaN
-	greater    = 14
-	unordered  = 3
-	notGreater = 10
+	unordered = 3
+	notEqual  = 4
+	notLess   = 5
+	greater   = 14
 )
 
-// keep zeroes r where a predicate b is false. In Go's operand order the comparison is
-// of a with b.
+// keep zeroes r where the comparison of a with b is false.
 func (c class) keep(predicate uint64, a, b Op, r Op) VecVirtual {
 	out := c.reg()
 	if c.wide {

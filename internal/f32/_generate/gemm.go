@@ -157,7 +157,7 @@ func tile512() {
 	ldc := Load(Param("ldc"), GP64())
 	SHLQ(Imm(2), ldc)
 	b1 := GP64()
-	MOVQ(k, b1)
+	LEAQ(Mem{Base: k, Disp: 1}, b1) // sliverPitch
 	SHLQ(Imm(6), b1)
 	ADDQ(b0, b1)
 	Comment("K1 and K2: the columns that exist")
@@ -190,7 +190,7 @@ func tile512() {
 		VBROADCASTSS(NewParamAddr("beta", alphaOffset+4), Z31)
 		Comment("C is read through K3 and K4, which are empty when beta is 0")
 		VPXORD(Z29, Z29, Z29)
-		VCMPPS(Imm(4), Z29, Z31, K5)
+		VCMPPS(Imm(notEqual), Z29, Z31, K5)
 		KANDW(K1, K5, K3)
 		KANDW(K2, K5, K4)
 		for r := range rows512 {
@@ -304,13 +304,13 @@ func tile256() {
 		MOVQ(I32(16), n)
 		SUBQ(cols, n)
 		LEAQ(Mem{Base: masks, Index: n, Scale: 4}, masks)
-		// C is read through Y13's sign bits, empty when beta is 0.
+		// C is read through a mask that is empty when beta is 0.
 		finish(func(r int) {
 			for w := range width {
 				at, mask := Mem{Base: c, Disp: 32 * w}, Y15
 				VMOVUPS(Mem{Base: masks, Disp: 32 * w}, mask)
 				VXORPS(t, t, t)
-				VCMPPS(Imm(4), t, beta, t)
+				VCMPPS(Imm(notEqual), t, beta, t)
 				VPAND(mask, t, t)
 				VMASKMOVPS(at, t, t)
 				VMULPS(t, beta, t)

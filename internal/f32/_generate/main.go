@@ -1,4 +1,9 @@
-// Command generate writes the amd64 assembly of package f32 and its stubs.
+// Command generate writes the amd64 assembly of package f32 and its stubs, for
+// AVX-512 and for AVX2:
+//
+//	go generate ./internal/f32
+//
+// run from the root of the main module. The same sources give the same bytes.
 package main
 
 import (
@@ -10,11 +15,10 @@ func main() {
 	ConstraintExpr("!purego")
 	tile512()
 	tile256()
-	packN512()
-	packN256()
 	packT512()
 	packT256()
 	for _, c := range classes {
+		c.packN()
 		for _, f := range activations {
 			c.activate(f)
 			if f.slope != nil {

@@ -2,70 +2,18 @@ package main
 
 import (
 	. "github.com/mmcloughlin/avo/build"
-	"github.com/mmcloughlin/avo/gotypes"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// packN512 writes whole registers: what follows a step of a tile is overwritten by
-// its next, and a register after its last is scratch.
-func packN512() {
-	TEXT("packNAVX512", NOSPLIT, packNSignature)
-	Pragma("noescape")
-	Doc("packNAVX512 is packNPlain. It writes up to 16 elements past the end of a tile.")
-	packN(func(n Register, mask Op) {
-		MOVQ(n, RCX)
-		bits := GP64()
-		MOVQ(U32(1), bits)
-		SHLQ(CL, bits)
-		DECQ(bits)
-		KMOVW(bits.As32(), mask)
-	}, []Op{K1, K2}, func(src, dst Mem, mask Op) {
-		z := ZMM()
-		VMOVUPS_Z(src, mask, z)
-		VMOVUPS(z, dst)
-	})
-}
-
-func packN256() {
-	TEXT("packNAVX2", NOSPLIT, packNSignature)
-	Pragma("noescape")
-	Doc("packNAVX2 is packNPlain. It writes up to 16 elements past the end of a tile.")
-	masks := [][2]VecVirtual{{YMM(), YMM()}, {YMM(), YMM()}}
-	packN(func(n Register, mask Op) {
-		table, zeros := GP64(), GP64()
-		LEAQ(maskTable(), table)
-		MOVQ(I32(16), zeros)
-		SUBQ(n, zeros)
-		for i, m := range masks {
-			if mask == []Op{K1, K2}[i] {
-				VMOVUPS(Mem{Base: table, Index: zeros, Scale: 4}, m[0])
-				VMOVUPS(Mem{Base: table, Index: zeros, Scale: 4, Disp: 32}, m[1])
-			}
-		}
-	}, []Op{K1, K2}, func(src, dst Mem, mask Op) {
-		m := masks[0]
-		if mask == K2 {
-			m = masks[1]
-		}
-		low, high := YMM(), YMM()
-		VMASKMOVPS(src, m[0], low)
-		VMASKMOVPS(src.Offset(32), m[1], high)
-		VMOVUPS(low, dst)
-		VMOVUPS(high, dst.Offset(32))
-	})
-}
-
-const packNSignature = "func(dst []float32, width, pitch int, src []float32, ld, cols, k int)"
-
 // packN walks along the rows of src, so that each line is read once though it
-// may belong to two tiles. masks are what setMask made for a tile's columns
-// and for the last tile's.
-func packN(setMask func(n Register, mask Op), masks []Op, move func(src, dst Mem, mask Op)) {
-	load := func(c gotypes.Component) GPVirtual { return Load(c, GP64()).(GPVirtual) }
-	dst, width, pitch := load(Param("dst").Base()), load(Param("width")), load(Param("pitch"))
-	src, ld, cols, k := load(Param("src").Base()), load(Param("ld")), load(Param("cols")), load(Param("k"))
-	Comment("The tiles before the last, in columns and in number")
+// may belong to two tiles. It writes whole steps of 16: what follows a row of a
+// tile is overwritten by its next, and 16 elements after its last are scratch.
+func (c class) packN() {
+	c.function("packN", "func(dst []float32, width, pitch int, src []float32, ld, cols, k int)")
+	dst, width, pitch := base("dst"), integer("width"), integer("pitch")
+	src, ld, cols, k := base("src"), integer("ld"), integer("cols"), integer("k")
+	Comment("The tiles before the last, and the columns of the last")
 	tiles := GP64()
 	XORQ(tiles, tiles)
 	Label("count")
@@ -75,12 +23,19 @@ func packN(setMask func(n Register, mask Op), masks []Op, move func(src, dst Mem
 	INCQ(tiles)
 	JMP(LabelRef("count"))
 	Label("counted")
-	setMask(width, masks[0])
-	setMask(cols, masks[1])
+	whole, last := c.first(width), c.first(cols)
 	SHLQ(Imm(2), width)
 	SHLQ(Imm(2), pitch)
 	SHLQ(Imm(2), ld)
-	Label("step")
+	zero := GP64()
+	XORQ(zero, zero)
+	move := func(from, to Register, masks []Op) {
+		for h := range c.parts() {
+			r := element{c, zero, h, masks[h]}.load(from)
+			element{c, zero, h, nil}.store(r, to)
+		}
+	}
+	Label("row")
 	from, to, n := GP64(), GP64(), GP64()
 	MOVQ(src, from)
 	MOVQ(dst, to)
@@ -88,27 +43,25 @@ func packN(setMask func(n Register, mask Op), masks []Op, move func(src, dst Mem
 	TESTQ(n, n)
 	JZ(LabelRef("last"))
 	Label("tile")
-	move(Mem{Base: from}, Mem{Base: to}, masks[0])
+	move(from, to, whole)
 	ADDQ(width, from)
 	ADDQ(pitch, to)
 	DECQ(n)
 	JNZ(LabelRef("tile"))
 	Label("last")
-	move(Mem{Base: from}, Mem{Base: to}, masks[1])
+	move(from, to, last)
 	ADDQ(ld, src)
 	ADDQ(width, dst)
 	DECQ(k)
-	JNZ(LabelRef("step"))
-	VZEROUPPER()
-	RET()
+	JNZ(LabelRef("row"))
+	c.done()
 }
 
 const packTSignature = "func(dst []float32, stride int, src []float32, ld, cols, k int)"
 
-func packArguments() (dst, stride, src, ld, k GPVirtual) {
-	load := func(c gotypes.Component) GPVirtual { return Load(c, GP64()).(GPVirtual) }
-	dst, stride = load(Param("dst").Base()), load(Param("stride"))
-	src, ld, k = load(Param("src").Base()), load(Param("ld")), load(Param("k"))
+func packTArguments() (dst, stride, src, ld, k GPVirtual) {
+	dst, stride = base("dst"), integer("stride")
+	src, ld, k = base("src"), integer("ld"), integer("k")
 	SHLQ(Imm(2), stride)
 	SHLQ(Imm(2), ld)
 	return
@@ -134,9 +87,8 @@ func rowPointers(n int, src, ld Register) Mem {
 // packTLoop writes the loop of a transposition of n steps of k at a time, the
 // last n of which overlap those before unless n divides k. k >= n.
 func packTLoop(n int, dst, stride, k Register, body func(at Register)) {
-	at, out := GP64(), GP64()
+	at := GP64()
 	XORQ(at, at)
-	_ = out
 	SUBQ(I32(n), k)
 	Label("loop")
 	body(at)
@@ -164,7 +116,7 @@ func packT512() {
 	TEXT("packTAVX512", NOSPLIT, packTSignature)
 	Pragma("noescape")
 	Doc("packTAVX512 is packTPlain for k >= 16.")
-	dst, stride, src, ld, k := packArguments()
+	dst, stride, src, ld, k := packTArguments()
 	pointers := rowPointers(16, src, ld)
 	packTLoop(16, dst, stride, k, func(at Register) {
 		rows := make([]Op, 16)
@@ -231,7 +183,7 @@ func packT256() {
 	TEXT("packTAVX2", NOSPLIT, packTSignature)
 	Pragma("noescape")
 	Doc("packTAVX2 is packTPlain for k >= 8.")
-	dst, stride, src, ld, k := packArguments()
+	dst, stride, src, ld, k := packTArguments()
 	pointers := rowPointers(16, src, ld)
 	packTLoop(8, dst, stride, k, func(at Register) {
 		for half := range 2 {

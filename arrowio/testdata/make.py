@@ -1,0 +1,57 @@
+"""Makes the files that other programs wrote, which the tests read and damage: pip install pyarrow duckdb."""
+
+import datetime
+import decimal
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+N = 40
+rng = np.random.default_rng(1)
+u8 = rng.integers(0, 256, (N, 6), dtype=np.uint8)
+f32 = rng.random((N, 6), dtype=np.float32)
+
+flat = pa.table({
+    "id": pa.array(np.arange(N, dtype=np.int64)),
+    "label": pa.array([None if i % 7 == 3 else i % 10 for i in range(N)], pa.int32()),
+    "kind": pa.array([["red", "green", None, "blue"][i % 4] for i in range(N)]).dictionary_encode(),
+    "name": pa.array([None if i % 9 == 1 else f"name{i * i % 17}" for i in range(N)]),
+    "ok": pa.array([None if i % 11 == 0 else bool(i & 1) for i in range(N)]),
+    "time": pa.array([datetime.datetime(2020, 1, 1) + datetime.timedelta(seconds=i) for i in range(N)], pa.timestamp("us", "UTC")),
+    "price": pa.array([decimal.Decimal(i) / 4 for i in range(N)], pa.decimal128(12, 2)),
+    "five": pa.array([bytes(r[:5]) if i % 3 else None for i, r in enumerate(u8)], pa.binary(5)),
+    "half": pa.array(f32[:, 0].astype(np.float16)),
+    "double": pa.array([None if i % 13 == 0 else i / 3 for i in range(N)]),
+    "small": pa.array(np.arange(N, dtype=np.uint16)),
+})
+nested = pa.table({
+    "image": pa.FixedSizeListArray.from_arrays(pa.array(f32.ravel()), 6),
+    "list": pa.array([list(map(int, r[: i % 5])) if i % 6 else None for i, r in enumerate(u8)], pa.list_(pa.uint8())),
+    "large": pa.array([list(map(float, r)) for r in f32], pa.large_list(pa.float64())),
+    "deep": pa.array([[list(map(int, r[:2])), [], list(map(int, r[2:4]))] if i % 4 else None for i, r in enumerate(u8)], pa.list_(pa.list_(pa.int16()))),
+    "struct": pa.array([None if i % 6 == 5 else {"a": i, "pixels": list(map(int, r[:3])), "s": "x" * (i % 4)} for i, r in enumerate(u8)],
+                       pa.struct([("a", pa.int32()), ("pixels", pa.list_(pa.uint8())), ("s", pa.string())])),
+    "map": pa.array([[("a", 1), ("b", i)] if i % 5 else None for i in range(N)], pa.map_(pa.string(), pa.int32())),
+    "structs": pa.array([[{"k": j, "v": f"v{j}"} for j in range(i % 3)] for i in range(N)], pa.list_(pa.struct([("k", pa.int64()), ("v", pa.string())]))),
+})
+small = {"data_page_size": 120, "write_batch_size": 8, "row_group_size": 25}
+pq.write_table(flat, "pyarrow-flat-snappy.parquet", **small)
+pq.write_table(flat, "pyarrow-flat-zstd.parquet", compression="zstd", data_page_version="2.0", **small)
+pq.write_table(nested, "pyarrow-nested-gzip.parquet", compression="gzip", **small)
+pq.write_table(nested, "pyarrow-nested-plain.parquet", compression="none", data_page_version="2.0", use_dictionary=False)
+pq.write_table(flat, "pyarrow-encodings.parquet", use_dictionary=False, compression="none", column_encoding={
+    "id": "DELTA_BINARY_PACKED", "label": "DELTA_BINARY_PACKED", "name": "DELTA_BYTE_ARRAY", "kind": "DELTA_LENGTH_BYTE_ARRAY",
+    "ok": "RLE", "double": "BYTE_STREAM_SPLIT", "five": "BYTE_STREAM_SPLIT"})
+duckdb.sql("""copy (select i id, case when i % 7 = 3 then null else i % 10 end label, [i, i * 3, 7]::utinyint[] px,
+    [i, 1, 2]::float[3] image, {'a': i, 'b': ['x', null]} struct, 'n' || (i % 13) as name, [[1, 2], [i]] deep, map {'k': i} map, (i * 0.1)::float f
+    from (select range::int i from range(40))) to 'duckdb-zstd.parquet' (format parquet, compression zstd)""")
+both = pa.table(dict(zip(flat.column_names + nested.column_names, flat.columns + nested.columns)))
+for codec in [None, "lz4", "zstd"]:
+    options = pa.ipc.IpcWriteOptions(compression=codec)
+    name = f"pyarrow-{codec or 'plain'}"
+    with pa.OSFile(name + ".arrows", "wb") as f, pa.ipc.new_stream(f, both.schema, options=options) as w:
+        w.write_table(both, max_chunksize=25)
+    with pa.OSFile(name + ".arrow", "wb") as f, pa.ipc.new_file(f, both.schema, options=options) as w:
+        w.write_table(both, max_chunksize=25)

@@ -1,0 +1,29 @@
+//go:build !race
+
+// The race detector makes sync.Pool forget.
+
+package f32
+
+import (
+	"runtime"
+	"testing"
+)
+
+func TestNothingAllocated(t *testing.T) {
+	const m, n, k = 256, 196, 300
+	a, b, c := make([]float32, m*k), make([]float32, k*n), make([]float32, m*n)
+	bias, sums := make([]float32, n), make([]float64, n)
+	forWorkers(func() {
+		runtime.GC()
+		perCall := testing.AllocsPerRun(50, func() {
+			Gemm(false, false, m, n, k, 1, a, k, b, n, 0, c, n)
+			Gemm(true, true, n, n, m, 1, c, n, c, m, 0, a, n)
+			Activate(Sigmoid, c, bias)
+			OutputDelta(Sigmoid, Squared, c, bias, a[:m*n])
+			ColumnSums(sums, c)
+		})
+		if perCall >= 1 {
+			t.Errorf("GOMAXPROCS %d: %v allocations", runtime.GOMAXPROCS(0), perCall)
+		}
+	})
+}
