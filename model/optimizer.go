@@ -23,9 +23,13 @@ type TrainOptions struct {
 	Epochs int
 }
 
+// The learning rates that stand in for 0.
 const (
-	defaultAdamRate  = 4e-3
-	defaultSGDRate   = 0.01 // with momentum 0.9, ten times this makes the units of a sparse model swing
+	DefaultAdamRate = 4e-3
+	DefaultSGDRate  = 0.01 // with momentum 0.9, ten times this makes the units of a sparse model swing
+)
+
+const (
 	defaultBatchSize = 256
 	maxBatchSize     = 1 << 24 // of any use is far less
 )
@@ -33,9 +37,9 @@ const (
 // withDefaults fills in what is 0, and reports what is out of bounds.
 func (o TrainOptions) withDefaults() (TrainOptions, error) {
 	if o.LearningRate == 0 {
-		o.LearningRate = defaultAdamRate
+		o.LearningRate = DefaultAdamRate
 		if o.Optimizer == SGD {
-			o.LearningRate = defaultSGDRate
+			o.LearningRate = DefaultSGDRate
 		}
 	}
 	if o.BatchSize == 0 {

@@ -27,6 +27,7 @@ func newApp(ui *console) *cli.App {
 			transformCommand(ui),
 			evaluateCommand(ui),
 			inspectCommand(ui),
+			patchesCommand(ui),
 			demoCommand(ui),
 		},
 		HideHelp:                  true,                         // route does it: the cli package takes operands for topics

@@ -25,6 +25,7 @@ var publicFlags = map[string]string{
 		--allow-missing-eos --spill-dir --progress`,
 	"evaluate": "--model -m --json --column --pixel-max --on-bad-row --allow-missing-eos --spill-dir --progress",
 	"inspect":  "--json",
+	"patches":  "--output -o --format --height --width --grey --per-image --seed",
 	"demo":     "--dir --progress",
 }
 
@@ -47,7 +48,7 @@ func TestPublicFlags(t *testing.T) {
 			}
 		}
 	}
-	if want := []string{"fit", "transform", "evaluate", "inspect", "demo"}; !slices.Equal(names, want) {
+	if want := []string{"fit", "transform", "evaluate", "inspect", "patches", "demo"}; !slices.Equal(names, want) {
 		t.Errorf("commands %q, want %q", names, want)
 	}
 }

@@ -61,7 +61,7 @@ func evaluate(c *cli.Context, ui *console) error {
 	if err != nil {
 		return src.Locate(err)
 	}
-	p.clear()
+	p.finish(map[string]any{"command": "evaluate", "rows": e.Rows, "skipped": e.Skipped})
 	if e.Skipped > 0 {
 		ui.warnf("skipped %s", plural(e.Skipped, "bad row"))
 	}

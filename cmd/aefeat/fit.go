@@ -51,7 +51,7 @@ and in a spill file from there. Equal rows, flags and seed give equal bytes.`,
 			&cli.Uint64Flag{Name: "seed", Category: categoryModel, Usage: "`NUMBER` that decides the initial weights, the noise and the order of rows"},
 
 			chooseFlag("optimizer", categoryTraining, "adam", "how the gradient moves the weights", "adam", "sgd"),
-			&cli.Float64Flag{Name: "learning-rate", Category: categoryTraining, DefaultText: "adam: 0.004, sgd: 0.01", Usage: "size of a step; in the second half of the epochs it falls linearly to 0, unless --batch-size is 0"},
+			&cli.Float64Flag{Name: "learning-rate", Category: categoryTraining, DefaultText: fmt.Sprintf("adam: %g, sgd: %g", model.DefaultAdamRate, model.DefaultSGDRate), Usage: "size of a step; in the second half of the epochs it falls linearly to 0, unless --batch-size is 0"},
 			&cli.Float64Flag{Name: "momentum", Category: categoryTraining, Value: 0.9, Usage: "of sgd, from 0 to below 1"},
 			&cli.IntFlag{Name: "batch-size", Category: categoryTraining, Value: 256, Usage: "`ROWS` for each step; 0: all rows, one step an epoch"},
 			&cli.IntFlag{Name: "epochs", Category: categoryTraining, Value: defaultEpochs, Usage: "`N` times through the rows; 0: none, write the initial model"},
@@ -153,6 +153,11 @@ func (j *fitJob) readFlags(c *cli.Context) error {
 	}
 	if err := refuseTerminal(j.ui, "fit", "a model", j.output); err != nil {
 		return err
+	}
+	for _, input := range j.inputs {
+		if wouldReplace(j.output, input) {
+			return usagef("fit", "the model would replace the input %s", input)
+		}
 	}
 	var err error
 	if j.emit != "" {

@@ -14,11 +14,17 @@ import (
 
 // dataInfo is what inspect --json prints of a data file.
 type dataInfo struct {
-	Kind       string          `json:"kind"` // "data"
-	Rows       *int64          `json:"rows"` // null: only reading would tell
-	Columns    []columnInfo    `json:"columns"`
-	Candidates []candidateInfo `json:"candidates"` // what could be the patch
-	Patch      *patchInfo      `json:"patch"`      // what a command without --column takes; null: none
+	Kind         string          `json:"kind"`   // "data"
+	Format       string          `json:"format"` // "parquet", "arrow" or "stream", as for --format
+	Bytes        int64           `json:"bytes"`
+	Rows         int64           `json:"rows"`
+	Groups       int             `json:"groups"`        // row groups or record batches
+	LargestGroup int64           `json:"largest_group"` // rows
+	Compression  []string        `json:"compression"`
+	Held         int64           `json:"held_bytes"` // of the file, while it is read
+	Columns      []columnInfo    `json:"columns"`
+	Candidates   []candidateInfo `json:"candidates"` // what could be the patch
+	Patch        *patchInfo      `json:"patch"`      // what a command without --column takes; null: none
 }
 
 type columnInfo struct {
@@ -40,22 +46,36 @@ type patchInfo struct {
 	Width   int      `json:"width"` // 0: only rows tell
 }
 
+var formatNames = map[arrowio.Format]string{
+	arrowio.Parquet: "Parquet file",
+	arrowio.Arrow:   "Arrow IPC file",
+	arrowio.Stream:  "Arrow IPC stream",
+}
+
 func inspectData(ctx context.Context, ui *console, name string, asJSON bool) error {
-	src, err := sourceOptions{command: "inspect"}.open(ctx, ui, []string{name})
+	if name == "-" && isTerminal(ui.in) {
+		return usagef("inspect", "no input: name a file, or send data to standard input")
+	}
+	file, err := arrowio.Inspect(name, arrowio.OpenOptions{Stdin: interruptible(ctx, ui.in)})
 	if err != nil {
 		return err
 	}
-	defer src.Close()
-	info := describeData(src)
+	info := describeData(file)
 	if asJSON {
 		return json.NewEncoder(ui.out).Encode(info)
 	}
-	var t table
-	if info.Rows != nil {
-		t.row("rows", strconv.FormatInt(*info.Rows, 10))
-	} else {
-		t.row("rows", "not known before reading: a stream")
+	groups := "row groups"
+	if file.Format != arrowio.Parquet {
+		groups = "batches"
 	}
+	var t table
+	t.row("file", formatNames[file.Format]+", "+formatSize(info.Bytes))
+	t.row("rows", strconv.FormatInt(info.Rows, 10))
+	t.row(groups, fmt.Sprintf("%d, of up to %s", info.Groups, plural(info.LargestGroup, "row")))
+	if len(info.Compression) > 0 {
+		t.row("compression", strings.ToLower(strings.Join(info.Compression, ", ")))
+	}
+	t.row("reading holds", formatSize(info.Held)+" of the file in memory")
 	t.row("columns", strconv.Itoa(len(info.Columns)))
 	// As many as a screen holds; a thousand pixels need no line each.
 	const shown = 20
@@ -70,19 +90,19 @@ func inspectData(ctx context.Context, ui *console, name string, asJSON bool) err
 	return t.print(ui.out)
 }
 
-func describeData(src *arrowio.Source) dataInfo {
-	info := dataInfo{Kind: "data", Columns: []columnInfo{}, Candidates: []candidateInfo{}}
-	if rows, known := src.NumRows(); known {
-		info.Rows = &rows
+func describeData(file *arrowio.Info) dataInfo {
+	info := dataInfo{
+		Kind: "data", Format: string(file.Format), Bytes: file.Size, Rows: file.Rows, Groups: file.Groups, LargestGroup: file.LargestGroup,
+		Compression: append([]string{}, file.Compression...), Held: file.Held,
+		Columns: []columnInfo{}, Candidates: []candidateInfo{}, // never null in JSON
 	}
-	schema := src.Schema()
-	for _, f := range schema.Fields() {
+	for _, f := range file.Schema.Fields() {
 		info.Columns = append(info.Columns, columnInfo{f.Name, typeName(f.Type), f.Nullable})
 	}
-	for _, c := range arrowio.Candidates(schema) {
+	for _, c := range arrowio.Candidates(file.Schema) {
 		info.Candidates = append(info.Candidates, candidateInfo{c.Column, c.Type, c.Columns, c.Width})
 	}
-	if b, err := arrowio.Bind(schema, arrowio.BindOptions{}); err == nil {
+	if b, err := arrowio.Bind(file.Schema, arrowio.BindOptions{}); err == nil {
 		info.Patch = &patchInfo{b.Columns(), b.Source(), b.Width()}
 	}
 	return info

@@ -37,8 +37,8 @@ import (
 // grace is how long a cancelled command may take to clean up. It is enough to
 // finish a batch, and short for a person who pressed Ctrl-C; it is spent only
 // when a read or write on a pipe that nobody serves cannot be interrupted.
-// Nothing is left behind even then: files under construction have no name
-// yet.
+// Nothing is left behind even then, where the system knows files without a
+// name: those under construction have none yet.
 const grace = 2 * time.Second
 
 func main() {

@@ -35,6 +35,14 @@ func sameOutput(a, b string) bool {
 	return a != "-" && b != "-" && errX == nil && errY == nil && x == y
 }
 
+// wouldReplace reports whether writing output would take the place of a file
+// that is there, which holds something else.
+func wouldReplace(output, file string) bool {
+	a, errA := os.Stat(output)
+	b, errB := os.Stat(file)
+	return errA == nil && errB == nil && a.Mode().IsRegular() && os.SameFile(a, b)
+}
+
 // refuseTerminal returns a usage error where binary output would fill a
 // person's screen.
 func refuseTerminal(ui *console, command, what, output string) error {

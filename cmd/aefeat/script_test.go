@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
+	"image/png"
 	"io"
 	"math"
 	"os"
@@ -44,6 +46,7 @@ func TestMain(m *testing.M) {
 //
 //	status N COMMAND...      run a command, which must exit with status N
 //	patches FILE [KEY=VALUE...]  make a data file; see patchSpec
+//	picture FILE HEIGHT WIDTH  draw a PNG image
 //	digits TRAIN TEST        write the embedded digits
 //	weights FILE n h [tied]  make a safetensors file of bare tensors
 //	rows FILE OUT            write the rows of a data file as JSON lines
@@ -58,6 +61,7 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status":  runStatus,
 			"patches": makePatches,
+			"picture": drawPicture,
 			"digits":  writeDigits,
 			"weights": makeWeights,
 			"rows":    printRows,
@@ -91,6 +95,23 @@ func runStatus(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit status %d, want %d", got, want)
 	}
+}
+
+func drawPicture(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: picture FILE HEIGHT WIDTH")
+	}
+	height, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	width, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	img := image.NewRGBA(image.Rect(0, 0, width, height))
+	for i := range img.Pix {
+		img.Pix[i] = uint8(i * 7)
+	}
+	var b bytes.Buffer
+	ts.Check(png.Encode(&b, img))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b.Bytes(), 0o666))
 }
 
 // patchSpec is what the KEY=VALUE pairs of the patches command say.

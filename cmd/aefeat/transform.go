@@ -26,6 +26,9 @@ func transform(c *cli.Context, ui *console) error {
 	if err := refuseTerminal(ui, "transform", "features", output); err != nil {
 		return err
 	}
+	if name := c.String("model"); wouldReplace(output, name) {
+		return usagef("transform", "the features would replace the model %s", name)
+	}
 	f, err := newFeatures(c)
 	if err != nil {
 		return err
