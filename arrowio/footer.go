@@ -77,6 +77,7 @@ type leafColumn struct {
 	physical       int32
 	length         int // bytes of a value; 0 if it varies
 	maxDef, maxRep int
+	repetition     []int32 // of the fields along the path
 }
 
 type rowGroup struct {
@@ -138,7 +139,7 @@ func parseFooter(b []byte) (*footer, error) {
 	r := &thriftReader{b: b}
 	f := &footer{rows: -1}
 	var chunkTypes [][]int32
-	encrypted := false
+	encrypted, hasGroups := false, false
 	r.fields(0, func(id int16, typ byte) bool {
 		switch id {
 		case 2:
@@ -158,6 +159,7 @@ func parseFooter(b []byte) (*footer, error) {
 			if !r.want(typ, thriftList) {
 				return true
 			}
+			hasGroups = true
 			n := r.list(thriftStruct)
 			for i := 0; i < n && r.err == nil; i++ {
 				g, types, enc := r.rowGroup()
@@ -212,6 +214,10 @@ func parseFooter(b []byte) (*footer, error) {
 		return nil, errors.New("no number of rows")
 	case len(f.nodes) == 0:
 		return nil, errors.New("no schema")
+	case !hasGroups:
+		return nil, errors.New("no row groups")
+	case r.left() > 0:
+		return nil, fmt.Errorf("%d bytes after its end", r.left())
 	}
 	for i, g := range f.groups {
 		if len(chunkTypes[i]) != len(g.chunks) {
@@ -409,8 +415,8 @@ func (f *footer) build() error {
 	}
 	f.fields = int(root.children)
 	next := 1
-	var walk func(path []string, top, def, rep int) error
-	walk = func(path []string, top, def, rep int) error {
+	var walk func(path []string, along []int32, top, def, rep int) error
+	walk = func(path []string, along []int32, top, def, rep int) error {
 		if next >= len(f.nodes) {
 			return errors.New("schema ends early")
 		}
@@ -430,12 +436,12 @@ func (f *footer) build() error {
 		default:
 			return fmt.Errorf("column %q is neither required nor optional nor repeated", n.name)
 		}
-		path = append(slices.Clip(path), n.name)
+		path, along = append(slices.Clip(path), n.name), append(slices.Clip(along), n.repetition)
 		if n.physical >= 0 {
 			if n.children != 0 {
 				return fmt.Errorf("column %q has a type and children", n.name)
 			}
-			leaf := leafColumn{node: i, path: path, top: top, physical: n.physical, maxDef: def, maxRep: rep}
+			leaf := leafColumn{node: i, path: path, top: top, physical: n.physical, maxDef: def, maxRep: rep, repetition: along}
 			switch n.physical {
 			case typeInt32, typeFloat:
 				leaf.length = 4
@@ -467,14 +473,14 @@ func (f *footer) build() error {
 					names[name] = true
 				}
 			}
-			if err := walk(path, top, def, rep); err != nil {
+			if err := walk(path, along, top, def, rep); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
 	for top := range f.fields {
-		if err := walk(nil, top, 0, 0); err != nil {
+		if err := walk(nil, nil, top, 0, 0); err != nil {
 			return err
 		}
 	}

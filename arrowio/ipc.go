@@ -22,7 +22,7 @@ var (
 const (
 	// trustedBody is the size up to which a message is allocated because it says so, where it cannot be compared with the size of
 	// the file.
-	trustedBody = 16 << 20
+	trustedBody = 64 << 20
 
 	maxMetadata = 256 << 20 // of a message; a schema of a million columns takes less
 )

@@ -60,6 +60,51 @@ func (c *levelCounts) add(value uint32, count, highest int) error {
 	return nil
 }
 
+// unpackLevels appends n levels up to highest, a byte each.
+func unpackLevels(to, b []byte, n, highest int) ([]byte, error) {
+	width := bits.Len(uint(highest))
+	mask := uint32(1)<<width - 1
+	err := walkHybrid(b, width, n, func(value uint32, count int) error {
+		for range count {
+			to = append(to, byte(value))
+		}
+		return nil
+	}, func(packed []byte, count int) error {
+		for i := range count {
+			to = append(to, byte(packedAt(packed, i, width)&mask))
+		}
+		return nil
+	})
+	return to, err
+}
+
+// rowStarts appends where n repetition levels of 0 and 1 are 0.
+func rowStarts(to []int, b []byte, n int) ([]int, error) {
+	at := 0
+	err := walkHybrid(b, 1, n, func(value uint32, count int) error {
+		if value == 0 {
+			for i := range count {
+				to = append(to, at+i)
+			}
+		}
+		at += count
+		return nil
+	}, func(packed []byte, count int) error {
+		for i := 0; i < count; i += 8 {
+			zeros := ^packed[i>>3]
+			if left := count - i; left < 8 {
+				zeros &= 1<<left - 1
+			}
+			for ; zeros != 0; zeros &= zeros - 1 {
+				to = append(to, at+i+bits.TrailingZeros8(zeros))
+			}
+		}
+		at += count
+		return nil
+	})
+	return to, err
+}
+
 // packedAt returns the bits of value i and more above them. Values are of up to 25 bits.
 func packedAt(packed []byte, i, width int) uint32 {
 	at := i * width

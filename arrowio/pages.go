@@ -72,6 +72,7 @@ type chunkReader struct {
 	largest  int // page so far
 
 	page   page
+	ahead  bool      // page was read before it was asked for
 	held   [2][]byte // buffers that page points into
 	parts  [5][]byte // what the library has still to read of the page
 	cursor int64     // of the library
@@ -654,6 +655,15 @@ func (r *chunkReader) unpackGrowing(b []byte, size int) ([]byte, error) {
 		return nil, fmt.Errorf("%w: more than %d bytes", errUnpack, size)
 	}
 	return out, nil
+}
+
+// pending returns the next page to a reader other than the library: the dictionary that was read ahead, or a new page.
+func (r *chunkReader) pending() (*page, error) {
+	if r.ahead {
+		r.ahead = false
+		return &r.page, nil
+	}
+	return r.next()
 }
 
 func (r *chunkReader) release() {

@@ -45,7 +45,26 @@ func (f *footer) library(g *rowGroup, chunks []*chunkReader, mem memory.Allocato
 	if err != nil {
 		return nil, err
 	}
-	return pqarrow.NewFileReader(r, pqarrow.ArrowReadProperties{}, mem)
+	out, err := pqarrow.NewFileReader(r, pqarrow.ArrowReadProperties{}, mem)
+	if err != nil {
+		return nil, err
+	}
+	if g != nil {
+		for i := range out.Manifest.Fields {
+			readable(&out.Manifest.Fields[i])
+		}
+	}
+	return out, nil
+}
+
+// readable has the library read durations, which it cannot, as the numbers that they are. They get their type back later.
+func readable(f *pqarrow.SchemaField) {
+	if f.Field.Type.ID() == arrow.DURATION {
+		f.Field.Type = arrow.PrimitiveTypes.Int64
+	}
+	for i := range f.Children {
+		readable(&f.Children[i])
+	}
 }
 
 // arrowSchema returns the Arrow schema of a Parquet file.
@@ -59,10 +78,10 @@ func (f *footer) arrowSchema() (schema *arrow.Schema, err error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("Parquet schema: %w", err)
+		return nil, damaged("Parquet schema", err)
 	}
 	if schema.NumFields() != f.fields {
-		return nil, errors.New("Parquet schema: columns are missing")
+		return nil, errors.New("damaged Parquet schema: columns are missing")
 	}
 	return schema, nil
 }
@@ -81,7 +100,7 @@ type parquetReader struct {
 	group   int // the next one
 	left    int64
 	step    int64
-	columns []*pqarrow.ColumnReader
+	columns []parquetColumn
 	chunks  []*chunkReader
 	largest int // page
 }
@@ -123,12 +142,18 @@ func (p *parquetReader) close() {
 	p.columns = nil
 	_ = guard(func() error {
 		for _, c := range columns {
-			if c != nil {
-				c.Release()
+			if c.library != nil {
+				c.library.Release()
 			}
 		}
 		return nil
 	})
+}
+
+// A parquetColumn is a column being read, in one way or the other.
+type parquetColumn struct {
+	library *pqarrow.ColumnReader
+	direct  *directColumn
 }
 
 // next returns the next batch of the columns selected, for the caller to release, or io.EOF.
@@ -196,9 +221,16 @@ func (p *parquetReader) chunkFault(leaf int, err error) error {
 }
 
 // column reads n rows of a column.
-func (p *parquetReader) column(c *pqarrow.ColumnReader, n int64) (arr arrow.Array, err error) {
+func (p *parquetReader) column(c parquetColumn, n int64) (arr arrow.Array, err error) {
+	if c.direct != nil {
+		err = guard(func() error {
+			arr, err = c.direct.read(int(n))
+			return err
+		})
+		return arr, err
+	}
 	err = guard(func() error {
-		chunked, err := c.NextBatch(n)
+		chunked, err := c.library.NextBatch(n)
 		if err != nil {
 			return err
 		}
@@ -265,6 +297,10 @@ func (p *parquetReader) openGroup(ctx context.Context) error {
 			}
 		}
 		for _, s := range p.chosen {
+			if c := p.directColumn(s.index, chunks); c != nil {
+				p.columns = append(p.columns, parquetColumn{direct: c})
+				continue
+			}
 			c, err := r.GetFieldReader(ctx, s.index, leaves, []int{0})
 			if err != nil {
 				return err
@@ -272,10 +308,27 @@ func (p *parquetReader) openGroup(ctx context.Context) error {
 			if c == nil {
 				return errors.New("a column cannot be read")
 			}
-			p.columns = append(p.columns, c)
+			p.columns = append(p.columns, parquetColumn{library: c})
 		}
 		return nil
 	})
+}
+
+// directColumn returns a decoder for a column at the top that needs no library, nil for others.
+func (p *parquetReader) directColumn(top int, chunks []*chunkReader) *directColumn {
+	var c *directColumn
+	for i := range p.footer.leaves {
+		if leaf := &p.footer.leaves[i]; leaf.top == top {
+			if c != nil {
+				return nil
+			}
+			if c = newDirectColumn(leaf, p.schema.Field(top), p.mem); c == nil {
+				return nil
+			}
+			c.chunk = chunks[i]
+		}
+	}
+	return c
 }
 
 // finishGroup checks that the row group ended where it should.

@@ -138,7 +138,7 @@ func TestReadFormats(t *testing.T) {
 	}
 }
 
-// TestReadOthers reads what pyarrow and DuckDB wrote. The values are compared by a script that has both.
+// TestReadOthers reads what pyarrow and DuckDB wrote: in every format and encoding the same values.
 func TestReadOthers(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.[pa][ar]*")
 	if err != nil || len(files) < 12 {
