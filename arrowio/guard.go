@@ -19,15 +19,17 @@ func guard(f func() error) (err error) {
 		case *memoryError:
 			err = p
 		case runtime.Error:
-			err = fmt.Errorf("cannot be decoded: %w", p)
+			err = errUndecodable // what the library tripped over tells nobody anything
 		case error:
-			err = fmt.Errorf("cannot be decoded: %w", p)
+			err = fmt.Errorf("%w: %w", errUndecodable, p)
 		default:
-			err = fmt.Errorf("cannot be decoded: %v", p)
+			err = fmt.Errorf("%w: %v", errUndecodable, p)
 		}
 	}()
 	return f()
 }
+
+var errUndecodable = errors.New("damaged data that cannot be decoded")
 
 // An unsupportedError is about a file that is not damaged.
 type unsupportedError struct{ what string }
@@ -99,7 +101,7 @@ func hint(err error) string {
 	case errors.Is(err, errEncrypted):
 		return "decrypt it first"
 	case errors.Is(err, errNoEnd):
-		return "the program that wrote it stopped early; if the stream is known to be whole, allow a missing end marker"
+		return "the program that wrote it stopped early; if the stream is known to be whole, allow a missing end marker (--allow-missing-eos)"
 	}
 	return ""
 }

@@ -1,6 +1,10 @@
 package model
 
-import "github.com/aefeat/aefeat/internal/f32"
+import (
+	"math"
+
+	"github.com/aefeat/aefeat/internal/f32"
+)
 
 // horizonRows is the least number of rows that a running rhohat remembers.
 // Memories much longer than this make the sparsity term overshoot: units
@@ -81,6 +85,46 @@ func NewTrainer(m *Model, o TrainOptions) (*Trainer, error) {
 		t.pull = make([]float32, h)
 	}
 	return t, nil
+}
+
+// Memory returns what a [Trainer] of a model with these settings takes, in
+// bytes, before there is one: it grows with the product of inputs and hidden
+// units, and with that of the batch and either.
+func (o TrainOptions) Memory(c Config) int64 {
+	if o.BatchSize == 0 {
+		o.BatchSize = defaultBatchSize
+	}
+	n, h := float64(c.Inputs), float64(c.Hidden)
+	matrices, rows := 2.0, float64(o.BatchSize)
+	if c.Tied {
+		matrices = 1
+	}
+	parameters := matrices*n*h + n + h
+	copies := 3.0 // parameters, gradient, velocity
+	if o.Optimizer == Adam {
+		copies = 4
+	}
+	perRow := 2*n + 2*h + 2 // and the row's number
+	if c.Corruption > 0 {
+		perRow += n
+	}
+	slopes := c.Contraction > 0
+	floats := copies * parameters
+	if o.BatchSize == FullBatch {
+		rows = chunkRows
+		floats += parameters + 2*(parameters+h) // a chunk's sums, and all rows' in float64
+		if c.SparsityWeight > 0 {
+			floats += n*h + 2*(n*h+h)
+			slopes = true
+		}
+		if c.Contraction > 0 {
+			floats += 2 * h
+		}
+	}
+	if slopes {
+		perRow += h
+	}
+	return int64(min(4*(floats+rows*perRow), math.MaxInt64/2))
 }
 
 // Memory is the size in bytes of the parameters, the gradient, the

@@ -469,3 +469,24 @@ func TestRateFalls(t *testing.T) {
 		}
 	}
 }
+
+// What a trainer takes is known before it is made.
+func TestMemoryIsForeseen(t *testing.T) {
+	all := Sparse(7)
+	all.Corruption, all.Contraction, all.Tied = 0.25, 0.1, true
+	for _, c := range []Config{Plain(3), Sparse(5), Denoising(4), Contractive(6), all} {
+		for _, o := range []TrainOptions{{}, {Optimizer: SGD, BatchSize: 10}, {BatchSize: FullBatch}} {
+			c.Inputs = 11
+			m, err := New(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := o.Memory(c), newTrainer(t, m, o).Memory(); got != want {
+				t.Errorf("%s with %+v: foreseen %d bytes, taken %d", c.Objective, o, got, want)
+			}
+		}
+	}
+	if huge := (TrainOptions{}).Memory(Config{Inputs: 1 << 40, Hidden: 1 << 40}); huge <= 0 {
+		t.Errorf("a huge model takes %d bytes", huge)
+	}
+}

@@ -99,6 +99,9 @@ func fit(c *cli.Context, ui *console) error {
 	}
 	defer src.Close()
 	if err := j.checkEmit(src.Schema()); err != nil {
+		return src.Locate(err)
+	}
+	if err := j.checkSize(src.Schema()); err != nil {
 		return err
 	}
 	m, report, err := j.train(c.Context, src)
@@ -258,6 +261,23 @@ func (j *fitJob) checkEmit(schema *arrow.Schema) error {
 	f := j.features
 	f.config.PixelMax = 0
 	return f.check(m, schema, j.emit)
+}
+
+// checkSize refuses a model that the machine has no memory for, since running
+// out of it cannot be an error later.
+func (j *fitJob) checkSize(schema *arrow.Schema) error {
+	config := j.config.Model
+	if binding, err := arrowio.Bind(schema, arrowio.BindOptions{Columns: j.config.Columns, Width: config.Inputs}); err == nil {
+		config.Inputs = binding.Width() // the fit itself says what is wrong with columns
+	}
+	config.Inputs = max(1, config.Inputs)
+	takes, has := j.config.Train.Memory(config), machineMemory()
+	if has == 0 || takes <= has {
+		return nil
+	}
+	return &hintedError{
+		fmt.Errorf("training %d hidden units takes %s of memory, and this machine has %s", config.Hidden, formatSize(takes), formatSize(has)),
+		"ask for fewer hidden units (--hidden) or smaller batches (--batch-size)"}
 }
 
 // observe shows what a Fitter tells.

@@ -11,3 +11,13 @@ func inMemory(dir string) bool {
 	}
 	return stat.Type == unix.TMPFS_MAGIC || stat.Type == unix.RAMFS_MAGIC
 }
+
+// machineMemory returns the bytes of memory that the machine has, 0 when that
+// is not known.
+func machineMemory() int64 {
+	var info unix.Sysinfo_t
+	if unix.Sysinfo(&info) != nil {
+		return 0
+	}
+	return int64(info.Totalram+info.Totalswap) * int64(info.Unit)
+}

@@ -174,7 +174,7 @@ func (f features) write(ctx context.Context, ui *console, p *progress, src *arro
 	defer p.clear()
 	t, err := stage.NewTransformer(m, src.Schema(), f.config)
 	if err != nil {
-		return err
+		return src.Locate(err)
 	}
 	w, err := arrowio.Create(output, t.Schema(), arrowio.WriteOptions{Format: f.format, Stdout: ui.out})
 	if err != nil {
