@@ -592,9 +592,9 @@ func (f *footer) shortChunks() bool {
 // The library is shown row groups whose columns lie chunkSpace bytes apart, uncompressed. See chunkReader.
 const chunkSpace = int64(1) << 40
 
-// libraryFooter writes a footer for the library, which holds what has been checked and nothing else: no statistics, indexes,
+// checkedFooter writes a footer for the library, which holds what has been checked and nothing else: no statistics, indexes,
 // keys or offsets of the file. It has the one row group given, or none.
-func (f *footer) libraryFooter(g *rowGroup) []byte {
+func (f *footer) checkedFooter(g *rowGroup) []byte {
 	w := &thriftWriter{}
 	w.begin()
 	w.i32(1, 2)

@@ -30,9 +30,9 @@ const (
 	freeMemory = 1 << 30
 )
 
-// library opens a row group for the library, or no row group, which is enough for the schema.
-func (f *footer) library(g *rowGroup, chunks []*chunkReader, mem memory.Allocator) (*pqarrow.FileReader, error) {
-	meta, err := metadata.NewFileMetaData(f.libraryFooter(g), nil)
+// fileReader opens a row group for the library, or no row group, which is enough for the schema.
+func (f *footer) fileReader(g *rowGroup, chunks []*chunkReader, mem memory.Allocator) (*pqarrow.FileReader, error) {
+	meta, err := metadata.NewFileMetaData(f.checkedFooter(g), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func readable(f *pqarrow.SchemaField) {
 // arrowSchema returns the Arrow schema of a Parquet file.
 func (f *footer) arrowSchema() (schema *arrow.Schema, err error) {
 	err = guard(func() error {
-		r, err := f.library(nil, nil, memory.NewGoAllocator())
+		r, err := f.fileReader(nil, nil, memory.NewGoAllocator())
 		if err != nil {
 			return err
 		}
@@ -142,8 +142,8 @@ func (p *parquetReader) close() {
 	p.columns = nil
 	_ = guard(func() error {
 		for _, c := range columns {
-			if c.library != nil {
-				c.library.Release()
+			if c.records != nil {
+				c.records.Release()
 			}
 		}
 		return nil
@@ -152,7 +152,7 @@ func (p *parquetReader) close() {
 
 // A parquetColumn is a column being read, in one way or the other.
 type parquetColumn struct {
-	library *pqarrow.ColumnReader
+	records *pqarrow.ColumnReader
 	direct  *directColumn
 }
 
@@ -230,7 +230,7 @@ func (p *parquetReader) column(c parquetColumn, n int64) (arr arrow.Array, err e
 		return arr, err
 	}
 	err = guard(func() error {
-		chunked, err := c.library.NextBatch(n)
+		chunked, err := c.records.NextBatch(n)
 		if err != nil {
 			return err
 		}
@@ -286,7 +286,7 @@ func (p *parquetReader) openGroup(ctx context.Context) error {
 	}
 	p.left = g.rows
 	return guard(func() error {
-		r, err := p.footer.library(g, chunks, p.mem)
+		r, err := p.footer.fileReader(g, chunks, p.mem)
 		if err != nil {
 			return err
 		}
@@ -308,7 +308,7 @@ func (p *parquetReader) openGroup(ctx context.Context) error {
 			if c == nil {
 				return errors.New("a column cannot be read")
 			}
-			p.columns = append(p.columns, parquetColumn{library: c})
+			p.columns = append(p.columns, parquetColumn{records: c})
 		}
 		return nil
 	})
