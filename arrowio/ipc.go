@@ -133,6 +133,7 @@ type streamReader struct {
 	known      int64
 	allowNoEnd bool
 	mem        memory.Allocator
+	largest    int64 // body so far: the next one may claim as much without growing into it
 }
 
 // metadata reads the head of the next message: io.EOF at the end of the stream.
@@ -214,7 +215,7 @@ func (s *streamReader) message() ([]byte, *memory.Buffer, error) {
 	body := memory.NewResizableBuffer(s.mem)
 	size := msg.body
 	if s.known < 0 {
-		size = min(size, trustedBody)
+		size = min(size, max(trustedBody, s.largest))
 	}
 	for done := int64(0); done < msg.body; size = min(msg.body, 2*size) {
 		body.Resize(int(size))
@@ -224,6 +225,7 @@ func (s *streamReader) message() ([]byte, *memory.Buffer, error) {
 		}
 		done = size
 	}
+	s.largest = max(s.largest, msg.body)
 	return meta, body, nil
 }
 

@@ -4,6 +4,7 @@
 //	aefeat transform [flags] [INPUT...]   add the features of a model to every row
 //	aefeat evaluate  [flags] [INPUT...]   the cost of a model on data, by term
 //	aefeat inspect   FILE                 what a model file or a data file holds
+//	aefeat patches   [flags] IMAGE...     cut patches out of images
 //	aefeat demo                           all of it on embedded digits
 //
 // Each command describes its flags with --help. Without INPUT, or with "-", a
@@ -30,6 +31,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 )
@@ -42,6 +44,11 @@ import (
 const grace = 2 * time.Second
 
 func main() {
+	// The heap is a few large buffers. Letting it double before it is
+	// collected would cost as much memory again and save hardly any time.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
 	os.Exit(run(os.Args))
 }
 
