@@ -180,7 +180,7 @@ def transform(a):
     copy = a.work / "copy"
     output("go", "build", "-o", copy, "./bench/copycodes", cwd=HERE.parent)
     output(a.aefeat, "transform", "-m", model, "-o", a.work / "codes.parquet", "--keep", "none", "--progress", "none", data)
-    row("the same program without the model, codes computed before", *alternate(a.runs, ours, lambda: timed(copy, data, a.work / "copy.parquet")))
+    row("the same program without the model, codes computed before", *alternate(a.runs, ours, lambda: timed(copy, "-codes", a.work / "codes.parquet", data, a.work / "copy.parquet")))
     say()
 
 
