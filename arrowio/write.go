@@ -43,6 +43,36 @@ const defaultRowGroupBytes = 64 << 20
 // the file names the fixed sizes and, in the metadata of the field, the extension, and readers of that schema give
 // back what was written. Some types come back as a wider one: seconds as milliseconds, date64 as date32, decimals of 32 and
 // 64 bits as decimal128, views as strings, binaries and lists, dictionaries of anything but text as what they stand for.
+//
+// The settings of Parquet are not for choice, but what measurements favoured. Pages have 1 MiB before compression, the format's first version and
+// a checksum. They are encoded on all cores, and the bytes of the file do not depend on how many there are.
+//
+//   - Values of uint8, which Parquet stores in 4 bytes, are indexes of 8 bits into the dictionary 0, 1, 2...: a byte each, taken over as they are.
+//   - A column chunk is compressed, with Zstandard's fast end, where a sample says that it loses an eighth or more. Sparse codes do; those of a sigmoid and
+//     photographs do not, and cost reader and writer no time. Texts always are.
+//   - Numbers are PLAIN, texts have a dictionary unless most differ, and columns of scalars but floats have statistics.
+//
+// Sizes are parts of a byte a pixel, or 4 bytes a code; MB/s, of these bytes, are those of one core compressing. Digits are MNIST, photographs 6x6 patches of
+// Kodak's in colour, codes those of 196 sigmoid units on MNIST; (a) are sizes from pyarrow, on digits alone.
+//
+//	                                   digits          photographs
+//	pixels  PLAIN, Zstandard           0.32  138 MB/s  1.17   42 MB/s
+//	        PLAIN, Snappy              0.52  202       1.58   92
+//	        DELTA_BINARY_PACKED (a)    0.41  with Zstandard
+//	        BYTE_STREAM_SPLIT (a)      0.21  with Zstandard, but not every reader has it for integers
+//	        runs and indexes (a)       0.22  with Zstandard
+//	        8-bit indexes, Zstandard   0.21  271       0.98  277       chosen for digits
+//	        8-bit indexes, Snappy      0.29  403       0.91  279
+//	        8-bit indexes, LZ4         0.28  399       0.95  248
+//	        8-bit indexes alone        1.00            1.00            chosen for photographs
+//	codes   PLAIN, Zstandard           0.91  331
+//	        PLAIN, Snappy or LZ4       1.00
+//	        BYTE_STREAM_SPLIT, Zstd    0.88  351
+//	        BYTE_STREAM_SPLIT, Snappy  0.86  870
+//	        PLAIN alone                1.00                            chosen
+//
+// Against PLAIN with Zstandard, 200,000 digits take 34 MB and not 50, and a core of pyarrow reads them in 1.6 s and not 1.8, of DuckDB in 1.45 s and not
+// 1.6; 576,000 photographs 65 MB and not 73, in 0.41 s and not 0.67, 0.77 s and not 0.92.
 type Writer struct {
 	schema *arrow.Schema
 	out    *sink

@@ -3,6 +3,7 @@ package arrowio
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"slices"
@@ -12,43 +13,51 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet"
-	"github.com/apache/arrow-go/v18/parquet/compress"
-	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/metadata"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+	"github.com/apache/arrow-go/v18/parquet/schema"
 )
 
 // A parquetEncoder collects rows, column by column, until they make a row group. The columns hold what the file will (plain
 // values, and levels as runs), so the size of the row group is known as it grows, batches of any size make row groups of
-// one size, and no batch is kept.
+// one size, and no batch is kept. The pages of a row group are then encoded on all cores, and written in their order.
 //
 // The library's own way from Arrow to Parquet is not taken: it writes wrong rows for a fixed-size list that is a slice,
-// refuses one with nulls and other lists with values under a null, and knows no durations.
+// refuses one with nulls and other lists with values under a null, and knows no durations. Its pages take several times as long: it walks over
+// every level of every value, on one core.
 type parquetEncoder struct {
-	w       *file.Writer
-	columns []*outColumn
 	out     io.Writer
-	open    func() (*file.Writer, error)
+	columns []*outColumn
 	limit   int64
+	started bool
+	at      int64 // bytes written
 	rows    int64 // in the file before this row group
 	held    int   // in this row group
-	levels  scratchLevels
+	groups  int
+	listed  []byte             // the row groups, as the footer lists them
+	fields  map[int16]rawField // of the footer: what does not depend on the rows
+	pages   []*outPage         // to be encoded, again and again
+
+	reserved bool // room for a row group
 }
 
-func newParquetEncoder(out io.Writer, schema *arrow.Schema, o WriteOptions) (*parquetEncoder, error) {
-	var (
-		e                  = &parquetEncoder{out: out, limit: o.RowGroupBytes}
-		physical, declared []arrow.Field
-		properties         = []parquet.WriterProperty{
-			parquet.WithAllocator(o.Allocator),
-			parquet.WithCompression(compress.Codecs.Zstd),
-			parquet.WithCompressionLevel(1), // the fast end: codes hardly shrink at any level
-			parquet.WithDictionaryDefault(false),
-			parquet.WithStats(false),
-			parquet.WithCreatedBy("aefeat"),
-		}
-	)
-	for i, f := range schema.Fields() {
+// A rawField is the value of a Thrift field.
+type rawField struct {
+	typ   byte
+	value []byte
+}
+
+const (
+	parquetMagic = "PAR1"
+
+	// maxGroupRows ends row groups of narrow rows, so that engines that share work out by row groups find some.
+	maxGroupRows = 1 << 20
+)
+
+func newParquetEncoder(out io.Writer, of *arrow.Schema, o WriteOptions) (*parquetEncoder, error) {
+	e := &parquetEncoder{out: out, limit: o.RowGroupBytes}
+	var physical, declared []arrow.Field
+	for i, f := range of.Fields() {
 		m := fieldMapper{column: i}
 		p, d, err := m.field(f, f.Name)
 		if err != nil {
@@ -65,17 +74,12 @@ func newParquetEncoder(out io.Writer, schema *arrow.Schema, o WriteOptions) (*pa
 		return nil, fmt.Errorf("write Parquet: %d columns for a schema of %d", root.NumColumns(), len(e.columns))
 	}
 	for i, c := range e.columns {
-		path := root.Column(i).Path()
-		c.maxDef, c.maxRep = root.Column(i).MaxDefinitionLevel(), root.Column(i).MaxRepetitionLevel()
-		if c.text {
-			properties = append(properties, parquet.WithDictionaryFor(path, true))
-		}
-		if c.stats {
-			properties = append(properties, parquet.WithStatsFor(path, true))
-		}
+		leaf := root.Column(i)
+		c.maxDef, c.maxRep = leaf.MaxDefinitionLevel(), leaf.MaxRepetitionLevel()
+		c.physical, c.names = int32(leaf.PhysicalType()), leaf.ColumnPath()
 	}
 
-	schemaMetadata := schema.Metadata()
+	schemaMetadata := of.Metadata()
 	keep := metadata.KeyValueMetadata{}
 	for i, key := range schemaMetadata.Keys() {
 		if key != arrowSchemaKey {
@@ -91,11 +95,31 @@ func newParquetEncoder(out io.Writer, schema *arrow.Schema, o WriteOptions) (*pa
 	if err := keep.Append(arrowSchemaKey, serialized); err != nil {
 		return nil, err
 	}
-	// The library writes as soon as it is opened; nothing should be before a row is.
-	e.open = func() (*file.Writer, error) {
-		return file.NewParquetWriterWithError(out, root.Root(), file.WithWriterProps(parquet.NewWriterProperties(properties...)), file.WithWriteMetadata(keep))
+	if e.fields, err = libraryFields(root, keep); err != nil {
+		return nil, fmt.Errorf("write Parquet: %w", err)
 	}
 	return e, nil
+}
+
+// libraryFields returns the fields of the footer that the library writes for a file without rows.
+func libraryFields(root *schema.Schema, keep metadata.KeyValueMetadata) (map[int16]rawField, error) {
+	empty, err := metadata.NewFileMetadataBuilder(root, parquet.NewWriterProperties(parquet.WithCreatedBy("aefeat")), keep).Finish()
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if _, err := empty.WriteTo(&b, nil); err != nil {
+		return nil, err
+	}
+	fields := map[int16]rawField{}
+	r := &thriftReader{b: b.Bytes()}
+	r.fields(0, func(id int16, typ byte) bool {
+		from := r.pos
+		r.skip(typ, 1)
+		fields[id] = rawField{typ, r.b[from:r.pos]}
+		return true
+	})
+	return fields, r.err
 }
 
 const arrowSchemaKey = "ARROW:schema"
@@ -116,11 +140,24 @@ func serializeSchema(schema *arrow.Schema, mem memory.Allocator) (text string, e
 	return base64.StdEncoding.EncodeToString(b.Bytes()), nil
 }
 
-func (e *parquetEncoder) start() (err error) {
-	if e.w == nil {
-		e.w, err = e.open()
+func (e *parquetEncoder) start() error {
+	if e.started {
+		return nil
 	}
-	return err
+	e.started = true
+	return e.put([]byte(parquetMagic))
+}
+
+// put writes to the file.
+func (e *parquetEncoder) put(parts ...[]byte) error {
+	for _, b := range parts {
+		n, err := e.out.Write(b)
+		e.at += int64(n)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (e *parquetEncoder) write(rec arrow.RecordBatch) error {
@@ -138,10 +175,13 @@ func (e *parquetEncoder) write(rec arrow.RecordBatch) error {
 		}
 		e.held += hi - lo
 		lo = hi
-		if e.bytes() >= e.limit {
+		switch size := e.bytes(); {
+		case e.held >= maxGroupRows || size >= e.limit:
 			if err := e.flush(); err != nil {
 				return err
 			}
+		case !e.reserved && size >= e.limit/16:
+			e.reserve(float64(e.limit) / float64(size))
 		}
 	}
 	return nil
@@ -155,13 +195,24 @@ func (e *parquetEncoder) bytes() int64 {
 	return n
 }
 
+// reserve makes room for so many times the bytes held, which a row group will come to: growing there bit by bit would cost several times the
+// memory.
+func (e *parquetEncoder) reserve(times float64) {
+	e.reserved = true
+	const more = 1.1 // than on average
+	for _, c := range e.columns {
+		n := len(c.values.data)
+		c.values.data = slices.Grow(c.values.data, int(float64(n)*times*more)-n)
+	}
+}
+
 // step is the number of rows to take before the size of the row group is looked at again: they should be a small part of it.
 func (e *parquetEncoder) step() int {
 	if e.held == 0 {
 		return 16 // of unknown size
 	}
 	rowBytes := max(1, e.bytes()/int64(e.held))
-	return int(min(max(e.limit/16/rowBytes, 1), 8192))
+	return int(min(max(e.limit/16/rowBytes, 1), 8192, maxGroupRows-int64(e.held)))
 }
 
 // flush writes the rows held as a row group.
@@ -169,22 +220,25 @@ func (e *parquetEncoder) flush() error {
 	if e.held == 0 {
 		return nil
 	}
-	group, err := e.w.AppendRowGroupChecked()
-	if err != nil {
-		return fmt.Errorf("write Parquet: %w", err)
+	if err := e.encodePages(); err != nil {
+		return err
 	}
+	w := &thriftWriter{b: e.listed}
+	w.begin()
+	w.list(1, thriftStruct, len(e.columns))
+	plain, packed := int64(0), int64(0)
 	for _, c := range e.columns {
-		w, err := group.NextColumn()
-		if err != nil {
-			return fmt.Errorf("write Parquet: %w", err)
-		}
-		if err := c.flush(w, &e.levels); err != nil {
-			return fmt.Errorf("write Parquet: column %q: %w", c.name, err)
-		}
+		c.list(w)
+		plain += c.chunk.plain
+		packed += c.chunk.packed
+		c.reset()
 	}
-	if err := group.Close(); err != nil {
-		return fmt.Errorf("write Parquet: %w", err)
-	}
+	w.i64(2, plain)
+	w.i64(3, int64(e.held))
+	w.i64(6, packed)
+	w.end()
+	e.listed = w.b
+	e.groups++
 	e.rows += int64(e.held)
 	e.held = 0
 	return nil
@@ -197,16 +251,36 @@ func (e *parquetEncoder) close() error {
 	if err := e.flush(); err != nil {
 		return err
 	}
-	e.columns = nil
-	if err := e.w.Close(); err != nil {
-		return fmt.Errorf("write Parquet: %w", err)
+	e.columns, e.pages = nil, nil
+	return e.put(e.footer())
+}
+
+// footer returns what ends the file.
+func (e *parquetEncoder) footer() []byte {
+	w := &thriftWriter{}
+	raw := func(id int16) {
+		if f, ok := e.fields[id]; ok {
+			w.field(id, f.typ)
+			w.b = append(w.b, f.value...)
+		}
 	}
-	return nil
+	w.begin()
+	raw(1) // version
+	raw(2) // schema
+	w.i64(3, e.rows)
+	w.list(4, thriftStruct, e.groups)
+	w.b = append(w.b, e.listed...)
+	raw(5) // metadata
+	raw(6) // created by
+	raw(7) // orders of columns
+	w.end()
+	w.b = binary.LittleEndian.AppendUint32(w.b, uint32(len(w.b)))
+	return append(w.b, parquetMagic...)
 }
 
 // abort leaves out the footer. The zeros are for the case that the last bytes of the data look like one.
 func (e *parquetEncoder) abort() []byte {
-	e.columns = nil
+	e.columns, e.pages = nil, nil
 	return make([]byte, 8)
 }
 
@@ -369,18 +443,12 @@ func (m *fieldMapper) field(f arrow.Field, name string) (physical, declared arro
 	if same != nil {
 		physical.Type, declared.Type = same, same
 	}
-	var ok bool
-	if leaf.values, ok = newOutValues(f.Type); !ok {
+	values := newOutValues(f.Type)
+	if values == nil {
 		return refuse("")
 	}
-	switch physical.Type.ID() {
-	case arrow.STRING, arrow.LARGE_STRING:
-		leaf.text = true
-		leaf.stats = len(m.path) == 0
-	case arrow.FLOAT16, arrow.FLOAT32, arrow.FLOAT64, arrow.NULL, arrow.DECIMAL128, arrow.DECIMAL256, arrow.FIXED_SIZE_BINARY, arrow.BINARY, arrow.LARGE_BINARY:
-	default:
-		leaf.stats = len(m.path) == 0 // labels and keys that queries filter by; for pixels and codes they are a waste
-	}
+	leaf.values = *values
+	leaf.stats = len(m.path) == 0 && values.order != orderNone // labels and keys that queries filter by; for pixels and codes they are a waste
 	leaf.path = append(append(leaf.path, m.path...), step{name: name, nullable: f.Nullable})
 	m.leaves = append(m.leaves, leaf)
 	return physical, declared, nil
