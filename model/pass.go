@@ -65,19 +65,21 @@ func (p *pass) take(r Rows, order []int32, i int) int {
 	n := p.m.Inputs
 	scale, offset := p.m.Preprocess.factors()
 	at := p.rows()
-	if order == nil {
-		taken := min(r.Len()-i, cap(p.number)-at)
-		r.convert(p.clean[at*n:(at+taken)*n], i, i+taken, scale, offset)
-		for j := range taken {
-			p.number = append(p.number, r.number(i+j))
-		}
-		return taken
+	total := r.Len()
+	if order != nil {
+		total = len(order)
 	}
-	taken := min(len(order)-i, cap(p.number)-at)
-	for _, row := range order[i : i+taken] {
-		r.convert(p.clean[at*n:(at+1)*n], int(row), int(row)+1, scale, offset)
-		p.number = append(p.number, r.number(int(row)))
-		at++
+	taken := min(total-i, cap(p.number)-at)
+	if order != nil {
+		order = order[i : i+taken]
+	}
+	r.convert(p.clean[at*n:(at+taken)*n], order, i, scale, offset)
+	for j := range taken {
+		row := i + j
+		if order != nil {
+			row = int(order[j])
+		}
+		p.number = append(p.number, r.number(row))
 	}
 	return taken
 }

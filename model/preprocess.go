@@ -268,6 +268,6 @@ func (r Rows) values(buffer []float32, i, j int) []float32 {
 		return elements[float32](r.Data)[i:j]
 	}
 	buffer = buffer[:j-i]
-	Rows{Kind: r.Kind, Width: 1, Data: r.Data}.convert(buffer, i, j, 1, 0)
+	Rows{Kind: r.Kind, Width: 1, Data: r.Data}.convert(buffer, nil, i, 1, 0)
 	return buffer
 }

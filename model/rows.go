@@ -96,18 +96,22 @@ func (r Rows) number(i int) int64 {
 	return r.Number[i]
 }
 
-// convert sets dst to x*scale + offset for rows i up to j.
-func (r Rows) convert(dst []float32, i, j int, scale, offset float32) {
-	lo, hi := i*r.Width, j*r.Width
+// convert sets dst to x*scale + offset for the rows that order names, or for
+// those from the i-th on when order is nil.
+func (r Rows) convert(dst []float32, order []int32, i int, scale, offset float32) {
+	lo, hi := 0, r.Len()*r.Width
+	if order == nil {
+		lo, hi = i*r.Width, i*r.Width+len(dst)
+	}
 	switch r.Kind {
 	case Uint8:
-		f32.FromUint8(dst, r.Data[lo:hi], scale, offset)
+		f32.FromUint8(dst, r.Data[lo:hi], r.Width, order, scale, offset)
 	case Uint16:
-		f32.FromUint16(dst, elements[uint16](r.Data)[lo:hi], scale, offset)
+		f32.FromUint16(dst, elements[uint16](r.Data)[lo:hi], r.Width, order, scale, offset)
 	case Float16:
-		f32.FromFloat16(dst, elements[uint16](r.Data)[lo:hi], scale, offset)
+		f32.FromFloat16(dst, elements[uint16](r.Data)[lo:hi], r.Width, order, scale, offset)
 	case Float32:
-		f32.FromFloat32(dst, elements[float32](r.Data)[lo:hi], scale, offset)
+		f32.FromFloat32(dst, elements[float32](r.Data)[lo:hi], r.Width, order, scale, offset)
 	}
 }
 

@@ -21,7 +21,8 @@ type elemArgs struct {
 	curvature  []float32
 	u8         []uint8
 	u16        []uint16
-	half       bool
+	order      []int32
+	from       func(e *elemArgs, dst []float32, at int)
 	a, b       float32
 	step       adamStep
 	columns    []float64

@@ -261,10 +261,10 @@ func calls() map[string]call {
 			defer check()
 			out = append(out, x)
 		}
-		FromUint8(out[0], bytes, 1./255, -0.5)
-		FromUint16(out[1], words, 1./65535, 2)
-		FromFloat16(out[2], halves, 0.7, 0.3)
-		FromFloat32(out[3], unaligned(r, m*n), 0.7, 0.3)
+		FromUint8(out[0], bytes, n, nil, 1./255, -0.5)
+		FromUint16(out[1], words, n, nil, 1./65535, 2)
+		FromFloat16(out[2], halves, n, nil, 0.7, 0.3)
+		FromFloat32(out[3], unaligned(r, m*n), n, nil, 0.7, 0.3)
 		return out, nil
 	})
 	add("range", func(t *testing.T, r *rand.Rand, m, n int) ([][]float32, []float64) {
@@ -340,7 +340,7 @@ func TestHalf(t *testing.T) {
 		for i := range src {
 			src[i] = uint16(i)
 		}
-		FromFloat16(dst, src, 1, 0)
+		FromFloat16(dst, src, 1, nil, 1, 0)
 		for i, v := range dst {
 			e, f := i>>10&31, float64(i&1023)
 			want := math.Ldexp(1024+f, e-25)
@@ -403,8 +403,8 @@ func TestNoRows(t *testing.T) {
 			t.Errorf("sum of nothing: %v", s)
 		}
 		Adam(nil, nil, nil, nil, AdamConfig{Step: 1})
-		FromUint8(nil, nil, 1, 0)
-		FromFloat16(nil, nil, 1, 0)
+		FromUint8(nil, nil, 3, nil, 1, 0)
+		FromFloat16(nil, nil, 3, nil, 1, 0)
 		if !AllFinite(nil) {
 			t.Error("nothing is not finite")
 		}
@@ -438,7 +438,7 @@ func BenchmarkElementwise(b *testing.B) {
 			Adam(x, y, z, w, AdamConfig{LearningRate: 1e-3, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Step: 10})
 		}},
 		{"momentum", func() { Momentum(x, y, z, 1e-3, 0.9) }},
-		{"fromUint8", func() { FromUint8(x, bytes, 1./255, 0) }},
+		{"fromUint8", func() { FromUint8(x, bytes, 1, nil, 1./255, 0) }},
 	} {
 		b.Run(f.name, func(b *testing.B) {
 			for b.Loop() {
@@ -446,5 +446,36 @@ func BenchmarkElementwise(b *testing.B) {
 			}
 			b.ReportMetric(m*n*float64(b.N)/b.Elapsed().Seconds()/1e9, "Gelement/s")
 		})
+	}
+}
+
+// TestFromOrder compares rows that are picked with those converted in place.
+func TestFromOrder(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 9))
+	for _, n := range []int{1, 3, 16, 25, 784, chunk + 1} {
+		const rows = 40
+		bytes, words, floats := make([]uint8, rows*n), make([]uint16, rows*n), make([]float32, rows*n)
+		for i := range bytes {
+			bytes[i], words[i], floats[i] = uint8(r.Uint32()), uint16(r.Uint32N(0x7c00)), r.Float32()
+		}
+		order := make([]int32, 70)
+		for i := range order {
+			order[i] = r.Int32N(rows)
+		}
+		for name, from := range map[string]func(dst []float32, order []int32){
+			"uint8":   func(dst []float32, order []int32) { FromUint8(dst, bytes, n, order, 1./255, -0.5) },
+			"uint16":  func(dst []float32, order []int32) { FromUint16(dst, words, n, order, 1./65535, 2) },
+			"float16": func(dst []float32, order []int32) { FromFloat16(dst, words, n, order, 0.7, 0.3) },
+			"float32": func(dst []float32, order []int32) { FromFloat32(dst, floats, n, order, 0.7, 0.3) },
+		} {
+			all, picked := make([]float32, rows*n), make([]float32, len(order)*n)
+			from(all, nil)
+			from(picked, order)
+			for i, row := range order {
+				if !slices.Equal(picked[i*n:(i+1)*n], all[int(row)*n:(int(row)+1)*n]) {
+					t.Fatalf("%s, rows of %d: row %d is not row %d", name, n, i, row)
+				}
+			}
+		}
 	}
 }
