@@ -9,10 +9,10 @@ import (
 	"github.com/aefeat/aefeat/internal/rng"
 )
 
-// Bucket is some rows of an epoch. Its slices are valid, and must not be
-// changed, until the next one is asked for.
+// Bucket is some rows of an epoch: a bucket, or a piece of one. Its slices are
+// valid, and must not be changed, until the next one is asked for.
 type Bucket struct {
-	Rows   []byte  // rows of Width bytes, one after another: this bucket's, and maybe others
+	Rows   []byte  // rows of Width bytes, one after another
 	Number []int64 // their numbers
 	Order  []int32 // which of them to visit, in order
 }
@@ -38,20 +38,44 @@ func (s *Store) Epoch(ctx context.Context, epoch uint32) iter.Seq2[Bucket, error
 	return s.fromFile(ctx, epoch, buckets)
 }
 
+// pieceBytes is how much of a bucket in memory is gathered at a time: rows for
+// some batches, few enough to be still in a cache when they are used.
+const pieceBytes = 256 << 10
+
+// inMemory gathers the rows of a piece side by side while the one before is in
+// use: they lie anywhere in memory, and whoever trains should not wait for it.
 func (s *Store) inMemory(ctx context.Context, epoch uint32, buckets []int) iter.Seq2[Bucket, error] {
 	return func(yield func(Bucket, error) bool) {
-		var order []int32
-		for _, b := range buckets {
-			if err := ctx.Err(); err != nil {
-				yield(Bucket{}, err)
-				return
-			}
-			order = append(order[:0], s.index[s.starts[b]:s.starts[b+1]]...)
-			s.shuffle(order, epoch, b)
-			if len(order) > 0 && !yield(Bucket{Rows: s.data, Number: s.number, Order: order}, nil) {
-				return
+		size := max(1, pieceBytes/s.width)
+		var slots [2]slot
+		for i := range slots {
+			slots[i] = slot{rows: make([]byte, size*s.width), number: make([]int64, size), order: make([]int32, size)}
+			for j := range slots[i].order {
+				slots[i].order[j] = int32(j)
 			}
 		}
+		rest := buckets
+		var order, left []int32
+		ahead(ctx, yield, func(turn int) (Bucket, bool, error) {
+			for len(left) == 0 {
+				if len(rest) == 0 {
+					return Bucket{}, false, nil
+				}
+				b := rest[0]
+				rest = rest[1:]
+				order = append(order[:0], s.index[s.starts[b]:s.starts[b+1]]...)
+				s.shuffle(order, epoch, b)
+				left = order
+			}
+			n := min(size, len(left))
+			t := &slots[turn]
+			for i, row := range left[:n] {
+				copy(t.rows[i*s.width:(i+1)*s.width], s.data[int(row)*s.width:])
+				t.number[i] = s.number[row]
+			}
+			left = left[n:]
+			return Bucket{Rows: t.rows[:n*s.width], Number: t.number[:n], Order: t.order[:n]}, true, nil
+		})
 	}
 }
 
@@ -62,35 +86,51 @@ func (s *Store) fromFile(ctx context.Context, epoch uint32, buckets []int) iter.
 			yield(Bucket{}, err)
 			return
 		}
-		type result struct {
-			bucket Bucket
-			err    error
+		rest := buckets
+		ahead(ctx, yield, func(turn int) (Bucket, bool, error) {
+			if len(rest) == 0 {
+				return Bucket{}, false, nil
+			}
+			bucket, err := slots[turn].read(s, epoch, rest[0])
+			rest = rest[1:]
+			return bucket, true, err
+		})
+	}
+}
+
+// ahead yields what read returns, in turns of 0 and 1, until it has no more.
+// It reads one bucket while another is in use, on a goroutine that has ended
+// when it returns.
+func ahead(ctx context.Context, yield func(Bucket, error) bool, read func(turn int) (b Bucket, more bool, err error)) {
+	type result struct {
+		bucket Bucket
+		more   bool
+		err    error
+	}
+	results := make(chan result, 1)
+	start := func(turn int) {
+		go func() {
+			b, more, err := read(turn)
+			results <- result{b, more, err}
+		}()
+	}
+	start(0)
+	for turn := 1; ; turn = 1 - turn {
+		next := <-results
+		if next.err == nil {
+			next.err = ctx.Err()
 		}
-		ahead := make(chan result, 1)
-		read := func(i int) {
-			bucket, err := slots[i%2].read(s, epoch, buckets[i])
-			ahead <- result{bucket, err}
+		if next.err != nil {
+			yield(Bucket{}, next.err)
+			return
 		}
-		go read(0)
-		for i := range buckets {
-			next := <-ahead
-			if next.err == nil {
-				next.err = ctx.Err()
-			}
-			if next.err != nil {
-				yield(Bucket{}, next.err)
-				return
-			}
-			more := i+1 < len(buckets)
-			if more {
-				go read(i + 1)
-			}
-			if len(next.bucket.Order) > 0 && !yield(next.bucket, nil) {
-				if more {
-					<-ahead
-				}
-				return
-			}
+		if !next.more {
+			return
+		}
+		start(turn)
+		if len(next.bucket.Order) > 0 && !yield(next.bucket, nil) {
+			<-results
+			return
 		}
 	}
 }
@@ -101,7 +141,7 @@ func (s *Store) shuffle(order []int32, epoch uint32, bucket int) {
 	r.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 }
 
-// slot is the memory of one bucket that is read from the file.
+// slot is the memory of one bucket, or piece, that is read ahead.
 type slot struct {
 	rows   []byte // with room for the numbers of one block behind the last row
 	number []int64
