@@ -36,7 +36,7 @@ def main():
     a = p.parse_args()
     torch.set_num_threads(a.threads)
     torch.manual_seed(1)
-    x = torch.from_numpy(rows(a.data))
+    x = torch.from_numpy(rows(a.data).copy())
     m, n = x.shape
     h, rho, beta, decay = a.hidden, 0.1, 0.0 if a.denoise else 3.0, 0.0 if a.denoise else 3e-3
     r = (6 / (n + h + 1)) ** 0.5
