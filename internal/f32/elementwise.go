@@ -16,6 +16,7 @@ type elemArgs struct {
 	f          Activation
 	loss       Loss
 	n, rows    int // rows: of an item
+	keep       int // elements of a row
 	x, y, z, w []float32
 	bias       []float32
 	curvature  []float32
