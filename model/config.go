@@ -10,13 +10,14 @@ const (
 	ObjectiveSparse      = "sparse"
 	ObjectiveDenoising   = "denoising"
 	ObjectiveContractive = "contractive"
+	ObjectiveKSparse     = "k-sparse"
 	ObjectivePlain       = "plain"
 )
 
 // Config holds the sizes and the terms of the cost. A term at its zero value
 // is off, so that Config{Hidden: h} is a plain autoencoder with sigmoid units
-// and squared error. [Sparse], [Denoising], [Contractive] and [Plain] return
-// the customary settings.
+// and squared error. [Sparse], [Denoising], [Contractive], [KSparse] and
+// [Plain] return the customary settings.
 type Config struct {
 	// Objective names what set the terms; it computes nothing. Empty: New
 	// names it by the terms that are on.
@@ -36,6 +37,11 @@ type Config struct {
 	Contraction    float64 `json:"contraction"`     // gamma
 	Corruption     float64 `json:"corruption"`      // v: a share of components in [0, 1], or a standard deviation for Gaussian
 	Noise          Noise   `json:"noise"`
+
+	// K is how many of a row's codes are kept in training, the largest; 0: all.
+	// KEncode is alpha, which multiplies K in encoding and evaluation; 0: 1.
+	K       int     `json:"k,omitempty"`
+	KEncode float64 `json:"k_encode,omitempty"`
 
 	Seed uint64 `json:"seed"` // of the initial weights, the noise and the order of rows
 }
@@ -58,6 +64,13 @@ func Denoising(hidden int) Config {
 // invariance during feature extraction", ICML 2011, with gamma 0.1.
 func Contractive(hidden int) Config {
 	return Config{Objective: ObjectiveContractive, Hidden: hidden, Contraction: 0.1}
+}
+
+// KSparse returns the k-sparse autoencoder of A. Makhzani and B. Frey,
+// "k-Sparse autoencoders", ICLR 2014: k 25, or all units where there are
+// fewer, and twice as many in encoding.
+func KSparse(hidden int) Config {
+	return Config{Objective: ObjectiveKSparse, Hidden: hidden, Activation: Linear, Output: Linear, K: max(1, min(25, hidden)), KEncode: 2}
 }
 
 // Plain returns an autoencoder with no term but the reconstruction.
@@ -85,14 +98,15 @@ const maxWeights = 1 << 31
 //
 // What combines: the sparsity term needs activations in a fixed interval,
 // sigmoid or tanh; cross-entropy needs a sigmoid output; the contraction term
-// goes with every activation (that of relu is piecewise linear). That rows
+// goes with every activation (that of relu is piecewise linear); k-sparse
+// codes need linear activations and go with neither of the two terms. That rows
 // lie in [0, 1] where the output is a sigmoid is a matter of the data:
 // [Model.Check].
 func (c Config) Validate() error {
 	switch c.Objective {
-	case "", ObjectiveSparse, ObjectiveDenoising, ObjectiveContractive, ObjectivePlain:
+	case "", ObjectiveSparse, ObjectiveDenoising, ObjectiveContractive, ObjectiveKSparse, ObjectivePlain:
 	default:
-		return &ConfigError{"objective", fmt.Sprintf("%q is unknown", c.Objective), "choose sparse, denoising, contractive or plain"}
+		return &ConfigError{"objective", fmt.Sprintf("%q is unknown", c.Objective), "choose sparse, denoising, contractive, k-sparse or plain"}
 	}
 	switch {
 	case c.Inputs < 0:
@@ -118,6 +132,7 @@ func (c Config) Validate() error {
 		{"weight decay", c.WeightDecay},
 		{"contraction", c.Contraction},
 		{"corruption", c.Corruption},
+		{"share of k to encode with", c.KEncode},
 	} {
 		if !(term.value >= 0 && term.value <= math.MaxFloat32) {
 			return &ConfigError{term.name, fmt.Sprintf("%v is not a number from 0 up", term.value), ""}
@@ -137,6 +152,15 @@ func (c Config) Validate() error {
 			return &ConfigError{"sparsity", fmt.Sprintf("the sparsity term needs sigmoid or tanh hidden units, not %s", c.Activation), "set the sparsity weight to 0, or choose another activation"}
 		}
 	}
+	switch {
+	case c.K == 0:
+	case c.K < 0 || c.K > c.Hidden:
+		return &ConfigError{"k", fmt.Sprintf("%d is not a number of hidden units from 1 to %d", c.K, c.Hidden), "keep fewer codes, or ask for more hidden units"}
+	case c.Activation != Linear:
+		return &ConfigError{"k", fmt.Sprintf("k-sparse codes need linear hidden units, not %s", c.Activation), "choose a linear activation, or the k-sparse objective, which has it"}
+	case c.Contraction > 0:
+		return &ConfigError{"contraction", "the contraction term does not go with k-sparse codes", "set the contraction to 0, or keep all codes"}
+	}
 	if c.Loss == CrossEntropy && c.Output != Sigmoid {
 		return &ConfigError{"loss", fmt.Sprintf("cross-entropy needs a sigmoid output, not %s", c.Output), "choose the squared loss, or a sigmoid output activation"}
 	}
@@ -146,6 +170,8 @@ func (c Config) Validate() error {
 // objective names what the terms make of c.
 func (c Config) objective() string {
 	switch {
+	case c.K > 0:
+		return ObjectiveKSparse
 	case c.Corruption > 0:
 		return ObjectiveDenoising
 	case c.Contraction > 0:

@@ -12,7 +12,7 @@ import (
 func TestValidate(t *testing.T) {
 	for _, c := range []Config{
 		{Hidden: 1},
-		Sparse(10), Denoising(10), Contractive(10), Plain(10),
+		Sparse(10), Denoising(10), Contractive(10), Plain(10), KSparse(10), KSparse(100), KSparse(1),
 		{Hidden: 2, Inputs: 3, Activation: Tanh, Sparsity: 0.1, SparsityWeight: 1},
 		{Hidden: 2, Loss: CrossEntropy},
 		{Hidden: 2, Activation: ReLU, Contraction: 1},
@@ -21,6 +21,7 @@ func TestValidate(t *testing.T) {
 		{Hidden: 2, Corruption: 1.5, Noise: Gaussian},
 		{Hidden: 2, Activation: ReLU, Sparsity: 0.1}, // without weight it is off
 		{Hidden: 1 << 30, Inputs: 2},
+		{Hidden: 3, Activation: Linear, K: 3, KEncode: 9},
 	} {
 		if err := c.Validate(); err != nil {
 			t.Errorf("%+v: %v", c, err)
@@ -53,6 +54,14 @@ func TestValidate(t *testing.T) {
 		{Config{Hidden: 2, Corruption: 1.1}, "corruption"},
 		{Config{Hidden: 2, Loss: CrossEntropy, Output: Linear}, "cross-entropy"},
 		{Config{Hidden: 2, Loss: CrossEntropy, Output: Tanh}, "tanh"},
+		{Config{Hidden: 2, K: -1, Activation: Linear}, "k:"},
+		{Config{Hidden: 2, K: 3, Activation: Linear}, "k:"},
+		{Config{Hidden: 2, K: 1}, "sigmoid"},
+		{Config{Hidden: 2, K: 1, Activation: ReLU}, "relu"},
+		{Config{Hidden: 2, K: 1, Activation: Linear, Contraction: 1}, "contraction"},
+		{Config{Hidden: 2, K: 1, Activation: Linear, Sparsity: 0.1, SparsityWeight: 1}, "sparsity"},
+		{Config{Hidden: 2, K: 1, Activation: Linear, KEncode: -1}, "encode"},
+		{Config{Hidden: 2, K: 1, Activation: Linear, KEncode: math.NaN()}, "encode"},
 	} {
 		err := c.c.Validate()
 		var config *ConfigError
@@ -71,6 +80,7 @@ func TestObjective(t *testing.T) {
 		"sparse":      {SparsityWeight: 1, Sparsity: 0.1},
 		"denoising":   {Corruption: 0.1, SparsityWeight: 1, Sparsity: 0.1},
 		"contractive": {Contraction: 0.1},
+		"k-sparse":    {Activation: Linear, K: 1, Corruption: 0.1},
 	} {
 		if m := newModel(t, c, 3, 2); m.Objective != want {
 			t.Errorf("%+v: objective %q, want %q", c, m.Objective, want)

@@ -22,13 +22,14 @@ type Encoder struct {
 func NewEncoder(m *Model) *Encoder {
 	return &Encoder{&pass{
 		m:      m,
+		keep:   m.keepEncoding(),
 		number: make([]int64, 0, blockRows(m.Inputs)),
 		clean:  make([]float32, blockRows(m.Inputs)*m.Inputs),
 	}}
 }
 
 // Encode sets dst (m,h) to the codes f(W1 x + b1) of the rows of r, without
-// corruption. A code depends on its own row alone, bit for bit, whatever its
+// corruption; those that a k-sparse model does not keep are 0. A code depends on its own row alone, bit for bit, whatever its
 // neighbours are. Values are trusted; see [Model.Check]. Encode panics when
 // dst has not room for exactly m codes.
 func (e *Encoder) Encode(dst []float32, r Rows) error {
@@ -42,7 +43,7 @@ func (e *Encoder) Encode(dst []float32, r Rows) error {
 	for i := 0; i < r.Len(); {
 		p.reset()
 		rows := p.take(r, nil, i)
-		encode(p.m, dst[i*p.m.Hidden:(i+rows)*p.m.Hidden], p.clean[:rows*p.m.Inputs])
+		encode(p.m, p.keep, dst[i*p.m.Hidden:(i+rows)*p.m.Hidden], p.clean[:rows*p.m.Inputs])
 		i += rows
 	}
 	return nil

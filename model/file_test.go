@@ -246,7 +246,7 @@ func TestDamagedFiles(t *testing.T) {
 		"sizes that do not fit":   {edit(`\"hidden\":3`, `\"hidden\":4`), "shape"},
 		"tied that is not":        {edit(`\"tied\":false`, `\"tied\":true`), "decoder.weight"},
 		"unknown activation":      {edit(`\"activation\":\"sigmoid\"`, `\"activation\":\"swish\"`), "swish"},
-		"unknown objective":       {edit(`\"objective\":\"sparse\"`, `\"objective\":\"k-sparse\"`), "k-sparse"},
+		"unknown objective":       {edit(`\"objective\":\"sparse\"`, `\"objective\":\"variational\"`), "variational"},
 		"clashing settings":       {edit(`\"activation\":\"sigmoid\"`, `\"activation\":\"relu\"`), "relu"},
 		"unknown preprocessing":   {edit(`\"method\":\"scale\"`, `\"method\":\"zca\"`), "zca"},
 		"negative rows":           {edit(`\"rows_seen\":`, `\"rows_seen\":-`), "rows"},
@@ -278,7 +278,7 @@ func TestUnknownKeysAreIgnored(t *testing.T) {
 	m := trainedModel(t, Sparse(3))
 	data := bytesOf(t, m)
 	end := 8 + binary.LittleEndian.Uint64(data)
-	header := strings.Replace(string(data[8:end]), `"config":"{`, `"k":"v","config":"{\"k\":5,\"later\":{\"a\":[1]},`, 1)
+	header := strings.Replace(string(data[8:end]), `"config":"{`, `"k":"v","config":"{\"m\":5,\"later\":{\"a\":[1]},`, 1)
 	later := append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...)
 	got, err := Read(bytes.NewReader(append(later, data[end:]...)))
 	if err != nil {

@@ -21,6 +21,7 @@ type goldenCase struct {
 		Lambda      float64
 		Contraction float64
 		Corruption  float64
+		K           int
 	}
 	X              [][]float64
 	Corrupted      [][]float64
@@ -48,8 +49,8 @@ func goldenCases(t *testing.T) []goldenCase {
 	if err := json.Unmarshal(data, &golden); err != nil {
 		t.Fatal(err)
 	}
-	if len(golden.Cases) != 20 {
-		t.Fatalf("%d golden cases, want 20", len(golden.Cases))
+	if len(golden.Cases) != 21 {
+		t.Fatalf("%d golden cases, want 21", len(golden.Cases))
 	}
 	return golden.Cases
 }
@@ -59,7 +60,7 @@ func (c *goldenCase) config() Config {
 		Inputs: len(c.X[0]), Hidden: len(c.EncoderBias),
 		Activation: c.Config.Activation, Output: c.Config.Output, Loss: c.Config.Loss, Tied: c.Config.Tied,
 		Sparsity: c.Config.Rho, SparsityWeight: c.Config.Beta, WeightDecay: c.Config.Lambda,
-		Contraction: c.Config.Contraction, Corruption: c.Config.Corruption,
+		Contraction: c.Config.Contraction, Corruption: c.Config.Corruption, K: c.Config.K,
 	}
 }
 

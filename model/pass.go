@@ -6,6 +6,7 @@ import "github.com/aefeat/aefeat/internal/f32"
 // cap(number) rows.
 type pass struct {
 	m      *Model
+	keep   int       // codes kept of a row; 0: all
 	number []int64   // positions in the input of the rows taken so far
 	clean  []float32 // x (rows,n)
 	noisy  []float32 // x~ (rows,n); shares clean where nothing is corrupted
@@ -22,6 +23,7 @@ type pass struct {
 func newPass(m *Model, rows int, backward, slope bool) *pass {
 	p := &pass{
 		m:      m,
+		keep:   m.K,
 		number: make([]int64, 0, rows),
 		clean:  make([]float32, rows*m.Inputs),
 		code:   make([]float32, rows*m.Hidden),
@@ -34,6 +36,8 @@ func newPass(m *Model, rows int, backward, slope bool) *pass {
 			p.noisy = make([]float32, rows*m.Inputs)
 			p.noise = newCorrupter(m.Config, m.Preprocess)
 		}
+	} else {
+		p.keep = m.keepEncoding()
 	}
 	if slope {
 		p.slope = make([]float32, rows*m.Hidden)
@@ -115,23 +119,34 @@ func (p *pass) corrupt(epoch uint32) {
 // forward computes a = f(W1 x~ + b1) and u = W2 a, the decoder's bias left to
 // loss.
 func (p *pass) forward() {
-	m, n, h, w := p.rows(), p.m.Inputs, p.m.Hidden, p.m.Params
-	encode(p.m, p.code[:m*h], p.noisy[:m*n])
-	if p.m.Tied {
-		f32.Gemm(false, false, m, n, h, 1, p.code, h, w.EncoderWeight, n, 0, p.out, n)
-	} else {
-		f32.Gemm(false, true, m, n, h, 1, p.code, h, w.DecoderWeight, h, 0, p.out, n)
-	}
+	m, n, h := p.rows(), p.m.Inputs, p.m.Hidden
+	encode(p.m, p.keep, p.code[:m*h], p.noisy[:m*n])
+	decode(p.m, p.out[:m*n], p.code[:m*h])
 }
 
-// encode computes code (m,h) = f(W1 x + b1) for x (m,n).
-func encode(model *Model, code, x []float32) {
+// encode computes code (m,h) = f(W1 x + b1) for x (m,n), and of each row
+// leaves the largest, as many as keep says unless it is 0.
+func encode(model *Model, keep int, code, x []float32) {
 	n, h, w := model.Inputs, model.Hidden, model.Params
 	if len(x) == 0 {
 		return
 	}
 	f32.Gemm(false, true, len(x)/n, h, n, 1, x, n, w.EncoderWeight, n, 0, code, h)
 	f32.Activate(model.Activation.kernel(), code, w.EncoderBias)
+	if keep > 0 {
+		f32.KeepLargest(code, h, keep)
+	}
+}
+
+// decode computes u (m,n) = W2 code, without the bias, for code (m,h).
+func decode(model *Model, u, code []float32) {
+	n, h, w := model.Inputs, model.Hidden, model.Params
+	m := len(code) / h
+	if model.Tied {
+		f32.Gemm(false, false, m, n, h, 1, code, h, w.EncoderWeight, n, 0, u, n)
+	} else {
+		f32.Gemm(false, true, m, n, h, 1, code, h, w.DecoderWeight, h, 0, u, n)
+	}
 }
 
 // loss returns the sum of L over the rows and turns u into dL/du, where u now
@@ -158,7 +173,8 @@ func (p *pass) slopes(sums, squares []float64) {
 //
 //	delta = (W2^T dL/du + c) f'(z) + k f'(z) f''(z)
 //
-// the derivative by z. c and k (h) may be nil.
+// the derivative by z; of codes that were not kept it is 0. c and k (h) may be
+// nil.
 func (p *pass) backward(c, k []float32) {
 	m, n, h, w := p.rows(), p.m.Inputs, p.m.Hidden, p.m.Params
 	if p.m.Tied {
@@ -167,6 +183,9 @@ func (p *pass) backward(c, k []float32) {
 		f32.Gemm(false, false, m, h, n, 1, p.out, n, w.DecoderWeight, h, 0, p.delta, h)
 	}
 	f32.HiddenDelta(p.m.Activation.kernel(), p.delta[:m*h], p.code[:m*h], c, k, h)
+	if p.keep > 0 {
+		f32.Gate(p.delta[:m*h], p.code[:m*h])
+	}
 }
 
 // weightGradient sets the weights of g to scale times the sum over rows of

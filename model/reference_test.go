@@ -49,7 +49,12 @@ func newReference(c Config, params []float64, x, noisy [][]float64) *reference {
 		a := make([]float64, h)
 		for i := range a {
 			a[i], _, _ = activate(c.Activation, dot(w1[i*n:(i+1)*n], noisy[k])+b1[i])
-			r.rhohat[i] += a[i] / m
+		}
+		if c.K > 0 {
+			a = largest(a, c.K)
+		}
+		for i, v := range a {
+			r.rhohat[i] += v / m
 		}
 		codes[k] = a
 	}
@@ -89,6 +94,9 @@ func newReference(c Config, params []float64, x, noisy [][]float64) *reference {
 		}
 		for i := range h {
 			_, first, second := activate(c.Activation, dot(w1[i*n:(i+1)*n], noisy[k])+b1[i])
+			if c.K > 0 && a[i] == 0 {
+				first = 0
+			}
 			d := pull[i]
 			for j := range n {
 				d += out[j] * w2[j*h+i]
@@ -118,6 +126,21 @@ func newReference(c Config, params []float64, x, noisy [][]float64) *reference {
 	}
 	r.cost.sum()
 	return r
+}
+
+// largest returns z with all but its k largest elements set to 0.
+func largest(z []float64, k int) []float64 {
+	kept := make([]float64, len(z))
+	for range k {
+		best := -1
+		for i, v := range z {
+			if kept[i] == 0 && (best < 0 || v > z[best]) {
+				best = i
+			}
+		}
+		kept[best] = z[best]
+	}
+	return kept
 }
 
 // activate returns f(z) and its first two derivatives.

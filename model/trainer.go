@@ -232,12 +232,20 @@ func (t *Trainer) Running() Epoch {
 	return e
 }
 
+// done is how many epochs of mini-batches are over, the running one in parts.
+// The first counts once it has ended: until then its length is unknown.
+func (t *Trainer) done() float64 {
+	if t.finished == 0 {
+		return 0
+	}
+	return float64(t.finished) + float64(t.optimizer.steps-t.beforeEpoch)/float64(t.epochSteps)
+}
+
 // rate is the learning rate of the mini-batch at hand.
 func (t *Trainer) rate() float32 {
 	left := 1.0
 	if planned := float64(t.o.Epochs); planned > 1 && t.finished > 0 {
-		done := float64(t.finished) + float64(t.optimizer.steps-t.beforeEpoch)/float64(t.epochSteps)
-		left = min(1, max(0, 2*(planned-done)/planned))
+		left = min(1, max(0, 2*(planned-t.done())/planned))
 	}
 	return float32(t.o.LearningRate * left)
 }
@@ -250,6 +258,9 @@ func (t *Trainer) step() error {
 		}
 	}
 	t.pass.corrupt(uint32(t.epoch))
+	if t.m.K > 0 {
+		t.pass.keep = t.m.keepAt(t.done(), float64(t.o.Epochs))
+	}
 	cost := t.evaluate()
 	trivial := func() float64 {
 		rows := t.pass.rows()

@@ -84,7 +84,7 @@ func TestEqualRunsGiveEqualBytes(t *testing.T) {
 		}
 		return bytesOf(t, m)
 	}
-	for _, c := range []int{4, 6, 9} {
+	for _, c := range []int{4, 6, 9, 14} {
 		for _, o := range optionsTested {
 			name := fmt.Sprintf("%s/%v %d", configs[c].name, o.Optimizer, o.BatchSize)
 			t.Run(name, func(t *testing.T) {
