@@ -54,9 +54,13 @@ func arrange(command *cli.Command, args []string) ([]string, error) {
 	return slices.Concat(flags, []string{"--"}, operands), nil
 }
 
+// letters are the flags that stand for a longer one and take one dash; k is
+// the whole name of its flag.
+const letters = "hmo"
+
 // spell writes the name of a flag as it stands on a command line.
 func spell(name string) string {
-	if len(name) == 1 {
+	if len(name) == 1 && strings.Contains(letters, name) {
 		return "-" + name
 	}
 	return "--" + name

@@ -34,6 +34,8 @@ func TestArrange(t *testing.T) {
 		{"a --help", "!help requested"},
 		{"a -h --frobnicate", "!help requested"},
 		{"a -- --help", "-- a --help"},
+		{"--k 3 a", "--k 3 -- a"},
+		{"-k 3 a", "!unknown flag -k"},
 		{"a --hidden", "!flag --hidden needs a value"},
 		{"--hidden -- a", "!flag --hidden needs a value"},
 		{"-o --hidden 3", "!flag -o needs a value, but --hidden follows"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -125,6 +126,9 @@ func describeModel(t *table, m *model.Model) {
 	}
 	if m.Contraction != 0 {
 		t.row("contraction", fmt.Sprintf("%g", m.Contraction))
+	}
+	if m.K != 0 {
+		t.row("codes kept", fmt.Sprintf("the largest %d in training, %g times as many in encoding", m.K, cmp.Or(m.KEncode, 1)))
 	}
 	if m.Corruption != 0 {
 		t.row("corruption", fmt.Sprintf("%g, %s", m.Corruption, m.Noise))

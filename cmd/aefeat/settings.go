@@ -15,7 +15,11 @@ import (
 // --init, what the file says. Only flags that were given change what is set
 // already. Its errors are usage errors.
 func settings(c *cli.Context, init *model.Model, bare bool) (model.Config, error) {
-	config := objective(chosen(c, "objective"), c.Int("hidden"))
+	hidden := c.Int("hidden")
+	if init != nil {
+		hidden = init.Hidden
+	}
+	config := objective(chosen(c, "objective"), hidden)
 	if init != nil {
 		from := init.Config
 		if c.IsSet("hidden") && c.Int("hidden") != from.Hidden {
@@ -28,8 +32,15 @@ func settings(c *cli.Context, init *model.Model, bare bool) (model.Config, error
 			}
 			return config, usagef("fit", "--tied=%t conflicts with --init: the file has %s", c.Bool("tied"), have)
 		}
+		if bare {
+			from.Activation, from.Output, from.Loss = config.Activation, config.Output, config.Loss
+		}
 		if bare || c.IsSet("objective") {
 			from.Objective = config.Objective
+			from.K, from.KEncode = config.K, config.KEncode
+			if config.K > 0 {
+				from.Activation = config.Activation // the only one that goes with it
+			}
 			from.Sparsity, from.SparsityWeight = config.Sparsity, config.SparsityWeight
 			from.WeightDecay, from.Contraction, from.Corruption = config.WeightDecay, config.Contraction, config.Corruption
 		}
@@ -41,10 +52,14 @@ func settings(c *cli.Context, init *model.Model, bare bool) (model.Config, error
 		"weight-decay":    &config.WeightDecay,
 		"contraction":     &config.Contraction,
 		"corruption":      &config.Corruption,
+		"k-encode":        &config.KEncode,
 	} {
 		if c.IsSet(name) {
 			*term = c.Float64(name)
 		}
+	}
+	if c.IsSet("k") {
+		config.K = c.Int("k")
 	}
 	for name, word := range map[string]encoding.TextUnmarshaler{
 		"activation":        &config.Activation,
@@ -74,7 +89,7 @@ func settings(c *cli.Context, init *model.Model, bare bool) (model.Config, error
 	return config, nil
 }
 
-var objectives = []string{model.ObjectiveSparse, model.ObjectiveDenoising, model.ObjectiveContractive, model.ObjectivePlain}
+var objectives = []string{model.ObjectiveSparse, model.ObjectiveDenoising, model.ObjectiveContractive, model.ObjectiveKSparse, model.ObjectivePlain}
 
 // objective returns the terms of the cost that a name stands for.
 func objective(name string, hidden int) model.Config {
@@ -83,6 +98,8 @@ func objective(name string, hidden int) model.Config {
 		return model.Denoising(hidden)
 	case model.ObjectiveContractive:
 		return model.Contractive(hidden)
+	case model.ObjectiveKSparse:
+		return model.KSparse(hidden)
 	case model.ObjectivePlain:
 		return model.Plain(hidden)
 	}
@@ -137,6 +154,7 @@ func warnUseless(c *cli.Context, ui *console, config stage.Config) {
 	}{
 		{"sparsity", config.Model.SparsityWeight == 0, "the sparsity weight is 0"},
 		{"noise", config.Model.Corruption == 0, "the corruption is 0"},
+		{"k-encode", config.Model.K == 0, "all codes are kept"},
 		{"momentum", config.Train.Optimizer != model.SGD, "only sgd has a momentum"},
 	} {
 		if c.IsSet(w.flag) && w.useless {
