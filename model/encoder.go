@@ -1,5 +1,7 @@
 package model
 
+import "github.com/aefeat/aefeat/internal/f32"
+
 // Encoders and evaluators work on so many rows at a time: enough to share the
 // cost of preparing the weights for a product, but of wide rows few enough
 // for about 4 MiB of inputs.
@@ -12,15 +14,16 @@ func blockRows(inputs int) int {
 	return max(1, min(mostBlockRows, blockElements/inputs))
 }
 
-// Encoder computes codes. It is cheap to make and not safe for concurrent
+// Encoder computes codes, reconstructions and their errors. It is cheap to make and not safe for concurrent
 // use: make one for each goroutine.
 type Encoder struct {
-	pass *pass
+	pass   *pass
+	errors []float64 // |y - x|^2 of a block's rows
 }
 
 // NewEncoder returns an encoder of m.
 func NewEncoder(m *Model) *Encoder {
-	return &Encoder{&pass{
+	return &Encoder{pass: &pass{
 		m:      m,
 		keep:   m.keepEncoding(),
 		number: make([]int64, 0, blockRows(m.Inputs)),
@@ -33,18 +36,72 @@ func NewEncoder(m *Model) *Encoder {
 // neighbours are. Values are trusted; see [Model.Check]. Encode panics when
 // dst has not room for exactly m codes.
 func (e *Encoder) Encode(dst []float32, r Rows) error {
-	p := e.pass
-	if err := r.check(p.m.Inputs); err != nil {
+	if err := r.check(e.pass.m.Inputs); err != nil {
 		return err
 	}
-	if len(dst) != r.Len()*p.m.Hidden {
+	if len(dst) != r.Len()*e.pass.m.Hidden {
 		panic("model: Encode into a slice of another length than the codes")
 	}
-	for i := 0; i < r.Len(); {
+	return e.Reconstruct(dst, nil, nil, r)
+}
+
+// Reconstruct sets code (m,h) to what Encode gives and, in the same pass, y
+// (m,n) to the reconstructions g(W2 a + b2), in the space of preprocessed rows,
+// and score (m) to their errors sum_j (y_j - x_j)^2, whatever the model's loss.
+// They depend on their own row alone, as a code does. Each of code, y and score
+// may be nil where it is not wanted; room for what is on the way to the others
+// is made once. Reconstruct panics when one has another length.
+func (e *Encoder) Reconstruct(code, y, score []float32, r Rows) error {
+	p := e.pass
+	n, h, m := p.m.Inputs, p.m.Hidden, r.Len()
+	if err := r.check(n); err != nil {
+		return err
+	}
+	if code != nil && len(code) != m*h || y != nil && len(y) != m*n || score != nil && len(score) != m {
+		panic("model: Reconstruct into a slice of another length than the rows ask for")
+	}
+	e.makeRoom(code == nil, y == nil && score != nil, score != nil)
+	for i := 0; i < m; {
 		p.reset()
 		rows := p.take(r, nil, i)
-		encode(p.m, p.keep, dst[i*p.m.Hidden:(i+rows)*p.m.Hidden], p.clean[:rows*p.m.Inputs])
+		x, a := p.clean[:rows*n], p.code
+		if code != nil {
+			a = code[i*h:]
+		}
+		a = a[:rows*h]
+		encode(p.m, p.keep, a, x)
+		if y != nil || score != nil {
+			u := p.out
+			if y != nil {
+				u = y[i*n:]
+			}
+			u = u[:rows*n]
+			decode(p.m, u, a)
+			f32.Activate(p.m.Output.kernel(), u, p.m.Params.DecoderBias)
+			if score != nil {
+				f32.Axpy(-1, u, x)
+				f32.RowSumSquares(e.errors[:rows], x, n)
+				for j, v := range e.errors[:rows] {
+					score[i+j] = float32(v)
+				}
+			}
+		}
 		i += rows
 	}
 	return nil
+}
+
+// makeRoom makes the buffers that are missing for a block.
+func (e *Encoder) makeRoom(code, out, errors bool) {
+	p := e.pass
+	rows := cap(p.number)
+	if code && p.code == nil {
+		p.code = make([]float32, rows*p.m.Hidden)
+	}
+	if out && p.out == nil {
+		p.out = make([]float32, rows*p.m.Inputs)
+	}
+	if errors && e.errors == nil {
+		e.errors = make([]float64, rows)
+	}
 }

@@ -51,6 +51,55 @@ func TestCodeDependsOnItsRowAlone(t *testing.T) {
 	}
 }
 
+// Reconstructions and scores are what the formulas give, in any company, and
+// the codes beside them are those of Encode.
+func TestReconstruct(t *testing.T) {
+	const n, h, rows = 23, 9, 2500
+	x := randomRows(1, rows, n)
+	for _, c := range configs {
+		m := newModel(t, c.c, n, h)
+		code, y, score := make([]float32, rows*h), make([]float32, rows*n), make([]float32, rows)
+		if err := NewEncoder(m).Reconstruct(code, y, score, Float32Rows(x, n)); err != nil {
+			t.Fatal(err)
+		}
+		equalFloats(t, code, encodeAll(t, m, Float32Rows(x, n)))
+		for i, row := range rowsOf(x, n) {
+			want := 0.0
+			for j := range n {
+				u := float64(m.Params.DecoderBias[j])
+				for l, a := range code[i*h : (i+1)*h] {
+					w := m.Params.EncoderWeight[l*n+j]
+					if !m.Tied {
+						w = m.Params.DecoderWeight[j*h+l]
+					}
+					u += float64(a) * float64(w)
+				}
+				v, _, _ := activate(m.Output, u)
+				if math.Abs(float64(y[i*n+j])-v) > 1e-5 {
+					t.Fatalf("%s: component %d of row %d is %v, want %v", c.name, j, i, y[i*n+j], v)
+				}
+				want += (v - row[j]) * (v - row[j])
+			}
+			if math.Abs(float64(score[i])-want) > 1e-5*want {
+				t.Fatalf("%s: the score of row %d is %v, want %v", c.name, i, score[i], want)
+			}
+		}
+		e := NewEncoder(m)
+		alone, one := make([]float32, rows), make([]float32, n)
+		if err := e.Reconstruct(nil, nil, alone, Float32Rows(x, n)); err != nil {
+			t.Fatal(err)
+		}
+		equalFloats(t, alone, score)
+		for _, i := range []int{0, 17, 1500} {
+			if err := e.Reconstruct(nil, one, alone[:1], Float32Rows(x[i*n:(i+1)*n], n)); err != nil {
+				t.Fatal(err)
+			}
+			equalFloats(t, one, y[i*n:(i+1)*n])
+			equalFloats(t, alone[:1], score[i:i+1])
+		}
+	}
+}
+
 // Rows of every kind give what their values give as float32.
 func TestKinds(t *testing.T) {
 	const n, h, rows = 6, 4, 300
