@@ -42,9 +42,10 @@
 // each 256 KiB of spill file. The least budget is 16 MiB for rows of up to 64
 // KiB, and 256 rows beyond that.
 //
-// A Transformer takes, for each batch in work, the batch's codes and 512 rows
-// of them besides. [Transform] has GOMAXPROCS+1 pieces of batches in work, each
-// of up to 8 MiB of codes.
+// A Transformer takes, for each batch in work, what is added to the batch, 512
+// rows of codes besides and, where the reconstruction is not kept, up to 4 MiB
+// of it on its way to the score. [Transform] has GOMAXPROCS+1 pieces of batches
+// in work, each of up to 8 MiB of what is added, but at least 512 rows.
 //
 // # Row numbers
 //

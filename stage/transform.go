@@ -22,7 +22,7 @@ type TransformReport struct {
 	Skipped int64 `json:"skipped"` // rows with null codes
 }
 
-// pieceBytes bounds the codes of what Transform has in work at a time.
+// pieceBytes bounds the features of what Transform has in work at a time.
 const pieceBytes = 8 << 20
 
 // piece is part of an input batch on its way through Transform.
@@ -36,7 +36,7 @@ type piece struct {
 }
 
 // Transform writes the batches of r, with codes of m, to w, in their order.
-// It encodes several at a time, and cuts those whose codes take more than 8
+// It encodes several at a time, and cuts those whose features take more than 8
 // MiB. It neither releases r nor closes w, and has ended all goroutines when
 // it returns; ctx is looked at between pieces of batches.
 func Transform(ctx context.Context, m *model.Model, r array.RecordReader, w Writer, c TransformConfig) (TransformReport, error) {
@@ -85,7 +85,7 @@ func (t *Transformer) all(ctx context.Context, r array.RecordReader, w Writer) (
 // read cuts the batches of r into pieces, starts work on each, and sends them
 // on. The channel's capacity bounds how many there are.
 func (t *Transformer) read(ctx context.Context, r array.RecordReader, pieces chan<- *piece) error {
-	size := int64(max(encodeRows, pieceBytes/(t.model.Hidden*arrow.Float32SizeBytes)))
+	size := int64(max(encodeRows, pieceBytes/t.rowBytes()))
 	next := t.first
 	for ctx.Err() == nil && r.Next() {
 		batch := r.RecordBatch()

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/bitutil"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/aefeat/aefeat/arrowio"
@@ -23,6 +23,9 @@ const (
 	LayoutColumns = "columns"
 	// LayoutList is one column of fixed-size lists of float32: code.
 	LayoutList = "list"
+	// LayoutNone leaves the codes out, for who wants reconstructions or scores
+	// alone.
+	LayoutNone = "none"
 )
 
 // TransformConfig says where the patch is and what comes out. The zero value
@@ -31,21 +34,33 @@ type TransformConfig struct {
 	Columns  []string // names or patterns of the patch columns; nil: those of the model
 	Skip     bool     // a bad row gets a null code, instead of an error
 	PixelMax float64  // divisor for elements of another type than the model's; 0: that is an error
-	Layout   string   // LayoutColumns, the default, or LayoutList
+	Layout   string   // LayoutColumns, the default, LayoutList or LayoutNone
 	Prefix   string   // name of the list, or of the columns before their numbers; "": "code"
 	Keep     []string // input columns that stay; nil: all, empty: none
 	FirstRow int64    // number of the first row, for errors
 
-	Allocator memory.Allocator // of the codes; nil: memory.DefaultAllocator
+	// Reconstruction adds a column of that name, fixed-size lists of n float32:
+	// what the model makes of the row, in the space of preprocessed rows. Score
+	// adds a column score, float32: the squared error of that, sum |y - x|^2.
+	Reconstruction, Score bool
+
+	Allocator memory.Allocator // of what is added; nil: memory.DefaultAllocator
 }
+
+// The names of the columns that TransformConfig.Reconstruction and Score add.
+const (
+	reconstructionName = "reconstruction"
+	scoreName          = "score"
+)
 
 // Transformer adds codes to record batches. It is safe for concurrent use.
 type Transformer struct {
 	model    *model.Model
 	first    int64
 	mem      memory.Allocator
-	keep     []int // input columns that stay, in the order of the input
-	list     bool
+	keep     []int  // input columns that stay, in the order of the input
+	code     string // layout of the codes
+	y, score bool   // reconstructions and scores are wanted
 	nullable bool
 	in, out  *arrow.Schema
 	columns  []string
@@ -56,7 +71,7 @@ type Transformer struct {
 type worker struct {
 	binding *arrowio.Binding
 	encoder *model.Encoder
-	codes   []float32 // of a chunk of rows
+	codes   []float32 // of a chunk of rows, on their way to columns
 }
 
 // encodeRows is how many rows are encoded at a time: enough to keep a matrix
@@ -74,17 +89,22 @@ func NewTransformer(m *model.Model, schema *arrow.Schema, c TransformConfig) (*T
 	}
 	t := &Transformer{
 		model: m, first: c.FirstRow, mem: c.Allocator, nullable: c.Skip,
-		in: schema, columns: binding.Columns(),
+		in: schema, columns: binding.Columns(), code: c.Layout, y: c.Reconstruction, score: c.Score,
 	}
 	if t.mem == nil {
 		t.mem = memory.DefaultAllocator
 	}
 	switch c.Layout {
-	case "", LayoutColumns:
-	case LayoutList:
-		t.list = true
+	case "":
+		t.code = LayoutColumns
+	case LayoutColumns, LayoutList:
+	case LayoutNone:
+		if !c.Reconstruction && !c.Score {
+			return nil, &model.ConfigError{Setting: "layout", Reason: "without codes, reconstructions and scores there is nothing to add",
+				Hint: "ask for --reconstruction or --score, or for another layout"}
+		}
 	default:
-		return nil, &model.ConfigError{Setting: "layout", Reason: fmt.Sprintf("%q is unknown", c.Layout), Hint: "choose columns or list"}
+		return nil, &model.ConfigError{Setting: "layout", Reason: fmt.Sprintf("%q is unknown", c.Layout), Hint: "choose columns, list or none"}
 	}
 	if c.Prefix == "" {
 		c.Prefix = "code"
@@ -93,11 +113,11 @@ func NewTransformer(m *model.Model, schema *arrow.Schema, c TransformConfig) (*T
 		return nil, err
 	}
 	t.workers.New = func() any {
-		return &worker{
-			binding: binding.Clone(),
-			encoder: model.NewEncoder(m),
-			codes:   make([]float32, encodeRows*m.Hidden),
+		w := &worker{binding: binding.Clone(), encoder: model.NewEncoder(m)}
+		if t.code == LayoutColumns {
+			w.codes = make([]float32, encodeRows*m.Hidden)
 		}
+		return w
 	}
 	return t, nil
 }
@@ -118,33 +138,68 @@ func (t *Transformer) build(keep []string, prefix string) error {
 			taken[field.Name] = true
 		}
 	}
-	for _, field := range t.codeFields(prefix) {
+	for _, field := range t.added(prefix) {
 		if taken[field.Name] {
-			return &arrowio.RowError{Column: field.Name, Row: -1, Reason: "the name is already taken in the data",
-				Hint: "name the codes otherwise with --prefix, or keep fewer columns with --keep"}
+			hint := "name the codes otherwise with --prefix, or keep fewer columns with --keep"
+			if !strings.HasPrefix(field.Name, prefix) {
+				hint = "keep fewer columns with --keep"
+			}
+			return &arrowio.RowError{Column: field.Name, Row: -1, Reason: "the name is already taken", Hint: hint}
 		}
 		fields = append(fields, field)
+		taken[field.Name] = true
 	}
 	metadata := t.in.Metadata()
 	t.out = arrow.NewSchema(fields, &metadata)
 	return nil
 }
 
-func (t *Transformer) codeFields(prefix string) []arrow.Field {
-	h := t.model.Hidden
-	if t.list {
-		return []arrow.Field{{Name: prefix, Type: arrow.FixedSizeListOf(int32(h), arrow.PrimitiveTypes.Float32), Nullable: t.nullable}}
+// added returns the fields of the columns that are added.
+func (t *Transformer) added(prefix string) []arrow.Field {
+	var fields []arrow.Field
+	add := func(name string, typ arrow.DataType) {
+		fields = append(fields, arrow.Field{Name: name, Type: typ, Nullable: t.nullable})
 	}
-	fields := make([]arrow.Field, h)
-	digits := len(strconv.Itoa(h - 1))
-	for j := range fields {
-		fields[j] = arrow.Field{Name: fmt.Sprintf("%s_%0*d", prefix, digits, j), Type: arrow.PrimitiveTypes.Float32, Nullable: t.nullable}
+	switch h := t.model.Hidden; t.code {
+	case LayoutList:
+		add(prefix, listOf(h))
+	case LayoutColumns:
+		digits := len(strconv.Itoa(h - 1))
+		for j := range h {
+			add(fmt.Sprintf("%s_%0*d", prefix, digits, j), arrow.PrimitiveTypes.Float32)
+		}
+	}
+	if t.y {
+		add(reconstructionName, listOf(t.model.Inputs))
+	}
+	if t.score {
+		add(scoreName, arrow.PrimitiveTypes.Float32)
 	}
 	return fields
 }
 
+// listOf is the type of a column with width values in each row.
+func listOf(width int) arrow.DataType {
+	return arrow.FixedSizeListOf(int32(width), arrow.PrimitiveTypes.Float32)
+}
+
+// rowBytes is the size of what is added to a row.
+func (t *Transformer) rowBytes() int {
+	floats := 0
+	if t.code != LayoutNone {
+		floats += t.model.Hidden
+	}
+	if t.y {
+		floats += t.model.Inputs
+	}
+	if t.score {
+		floats++
+	}
+	return floats * arrow.Float32SizeBytes
+}
+
 // Schema returns the schema of the batches that Transform returns: the kept
-// columns, then the codes.
+// columns, then the codes, the reconstruction and the score.
 func (t *Transformer) Schema() *arrow.Schema { return t.out }
 
 // Columns returns the names of the input columns that hold the patch.
@@ -183,137 +238,19 @@ func (t *Transformer) transform(ctx context.Context, batch arrow.RecordBatch, fi
 			return nil, 0, located(err, t.columns)
 		}
 	}
-	codes := newCodes(t, int(batch.NumRows()))
-	defer codes.release()
-	if err := codes.encode(ctx, w, rows, first); err != nil {
+	f := newFeatures(t, int(batch.NumRows()))
+	defer f.release()
+	if err := f.encode(ctx, w, rows, first); err != nil {
 		return nil, 0, err
 	}
 	columns := make([]arrow.Array, 0, t.out.NumFields())
 	for _, i := range t.keep {
 		columns = append(columns, batch.Column(i))
 	}
-	made := codes.arrays()
+	made := f.arrays()
 	out := array.NewRecordBatch(t.out, append(columns, made...), batch.NumRows())
 	for _, a := range made {
 		a.Release()
 	}
 	return out, len(bound.Skipped), nil
-}
-
-// codes is the memory of the codes of one batch of m rows.
-type codes struct {
-	t      *Transformer
-	m      int
-	stride int // elements from one column to the next, for columns
-	buffer *memory.Buffer
-	values []float32
-	valid  *memory.Buffer // nil when all are
-	nulls  int
-}
-
-// newCodes takes all memory in one piece. Columns begin at multiples of 64
-// bytes, as Arrow recommends.
-func newCodes(t *Transformer, m int) *codes {
-	c := &codes{t: t, m: m, stride: m, buffer: memory.NewResizableBuffer(t.mem)}
-	if !t.list {
-		c.stride = (m + 15) / 16 * 16
-	}
-	c.buffer.Resize(c.stride * t.model.Hidden * arrow.Float32SizeBytes)
-	c.values = arrow.Float32Traits.CastFromBytes(c.buffer.Bytes())
-	return c
-}
-
-// encode fills in the codes of rows; those of the batch that are missing
-// among them are null.
-func (c *codes) encode(ctx context.Context, w *worker, rows model.Rows, first int64) error {
-	h := c.t.model.Hidden
-	if c.nulls = c.m - rows.Len(); c.nulls > 0 {
-		clear(c.values)
-		c.valid = memory.NewResizableBuffer(c.t.mem)
-		c.valid.Resize(int(bitutil.BytesForBits(int64(c.m))))
-		clear(c.valid.Bytes())
-		for _, n := range rows.Number {
-			bitutil.SetBit(c.valid.Bytes(), int(n-first))
-		}
-	}
-	rowBytes := rows.Width * rows.Kind.Size()
-	for lo := 0; lo < rows.Len(); lo += encodeRows {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		hi := min(lo+encodeRows, rows.Len())
-		chunk := model.Rows{Kind: rows.Kind, Width: rows.Width, Data: rows.Data[lo*rowBytes : hi*rowBytes], Number: rows.Number[lo:hi]}
-		if c.t.list && c.nulls == 0 {
-			if err := w.encoder.Encode(c.values[lo*h:hi*h], chunk); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := w.encoder.Encode(w.codes[:(hi-lo)*h], chunk); err != nil {
-			return err
-		}
-		switch {
-		case c.t.list:
-			for i, n := range chunk.Number {
-				copy(c.values[int(n-first)*h:][:h], w.codes[i*h:])
-			}
-		case c.nulls == 0:
-			c.transpose(w.codes, lo, hi)
-		default:
-			for i, n := range chunk.Number {
-				for j := range h {
-					c.values[j*c.stride+int(n-first)] = w.codes[i*h+j]
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// transpose copies the codes of rows lo up to hi into columns, 16 rows at a
-// time: a cache line of each column.
-func (c *codes) transpose(from []float32, lo, hi int) {
-	h := c.t.model.Hidden
-	for i := lo; i < hi; i += 16 {
-		tile := from[(i-lo)*h:]
-		n := min(16, hi-i)
-		for j := range h {
-			column := c.values[j*c.stride+i:][:n]
-			for k := range column {
-				column[k] = tile[k*h+j]
-			}
-		}
-	}
-}
-
-// arrays returns the code columns. The caller releases them.
-func (c *codes) arrays() []arrow.Array {
-	if c.t.list {
-		return []arrow.Array{c.listArray()}
-	}
-	arrays := make([]arrow.Array, c.t.model.Hidden)
-	for j := range arrays {
-		column := memory.SliceBuffer(c.buffer, j*c.stride*arrow.Float32SizeBytes, c.m*arrow.Float32SizeBytes)
-		data := array.NewData(arrow.PrimitiveTypes.Float32, c.m, []*memory.Buffer{c.valid, column}, nil, c.nulls, 0)
-		column.Release()
-		arrays[j] = array.NewFloat32Data(data)
-		data.Release()
-	}
-	return arrays
-}
-
-func (c *codes) listArray() arrow.Array {
-	values := array.NewData(arrow.PrimitiveTypes.Float32, c.m*c.t.model.Hidden, []*memory.Buffer{nil, c.buffer}, nil, 0, 0)
-	defer values.Release()
-	typ := c.t.out.Field(c.t.out.NumFields() - 1).Type
-	data := array.NewData(typ, c.m, []*memory.Buffer{c.valid}, []arrow.ArrayData{values}, c.nulls, 0)
-	defer data.Release()
-	return array.NewFixedSizeListData(data)
-}
-
-func (c *codes) release() {
-	c.buffer.Release()
-	if c.valid != nil {
-		c.valid.Release()
-	}
 }

@@ -208,6 +208,8 @@ func TestOutputSchema(t *testing.T) {
 		{1, TransformConfig{}, "id image label code_0"},
 		{2, TransformConfig{Prefix: "f", Keep: []string{"label", "id"}}, "id label f_0 f_1"},
 		{2, TransformConfig{Layout: LayoutList, Keep: []string{}}, "code"},
+		{2, TransformConfig{Reconstruction: true, Score: true, Keep: []string{"id"}}, "id code_0 code_1 reconstruction score"},
+		{2, TransformConfig{Layout: LayoutNone, Score: true}, "id image label score"},
 		{2, TransformConfig{Layout: LayoutList, Prefix: "image", Keep: []string{"label"}}, "label image"},
 	} {
 		tr, err := NewTransformer(untrained(t, 20, c.h), patchSchema(20), c.config)
@@ -225,6 +227,108 @@ func TestOutputSchema(t *testing.T) {
 	}
 	if s := tr.Schema(); s.NumFields() != 196 || s.Field(0).Name != "code_000" || s.Field(195).Name != "code_195" || s.Field(0).Nullable {
 		t.Errorf("196 codes are %q to %q", s.Field(0).Name, s.Field(195).Name)
+	}
+}
+
+// Reconstructions and scores are those of the encoder, beside every layout of
+// codes, and null where the row is bad.
+func TestReconstructionAndScore(t *testing.T) {
+	const n, h, rows = 20, 5, 1200
+	p := makePatches(rows, n, 3)
+	m := untrained(t, n, h)
+	y, score := make([]float32, rows*n), make([]float32, rows)
+	if err := model.NewEncoder(m).Reconstruct(nil, y, score, model.Uint8Rows(p.pixels, n)); err != nil {
+		t.Fatal(err)
+	}
+	for _, layout := range []string{LayoutColumns, LayoutList, LayoutNone} {
+		for _, null := range [][]int{nil, {0, 7, 8, 600, 1199}, {3}} {
+			for _, wanted := range []struct{ y, score bool }{{true, true}, {true, false}, {false, true}} {
+				t.Run(fmt.Sprint(layout, len(null), wanted), func(t *testing.T) {
+					mem := checked(t)
+					batch := p.batch(mem, 0, rows, null...)
+					defer batch.Release()
+					tr, err := NewTransformer(m, patchSchema(n), TransformConfig{Layout: layout, Skip: null != nil, Keep: []string{},
+						Reconstruction: wanted.y, Score: wanted.score, Allocator: mem, FirstRow: 40})
+					if err != nil {
+						t.Fatal(err)
+					}
+					out, err := tr.Transform(context.Background(), batch)
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer out.Release()
+					if err := array.ValidateRecord(out); err != nil {
+						t.Error(err)
+					}
+					left := int(out.NumCols())
+					if wanted.score {
+						left--
+						column := out.Column(left).(*array.Float32)
+						for i, want := range score {
+							if bad := slices.Contains(null, i); column.IsNull(i) != bad || !bad && column.Value(i) != want {
+								t.Fatalf("score of row %d is %v, want %v", i, column.ValueStr(i), want)
+							}
+						}
+					}
+					if wanted.y {
+						left--
+						column := out.Column(left).(*array.FixedSizeList)
+						got := column.ListValues().(*array.Float32).Float32Values()
+						for i := range rows {
+							if bad := slices.Contains(null, i); column.IsNull(i) != bad || !bad && !sameBits(got[i*n:(i+1)*n], y[i*n:(i+1)*n]) {
+								t.Fatalf("another reconstruction of row %d", i)
+							}
+						}
+					}
+					if want := map[string]int{LayoutColumns: h, LayoutList: 1, LayoutNone: 0}[layout]; left != want {
+						t.Fatalf("%d columns of codes, want %d", left, want)
+					}
+					if left == 0 {
+						return
+					}
+					codes := array.NewRecordBatch(arrow.NewSchema(tr.Schema().Fields()[:left], nil), out.Columns()[:left], rows)
+					defer codes.Release()
+					got, want := codesOf(t, codes, h), encoded(t, m, p)
+					for i := range rows {
+						if row := got[i*h : (i+1)*h]; slices.Contains(null, i) != (row[0] != row[0]) || row[0] == row[0] && !sameBits(row, want[i*h:(i+1)*h]) {
+							t.Fatalf("another code of row %d", i)
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+// A name is refused that the data have, or that is given twice.
+func TestAddedNames(t *testing.T) {
+	var fields []arrow.Field
+	fields = append(fields, patchSchema(20).Fields()...)
+	fields = append(fields, arrow.Field{Name: "score", Type: arrow.PrimitiveTypes.Int8}, arrow.Field{Name: "reconstruction", Type: arrow.PrimitiveTypes.Int8})
+	schema := arrow.NewSchema(fields, nil)
+	m := untrained(t, 20, 5)
+	for want, c := range map[string]TransformConfig{
+		"score":          {Score: true},
+		"reconstruction": {Reconstruction: true, Score: true},
+	} {
+		_, err := NewTransformer(m, schema, c)
+		var e *arrowio.RowError
+		if !errors.As(err, &e) || e.Column != want || !strings.Contains(e.Hint, "--keep") || strings.Contains(e.Hint, "--prefix") {
+			t.Errorf("%+v: error %v", c, err)
+		}
+		c.Keep = []string{"label"}
+		if _, err := NewTransformer(m, schema, c); err != nil {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+	_, err := NewTransformer(m, patchSchema(20), TransformConfig{Layout: LayoutList, Prefix: "score", Score: true})
+	var e *arrowio.RowError
+	if !errors.As(err, &e) || e.Column != "score" || !strings.Contains(e.Hint, "--prefix") {
+		t.Errorf("error %v", err)
+	}
+	var config *model.ConfigError
+	if _, err := NewTransformer(m, patchSchema(20), TransformConfig{Layout: LayoutNone}); !errors.As(err, &config) {
+		t.Errorf("nothing to add: error %v", err)
 	}
 }
 

@@ -20,8 +20,8 @@ var publicFlags = map[string]string{
 	"fit": `--output -o --hidden --objective --sparsity --sparsity-weight --weight-decay --contraction --corruption --noise --k --k-encode
 		--activation --output-activation --loss --tied --optimizer --learning-rate --momentum --batch-size --epochs
 		--preprocess --pixel-max --init --seed --memory --spill-dir --column --on-bad-row --allow-missing-eos --emit
-		--format --layout --prefix --keep --progress`,
-	"transform": `--model -m --output -o --format --layout --prefix --keep --column --pixel-max --on-bad-row
+		--format --layout --prefix --keep --reconstruction --score --progress`,
+	"transform": `--model -m --output -o --format --layout --prefix --keep --reconstruction --score --column --pixel-max --on-bad-row
 		--allow-missing-eos --spill-dir --progress`,
 	"evaluate": "--model -m --json --column --pixel-max --on-bad-row --allow-missing-eos --spill-dir --progress",
 	"inspect":  "--json",

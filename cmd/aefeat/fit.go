@@ -174,7 +174,7 @@ func (j *fitJob) readFlags(c *cli.Context) error {
 			return err
 		}
 	} else {
-		for _, name := range []string{"format", "layout", "prefix", "keep"} {
+		for _, name := range []string{"format", "layout", "prefix", "keep", "reconstruction", "score"} {
 			if c.IsSet(name) {
 				return usagef("fit", "--%s is about the features that --emit writes, and there is no --emit", name)
 			}

@@ -168,9 +168,13 @@ func modelFlag() cli.Flag {
 func featureFlags() []cli.Flag {
 	return []cli.Flag{
 		chooseFlag("format", categoryOutput, "parquet", "format of the features, an Arrow IPC file or an IPC stream", "parquet", "arrow", "stream"),
-		chooseFlag("layout", categoryOutput, "columns", "one column for each hidden unit (code_000, code_001, ...) or one fixed-size list of them", "columns", "list"),
+		chooseFlag("layout", categoryOutput, "columns", "one column for each hidden unit (code_000, code_001, ...), one fixed-size list of them, or no codes", "columns", "list", "none"),
 		&cli.StringFlag{Name: "prefix", Category: categoryOutput, Value: "code", Usage: "`NAME` of the feature columns"},
 		&cli.StringFlag{Name: "keep", Category: categoryOutput, Value: "all", Usage: "input columns to keep: all, none or a list, `COLUMNS`"},
+		&cli.BoolFlag{Name: "reconstruction", Category: categoryOutput, DisableDefaultText: true,
+			Usage: "add a list column, reconstruction: what the model makes of the row, in the space that preprocessing maps to"},
+		&cli.BoolFlag{Name: "score", Category: categoryOutput, DisableDefaultText: true,
+			Usage: "add a column, score: the squared error of the reconstruction, large where a row is unlike those that the model was fitted on"},
 	}
 }
 

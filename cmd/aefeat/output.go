@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/urfave/cli/v2"
@@ -143,8 +144,14 @@ func newFeatures(c *cli.Context) (features, error) {
 			Layout:   chosen(c, "layout"),
 			Prefix:   c.String("prefix"),
 			Keep:     keep(c),
+
+			Reconstruction: c.Bool("reconstruction"),
+			Score:          c.Bool("score"),
 		},
 		format: arrowio.Format(chosen(c, "format")),
+	}
+	if f.config.Layout == stage.LayoutNone && !f.config.Reconstruction && !f.config.Score {
+		return f, usagef(c.Command.Name, "--layout none leaves nothing to add: ask for --reconstruction or --score")
 	}
 	if f.config.Prefix == "" {
 		return f, usagef(c.Command.Name, "--prefix is empty: columns need a name")
@@ -194,12 +201,27 @@ func (f features) write(ctx context.Context, ui *console, p *progress, src *arro
 	if err := w.Close(); err != nil {
 		return err
 	}
-	lines := []string{fmt.Sprintf("wrote %s with %d features to %s", plural(report.Rows, "row"), m.Hidden, nameOf(output))}
+	lines := []string{fmt.Sprintf("wrote %s with %s to %s", plural(report.Rows, "row"), f.added(m), nameOf(output))}
 	if report.Skipped > 0 {
 		lines = append(lines, fmt.Sprintf("skipped %s: their features are null", plural(report.Skipped, "bad row")))
 	}
 	p.finish(map[string]any{"command": "transform", "rows": report.Rows, "skipped": report.Skipped}, lines...)
 	return nil
+}
+
+// added says what rows are given.
+func (f features) added(m *model.Model) string {
+	var parts []string
+	if f.config.Layout != stage.LayoutNone {
+		parts = append(parts, fmt.Sprintf("%d features", m.Hidden))
+	}
+	if f.config.Reconstruction {
+		parts = append(parts, "reconstructions")
+	}
+	if f.config.Score {
+		parts = append(parts, "scores")
+	}
+	return strings.Join(parts, ", ")
 }
 
 // projection names the columns to read: nil for all.
