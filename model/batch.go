@@ -33,8 +33,9 @@ func (t *Trainer) evaluate() Cost {
 	t.seen.reconstruction += cost.Reconstruction * rows
 	t.seen.sparsity += cost.Sparsity * rows
 	t.seen.contraction += cost.Contraction * rows
-	for _, v := range t.codes {
+	for i, v := range t.codes {
 		t.seen.activation += v
+		t.units[i] += v
 	}
 	return cost
 }

@@ -2,13 +2,9 @@ package model
 
 import (
 	"math"
-	"slices"
 
 	"github.com/aefeat/aefeat/internal/f32"
 )
-
-// deadShare is the share of its range that the codes of a dead unit keep to.
-const deadShare = 0.01
 
 // Evaluation is how a model does on rows, fed as they are, without
 // corruption, in preprocessed space.
@@ -33,6 +29,18 @@ type Evaluation struct {
 	// and count none.
 	DeadUnits int `json:"dead_units"`
 
+	// DenseUnits counts the units that are active on more than half of the
+	// rows: their codes lie in the upper half of the range of sigmoid or tanh,
+	// are above 0 for relu, or were kept of a k-sparse code. A linear code that
+	// keeps all has none, as being active means nothing there.
+	DenseUnits int `json:"dense_units"`
+
+	// SaturatedUnits counts the units of sigmoid or tanh whose codes lie within
+	// 1% of the range from either end of it on at least 99% of the rows, where
+	// hardly any gradient comes through. A unit that is dead at an end of its
+	// range is one of them.
+	SaturatedUnits int `json:"saturated_units"`
+
 	// NMSE is the squared error over the variance of the rows,
 	// sum |x-y|^2 / (sum |x|^2 - |sum x|^2/m): 0 is perfect, 1 is no better
 	// than the mean row. Where all rows are the same it is 0 for a perfect
@@ -53,8 +61,7 @@ type Evaluator struct {
 	inputs   []float64 // sum of x (n)
 	codes    []float64 // sum of a (h)
 	squares  []float64 // sum of f'(z)^2 (h); nil when gamma is 0
-	low      []float32 // least code of each unit (h)
-	high     []float32 // largest code of each unit (h)
+	health   *health
 }
 
 // NewEvaluator returns an evaluator of m.
@@ -64,8 +71,7 @@ func NewEvaluator(m *Model) *Evaluator {
 		pass:   newPass(m, blockRows(m.Inputs), false, m.Contraction > 0),
 		inputs: make([]float64, m.Inputs),
 		codes:  make([]float64, m.Hidden),
-		low:    slices.Repeat([]float32{float32(math.Inf(1))}, m.Hidden),
-		high:   slices.Repeat([]float32{float32(math.Inf(-1))}, m.Hidden),
+		health: newHealth(m.Config),
 	}
 	if m.Contraction > 0 {
 		e.contract = newContraction(m.Hidden)
@@ -107,12 +113,7 @@ func (e *Evaluator) fold() {
 	if e.contract != nil {
 		p.slopes(nil, e.squares)
 	}
-	for code := p.code[:m*h]; len(code) > 0; code = code[h:] {
-		for i, a := range code[:h] {
-			e.low[i] = min(e.low[i], a)
-			e.high[i] = max(e.high[i], a)
-		}
-	}
+	e.health.add(p.code[:m*h])
 	p.reset()
 }
 
@@ -144,33 +145,13 @@ func (e *Evaluator) Result() Evaluation {
 		}
 	}
 	v.Cost.sum()
-	v.DeadUnits = e.deadUnits()
+	if e.rows > 1 {
+		v.DeadUnits = e.health.dead()
+	}
+	v.DenseUnits = e.health.dense(e.rows)
+	v.SaturatedUnits = e.health.saturated(e.rows)
 	v.NMSE = e.nmse()
 	return v
-}
-
-func (e *Evaluator) deadUnits() int {
-	if e.rows < 2 {
-		return 0
-	}
-	var width float32
-	switch e.m.Activation {
-	case Sigmoid:
-		width = 1
-	case Tanh:
-		width = 2
-	default:
-		for i, low := range e.low {
-			width = max(width, e.high[i]-low)
-		}
-	}
-	dead := 0
-	for i, low := range e.low {
-		if e.high[i]-low <= deadShare*width {
-			dead++
-		}
-	}
-	return dead
 }
 
 func (e *Evaluator) nmse() float64 {

@@ -27,6 +27,7 @@ type Epoch struct {
 	Rows           int64   `json:"rows"`
 	Cost           Cost    `json:"cost"`
 	MeanActivation float64 `json:"mean_activation"` // of rhohat over the units
+	Health
 }
 
 // New returns a model with initial weights. The sizes must be known; the

@@ -37,7 +37,8 @@ type Trainer struct {
 	weight   float64
 	pull     []float32 // beta c (h); nil when beta is 0
 
-	seen totals
+	seen  totals
+	units []float64 // sums over the epoch of the codes (h)
 
 	finished    int   // epochs of this trainer that ended
 	epochSteps  int64 // of the first of them
@@ -75,6 +76,7 @@ func NewTrainer(m *Model, o TrainOptions) (*Trainer, error) {
 	}
 	t.pass = newPass(m, o.BatchSize, true, m.Contraction > 0)
 	t.codes = make([]float64, h)
+	t.units = make([]float64, h)
 	t.biases = make([]float64, h+n)
 	if m.Contraction > 0 {
 		t.squares = make([]float64, h)
@@ -194,6 +196,7 @@ func (t *Trainer) EndEpoch() (Epoch, error) {
 	t.m.Cost = &cost
 	t.epoch++
 	t.seen = totals{}
+	clear(t.units)
 	if t.finished++; t.finished == 1 {
 		t.epochSteps = t.optimizer.steps
 	}
@@ -216,6 +219,7 @@ func (t *Trainer) Running() Epoch {
 				sum += v
 			}
 			e.MeanActivation = t.m.rhohat(sum / float64(e.Rows) / float64(t.m.Hidden))
+			e.Health = t.m.health(t.full.codes, e.Rows)
 		}
 		return e
 	}
@@ -227,6 +231,7 @@ func (t *Trainer) Running() Epoch {
 		e.Cost.Sparsity = t.seen.sparsity / rows
 		e.Cost.Contraction = t.seen.contraction / rows
 		e.MeanActivation = t.m.rhohat(t.seen.activation / rows / float64(t.m.Hidden))
+		e.Health = t.m.health(t.units, e.Rows)
 	}
 	e.Cost.sum()
 	return e

@@ -18,7 +18,8 @@ func evaluateCommand(ui *console) *cli.Command {
 		Usage:     "print the cost of a model on data, by term",
 		UsageText: "aefeat evaluate -m MODEL [flags] [INPUT...]",
 		Description: `Rows are fed clean, without corruption, and judged by the model's own objective. A
-unit is dead if its code stays within 1% of its range over all rows. The normalised
+unit is dead if its code stays within 1% of its range over all rows, dense if it is
+active on more than half of them, saturated if it is at an end of its range on 99%. The normalised
 error is the squared error over the variance of the rows: 1 is no better than their mean.`,
 		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "json", Category: categoryOutput, DisableDefaultText: true, Usage: "print one line of JSON"},
@@ -99,6 +100,8 @@ func printEvaluation(w io.Writer, e stage.Evaluation) error {
 	a := e.MeanActivation
 	t.row("mean activation", fmt.Sprintf("%.4g, of units %.4g to %.4g", a.Mean, a.Min, a.Max))
 	t.row("dead units", fmt.Sprint(e.DeadUnits))
+	t.row("dense units", fmt.Sprint(e.DenseUnits))
+	t.row("saturated units", fmt.Sprint(e.SaturatedUnits))
 	t.row("normalised error", fmt.Sprintf("%.4g", e.NMSE))
 	return t.print(w)
 }

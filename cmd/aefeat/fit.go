@@ -290,7 +290,7 @@ func (j *fitJob) observe(p stage.Progress) {
 		s.Total = j.total
 	}
 	if p.Done {
-		j.progress.endEpoch(s, p.Result.Cost)
+		j.progress.endEpoch(s, p.Result)
 		return
 	}
 	j.progress.show(s)

@@ -89,18 +89,19 @@ func (p *progress) show(s step) {
 }
 
 // endEpoch tells that the epoch of s is over, and what it cost.
-func (p *progress) endEpoch(s step, cost model.Cost) {
+func (p *progress) endEpoch(s step, e model.Epoch) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	rate := p.rate(s.Rows)
 	p.last = p.now()
 	switch p.mode {
 	case progressPlain:
-		p.ui.printf("epoch %d/%d: %s, %s rows/s, cost %.5g, mean activation %.4g",
-			s.Epoch, s.Epochs, plural(s.Rows, "row"), round(rate), s.Cost, s.Mean)
+		p.ui.printf("epoch %d/%d: %s, %s rows/s, cost %.5g, mean activation %.4g%s",
+			s.Epoch, s.Epochs, plural(s.Rows, "row"), round(rate), s.Cost, s.Mean, idle(e.Health))
 	case progressJSON:
 		event := s.event("epoch", rate)
-		event["cost"] = terms(cost)
+		event["cost"] = terms(e.Cost)
+		event["dead_units"], event["dense_units"], event["saturated_units"] = e.Dead, e.Dense, e.Saturated
 		p.event(event)
 	}
 }

@@ -94,7 +94,7 @@ func TestPlainProgress(t *testing.T) {
 	*now = now.Add(2 * time.Second)
 	s.Rows, s.Cost, s.Mean = 5000, 20.6134, 0.10249
 	p.show(s)
-	p.endEpoch(s, model.Cost{})
+	p.endEpoch(s, model.Epoch{})
 	if got, want := out.String(), "aefeat: epoch 1/2: 5,000 rows, 2.5k rows/s, cost 20.613, mean activation 0.1025\n"; got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
@@ -107,7 +107,7 @@ func TestJSONProgress(t *testing.T) {
 		p.show(s)
 		*now = now.Add(time.Second / 10)
 	}
-	p.endEpoch(s, model.Cost{Total: math.NaN()})
+	p.endEpoch(s, model.Epoch{Cost: model.Cost{Total: math.NaN()}})
 	p.finish(map[string]any{"rows": 7})
 	var events []string
 	for line := range strings.Lines(out.String()) {
@@ -126,7 +126,7 @@ func TestNoProgress(t *testing.T) {
 	p, out, _ := clockwork(progressNone)
 	s := step{Phase: "fit", Epoch: 1, Epochs: 2, Rows: 100}
 	p.show(s)
-	p.endEpoch(s, model.Cost{})
+	p.endEpoch(s, model.Epoch{})
 	if out.Len() > 0 {
 		t.Errorf("got %q", out)
 	}

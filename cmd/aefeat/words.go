@@ -23,6 +23,23 @@ func sum(c model.Cost) string {
 	return s
 }
 
+// idle writes how many units do little, of each kind that there is.
+func idle(h model.Health) string {
+	s := ""
+	for _, kind := range []struct {
+		name  string
+		count int
+	}{{"dead", h.Dead}, {"dense", h.Dense}, {"saturated", h.Saturated}} {
+		if kind.count != 0 {
+			s += fmt.Sprintf(", %d %s", kind.count, kind.name)
+		}
+	}
+	if s != "" {
+		s += " units"
+	}
+	return s
+}
+
 // describe writes the sizes of a model and what becomes of its input.
 func describe(m *model.Model) string {
 	tied := ""

@@ -1,0 +1,148 @@
+package model
+
+import (
+	"math"
+	"slices"
+)
+
+// deadShare is the share of its range that the codes of a dead unit keep to,
+// and how near to an end of the range a code is saturated.
+const deadShare = 0.01
+
+// saturatedRows is the share of rows on which a saturated unit is so.
+const saturatedRows = 0.99
+
+// health gathers of each unit (h) what tells units apart that do no work.
+type health struct {
+	f         Activation
+	kept      bool      // of a k-sparse code: what is not 0 was kept
+	low, high []float32 // least and largest code
+	active    []int64   // rows on which the unit is active
+	ends      []int64   // rows on which the code is near an end of its range
+}
+
+func newHealth(c Config) *health {
+	return &health{
+		f:      c.Activation,
+		kept:   c.K > 0,
+		low:    slices.Repeat([]float32{float32(math.Inf(1))}, c.Hidden),
+		high:   slices.Repeat([]float32{float32(math.Inf(-1))}, c.Hidden),
+		active: make([]int64, c.Hidden),
+		ends:   make([]int64, c.Hidden),
+	}
+}
+
+// add takes codes (m,h) in.
+func (s *health) add(codes []float32) {
+	h := len(s.low)
+	floor, ceiling := float32(math.Inf(-1)), float32(math.Inf(1))
+	middle := float32(0)
+	switch s.f {
+	case Sigmoid:
+		middle, floor, ceiling = 0.5, deadShare, 1-deadShare
+	case Tanh:
+		floor, ceiling = -1+2*deadShare, 1-2*deadShare
+	case Linear:
+		middle = float32(math.Inf(1))
+	}
+	for ; len(codes) > 0; codes = codes[h:] {
+		for i, a := range codes[:h] {
+			s.low[i] = min(s.low[i], a)
+			s.high[i] = max(s.high[i], a)
+			if a > middle || s.kept && a != 0 {
+				s.active[i]++
+			}
+			if a < floor || a > ceiling {
+				s.ends[i]++
+			}
+		}
+	}
+}
+
+// dead counts units as Evaluation.DeadUnits says.
+func (s *health) dead() int {
+	var width float32
+	switch s.f {
+	case Sigmoid:
+		width = 1
+	case Tanh:
+		width = 2
+	default:
+		for i, low := range s.low {
+			width = max(width, s.high[i]-low)
+		}
+	}
+	dead := 0
+	for i, low := range s.low {
+		if s.high[i]-low <= deadShare*width {
+			dead++
+		}
+	}
+	return dead
+}
+
+// dense counts units as Evaluation.DenseUnits says.
+func (s *health) dense(rows int64) int {
+	dense := 0
+	for _, n := range s.active {
+		if 2*n > rows {
+			dense++
+		}
+	}
+	return dense
+}
+
+// saturated counts units as Evaluation.SaturatedUnits says.
+func (s *health) saturated(rows int64) int {
+	saturated := 0
+	for _, n := range s.ends {
+		if float64(n) >= saturatedRows*float64(rows) {
+			saturated++
+		}
+	}
+	return saturated
+}
+
+// Health counts the units that a training epoch leaves without work, as far
+// as their mean codes tell, which it knows anyway. [Evaluation] counts by the
+// codes of single rows, and sees more.
+//
+// The rules are for rhohat, the mean of a unit's codes over the epoch as
+// training met them. A unit of sigmoid or tanh is dead where it is at most
+// 0.01, or a tenth of rho if the sparsity term aims lower than 0.1; saturated
+// from 0.99 up; and dense above 1/2, so that a saturated unit is dense too. A
+// unit of relu or of a k-sparse code is dead where its mean is 0: it was never
+// active. Of linear units nothing is known.
+type Health struct {
+	Dead      int `json:"dead_units"`
+	Dense     int `json:"dense_units"`
+	Saturated int `json:"saturated_units"`
+}
+
+// health returns what the sums of the codes (h) over rows tell.
+func (c Config) health(sums []float64, rows int64) Health {
+	var s Health
+	quiet := deadShare
+	if c.SparsityWeight > 0 {
+		quiet = min(quiet, c.Sparsity/10)
+	}
+	for _, sum := range sums {
+		switch q := c.rhohat(sum / float64(rows)); c.Activation {
+		case Sigmoid, Tanh:
+			if q <= quiet {
+				s.Dead++
+			}
+			if q > 0.5 {
+				s.Dense++
+			}
+			if q >= 1-deadShare {
+				s.Saturated++
+			}
+		case ReLU, Linear:
+			if q == 0 && (c.Activation == ReLU || c.K > 0) {
+				s.Dead++
+			}
+		}
+	}
+	return s
+}
