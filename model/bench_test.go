@@ -17,7 +17,7 @@ var benchSizes = []struct{ n, h, batch int }{{784, 196, 256}, {784, 1000, 256}, 
 // A step is five products.
 func BenchmarkTrainer(b *testing.B) {
 	for _, size := range benchSizes {
-		for _, c := range []Config{Sparse(size.h), Denoising(size.h), Contractive(size.h)} {
+		for _, c := range []Config{Sparse(size.h), Denoising(size.h), Contractive(size.h), KSparse(size.h)} {
 			b.Run(fmt.Sprintf("%s/%dx%d", c.Objective, size.n, size.h), func(b *testing.B) {
 				const batches = 4
 				m := newModel(b, c, size.n, size.h)

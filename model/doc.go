@@ -3,7 +3,7 @@
 // go in as they are stored, []float32 comes out.
 //
 // [New] makes a model from a [Config], [NewTrainer] trains it, [NewEncoder]
-// computes codes, [NewEvaluator] measures it, [Model.WriteTo] and [Read] keep
+// computes codes and reconstructions, [NewEvaluator] measures it, [Model.WriteTo] and [Read] keep
 // it. [NewAccumulator] is for those who do their own training: it gives the
 // exact cost and gradient over all rows, and its sums merge across processes.
 //
@@ -28,6 +28,14 @@
 // weights are W2 = W1 transposed: one matrix, decayed once. Biases are never
 // decayed. Sparse, denoising and contractive autoencoders are this cost with
 // different terms on; [Config.Validate] says what combines.
+//
+// A k-sparse code (Makhzani and Frey, 2014) is linear, and of each row only the
+// k largest z stay, with their sign; the others are 0, and of equals the lowest
+// index stays. The gradient flows through what stays; through a z of exactly 0
+// it does not. Mini-batches keep four times k codes in the first epoch, from
+// there linearly fewer, and k from half the planned epochs on; with one epoch
+// planned, and in full batches, it is k throughout. Encoding and evaluation keep
+// round(alpha k). See [Config].
 //
 // Weights and products are float32. Means over rows, costs and everything that
 // is merged are float64.

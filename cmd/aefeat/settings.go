@@ -73,7 +73,7 @@ func settings(c *cli.Context, init *model.Model, bare bool) (model.Config, error
 			}
 		}
 	}
-	if init == nil {
+	if init == nil && c.IsSet("tied") {
 		config.Tied = c.Bool("tied")
 	}
 	if c.IsSet("seed") {
