@@ -1,6 +1,7 @@
 package linear_test
 
 import (
+	"context"
 	"fmt"
 	"log"
 
@@ -16,7 +17,7 @@ func ExampleFit() {
 		0.1, 31,
 	}
 	labels := []int{0, 0, 1, 1}
-	classifier, err := linear.Fit(x, 2, labels, 2, linear.Config{})
+	classifier, err := linear.Fit(context.Background(), x, 2, labels, 2, linear.Config{})
 	if err != nil {
 		log.Fatal(err)
 	}

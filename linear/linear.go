@@ -35,6 +35,7 @@
 package linear
 
 import (
+	"context"
 	"fmt"
 	"math"
 
@@ -51,6 +52,10 @@ type Config struct {
 	// Iterations caps the iterations of L-BFGS. 0 means DefaultIterations;
 	// negative is an error.
 	Iterations int
+
+	// Observe, if not nil, is told of every penalty that was tried, while Fit
+	// runs and on its goroutine.
+	Observe func(Trial)
 }
 
 // Validate returns an error that says which setting is wrong.
@@ -87,7 +92,7 @@ type Classifier struct {
 // holds a standardised copy of x.
 //
 // Standardised values reach sqrt(m) at most, so no finite x overflows.
-func Fit(x []float32, n int, labels []int, classes int, c Config) (*Classifier, error) {
+func Fit(ctx context.Context, x []float32, n int, labels []int, classes int, c Config) (*Classifier, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -109,22 +114,17 @@ func Fit(x []float32, n int, labels []int, classes int, c Config) (*Classifier, 
 	if c.Iterations == 0 {
 		c.Iterations = DefaultIterations
 	}
+	s := newScaler(x, n)
+	o := newObjective(x, n, labels, classes, s)
+	w := make([]float64, len(o.gradient))
 	if c.Penalty == 0 {
 		var err error
-		if c.Penalty, err = choosePenalty(x, n, labels, classes, c); err != nil {
+		if c.Penalty, w, err = choosePenalty(ctx, o, c); err != nil {
 			return nil, err
 		}
 	}
-	return fit(x, n, labels, classes, c)
-}
-
-// fit is Fit with settings that are whole and rows that are checked.
-func fit(x []float32, n int, labels []int, classes int, c Config) (*Classifier, error) {
-	s := newScaler(x, n)
-	standard := make([]float32, len(x))
-	s.apply(standard, x)
-	o := newObjective(standard, n, labels, classes, c.Penalty)
-	w, stats, err := minimise(o, c.Iterations)
+	o.penalise(c.Penalty)
+	w, stats, err := minimise(ctx, o, w, c.Iterations, tolerance)
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ func TestSeparable(t *testing.T) {
 		{"large and small units", 2, []float32{1e30, 1e-30, 1e30, 2e-30, 2e30, 1e-30, 2e30, 2e-30}, []int{0, 1, 2, 3}, 4},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c, err := linear.Fit(tt.x, tt.n, tt.labels, tt.classes, linear.Config{})
+			c, err := linear.Fit(t.Context(), tt.x, tt.n, tt.labels, tt.classes, linear.Config{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -44,7 +44,7 @@ func TestSeparable(t *testing.T) {
 // Nothing to learn: no features vary, or every cost is infinite but one.
 func TestDegenerate(t *testing.T) {
 	x := []float32{5, 5, 5, 5}
-	c, err := linear.Fit(x, 1, []int{1, 0, 1, 1}, 2, linear.Config{})
+	c, err := linear.Fit(t.Context(), x, 1, []int{1, 0, 1, 1}, 2, linear.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestDegenerate(t *testing.T) {
 		t.Errorf("constant features: accuracy %v, %v; want that of the commoner class", got, err)
 	}
 
-	c, err = linear.Fit(x, 1, []int{1, 0, 1, 0}, 2, linear.Config{})
+	c, err = linear.Fit(t.Context(), x, 1, []int{1, 0, 1, 0}, 2, linear.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func TestDegenerate(t *testing.T) {
 	}
 
 	for _, penalty := range []float64{5e-324, 1e-300, 1e300, math.MaxFloat64} {
-		c, err := linear.Fit([]float32{-2, -1, 1, 2}, 1, []int{0, 0, 1, 1}, 2, linear.Config{Penalty: penalty})
+		c, err := linear.Fit(t.Context(), []float32{-2, -1, 1, 2}, 1, []int{0, 0, 1, 1}, 2, linear.Config{Penalty: penalty})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +81,7 @@ func TestIterationsCap(t *testing.T) {
 		labels[i] = r.IntN(3)
 	}
 	for _, cap := range []int{1, 2, 5} {
-		c, err := linear.Fit(x, 20, labels, 3, linear.Config{Penalty: 1e-6, Iterations: cap})
+		c, err := linear.Fit(t.Context(), x, 20, labels, 3, linear.Config{Penalty: 1e-6, Iterations: cap})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,12 +94,12 @@ func TestIterationsCap(t *testing.T) {
 func TestErrors(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	good := []float32{1, 2, 3, 4}
-	c, err := linear.Fit(good, 2, []int{0, 1}, 2, linear.Config{})
+	c, err := linear.Fit(t.Context(), good, 2, []int{0, 1}, 2, linear.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	fit := func(x []float32, n int, labels []int, classes int, config linear.Config) error {
-		_, err := linear.Fit(x, n, labels, classes, config)
+		_, err := linear.Fit(t.Context(), x, n, labels, classes, config)
 		return err
 	}
 	accuracy := func(x []float32, labels []int) error {
@@ -131,7 +131,7 @@ func TestErrors(t *testing.T) {
 }
 
 func TestConfusion(t *testing.T) {
-	c, err := linear.Fit([]float32{-2, -1, 1, 2}, 1, []int{0, 0, 1, 1}, 2, linear.Config{})
+	c, err := linear.Fit(t.Context(), []float32{-2, -1, 1, 2}, 1, []int{0, 0, 1, 1}, 2, linear.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -74,16 +74,19 @@ func TestObjective(t *testing.T) {
 		{1, 1, 2}, {7, 3, 2}, {chunkRows, 5, 3}, {chunkRows + 1, 11, 4}, {2*chunkRows + 17, 2, 10},
 	} {
 		x, labels := problem(size.m, size.n, size.classes, 1)
-		newScaler(x, size.n).apply(x, x)
+		s := newScaler(x, size.n)
 		const penalty = 0.03
-		o := newObjective(x, size.n, labels, size.classes, penalty)
+		o := newObjective(x, size.n, labels, size.classes, s)
+		o.penalise(penalty)
+		standard := make([]float32, len(x))
+		s.apply(standard, x)
 		r := rand.New(rand.NewPCG(2, 0))
 		w := make([]float64, size.classes*size.n+size.classes)
 		for i := range w {
 			w[i] = float64(float32(r.NormFloat64()))
 		}
 
-		cost, gradient := reference(x, size.n, labels, size.classes, penalty, w)
+		cost, gradient := reference(standard, size.n, labels, size.classes, penalty, w)
 		if got := o.value(w); math.Abs(got-cost) > 1e-6*cost {
 			t.Errorf("%v: cost %v, want %v", size, got, cost)
 		}
@@ -105,9 +108,9 @@ func TestObjective(t *testing.T) {
 			i := r.IntN(len(w))
 			keep := w[i]
 			w[i] = keep + step
-			above, _ := reference(x, size.n, labels, size.classes, penalty, w)
+			above, _ := reference(standard, size.n, labels, size.classes, penalty, w)
 			w[i] = keep - step
-			below, _ := reference(x, size.n, labels, size.classes, penalty, w)
+			below, _ := reference(standard, size.n, labels, size.classes, penalty, w)
 			w[i] = keep
 			if difference := (above - below) / (2 * step); math.Abs(difference-gradient[i]) > 1e-8*max(1, top) {
 				t.Errorf("%v: reference gradient[%d] = %v, by differences %v", size, i, gradient[i], difference)
@@ -122,7 +125,7 @@ func TestObjective(t *testing.T) {
 func TestFitReachesTheMinimum(t *testing.T) {
 	const m, n, classes, penalty = 1200, 12, 4, 0.01
 	x, labels := problem(m, n, classes, 3)
-	c, err := Fit(x, n, labels, classes, Config{Penalty: penalty})
+	c, err := Fit(t.Context(), x, n, labels, classes, Config{Penalty: penalty})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +156,7 @@ func TestFitIsDeterministic(t *testing.T) {
 	var first *Classifier
 	for _, procs := range []int{1, 2, 3, 8} {
 		old := runtime.GOMAXPROCS(procs)
-		c, err := Fit(x, 33, labels, 5, Config{})
+		c, err := Fit(t.Context(), x, 33, labels, 5, Config{})
 		runtime.GOMAXPROCS(old)
 		if err != nil {
 			t.Fatal(err)

@@ -23,22 +23,22 @@ func TestChoosePenalty(t *testing.T) {
 	}
 
 	x, labels := make(200, 100, 0.5)
-	noisy, err := Fit(x, 100, labels, 2, Config{})
+	noisy, err := Fit(t.Context(), x, 100, labels, 2, Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	x, labels = make(5000, 3, 0)
-	sharp, err := Fit(x, 3, labels, 2, Config{})
+	sharp, err := Fit(t.Context(), x, 3, labels, 2, Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if noisy.Penalty() < 100*sharp.Penalty() {
 		t.Errorf("penalties %g for few noisy rows and %g for many sharp ones", noisy.Penalty(), sharp.Penalty())
 	}
-	if fixed, err := Fit(x, 3, labels, 2, Config{Penalty: 0.5}); err != nil || fixed.Penalty() != 0.5 {
+	if fixed, err := Fit(t.Context(), x, 3, labels, 2, Config{Penalty: 0.5}); err != nil || fixed.Penalty() != 0.5 {
 		t.Errorf("a penalty that was given became %v (%v)", fixed.Penalty(), err)
 	}
-	if few, err := Fit(x[:12], 3, labels[:4], 2, Config{}); err != nil || few.Penalty() != penalties[0] {
+	if few, err := Fit(t.Context(), x[:12], 3, labels[:4], 2, Config{}); err != nil || few.Penalty() != penalties[0] {
 		t.Errorf("four rows: penalty %v (%v)", few.Penalty(), err)
 	}
 }

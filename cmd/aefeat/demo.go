@@ -130,7 +130,7 @@ func (f demoFiles) accuracy(ctx context.Context, columns string) (float64, error
 	if err != nil {
 		return 0, err
 	}
-	classifier, err := linear.Fit(x, n, labels, 10, linear.Config{})
+	classifier, err := linear.Fit(ctx, x, n, labels, 10, linear.Config{})
 	if err != nil {
 		return 0, err
 	}
