@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/aefeat/aefeat/internal/f32"
@@ -68,6 +69,15 @@ func (r Rows) Len() int {
 		return len(r.Data) / size
 	}
 	return 0
+}
+
+// AppendFloat32 appends the elements to dst as they are stored, without
+// preprocessing.
+func (r Rows) AppendFloat32(dst []float32) []float32 {
+	first, more := len(dst), r.Len()*r.Width
+	dst = slices.Grow(dst, more)[:first+more]
+	r.convert(dst[first:], nil, 0, 1, 0)
+	return dst
 }
 
 // check returns an error unless r holds whole rows of n elements.

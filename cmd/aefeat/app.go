@@ -26,6 +26,7 @@ func newApp(ui *console) *cli.App {
 			fitCommand(ui),
 			transformCommand(ui),
 			evaluateCommand(ui),
+			probeCommand(ui),
 			inspectCommand(ui),
 			patchesCommand(ui),
 			demoCommand(ui),

@@ -125,12 +125,15 @@ func split(list string) []string {
 }
 
 // columns collects what the --column flags name.
-func columns(c *cli.Context) []string {
-	var names []string
-	for _, list := range c.StringSlice("column") {
-		names = append(names, split(list)...)
+func columns(c *cli.Context) []string { return names(c, "column") }
+
+// names collects what all the flags of one name list.
+func names(c *cli.Context, flag string) []string {
+	var all []string
+	for _, list := range c.StringSlice(flag) {
+		all = append(all, split(list)...)
 	}
-	return names
+	return all
 }
 
 // keep returns the input columns that the output has: nil for all.
@@ -180,11 +183,17 @@ func featureFlags() []cli.Flag {
 
 // inputFlags say what the input is.
 func inputFlags() []cli.Flag {
-	return []cli.Flag{
+	return append([]cli.Flag{
 		&cli.StringSliceFlag{Name: "column", Category: categoryInput, DefaultText: "the one that can hold patches",
 			Usage: "`NAME` of the column with the patch, or a pattern such as 'pixel*'; repeat it, or use commas, for several"},
 		&cli.Float64Flag{Name: "pixel-max", Category: categoryInput, DefaultText: "by the type of the column",
 			Usage: "the largest pixel, `VALUE`, that scaling maps to 1"},
+	}, rowFlags()...)
+}
+
+// rowFlags say which rows and streams will do.
+func rowFlags() []cli.Flag {
+	return []cli.Flag{
 		chooseFlag("on-bad-row", categoryInput, "fail", "what to do with nulls, ragged rows, NaN and infinities", "fail", "skip"),
 		&cli.BoolFlag{Name: "allow-missing-eos", Category: categoryInput, DisableDefaultText: true,
 			Usage: "accept an IPC stream without its end marker, which may have been cut short"},
