@@ -128,6 +128,10 @@ type patchSpec struct {
 	ragged      int
 	big         int  // and a value of 1,000
 	noEOS       bool // a stream that lacks its end marker
+
+	classes   int    // labels repeat after so many rows; 0: never
+	label     string // their type: string, int64, bool, dictionary or float64
+	unlabeled int    // this row, or -1, has no label
 }
 
 // makePatches writes a data file of smooth pseudo-random patches with the
@@ -137,7 +141,7 @@ func makePatches(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 {
 		ts.Fatalf("usage: patches FILE [KEY=VALUE...]")
 	}
-	s := patchSpec{rows: 100, width: 16, kind: "uint8", layout: "fixed", format: "parquet", batch: 5000, column: "patch", null: -1, nan: -1, ragged: -1, big: -1}
+	s := patchSpec{rows: 100, width: 16, kind: "uint8", layout: "fixed", format: "parquet", batch: 5000, column: "patch", null: -1, nan: -1, ragged: -1, big: -1, label: "string", unlabeled: -1}
 	for _, arg := range args[1:] {
 		key, value, _ := strings.Cut(arg, "=")
 		var err error
@@ -158,6 +162,12 @@ func makePatches(ts *testscript.TestScript, neg bool, args []string) {
 			s.ragged, err = strconv.Atoi(value)
 		case "big":
 			s.big, err = strconv.Atoi(value)
+		case "classes":
+			s.classes, err = strconv.Atoi(value)
+		case "unlabeled":
+			s.unlabeled, err = strconv.Atoi(value)
+		case "label":
+			s.label = value
 		case "kind":
 			s.kind = value
 		case "layout":
@@ -184,6 +194,12 @@ var elementTypes = map[string]arrow.DataType{
 	"float32": arrow.PrimitiveTypes.Float32, "float64": arrow.PrimitiveTypes.Float64,
 }
 
+var labelTypes = map[string]arrow.DataType{
+	"string": arrow.BinaryTypes.String, "int64": arrow.PrimitiveTypes.Int64, "bool": arrow.FixedWidthTypes.Boolean,
+	"float64":    arrow.PrimitiveTypes.Float64,
+	"dictionary": &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int8, ValueType: arrow.BinaryTypes.String},
+}
+
 // schema returns the fields: id, the patch, label.
 func (s patchSpec) schema() *arrow.Schema {
 	element := elementTypes[s.kind]
@@ -200,7 +216,7 @@ func (s patchSpec) schema() *arrow.Schema {
 			fields = append(fields, arrow.Field{Name: s.column + strconv.Itoa(j), Type: element, Nullable: s.null >= 0})
 		}
 	}
-	return arrow.NewSchema(append(fields, arrow.Field{Name: "label", Type: arrow.BinaryTypes.String}), nil)
+	return arrow.NewSchema(append(fields, arrow.Field{Name: "label", Type: labelTypes[s.label], Nullable: s.unlabeled >= 0}), nil)
 }
 
 // value is pixel j of row i, in [0, 1]: a wave whose length and phase hang on
@@ -231,7 +247,7 @@ func (s patchSpec) row(b *array.RecordBuilder, i int) {
 	number := s.first + i
 	b.Field(0).(*array.Int64Builder).Append(int64(number))
 	last := b.Schema().NumFields() - 1
-	b.Field(last).(*array.StringBuilder).Append("row" + strconv.Itoa(number))
+	s.appendLabel(b.Field(last), number)
 	if s.layout == "columns" {
 		for j := range s.width {
 			if i == s.null && j == 2 {
@@ -267,6 +283,30 @@ func (s patchSpec) row(b *array.RecordBuilder, i int) {
 			pixels[j] = byte(255 * s.value(number, j))
 		}
 		b.Append(pixels)
+	}
+}
+
+func (s patchSpec) appendLabel(b array.Builder, number int) {
+	if number-s.first == s.unlabeled {
+		b.AppendNull()
+		return
+	}
+	if s.classes > 0 {
+		number %= s.classes
+	}
+	switch b := b.(type) {
+	case *array.StringBuilder:
+		b.Append("row" + strconv.Itoa(number))
+	case *array.Int64Builder:
+		b.Append(int64(3 * (number - 2))) // -6, -3, 0, ... 12: not in the order of their digits
+	case *array.BooleanBuilder:
+		b.Append(number%2 == 0)
+	case *array.Float64Builder:
+		b.Append(float64(number))
+	case *array.BinaryDictionaryBuilder:
+		if err := b.AppendString("row" + strconv.Itoa(number)); err != nil {
+			panic(err)
+		}
 	}
 }
 
