@@ -21,15 +21,15 @@
 //	J = -(1/m) sum_k log p[k, label_k] + (lambda/2) |W|^2
 //
 // by L-BFGS (Nocedal and Wright, Numerical Optimization, 2nd edition, section
-// 7.2). lambda is Config.Penalty; intercepts are not penalised. As the data
+// 7.2), to within about 1e-5 of the minimum. lambda is Config.Penalty; intercepts are not penalised. As the data
 // term is a mean, one lambda suits small and large data alike; scikit-learn's
 // C corresponds to 1/(lambda m).
 //
 // # Guarantees
 //
 // Equal inputs give bit-identical classifiers whatever GOMAXPROCS, on one
-// kind of processor: products are in float32, sums over rows in float64 in a
-// fixed order. Wrong data (a label out of range, a length that is no whole
+// kind of processor: products are in float32 over chunks of 512 rows, which
+// are added in float64 in a fixed order. Wrong data (a label out of range, a length that is no whole
 // number of rows, NaN, an infinity) is an error that names the row, never a
 // panic.
 package linear
@@ -45,8 +45,8 @@ import (
 // Config holds the settings of Fit. The zero value works.
 type Config struct {
 	// Penalty is lambda, the weight of the L2 penalty on the standardised
-	// scale. 0 means the one of 1e-2, 1e-3, 1e-4 and 1e-5 that gives the best
-	// accuracy on a fifth of the rows held out; negative is an error.
+	// scale. 0 means the one of 1e-1, 3e-2, 1e-2 and so on to 1e-6 that gives
+	// the best accuracy on a fifth of the rows held out; negative is an error.
 	Penalty float64
 
 	// Iterations caps the iterations of L-BFGS. 0 means DefaultIterations;
@@ -88,8 +88,9 @@ type Classifier struct {
 }
 
 // Fit trains a classifier on the rows of x (m,n), whose labels (m) lie in
-// [0, classes). It keeps neither, and leaves both unchanged; while it runs it
-// holds a standardised copy of x.
+// [0, classes). It keeps neither, leaves both unchanged, and copies no row:
+// beside x it holds, of each weight, some 40 float64, and a block of rows for
+// each core. It returns the error of ctx soon after that has ended.
 //
 // Standardised values reach sqrt(m) at most, so no finite x overflows.
 func Fit(ctx context.Context, x []float32, n int, labels []int, classes int, c Config) (*Classifier, error) {

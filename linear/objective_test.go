@@ -70,16 +70,40 @@ func maxAbs(x []float64) float64 {
 }
 
 func TestObjective(t *testing.T) {
-	for _, size := range []struct{ m, n, classes int }{
-		{1, 1, 2}, {7, 3, 2}, {chunkRows, 5, 3}, {chunkRows + 1, 11, 4}, {2*chunkRows + 17, 2, 10},
+	for _, size := range []struct {
+		m, n, classes int
+		held          int     // every so many rows is held out
+		shift         float32 // moves the rows so far off that the scaler does not fold
+	}{
+		{m: 1, n: 1, classes: 2}, {m: 7, n: 3, classes: 2}, {m: chunkRows, n: 5, classes: 3}, {m: chunkRows + 1, n: 11, classes: 4},
+		{m: 2*chunkRows + 17, n: 2, classes: 10}, {m: chunkRows + 1, n: 600, classes: 2},
+		{m: 2*chunkRows + 17, n: 3, classes: 5, held: 3}, {m: chunkRows + 30, n: 3, classes: 5, held: 2, shift: 1 << 12},
 	} {
 		x, labels := problem(size.m, size.n, size.classes, 1)
+		for i := range x {
+			x[i] += size.shift
+		}
 		s := newScaler(x, size.n)
 		const penalty = 0.03
 		o := newObjective(x, size.n, labels, size.classes, s)
+		if size.m > 1 && o.folded != (size.shift == 0) {
+			t.Errorf("%v: folded is %t", size, o.folded)
+		}
 		o.penalise(penalty)
 		standard := make([]float32, len(x))
 		s.apply(standard, x)
+		if size.held > 0 {
+			held := make([]bool, size.m)
+			var rows []float32
+			var of []int
+			for i := range held {
+				if held[i] = i%size.held == 0; !held[i] {
+					rows, of = append(rows, standard[i*size.n:(i+1)*size.n]...), append(of, labels[i])
+				}
+			}
+			o.hold(held)
+			standard, labels = rows, of
+		}
 		r := rand.New(rand.NewPCG(2, 0))
 		w := make([]float64, size.classes*size.n+size.classes)
 		for i := range w {

@@ -1,6 +1,8 @@
 package linear
 
 import (
+	"context"
+	"errors"
 	"math/rand/v2"
 	"testing"
 )
@@ -38,7 +40,32 @@ func TestChoosePenalty(t *testing.T) {
 	if fixed, err := Fit(t.Context(), x, 3, labels, 2, Config{Penalty: 0.5}); err != nil || fixed.Penalty() != 0.5 {
 		t.Errorf("a penalty that was given became %v (%v)", fixed.Penalty(), err)
 	}
+	var trials []Trial
+	c, err := Fit(t.Context(), x, 3, labels, 2, Config{Observe: func(t Trial) { trials = append(trials, t) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, tried := range trials {
+		if tried.Held != 1000 || tried.Accuracy <= 0.5 || tried.Stats.Evaluations == 0 {
+			t.Errorf("trial %d: %+v", i, tried)
+		}
+		for _, other := range trials {
+			if tried.Penalty == c.Penalty() && (other.Accuracy > tried.Accuracy || other.Accuracy == tried.Accuracy && other.Penalty > tried.Penalty) {
+				t.Errorf("chose %+v over %+v", tried, other)
+			}
+		}
+	}
 	if few, err := Fit(t.Context(), x[:12], 3, labels[:4], 2, Config{}); err != nil || few.Penalty() != penalties[0] {
 		t.Errorf("four rows: penalty %v (%v)", few.Penalty(), err)
+	}
+}
+
+func TestFitEndsWithItsContext(t *testing.T) {
+	x, labels := problem(500, 20, 3, 7)
+	ctx, cancel := context.WithCancel(t.Context())
+	trials := 0
+	_, err := Fit(ctx, x, 20, labels, 3, Config{Observe: func(Trial) { trials++; cancel() }})
+	if !errors.Is(err, context.Canceled) || trials != 1 {
+		t.Errorf("error %v after %d trials", err, trials)
 	}
 }

@@ -24,6 +24,7 @@ var publicFlags = map[string]string{
 	"transform": `--model -m --output -o --format --layout --prefix --keep --reconstruction --score --column --pixel-max --on-bad-row
 		--allow-missing-eos --spill-dir --progress`,
 	"evaluate": "--model -m --json --column --pixel-max --on-bad-row --allow-missing-eos --spill-dir --progress",
+	"probe":    "--json --label --features --against --test --seed --penalty --iterations --on-bad-row --allow-missing-eos --spill-dir --progress",
 	"inspect":  "--json",
 	"patches":  "--output -o --format --height --width --grey --per-image --seed",
 	"demo":     "--dir --progress",
@@ -48,7 +49,7 @@ func TestPublicFlags(t *testing.T) {
 			}
 		}
 	}
-	if want := []string{"fit", "transform", "evaluate", "inspect", "patches", "demo"}; !slices.Equal(names, want) {
+	if want := []string{"fit", "transform", "evaluate", "probe", "inspect", "patches", "demo"}; !slices.Equal(names, want) {
 		t.Errorf("commands %q, want %q", names, want)
 	}
 }

@@ -3,6 +3,7 @@
 //	aefeat fit       [flags] [INPUT...]   train, and write a model
 //	aefeat transform [flags] [INPUT...]   add the features of a model to every row
 //	aefeat evaluate  [flags] [INPUT...]   the cost of a model on data, by term
+//	aefeat probe     [flags] [TRAIN...]   how well a linear classifier reads labels from features
 //	aefeat inspect   FILE                 what a model file or a data file holds
 //	aefeat patches   [flags] IMAGE...     cut patches out of images
 //	aefeat demo                           all of it on embedded digits
