@@ -12,10 +12,13 @@ import (
 type DivergedError struct {
 	Step         int64   // the step that found it, counted from 1
 	Cost         float64 // what was found; NaN or infinite when numbers broke down
-	LearningRate float64 // of the training; a smaller one may do
+	LearningRate float64 // of the training; a smaller one may do. 0 where there is none
 }
 
 func (e *DivergedError) Error() string {
+	if e.LearningRate == 0 {
+		return fmt.Sprintf("the initial weights give no finite cost (%.4g)", e.Cost)
+	}
 	return fmt.Sprintf("training diverged at step %d (cost %.4g): try a learning rate well below %g", e.Step, e.Cost, e.LearningRate)
 }
 

@@ -49,13 +49,17 @@ const (
 	// SGD is stochastic gradient descent with momentum:
 	// v = momentum v + gradient, parameters -= rate v.
 	SGD
+	// LBFGS is the limited-memory method of Broyden, Fletcher, Goldfarb and
+	// Shanno, for full batches: each pass over the rows is an evaluation of
+	// the exact cost and its gradient, and an iteration takes one or a few.
+	LBFGS
 )
 
 var (
 	activationNames = []string{"sigmoid", "tanh", "relu", "linear"}
 	lossNames       = []string{"squared", "cross-entropy"}
 	noiseNames      = []string{"masking", "gaussian", "salt-pepper"}
-	optimizerNames  = []string{"adam", "sgd"}
+	optimizerNames  = []string{"adam", "sgd", "lbfgs"}
 )
 
 // String returns the name that flags and model files use.

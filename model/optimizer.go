@@ -13,13 +13,14 @@ const FullBatch = -1
 // Adam with rate 4e-3 on batches of 256.
 type TrainOptions struct {
 	Optimizer    Optimizer
-	LearningRate float64 // 0: 4e-3 for Adam, 0.01 for SGD
+	LearningRate float64 // 0: 4e-3 for Adam, 0.01 for SGD. LBFGS chooses its steps itself: must be 0
 	Momentum     float64 // of SGD, in [0, 1); 0 is plain gradient descent. Adam has no use for it
-	BatchSize    int     // rows of a step; 0: 256; FullBatch: all rows
+	BatchSize    int     // rows of a step; 0: 256, or FullBatch for LBFGS, which knows no other; FullBatch: all rows
 
 	// Epochs is how many are planned. With two or more, mini-batches keep the
 	// rate for the first half of them and then lower it linearly, to 0 at the
-	// end. With 0 or 1, and for full batches, it is constant.
+	// end. With 0 or 1, and for full batches, it is constant. Under LBFGS it
+	// bounds the iterations; 0 is no bound.
 	Epochs int
 }
 
@@ -36,19 +37,30 @@ const (
 
 // withDefaults fills in what is 0, and reports what is out of bounds.
 func (o TrainOptions) withDefaults() (TrainOptions, error) {
-	if o.LearningRate == 0 {
-		o.LearningRate = DefaultAdamRate
-		if o.Optimizer == SGD {
-			o.LearningRate = DefaultSGDRate
-		}
-	}
 	if o.BatchSize == 0 {
 		o.BatchSize = defaultBatchSize
+		if o.Optimizer == LBFGS {
+			o.BatchSize = FullBatch
+		}
 	}
 	switch {
 	case int(o.Optimizer) >= len(optimizerNames):
 		return o, &ConfigError{"optimizer", o.Optimizer.String(), ""}
-	case !(o.LearningRate > 0 && o.LearningRate <= maxRate):
+	case o.Optimizer == LBFGS && o.BatchSize != FullBatch:
+		return o, &ConfigError{"optimizer", "L-BFGS needs the cost over all rows, not that of batches", "choose the full batch, or another optimizer"}
+	case o.Optimizer == LBFGS && o.LearningRate != 0:
+		return o, &ConfigError{"learning rate", "L-BFGS finds the size of its steps itself", "leave it out, or choose another optimizer"}
+	}
+	if o.LearningRate == 0 {
+		switch o.Optimizer {
+		case Adam:
+			o.LearningRate = DefaultAdamRate
+		case SGD:
+			o.LearningRate = DefaultSGDRate
+		}
+	}
+	switch {
+	case o.Optimizer != LBFGS && !(o.LearningRate > 0 && o.LearningRate <= maxRate):
 		return o, &ConfigError{"learning rate", fmt.Sprintf("%v is not a positive number", o.LearningRate), ""}
 	case o.Optimizer == SGD && !(o.Momentum >= 0 && o.Momentum < 1):
 		return o, &ConfigError{"momentum", fmt.Sprintf("%v is not a number from 0 up to 1", o.Momentum), ""}
@@ -63,7 +75,8 @@ func (o TrainOptions) withDefaults() (TrainOptions, error) {
 // maxRate keeps the rate finite in float32.
 const maxRate = 1e38
 
-// optimizer holds the state of the method that moves the parameters.
+// optimizer holds the state of the method that moves the parameters; of
+// LBFGS a search does.
 type optimizer struct {
 	o      TrainOptions
 	steps  int64
@@ -72,7 +85,10 @@ type optimizer struct {
 }
 
 func newOptimizer(o TrainOptions, parameters int) *optimizer {
-	s := &optimizer{o: o, first: make([]float32, parameters)}
+	s := &optimizer{o: o}
+	if o.Optimizer != LBFGS {
+		s.first = make([]float32, parameters)
+	}
 	if o.Optimizer == Adam {
 		s.second = make([]float32, parameters)
 	}

@@ -26,7 +26,13 @@ type Trainer struct {
 	epoch     int   // the running one, counted from 1
 	err       error // what ended the training
 
-	full *Accumulator // of FullBatch; all below is for mini-batches
+	stop StopReason
+
+	full   *Accumulator // of FullBatch
+	search *search      // of LBFGS
+	placed bool         // the parameters are where the search wants them
+
+	// All below is for mini-batches.
 
 	pass     *pass
 	codes    []float64    // sums over the batch of the codes (h)
@@ -72,6 +78,10 @@ func NewTrainer(m *Model, o TrainOptions) (*Trainer, error) {
 	if o.BatchSize == FullBatch {
 		t.full = NewAccumulator(m)
 		t.full.Reset(uint32(t.epoch))
+		if o.Optimizer == LBFGS {
+			t.search = newSearch(len(m.Params.Flat), o.Epochs)
+			t.full.Reset(fixedNoise)
+		}
 		return t, nil
 	}
 	t.pass = newPass(m, o.BatchSize, true, m.Contraction > 0)
@@ -93,7 +103,10 @@ func NewTrainer(m *Model, o TrainOptions) (*Trainer, error) {
 // bytes, before there is one: it grows with the product of inputs and hidden
 // units, and with that of the batch and either.
 func (o TrainOptions) Memory(c Config) int64 {
-	if o.BatchSize == 0 {
+	switch {
+	case o.Optimizer == LBFGS:
+		o.BatchSize = FullBatch
+	case o.BatchSize == 0:
 		o.BatchSize = defaultBatchSize
 	}
 	n, h := float64(c.Inputs), float64(c.Hidden)
@@ -103,8 +116,11 @@ func (o TrainOptions) Memory(c Config) int64 {
 	}
 	parameters := matrices*n*h + n + h
 	copies := 3.0 // parameters, gradient, velocity
-	if o.Optimizer == Adam {
+	switch o.Optimizer {
+	case Adam:
 		copies = 4
+	case LBFGS:
+		copies = 4 + 2*searchVectors // the last iterate and its gradient
 	}
 	perRow := 2*n + 2*h + 2 // and the row's number
 	if c.Corruption > 0 {
@@ -133,6 +149,9 @@ func (o TrainOptions) Memory(c Config) int64 {
 // optimizer's state and the buffers of a batch.
 func (t *Trainer) Memory() int64 {
 	b := t.optimizer.memory() + 4*int64(len(t.m.Params.Flat)+len(t.gradient.Flat))
+	if t.search != nil {
+		b += t.search.memory()
+	}
 	if t.full != nil {
 		return b + t.full.memory()
 	}
@@ -144,13 +163,19 @@ func (t *Trainer) Memory() int64 {
 // these are split; rows that do not fill a batch wait. With FullBatch the
 // parameters stay as they are until EndEpoch.
 //
+// Under LBFGS the parameters are, during a pass, the point that it evaluates,
+// and between passes the last iterate.
+//
 // Nothing of r is kept. Values are trusted; see [Model.Check]. A
 // [*DivergedError] ends the training: all later calls return it.
 func (t *Trainer) Add(r Rows, order []int32) error {
 	if t.err != nil {
 		return t.err
 	}
-	if t.full != nil {
+	switch {
+	case t.search != nil:
+		return t.addTrial(r, order)
+	case t.full != nil:
 		return t.full.Add(r, order)
 	}
 	return t.pass.each(r, order, t.step)
@@ -163,9 +188,17 @@ func (t *Trainer) Add(r Rows, order []int32) error {
 // The cost is the mean over the rows as training met them, at weights that
 // moved meanwhile, but for the weight decay, which is that of the weights at
 // the end. With FullBatch it is the exact cost before the step.
+//
+// Under LBFGS it ends an evaluation. The first is of the parameters as they
+// were, and each iteration takes one or more: the one that ends an iteration
+// returns its Epoch, with the exact cost at the new parameters, the others the
+// zero Epoch.
 func (t *Trainer) EndEpoch() (Epoch, error) {
 	if t.err != nil {
 		return Epoch{}, t.err
+	}
+	if t.search != nil {
+		return t.endTrial()
 	}
 	if t.full == nil && t.pass.rows() > 0 {
 		if err := t.step(); err != nil {

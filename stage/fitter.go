@@ -31,9 +31,10 @@ type Config struct {
 
 	Train model.TrainOptions // its Epochs is set to the number of passes below
 
-	// Epochs is the number of passes over the rows. 0: 5. Negative: none, the
-	// model keeps its initial weights, and rows are needed only for a width or
-	// a preprocessing rule that is not known without.
+	// Epochs is the number of passes over the rows, under model.LBFGS the most
+	// iterations. 0: 5, or 400 iterations. Negative: none, the model keeps its
+	// initial weights, and rows are needed only for a width or a preprocessing
+	// rule that is not known without.
 	Epochs int
 
 	Columns    []string // names or patterns of the patch columns; nil: those of Init, or found by arrowio.Bind
@@ -56,8 +57,9 @@ type Config struct {
 }
 
 const (
-	defaultEpochs = 5
-	defaultMemory = 1 << 30
+	defaultEpochs     = 5
+	defaultIterations = 400 // of L-BFGS, as in the exercise of Ng's notes
+	defaultMemory     = 1 << 30
 )
 
 // The phases of a fit.
@@ -70,9 +72,10 @@ const (
 // Progress says how far a fit is.
 type Progress struct {
 	Phase          string
-	Epoch, Epochs  int
-	Rows           int64 // done in this phase and epoch
-	TotalRows      int64 // of this phase and epoch; 0 while unknown
+	Epoch, Epochs  int   // under model.LBFGS iterations; iteration 0 is the first evaluation
+	Evaluation     int64 // the one at work under model.LBFGS, counted from 0
+	Rows           int64 // done in this phase and epoch, or evaluation
+	TotalRows      int64 // of these; 0 while unknown
 	Cost           float64
 	MeanActivation float64
 	Done           bool        // the epoch has ended
@@ -85,6 +88,9 @@ type Report struct {
 	Skipped int64         `json:"skipped"` // bad rows left out
 	Spilled int64         `json:"spilled"` // bytes written to the spill file
 	Epochs  []model.Epoch `json:"epochs"`
+
+	Stop        model.StopReason `json:"stop"`                  // why there were no more epochs
+	Evaluations int64            `json:"evaluations,omitempty"` // passes over the rows under model.LBFGS
 }
 
 // Fitter fits a model to the record batches that are written to it. Its
@@ -113,6 +119,9 @@ func NewFitter(schema *arrow.Schema, c Config) (*Fitter, error) {
 	f := &Fitter{config: c, epochs: c.Epochs, next: c.FirstRow}
 	if f.epochs == 0 {
 		f.epochs = defaultEpochs
+		if c.Train.Optimizer == model.LBFGS {
+			f.epochs = defaultIterations
+		}
 	}
 	f.epochs = max(f.epochs, 0)
 	if int64(f.epochs) > math.MaxInt32 {
@@ -318,7 +327,7 @@ func (f *Fitter) begin(first model.Rows) error {
 	if f.trainer, err = model.NewTrainer(m, c.Train); err != nil {
 		return err
 	}
-	if f.epochs > 1 {
+	if f.epochs > 1 || f.iterates() {
 		rowBytes := first.Width * first.Kind.Size()
 		if least := spill.Minimum(rowBytes); c.Memory < least {
 			return &model.ConfigError{Setting: "memory",
@@ -336,7 +345,7 @@ func (f *Fitter) begin(first model.Rows) error {
 			return err
 		}
 		done += int64(rows.Len())
-		f.observe(Progress{Phase: PhaseStream, Epoch: 1, Rows: done})
+		f.observe(Progress{Phase: PhaseStream, Rows: done})
 		return nil
 	})
 	return nil
@@ -362,10 +371,15 @@ func (f *Fitter) observe(p Progress) {
 	if f.config.Observer == nil {
 		return
 	}
-	p.Epochs = f.epochs
+	p.Epochs, p.Epoch = f.epochs, len(f.report.Epochs)
+	p.Evaluation = f.trainer.Evaluations()
 	now := p.Result
 	if !p.Done {
 		now = f.trainer.Running()
+		// What arranges rows comes after an epoch, and belongs to it.
+		if p.Phase != PhaseArrange && !(f.iterates() && p.Evaluation == 0) {
+			p.Epoch++
+		}
 	}
 	p.Cost, p.MeanActivation = now.Cost.Total, now.MeanActivation
 	f.config.Observer(p)
@@ -409,35 +423,43 @@ func (f *Fitter) finish(ctx context.Context) error {
 	if f.epochs == 0 {
 		return nil
 	}
-	if err := f.endEpoch(PhaseStream, 1); err != nil {
+	if err := f.endEpoch(PhaseStream); err != nil {
 		return err
 	}
 	if f.store == nil {
 		return nil
 	}
 	err := f.store.Seal(ctx, func(done, total int64) {
-		f.observe(Progress{Phase: PhaseArrange, Epoch: 1, Rows: done, TotalRows: total})
+		f.observe(Progress{Phase: PhaseArrange, Rows: done, TotalRows: total})
 	})
 	if err != nil {
 		return err
 	}
 	f.report.Spilled = f.store.Spilled()
-	for epoch := 2; epoch <= f.epochs; epoch++ {
-		if err := f.epoch(ctx, epoch); err != nil {
+	for f.trainer.Stopped() == model.NotStopped {
+		if err := f.pass(ctx); err != nil {
 			return err
 		}
-		if err := f.endEpoch(PhaseTrain, epoch); err != nil {
+		if err := f.endEpoch(PhaseTrain); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// epoch trains on all kept rows once.
-func (f *Fitter) epoch(ctx context.Context, epoch int) error {
+// iterates reports whether passes are evaluations, which always visit the
+// rows in one order.
+func (f *Fitter) iterates() bool { return f.config.Train.Optimizer == model.LBFGS }
+
+// pass trains on all kept rows once.
+func (f *Fitter) pass(ctx context.Context) error {
 	kind, width := f.feed.kind, f.model.Inputs
+	order := uint32(len(f.report.Epochs) + 1)
+	if f.iterates() {
+		order = 1
+	}
 	var done int64
-	for bucket, err := range f.store.Epoch(ctx, uint32(epoch)) {
+	for bucket, err := range f.store.Epoch(ctx, order) {
 		if err != nil {
 			return err
 		}
@@ -450,19 +472,25 @@ func (f *Fitter) epoch(ctx context.Context, epoch int) error {
 				return err
 			}
 			done += int64(len(order))
-			f.observe(Progress{Phase: PhaseTrain, Epoch: epoch, Rows: done, TotalRows: f.report.Rows})
+			f.observe(Progress{Phase: PhaseTrain, Rows: done, TotalRows: f.report.Rows})
 		}
 	}
 	return nil
 }
 
-func (f *Fitter) endEpoch(phase string, epoch int) error {
+// endEpoch ends a pass, and with it an epoch, unless it was an evaluation that
+// ended no iteration.
+func (f *Fitter) endEpoch(phase string) error {
 	result, err := f.trainer.EndEpoch()
 	if err != nil {
 		return err
 	}
+	f.report.Stop, f.report.Evaluations = f.trainer.Stopped(), f.trainer.Evaluations()
+	if result.Rows == 0 {
+		return nil
+	}
 	f.report.Epochs = append(f.report.Epochs, result)
-	f.observe(Progress{Phase: phase, Epoch: epoch, Rows: f.report.Rows, TotalRows: f.report.Rows, Done: true, Result: result})
+	f.observe(Progress{Phase: phase, Rows: f.report.Rows, TotalRows: f.report.Rows, Done: true, Result: result})
 	return nil
 }
 

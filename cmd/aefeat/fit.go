@@ -15,9 +15,10 @@ import (
 
 // What fit does where no flag says otherwise.
 const (
-	defaultHidden = 196 // the reference run on 28x28 digits: a code a quarter as wide as its patch
-	defaultEpochs = 5
-	defaultMemory = 1 << 30
+	defaultHidden     = 196 // the reference run on 28x28 digits: a code a quarter as wide as its patch
+	defaultEpochs     = 5
+	defaultIterations = 400 // of lbfgs
+	defaultMemory     = 1 << 30
 )
 
 func fitCommand(ui *console) *cli.Command {
@@ -53,11 +54,12 @@ and in a spill file from there. Equal rows, flags and seed give equal bytes.`,
 			&cli.StringFlag{Name: "init", Category: categoryModel, Usage: "start from the weights, and but for the flags given from the settings, of this model `FILE`"},
 			&cli.Uint64Flag{Name: "seed", Category: categoryModel, Usage: "`NUMBER` that decides the initial weights, the noise and the order of rows"},
 
-			chooseFlag("optimizer", categoryTraining, "adam", "how the gradient moves the weights", "adam", "sgd"),
+			chooseFlag("optimizer", categoryTraining, "adam", "how the gradient moves the weights; lbfgs takes all rows for each step", "adam", "sgd", "lbfgs"),
 			&cli.Float64Flag{Name: "learning-rate", Category: categoryTraining, DefaultText: fmt.Sprintf("adam: %g, sgd: %g", model.DefaultAdamRate, model.DefaultSGDRate), Usage: "size of a step; in the second half of the epochs it falls linearly to 0, unless --batch-size is 0"},
 			&cli.Float64Flag{Name: "momentum", Category: categoryTraining, Value: 0.9, Usage: "of sgd, from 0 to below 1"},
-			&cli.IntFlag{Name: "batch-size", Category: categoryTraining, Value: 256, Usage: "`ROWS` for each step; 0: all rows, one step an epoch"},
-			&cli.IntFlag{Name: "epochs", Category: categoryTraining, Value: defaultEpochs, Usage: "`N` times through the rows; 0: none, write the initial model"},
+			&cli.IntFlag{Name: "batch-size", Category: categoryTraining, Value: 256, DefaultText: "256, lbfgs: 0", Usage: "`ROWS` for each step; 0: all rows, one step an epoch"},
+			&cli.IntFlag{Name: "epochs", Category: categoryTraining, Value: defaultEpochs, DefaultText: fmt.Sprintf("%d, lbfgs: %d", defaultEpochs, defaultIterations),
+				Usage: "`N` times through the rows, for lbfgs at most N iterations; 0: none, write the initial model"},
 			chooseFlag("preprocess", categoryTraining, model.PreprocessScale, "what becomes of pixels first: scale maps integers to [0, 1]",
 				model.PreprocessNone, model.PreprocessScale),
 
@@ -136,6 +138,9 @@ func newFitJob(c *cli.Context, ui *console) (*fitJob, error) {
 	var err error
 	if j.config.Train, err = trainOptions(c); err != nil {
 		return nil, err
+	}
+	if j.iterates() && !c.IsSet("epochs") {
+		j.config.Epochs = defaultIterations
 	}
 	if err := j.readFlags(c); err != nil {
 		return nil, err
@@ -283,9 +288,13 @@ func (j *fitJob) checkSize(schema *arrow.Schema) error {
 		"ask for fewer hidden units (--hidden) or smaller batches (--batch-size)"}
 }
 
+// iterates reports whether the passes over the rows are evaluations, some of
+// which end an iteration.
+func (j *fitJob) iterates() bool { return j.config.Train.Optimizer == model.LBFGS }
+
 // observe shows what a Fitter tells.
 func (j *fitJob) observe(p stage.Progress) {
-	s := step{Phase: p.Phase, Epoch: p.Epoch, Epochs: p.Epochs, Rows: p.Rows, Total: p.TotalRows, Cost: p.Cost, Mean: p.MeanActivation}
+	s := step{Phase: p.Phase, Iterates: j.iterates(), Evaluation: p.Evaluation, Epoch: p.Epoch, Epochs: p.Epochs, Rows: p.Rows, Total: p.TotalRows, Cost: p.Cost, Mean: p.MeanActivation}
 	if s.Total == 0 {
 		s.Total = j.total
 	}
@@ -301,10 +310,17 @@ func (j *fitJob) report(m *model.Model, r *stage.Report) {
 	event := map[string]any{"command": "fit", "rows": r.Rows, "skipped": r.Skipped, "spilled": r.Spilled,
 		"epochs": len(r.Epochs), "inputs": m.Inputs, "hidden": m.Hidden, "preprocess": m.Preprocess}
 	var lines []string
-	if len(r.Epochs) > 0 {
-		event["cost"] = terms(*m.Cost)
-		lines = append(lines,
-			fmt.Sprintf("fitted %s in %s: %s", plural(r.Rows, "row"), plural(int64(len(r.Epochs)), "epoch"), sum(*m.Cost)))
+	if r.Rows > 0 {
+		event["cost"], event["stop"] = terms(*m.Cost), r.Stop
+		passes := plural(int64(len(r.Epochs)), "epoch")
+		if j.iterates() {
+			event["evaluations"] = r.Evaluations
+			passes = fmt.Sprintf("%s (%s)", plural(int64(len(r.Epochs)), "iteration"), plural(r.Evaluations, "evaluation"))
+		}
+		lines = append(lines, fmt.Sprintf("fitted %s in %s: %s", plural(r.Rows, "row"), passes, sum(*m.Cost)))
+		if why := stopReason(r.Stop); why != "" {
+			lines = append(lines, "stopped: "+why)
+		}
 	} else {
 		lines = append(lines, "initial model, not fitted to any rows")
 	}
@@ -326,7 +342,7 @@ func (j *fitJob) advise(err error) error {
 	var diverged *model.DivergedError
 	var spill *stage.SpillError
 	switch {
-	case errors.As(err, &diverged):
+	case errors.As(err, &diverged) && diverged.LearningRate > 0:
 		return &hintedError{err, fmt.Sprintf("try a smaller --learning-rate, such as %.1g", diverged.LearningRate/10)}
 	case errors.As(err, &spill) && inMemory(spill.Dir):
 		return &hintedError{err, memoryHint(spill.Dir)}

@@ -41,6 +41,7 @@ type progress struct {
 	mu      sync.Mutex
 	phase   string
 	epoch   int
+	pass    int64     // the evaluation in it
 	started time.Time // when the epoch of the phase began
 	last    time.Time // when a step was last told of
 	shown   time.Time // when the bar or a report was last shown
@@ -56,6 +57,9 @@ type step struct {
 	Total  int64 // rows that this epoch has; 0: unknown
 	Cost   float64
 	Mean   float64 // rhohat's mean over the units
+
+	Iterates   bool  // epochs are iterations, each of one or more evaluations
+	Evaluation int64 // counted from 0, the rows being those of it
 }
 
 func newProgress(ui *console, mode string) *progress {
@@ -73,9 +77,9 @@ func (p *progress) show(s step) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now()
-	if s.Phase != p.phase || s.Epoch != p.epoch {
+	if s.Phase != p.phase || s.Epoch != p.epoch || s.Evaluation != p.pass {
 		// The rows of this step have been at work since the step before it.
-		p.phase, p.epoch, p.started = s.Phase, s.Epoch, p.last
+		p.phase, p.epoch, p.pass, p.started = s.Phase, s.Epoch, s.Evaluation, p.last
 	}
 	p.last = now
 	switch {
@@ -96,8 +100,8 @@ func (p *progress) endEpoch(s step, e model.Epoch) {
 	p.last = p.now()
 	switch p.mode {
 	case progressPlain:
-		p.ui.printf("epoch %d/%d: %s, %s rows/s, cost %.5g, mean activation %.4g%s",
-			s.Epoch, s.Epochs, plural(s.Rows, "row"), round(rate), s.Cost, s.Mean, idle(e.Health))
+		p.ui.printf("%s: %s, %s rows/s, cost %.5g, mean activation %.4g%s",
+			s.count(), plural(s.Rows, "row"), round(rate), s.Cost, s.Mean, idle(e.Health))
 	case progressJSON:
 		event := s.event("epoch", rate)
 		event["cost"] = terms(e.Cost)
@@ -153,6 +157,9 @@ func (s step) event(name string, rate float64) map[string]any {
 	e := map[string]any{"event": name, "phase": s.Phase, "rows": s.Rows, "rows_per_second": math.Round(rate)}
 	if s.Epochs > 0 {
 		e["epoch"], e["epochs"] = s.Epoch, s.Epochs
+		if s.Iterates {
+			e["evaluation"] = s.Evaluation
+		}
 		e["total_cost"], e["mean_activation"] = number(s.Cost), number(s.Mean)
 	}
 	if s.Total > 0 {
@@ -187,7 +194,7 @@ func (s step) bar(rate float64, width int) string {
 	width = max(0, width-3)
 	head := s.Phase
 	if s.Epochs > 0 {
-		head = fmt.Sprintf("epoch %d/%d", s.Epoch, s.Epochs)
+		head = s.count()
 	}
 	if s.Phase == stage.PhaseArrange {
 		head += " (sorting the spill file)"
@@ -238,6 +245,15 @@ func (s step) bar(rate float64, width int) string {
 		}
 	}
 	return line[:min(len(line), width)]
+}
+
+// count writes which epoch or iteration it is, of how many.
+func (s step) count() string {
+	unit := "epoch"
+	if s.Iterates {
+		unit = "iteration"
+	}
+	return fmt.Sprintf("%s %d/%d", unit, s.Epoch, s.Epochs)
 }
 
 // remaining is how many rows there are to go, over all epochs.

@@ -129,6 +129,17 @@ func trainOptions(c *cli.Context) (model.TrainOptions, error) {
 	if err := o.Optimizer.UnmarshalText([]byte(chosen(c, "optimizer"))); err != nil {
 		return o, usagef("fit", "%v", err)
 	}
+	if o.Optimizer == model.LBFGS {
+		for _, name := range []string{"learning-rate", "momentum"} {
+			if c.IsSet(name) {
+				return o, usagef("fit", "--%s does not go with --optimizer lbfgs, which finds the size of its steps itself", name)
+			}
+		}
+		if c.IsSet("batch-size") && o.BatchSize != 0 {
+			return o, usagef("fit", "--batch-size %d does not go with --optimizer lbfgs, which needs all rows for a step: leave it out, or say 0", o.BatchSize)
+		}
+		o.BatchSize = 0
+	}
 	if o.Optimizer == model.SGD {
 		o.Momentum = c.Float64("momentum")
 	}

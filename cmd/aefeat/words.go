@@ -40,6 +40,17 @@ func idle(h model.Health) string {
 	return s
 }
 
+// stopReason says why a fit ended before its last epoch; "" if it did not.
+func stopReason(s model.StopReason) string {
+	switch s {
+	case model.Converged:
+		return "the cost has converged"
+	case model.LineSearchFailed:
+		return "the line search finds no lower cost"
+	}
+	return ""
+}
+
 // describe writes the sizes of a model and what becomes of its input.
 func describe(m *model.Model) string {
 	tied := ""

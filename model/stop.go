@@ -1,0 +1,45 @@
+package model
+
+// StopReason says why a training has ended.
+type StopReason uint8
+
+// The reasons.
+const (
+	NotStopped       StopReason = iota
+	OutOfEpochs                 // as many epochs, under L-BFGS iterations, as were planned
+	Converged                   // L-BFGS lowers the cost no further
+	LineSearchFailed            // L-BFGS found no lower cost, twice in a row
+	OutOfPatience               // held-out rows have cost no less for TrainOptions.Patience epochs
+)
+
+var stopNames = []string{"not stopped", "epochs", "converged", "line search", "patience"}
+
+// String returns the name that reports use.
+func (s StopReason) String() string { return nameOf(stopNames, s) }
+
+// MarshalText returns the name of s.
+func (s StopReason) MarshalText() ([]byte, error) { return marshalName(stopNames, s) }
+
+// Stopped says why the training is over: the planned epochs have ended, or
+// what [LBFGS] and held-out rows say. A caller who trains until then loops
+// while it is NotStopped. Without planned epochs mini-batches never stop.
+func (t *Trainer) Stopped() StopReason {
+	switch {
+	case t.stop != NotStopped:
+		return t.stop
+	case t.search != nil:
+		return t.search.stop
+	case t.o.Epochs > 0 && t.finished >= t.o.Epochs:
+		return OutOfEpochs
+	}
+	return NotStopped
+}
+
+// Evaluations is the number of passes that [LBFGS] has made, the first one
+// included; 0 for other optimizers.
+func (t *Trainer) Evaluations() int64 {
+	if t.search == nil {
+		return 0
+	}
+	return t.search.evaluations
+}
