@@ -39,6 +39,7 @@ var optionsTested = []TrainOptions{
 	{BatchSize: 1500, Optimizer: SGD, Momentum: 0.9},
 	{BatchSize: FullBatch},
 	{BatchSize: FullBatch, Optimizer: SGD, LearningRate: 1},
+	{Optimizer: LBFGS},
 }
 
 // Equal seeds and rows give equal bytes: twice, on one processor or two, and
@@ -390,6 +391,8 @@ func TestTrainOptions(t *testing.T) {
 		{Optimizer: SGD, Momentum: -0.1},
 		{BatchSize: -2},
 		{BatchSize: 1 << 30},
+		{Optimizer: LBFGS, BatchSize: 256},
+		{Optimizer: LBFGS, LearningRate: 0.1},
 	} {
 		var config *ConfigError
 		if _, err := NewTrainer(m, o); !errors.As(err, &config) {
@@ -401,6 +404,9 @@ func TestTrainOptions(t *testing.T) {
 	}
 	if o := newTrainer(t, m, TrainOptions{Optimizer: SGD}).o; o.LearningRate != 0.01 || o.Momentum != 0 {
 		t.Errorf("defaults of SGD %+v", o)
+	}
+	if o := newTrainer(t, m, TrainOptions{Optimizer: LBFGS}).o; o.BatchSize != FullBatch || o.LearningRate != 0 {
+		t.Errorf("defaults of L-BFGS %+v", o)
 	}
 }
 
@@ -475,7 +481,7 @@ func TestMemoryIsForeseen(t *testing.T) {
 	all := Sparse(7)
 	all.Corruption, all.Contraction, all.Tied = 0.25, 0.1, true
 	for _, c := range []Config{Plain(3), Sparse(5), Denoising(4), Contractive(6), all} {
-		for _, o := range []TrainOptions{{}, {Optimizer: SGD, BatchSize: 10}, {BatchSize: FullBatch}} {
+		for _, o := range []TrainOptions{{}, {Optimizer: SGD, BatchSize: 10}, {BatchSize: FullBatch}, {Optimizer: LBFGS}} {
 			c.Inputs = 11
 			m, err := New(c)
 			if err != nil {
