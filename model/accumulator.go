@@ -43,7 +43,7 @@ type Accumulator struct {
 	pass     *pass
 	epoch    uint32
 	contract *contraction // nil when gamma is 0
-	chunk    *Params      // the weights' sums over a chunk
+	chunk    *Params      // the weights' sums over a chunk; nil: cost alone, no gradient
 	product  []float32    // S of a chunk
 
 	rows   int64   // folded into the sums
@@ -156,6 +156,10 @@ func (a *Accumulator) foldCorrupted() {
 	if p.slope != nil {
 		p.slopes(a.slopes, a.squares)
 	}
+	if a.chunk == nil {
+		p.reset()
+		return
+	}
 	var k []float32
 	if a.contract != nil {
 		a.contract.set(a.m)
@@ -192,7 +196,7 @@ func (a *Accumulator) cost() Cost {
 	c := Cost{WeightDecay: a.m.weightDecay()}
 	if a.rows > 0 {
 		c.Reconstruction = a.loss / float64(a.rows)
-		if a.sparse != nil {
+		if a.m.SparsityWeight > 0 {
 			for _, sum := range a.codes {
 				kl, _ := a.m.sparsity(a.m.rhohat(sum / float64(a.rows)))
 				c.Sparsity += kl

@@ -55,6 +55,7 @@ type fileConfig struct {
 	RowsSeen   int64      `json:"rows_seen"`
 	History    []Epoch    `json:"history,omitempty"`
 	Cost       *Cost      `json:"cost,omitempty"`
+	Best       int        `json:"best_epoch,omitempty"`
 }
 
 // tensor is what the header of a safetensors file says of a tensor.
@@ -87,7 +88,7 @@ func (m *Model) WriteTo(w io.Writer) (int64, error) {
 
 // header returns the header of m's file, padded so that the tensors are aligned.
 func (m *Model) header() ([]byte, error) {
-	config, err := json.Marshal(fileConfig{m.Config, m.Preprocess, m.Binding, m.RowsSeen, m.History, m.Cost})
+	config, err := json.Marshal(fileConfig{m.Config, m.Preprocess, m.Binding, m.RowsSeen, m.History, m.Cost, m.Best})
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,8 @@ type Model struct {
 	Binding    Binding    // zero: unknown
 	RowsSeen   int64      // rows trained on, those of every epoch counted
 	History    []Epoch    // the epochs, oldest first
-	Cost       *Cost      // of the last epoch; nil before any
+	Cost       *Cost      // of the last epoch, or the best; nil before any
+	Best       int        // the epoch that Params are of, where held-out rows chose it; 0: the last
 }
 
 // Binding says which part of the input the rows came from.
@@ -28,6 +29,8 @@ type Epoch struct {
 	Cost           Cost    `json:"cost"`
 	MeanActivation float64 `json:"mean_activation"` // of rhohat over the units
 	Health
+
+	Validation *Cost `json:"validation,omitempty"` // over held-out rows, at the weights of the end
 }
 
 // New returns a model with initial weights. The sizes must be known; the

@@ -22,6 +22,12 @@ type TrainOptions struct {
 	// end. With 0 or 1, and for full batches, it is constant. Under LBFGS it
 	// bounds the iterations; 0 is no bound.
 	Epochs int
+
+	// Validate says that [Trainer.Validate] will be called after each epoch:
+	// a copy of the best parameters is kept. Patience is how many epochs in a
+	// row may fail to better them before the training stops; 0: any number.
+	Validate bool
+	Patience int
 }
 
 // The learning rates that stand in for 0.
@@ -64,6 +70,10 @@ func (o TrainOptions) withDefaults() (TrainOptions, error) {
 		return o, &ConfigError{"learning rate", fmt.Sprintf("%v is not a positive number", o.LearningRate), ""}
 	case o.Optimizer == SGD && !(o.Momentum >= 0 && o.Momentum < 1):
 		return o, &ConfigError{"momentum", fmt.Sprintf("%v is not a number from 0 up to 1", o.Momentum), ""}
+	case o.Patience < 0:
+		return o, &ConfigError{"patience", fmt.Sprintf("%d is not a number of epochs", o.Patience), ""}
+	case o.Patience > 0 && !o.Validate:
+		return o, &ConfigError{"patience", "no rows are held out to judge the epochs by", "hold some out, or leave the patience out"}
 	case o.Epochs < 0:
 		return o, &ConfigError{"epochs", fmt.Sprintf("%d is not a number of epochs", o.Epochs), ""}
 	case o.BatchSize < 0 && o.BatchSize != FullBatch || o.BatchSize > maxBatchSize:

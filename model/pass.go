@@ -32,10 +32,7 @@ func newPass(m *Model, rows int, backward, slope bool) *pass {
 	p.noisy = p.clean
 	if backward {
 		p.delta = make([]float32, rows*m.Hidden)
-		if m.Corruption > 0 {
-			p.noisy = make([]float32, rows*m.Inputs)
-			p.noise = newCorrupter(m.Config, m.Preprocess)
-		}
+		p.addNoise()
 	} else {
 		p.keep = m.keepEncoding()
 	}
@@ -43,6 +40,14 @@ func newPass(m *Model, rows int, backward, slope bool) *pass {
 		p.slope = make([]float32, rows*m.Hidden)
 	}
 	return p
+}
+
+// addNoise makes what corrupts rows, if the model does.
+func (p *pass) addNoise() {
+	if p.m.Corruption > 0 {
+		p.noisy = make([]float32, len(p.clean))
+		p.noise = newCorrupter(p.m.Config, p.m.Preprocess)
+	}
 }
 
 // memory is the size of the buffers in bytes.

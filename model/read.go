@@ -170,11 +170,11 @@ func (m *Model) settingsFrom(h *fileHeader) error {
 	if err := c.Preprocess.validate(); err != nil {
 		return damaged("in its settings: %w", err)
 	}
-	if c.Inputs < 1 || c.RowsSeen < 0 {
+	if c.Inputs < 1 || c.RowsSeen < 0 || c.Best < 0 {
 		return damaged("in its settings: %d inputs, %d rows seen", c.Inputs, c.RowsSeen)
 	}
 	m.Config, m.Preprocess, m.Binding = c.Config, c.Preprocess, c.Binding
-	m.RowsSeen, m.History, m.Cost = c.RowsSeen, c.History, c.Cost
+	m.RowsSeen, m.History, m.Cost, m.Best = c.RowsSeen, c.History, c.Cost, c.Best
 	return nil
 }
 

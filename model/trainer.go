@@ -26,7 +26,8 @@ type Trainer struct {
 	epoch     int   // the running one, counted from 1
 	err       error // what ended the training
 
-	stop StopReason
+	stop StopReason // but for what Stopped finds itself
+	best best       // of Validate
 
 	full   *Accumulator // of FullBatch
 	search *search      // of LBFGS
@@ -75,6 +76,9 @@ func NewTrainer(m *Model, o TrainOptions) (*Trainer, error) {
 		gradient:  NewParams(n, h, m.Tied, nil),
 		epoch:     len(m.History) + 1,
 	}
+	if o.Validate {
+		t.best.params = make([]float32, len(m.Params.Flat))
+	}
 	if o.BatchSize == FullBatch {
 		t.full = NewAccumulator(m)
 		t.full.Reset(uint32(t.epoch))
@@ -122,6 +126,9 @@ func (o TrainOptions) Memory(c Config) int64 {
 	case LBFGS:
 		copies = 4 + 2*searchVectors // the last iterate and its gradient
 	}
+	if o.Validate {
+		copies++
+	}
 	perRow := 2*n + 2*h + 2 // and the row's number
 	if c.Corruption > 0 {
 		perRow += n
@@ -148,7 +155,7 @@ func (o TrainOptions) Memory(c Config) int64 {
 // Memory is the size in bytes of the parameters, the gradient, the
 // optimizer's state and the buffers of a batch.
 func (t *Trainer) Memory() int64 {
-	b := t.optimizer.memory() + 4*int64(len(t.m.Params.Flat)+len(t.gradient.Flat))
+	b := t.optimizer.memory() + 4*int64(len(t.m.Params.Flat)+len(t.gradient.Flat)+len(t.best.params))
 	if t.search != nil {
 		b += t.search.memory()
 	}

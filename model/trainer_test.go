@@ -393,6 +393,8 @@ func TestTrainOptions(t *testing.T) {
 		{BatchSize: 1 << 30},
 		{Optimizer: LBFGS, BatchSize: 256},
 		{Optimizer: LBFGS, LearningRate: 0.1},
+		{Validate: true, Patience: -1},
+		{Patience: 3},
 	} {
 		var config *ConfigError
 		if _, err := NewTrainer(m, o); !errors.As(err, &config) {
@@ -481,7 +483,7 @@ func TestMemoryIsForeseen(t *testing.T) {
 	all := Sparse(7)
 	all.Corruption, all.Contraction, all.Tied = 0.25, 0.1, true
 	for _, c := range []Config{Plain(3), Sparse(5), Denoising(4), Contractive(6), all} {
-		for _, o := range []TrainOptions{{}, {Optimizer: SGD, BatchSize: 10}, {BatchSize: FullBatch}, {Optimizer: LBFGS}} {
+		for _, o := range []TrainOptions{{}, {Optimizer: SGD, BatchSize: 10}, {BatchSize: FullBatch}, {Optimizer: LBFGS}, {Validate: true}} {
 			c.Inputs = 11
 			m, err := New(c)
 			if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -45,7 +46,7 @@ func TestFitLearns(t *testing.T) {
 		}
 		if p.Done {
 			done++
-			if p.Epoch != done || p.Result != report.Epochs[done-1] || p.Rows != 3000 {
+			if p.Epoch != done || !reflect.DeepEqual(p.Result, report.Epochs[done-1]) || p.Rows != 3000 {
 				t.Errorf("end of epoch %d: %+v", done, p)
 			}
 		} else if i > 0 && !seen[i-1].Done && p.Rows <= seen[i-1].Rows {

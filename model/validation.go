@@ -1,0 +1,96 @@
+package model
+
+import "math"
+
+// Validator computes the cost over rows that are held out of training: all
+// terms, of rows corrupted as in training, but with one fixed sample of the
+// noise, so that the costs of two epochs compare. It is not safe for
+// concurrent use.
+type Validator struct {
+	sums *Accumulator
+}
+
+// NewValidator returns a validator of m, whose preprocessing is settled.
+func NewValidator(m *Model) *Validator {
+	a := &Accumulator{m: m, pass: newPass(m, blockRows(m.Inputs), false, m.Contraction > 0), epoch: fixedNoise}
+	a.pass.addNoise()
+	a.pass.keep = m.K // as in training, not as in encoding
+	a.sums = make([]float64, m.Hidden)
+	a.codes = a.sums
+	if m.Contraction > 0 {
+		a.sums = make([]float64, 2*m.Hidden)
+		a.codes, a.squares = a.sums[:m.Hidden], a.sums[m.Hidden:]
+		a.contract = newContraction(m.Hidden)
+	}
+	return &Validator{a}
+}
+
+// ValidatorMemory returns what a [Validator] of a model with these settings
+// takes, in bytes.
+func ValidatorMemory(c Config) int64 {
+	n, h := float64(c.Inputs), float64(c.Hidden)
+	perRow := 2*n + h + 2 // and the row's number
+	if c.Corruption > 0 {
+		perRow += n
+	}
+	if c.Contraction > 0 {
+		perRow += h
+	}
+	return int64(min(4*float64(blockRows(max(1, c.Inputs)))*perRow, math.MaxInt64/2))
+}
+
+// Add takes rows in: those of r that order names, in its order, or all of them
+// when order is nil. How rows are split over calls does not matter. Nothing of
+// r is kept. Values are trusted; see [Model.Check].
+func (v *Validator) Add(r Rows, order []int32) error { return v.sums.Add(r, order) }
+
+// Cost returns the cost over the rows added, at the weights as they are, which
+// must not have changed meanwhile, and empties v for another pass.
+func (v *Validator) Cost() Cost {
+	c := v.sums.Cost()
+	v.sums.Reset(fixedNoise)
+	return c
+}
+
+// best remembers the parameters of the epoch whose held-out rows cost least.
+type best struct {
+	params []float32
+	epoch  int     // its place in the history, counted from 1; 0: none yet
+	cost   float64 // there
+}
+
+// Validate takes in what held-out rows cost at the end of the epoch that
+// [Trainer.EndEpoch] has just returned, and adds that to the model's history.
+// The parameters are kept while nothing better comes. TrainOptions.Validate
+// must be set.
+func (t *Trainer) Validate(c Cost) {
+	history := t.m.History
+	if t.best.params == nil || len(history) == 0 {
+		panic("model: Validate without TrainOptions.Validate or an epoch")
+	}
+	// A cost that is no number has no place in a file, and is no better.
+	if finite := !math.IsNaN(c.Total) && !math.IsInf(c.Total, 0); finite {
+		history[len(history)-1].Validation = &c
+	} else {
+		c.Total = math.Inf(1)
+	}
+	if t.best.epoch == 0 || c.Total < t.best.cost {
+		copy(t.best.params, t.m.Params.Flat)
+		t.best.epoch, t.best.cost = len(history), c.Total
+		return
+	}
+	if t.o.Patience > 0 && len(history)-t.best.epoch >= t.o.Patience && t.Stopped() == NotStopped {
+		t.stop = OutOfPatience
+	}
+}
+
+// Finish ends the training. With [Trainer.Validate] it puts the parameters of
+// the best epoch into the model, and their cost; without, it does nothing.
+func (t *Trainer) Finish() {
+	if t.best.epoch == 0 {
+		return
+	}
+	copy(t.m.Params.Flat, t.best.params)
+	e := t.m.History[t.best.epoch-1]
+	t.m.Best, t.m.Cost = e.Epoch, &e.Cost
+}
