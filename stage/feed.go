@@ -23,7 +23,8 @@ const feedBlocks = 4
 // block is rows copied out of a batch.
 type block struct {
 	rows model.Rows
-	size int // rows of a full block
+	held []bool // which rows are held out; nil: none
+	size int    // rows of a full block
 }
 
 func newBlock(kind model.Kind, width int) *block {
@@ -48,7 +49,7 @@ func (b *block) fill(r arrowio.Rows, at int) int {
 func (b *block) full() bool { return len(b.rows.Number) == b.size }
 
 func (b *block) reset() {
-	b.rows.Data, b.rows.Number = b.rows.Data[:0], b.rows.Number[:0]
+	b.rows.Data, b.rows.Number, b.held = b.rows.Data[:0], b.rows.Number[:0], b.held[:0]
 }
 
 // feed hands blocks of rows to a consumer on a goroutine of its own, in order,

@@ -42,6 +42,17 @@ type Config struct {
 	Preprocess string   // model.PreprocessScale, or model.PreprocessNone; "": the rule of Init, else scale
 	PixelMax   float64  // divisor of PreprocessScale; 0: by the type of the elements
 
+	// Validation is the share of rows that are held out: never trained on, and
+	// after each epoch their cost tells how the model does on new rows. The
+	// model returned is then that of the best epoch, and Train.Patience may
+	// end the fit early. 0: none. Which rows are held out is drawn by
+	// Model.Seed for each row number; with ValidationKey, a column of integers,
+	// strings or bytes, dictionary-encoded or not, for each of its values, so
+	// that rows with one key (the patches of one image) stay together. Nulls
+	// count as one key.
+	Validation    float64
+	ValidationKey string
+
 	// Memory is a bound in bytes for kept rows and for reading them back. 0: 1
 	// GiB. What the package comment calls the least budget is needed where
 	// rows are kept.
@@ -64,9 +75,10 @@ const (
 
 // The phases of a fit.
 const (
-	PhaseStream  = "stream"  // the first epoch: training on rows as they arrive
-	PhaseArrange = "arrange" // the rows of the spill file are brought into buckets
-	PhaseTrain   = "train"   // a later epoch
+	PhaseStream   = "stream"   // the first epoch: training on rows as they arrive
+	PhaseArrange  = "arrange"  // the rows of the spill file are brought into buckets
+	PhaseTrain    = "train"    // a later epoch
+	PhaseValidate = "validate" // the cost of held-out rows, as part of the epoch that has just been trained
 )
 
 // Progress says how far a fit is.
@@ -79,18 +91,20 @@ type Progress struct {
 	Cost           float64
 	MeanActivation float64
 	Done           bool        // the epoch has ended
-	Result         model.Epoch // set when Done
+	Result         model.Epoch // set when Done, and but for its validation in PhaseValidate
 }
 
 // Report tells about a fit that has ended.
 type Report struct {
-	Rows    int64         `json:"rows"`    // rows trained on, each counted once
-	Skipped int64         `json:"skipped"` // bad rows left out
-	Spilled int64         `json:"spilled"` // bytes written to the spill file
+	Rows    int64         `json:"rows"`               // rows trained on, each counted once
+	HeldOut int64         `json:"held_out,omitempty"` // rows held out for validation
+	Skipped int64         `json:"skipped"`            // bad rows left out
+	Spilled int64         `json:"spilled"`            // bytes written to the spill file
 	Epochs  []model.Epoch `json:"epochs"`
 
 	Stop        model.StopReason `json:"stop"`                  // why there were no more epochs
 	Evaluations int64            `json:"evaluations,omitempty"` // passes over the rows under model.LBFGS
+	Best        int              `json:"best_epoch,omitempty"`  // the epoch that held-out rows chose, the model's
 }
 
 // Fitter fits a model to the record batches that are written to it. Its
@@ -100,6 +114,7 @@ type Fitter struct {
 	config  Config
 	epochs  int
 	binding *arrowio.Binding // nil when there is no schema
+	holdout *holdout         // nil when no rows are held out
 	next    int64            // number of the next row
 	report  Report
 	err     error
@@ -109,6 +124,10 @@ type Fitter struct {
 	model   *model.Model
 	trainer *model.Trainer
 	store   *spill.Store // nil when no row is visited twice
+
+	// Of rows that are held out.
+	held      *spill.Store
+	validator *model.Validator
 }
 
 var errClosed = errors.New("stage: the fitter is finished or closed")
@@ -142,6 +161,12 @@ func NewFitter(schema *arrow.Schema, c Config) (*Fitter, error) {
 	if err := f.bind(schema); err != nil {
 		return nil, err
 	}
+	if c.Validation > 0 && f.epochs > 0 {
+		f.holdout = &holdout{share: c.Validation, seed: f.config.Model.Seed, column: c.ValidationKey}
+		if err := f.holdout.resolve(schema); err != nil {
+			return nil, err
+		}
+	}
 	return f, nil
 }
 
@@ -163,6 +188,13 @@ func (f *Fitter) bind(schema *arrow.Schema) (err error) {
 
 // settle takes from Init what Model leaves open, and checks the settings.
 func (f *Fitter) settle() error {
+	switch share := f.config.Validation; {
+	case !(share >= 0 && share < 1):
+		return &model.ConfigError{Setting: "validation", Reason: fmt.Sprintf("%v is not a share of the rows", share), Hint: "give a number from 0 to below 1, such as 0.1"}
+	case share == 0 && f.config.ValidationKey != "":
+		return &model.ConfigError{Setting: "validation", Reason: "there is a key, but no share of rows to hold out", Hint: "give a share such as 0.1"}
+	}
+	f.config.Train.Validate = f.config.Validation > 0
 	c, from := &f.config.Model, f.config.Init
 	if from != nil {
 		if *c == (model.Config{}) {
@@ -198,7 +230,11 @@ func (f *Fitter) Columns() []string {
 	if f.binding == nil {
 		return nil
 	}
-	return f.binding.Columns()
+	columns := f.binding.Columns()
+	if f.holdout != nil && f.holdout.column != "" && !slices.Contains(columns, f.holdout.column) {
+		columns = append(columns, f.holdout.column)
+	}
+	return columns
 }
 
 // Write trains on the rows of a batch. It returns once they are copied; nothing
@@ -222,8 +258,13 @@ func (f *Fitter) write(ctx context.Context, batch arrow.RecordBatch) error {
 	if f.binding == nil {
 		return errors.New("stage: a fitter without a schema takes no rows")
 	}
-	bound, err := f.binding.Rows(batch, f.next)
+	first := f.next
+	bound, err := f.binding.Rows(batch, first)
 	f.next += batch.NumRows()
+	var held []bool
+	if err == nil && f.holdout != nil {
+		held, err = f.holdout.mark(batch, bound, first)
+	}
 	if err != nil {
 		// What is on its way lies before this row: so does its error.
 		if earlier := f.drain(ctx); earlier != nil {
@@ -239,7 +280,11 @@ func (f *Fitter) write(ctx context.Context, batch arrow.RecordBatch) error {
 		f.feed = newFeed(model.Kind(bound.Kind), bound.Width)
 	}
 	for at := 0; at < len(bound.Number); {
-		at += f.feed.current.fill(bound, at)
+		n := f.feed.current.fill(bound, at)
+		if held != nil {
+			f.feed.current.held = append(f.feed.current.held, held[at:at+n]...)
+		}
+		at += n
 		if f.feed.current.full() {
 			if err := f.deliver(ctx); err != nil {
 				return err
@@ -283,6 +328,12 @@ func (f *Fitter) deliver(ctx context.Context) error {
 	if f.epochs == 0 {
 		return nil
 	}
+	if f.holdout != nil {
+		if err := f.holdOut(f.feed.current); err != nil {
+			return err
+		}
+		rows = f.feed.current.rows
+	}
 	f.report.Rows += int64(rows.Len())
 	if f.store != nil {
 		if err := f.store.Append(rows.Data, rows.Number); err != nil {
@@ -290,6 +341,27 @@ func (f *Fitter) deliver(ctx context.Context) error {
 		}
 	}
 	return f.feed.send(ctx)
+}
+
+// holdOut moves the rows that are held out from b to their store.
+func (f *Fitter) holdOut(b *block) error {
+	r, rowBytes := &b.rows, b.rows.Width*b.rows.Kind.Size()
+	kept := 0
+	for i, held := range b.held {
+		row, number := r.Data[i*rowBytes:(i+1)*rowBytes], r.Number[i]
+		if held {
+			if err := f.held.Append(row, r.Number[i:i+1]); err != nil {
+				return err
+			}
+			f.report.HeldOut++
+			continue
+		}
+		copy(r.Data[kept*rowBytes:], row)
+		r.Number[kept] = number
+		kept++
+	}
+	r.Data, r.Number, b.held = r.Data[:kept*rowBytes], r.Number[:kept], b.held[:0]
+	return nil
 }
 
 // begin makes the model, now that the first rows are known, and starts to
@@ -327,17 +399,8 @@ func (f *Fitter) begin(first model.Rows) error {
 	if f.trainer, err = model.NewTrainer(m, c.Train); err != nil {
 		return err
 	}
-	if f.epochs > 1 || f.iterates() {
-		rowBytes := first.Width * first.Kind.Size()
-		if least := spill.Minimum(rowBytes); c.Memory < least {
-			return &model.ConfigError{Setting: "memory",
-				Reason: fmt.Sprintf("%d bytes are too few for rows of %d bytes", c.Memory, rowBytes),
-				Hint:   fmt.Sprintf("give at least %dMiB with --memory", (least+1<<20-1)>>20)}
-		}
-		f.store, err = spill.New(spill.Config{Width: rowBytes, Seed: c.Model.Seed, Memory: c.Memory, Dir: c.SpillDir})
-		if err != nil {
-			return err
-		}
+	if err := f.keep(first.Width * first.Kind.Size()); err != nil {
+		return err
 	}
 	var done int64
 	f.feed.start(func(rows model.Rows) error {
@@ -349,6 +412,40 @@ func (f *Fitter) begin(first model.Rows) error {
 		return nil
 	})
 	return nil
+}
+
+// keep makes the stores for rows that are visited again. With two of them the
+// budget is shared as the rows are, but for the least that each needs.
+func (f *Fitter) keep(rowBytes int) (err error) {
+	c, least := f.config, spill.Minimum(rowBytes)
+	memory, held := c.Memory, int64(0)
+	again := f.epochs > 1 || f.iterates()
+	switch {
+	case f.holdout != nil && again:
+		held = min(max(int64(c.Validation*float64(memory)), least), memory-least)
+		memory -= held
+		least *= 2
+	case f.holdout != nil:
+		held = memory
+	case !again:
+		return nil
+	}
+	if c.Memory < least {
+		return &model.ConfigError{Setting: "memory",
+			Reason: fmt.Sprintf("%d bytes are too few for rows of %d bytes", c.Memory, rowBytes),
+			Hint:   fmt.Sprintf("give at least %dMiB with --memory", (least+1<<20-1)>>20)}
+	}
+	if again {
+		f.store, err = spill.New(spill.Config{Width: rowBytes, Seed: c.Model.Seed, Memory: memory, Dir: c.SpillDir})
+		if err != nil {
+			return err
+		}
+	}
+	if f.holdout != nil {
+		f.validator = model.NewValidator(f.model)
+		f.held, err = spill.New(spill.Config{Width: rowBytes, Seed: c.Model.Seed, Memory: held, Dir: c.SpillDir})
+	}
+	return err
 }
 
 // rule settles preprocessing.
@@ -375,7 +472,9 @@ func (f *Fitter) observe(p Progress) {
 	p.Evaluation = f.trainer.Evaluations()
 	now := p.Result
 	if !p.Done {
-		now = f.trainer.Running()
+		if p.Phase != PhaseValidate {
+			now = f.trainer.Running()
+		}
 		// What arranges rows comes after an epoch, and belongs to it.
 		if p.Phase != PhaseArrange && !(f.iterates() && p.Evaluation == 0) {
 			p.Epoch++
@@ -394,6 +493,9 @@ func (f *Fitter) Finish(ctx context.Context) (*model.Model, *Report, error) {
 	}
 	err := f.finish(ctx)
 	f.err = err
+	if err == nil {
+		f.report.Best = f.model.Best
+	}
 	if closed := f.Close(); err == nil {
 		err = closed
 	}
@@ -423,28 +525,53 @@ func (f *Fitter) finish(ctx context.Context) error {
 	if f.epochs == 0 {
 		return nil
 	}
-	if err := f.endEpoch(PhaseStream); err != nil {
+	defer f.trainer.Finish()
+	if err := f.arrangeHeld(ctx); err != nil {
+		return err
+	}
+	if err := f.endEpoch(ctx, PhaseStream); err != nil {
 		return err
 	}
 	if f.store == nil {
 		return nil
 	}
-	err := f.store.Seal(ctx, func(done, total int64) {
-		f.observe(Progress{Phase: PhaseArrange, Rows: done, TotalRows: total})
-	})
-	if err != nil {
+	if err := f.arrange(ctx, f.store); err != nil {
 		return err
 	}
-	f.report.Spilled = f.store.Spilled()
 	for f.trainer.Stopped() == model.NotStopped {
 		if err := f.pass(ctx); err != nil {
 			return err
 		}
-		if err := f.endEpoch(PhaseTrain); err != nil {
+		if err := f.endEpoch(ctx, PhaseTrain); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// arrange brings the rows of a store into buckets.
+func (f *Fitter) arrange(ctx context.Context, s *spill.Store) error {
+	err := s.Seal(ctx, func(done, total int64) {
+		f.observe(Progress{Phase: PhaseArrange, Rows: done, TotalRows: total})
+	})
+	f.report.Spilled += s.Spilled()
+	return err
+}
+
+// arrangeHeld does so with the rows that are held out, and sees to it that
+// there are some, and others to train on.
+func (f *Fitter) arrangeHeld(ctx context.Context) error {
+	switch {
+	case f.holdout == nil:
+		return nil
+	case f.report.HeldOut == 0:
+		return &model.ConfigError{Setting: "validation", Reason: fmt.Sprintf("none of the %d rows was drawn to be held out", f.report.Rows),
+			Hint: "hold out a larger share, or use a key that has more values"}
+	case f.report.Rows == 0:
+		return &model.ConfigError{Setting: "validation", Reason: fmt.Sprintf("all of the %d rows were drawn to be held out", f.report.HeldOut),
+			Hint: "hold out a smaller share, or use a key that has more values"}
+	}
+	return f.arrange(ctx, f.held)
 }
 
 // iterates reports whether passes are evaluations, which always visit the
@@ -480,8 +607,11 @@ func (f *Fitter) pass(ctx context.Context) error {
 
 // endEpoch ends a pass, and with it an epoch, unless it was an evaluation that
 // ended no iteration.
-func (f *Fitter) endEpoch(phase string) error {
+func (f *Fitter) endEpoch(ctx context.Context, phase string) error {
 	result, err := f.trainer.EndEpoch()
+	if err == nil && result.Rows > 0 && f.holdout != nil {
+		err = f.validate(ctx, &result)
+	}
 	if err != nil {
 		return err
 	}
@@ -491,6 +621,30 @@ func (f *Fitter) endEpoch(phase string) error {
 	}
 	f.report.Epochs = append(f.report.Epochs, result)
 	f.observe(Progress{Phase: phase, Rows: f.report.Rows, TotalRows: f.report.Rows, Done: true, Result: result})
+	return nil
+}
+
+// validate adds to the epoch that has just ended what the held-out rows cost.
+func (f *Fitter) validate(ctx context.Context, e *model.Epoch) error {
+	var done int64
+	for bucket, err := range f.held.Epoch(ctx, 0) {
+		if err != nil {
+			return err
+		}
+		rows := model.Rows{Kind: f.feed.kind, Width: f.model.Inputs, Data: bucket.Rows, Number: bucket.Number}
+		for order := range slices.Chunk(bucket.Order, blockRows) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := f.validator.Add(rows, order); err != nil {
+				return err
+			}
+			done += int64(len(order))
+			f.observe(Progress{Phase: PhaseValidate, Rows: done, TotalRows: f.report.HeldOut, Result: *e})
+		}
+	}
+	f.trainer.Validate(f.validator.Cost())
+	*e = f.model.History[len(f.model.History)-1]
 	return nil
 }
 
@@ -504,12 +658,14 @@ func (f *Fitter) Close() error {
 		f.feed.stop()
 		f.feed = nil
 	}
-	if f.store == nil {
-		return nil
+	var err error
+	for _, store := range []**spill.Store{&f.store, &f.held} {
+		if *store != nil {
+			err = errors.Join(err, (*store).Close())
+			*store = nil
+		}
 	}
-	store := f.store
-	f.store = nil
-	return store.Close()
+	return err
 }
 
 // Fit fits a model to all batches of r, which it does not release. Without
