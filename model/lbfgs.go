@@ -23,7 +23,7 @@ const (
 	// by less than a share of stallTolerance together, or when no component of
 	// the gradient is beyond flatGradient. Below either a cost that is made of
 	// float32 numbers has little to say.
-	stallIterations = 10
+	stallIterations = 5
 	stallTolerance  = 1e-6
 	flatGradient    = 1e-6
 
@@ -49,6 +49,7 @@ const fixedNoise = 0
 // second failure in a row makes it stop.
 type search struct {
 	method optimize.LinesearchMethod
+	steps  *directions
 	point  optimize.Location // to be evaluated next
 
 	accepted []float32 // the last iterate
@@ -64,10 +65,27 @@ type search struct {
 	stop        StopReason
 }
 
+// directions are those of L-BFGS. A start without memory, along the steepest
+// descent, tries a move as long as the last, or for the first of 1.
+type directions struct {
+	optimize.LBFGS
+	length float64 // of the last move; 0: none yet
+}
+
+func (d *directions) InitDirection(at *optimize.Location, direction []float64) float64 {
+	step := d.LBFGS.InitDirection(at, direction)
+	if d.length > 0 {
+		step *= d.length
+	}
+	return step
+}
+
 func newSearch(parameters, iterations int) *search {
+	steps := &directions{LBFGS: optimize.LBFGS{Store: searchStore}}
 	return &search{
+		steps: steps,
 		method: optimize.LinesearchMethod{
-			NextDirectioner: &optimize.LBFGS{Store: searchStore},
+			NextDirectioner: steps,
 			// The constants of scipy's search. Without a decrease to ask for,
 			// rounding would do.
 			Linesearcher: &optimize.MoreThuente{DecreaseFactor: 1e-3, CurvatureFactor: 0.9, StepTolerance: 0.1},
@@ -123,6 +141,7 @@ func (s *search) advance(params, gradient []float32, cost float64) bool {
 	// The line has come to its end, for better or worse.
 	lower := finite && cost < s.cost
 	if lower {
+		s.steps.length = distance(params, s.accepted)
 		s.accept(params, gradient, cost)
 		s.iterations++
 		s.judge()
@@ -187,6 +206,16 @@ func (s *search) start() {
 	if _, err := s.method.Init(&s.point); err != nil {
 		s.stop = LineSearchFailed
 	}
+}
+
+// distance is the Euclidean distance of x and y.
+func distance(x, y []float32) float64 {
+	sum := 0.0
+	for i, v := range x {
+		d := float64(v) - float64(y[i])
+		sum += float64(d * d)
+	}
+	return math.Sqrt(sum)
 }
 
 func widenTo(dst []float64, x []float32) {

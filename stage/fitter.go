@@ -85,7 +85,7 @@ const (
 type Progress struct {
 	Phase          string
 	Epoch, Epochs  int   // under model.LBFGS iterations; iteration 0 is the first evaluation
-	Evaluation     int64 // the one at work under model.LBFGS, counted from 0
+	Evaluations    int64 // that have ended under model.LBFGS
 	Rows           int64 // done in this phase and epoch, or evaluation
 	TotalRows      int64 // of these; 0 while unknown
 	Cost           float64
@@ -469,14 +469,14 @@ func (f *Fitter) observe(p Progress) {
 		return
 	}
 	p.Epochs, p.Epoch = f.epochs, len(f.report.Epochs)
-	p.Evaluation = f.trainer.Evaluations()
+	p.Evaluations = f.trainer.Evaluations()
 	now := p.Result
 	if !p.Done {
 		if p.Phase != PhaseValidate {
 			now = f.trainer.Running()
 		}
 		// What arranges rows comes after an epoch, and belongs to it.
-		if p.Phase != PhaseArrange && !(f.iterates() && p.Evaluation == 0) {
+		if p.Phase != PhaseArrange && !(f.iterates() && p.Evaluations == 0) {
 			p.Epoch++
 		}
 	}

@@ -76,9 +76,12 @@ func TestFitIsRepeatable(t *testing.T) {
 		name  string
 		model model.Config
 		train model.TrainOptions
+		share float64 // held out
 	}{
-		{"mini-batches", denoising, model.TrainOptions{}},
-		{"full batch", sparse, model.TrainOptions{BatchSize: model.FullBatch}},
+		{"mini-batches", denoising, model.TrainOptions{}, 0},
+		{"full batch", sparse, model.TrainOptions{BatchSize: model.FullBatch}, 0},
+		{"L-BFGS", denoising, model.TrainOptions{Optimizer: model.LBFGS}, 0},
+		{"held-out rows", denoising, model.TrainOptions{}, 0.05},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var want []byte
@@ -87,9 +90,13 @@ func TestFitIsRepeatable(t *testing.T) {
 				memory  int64
 				threads int
 			}{{5000, 4 << 30, 2}, {5000, 16 << 20, 1}, {7, 16 << 20, 2}} {
+				small := v.memory == 16<<20
+				if small && c.share > 0 {
+					v.memory *= 2 // the least for two stores
+				}
 				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(v.threads))
-				got, report := fit(t, p.reader(t, mem, v.batch), Config{Model: c.model, Train: c.train, Epochs: 2, Memory: v.memory, SpillDir: t.TempDir()})
-				if spilled := report.Spilled > 0; spilled != (v.memory == 16<<20) {
+				got, report := fit(t, p.reader(t, mem, v.batch), Config{Model: c.model, Train: c.train, Epochs: 2, Memory: v.memory, Validation: c.share, SpillDir: t.TempDir()})
+				if spilled := report.Spilled > 0; spilled != small {
 					t.Errorf("%d bytes spilled", report.Spilled)
 				}
 				var file bytes.Buffer

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/urfave/cli/v2"
@@ -60,6 +61,12 @@ and in a spill file from there. Equal rows, flags and seed give equal bytes.`,
 			&cli.IntFlag{Name: "batch-size", Category: categoryTraining, Value: 256, DefaultText: "256, lbfgs: 0", Usage: "`ROWS` for each step; 0: all rows, one step an epoch"},
 			&cli.IntFlag{Name: "epochs", Category: categoryTraining, Value: defaultEpochs, DefaultText: fmt.Sprintf("%d, lbfgs: %d", defaultEpochs, defaultIterations),
 				Usage: "`N` times through the rows, for lbfgs at most N iterations; 0: none, write the initial model"},
+			&cli.Float64Flag{Name: "validation", Category: categoryTraining, DefaultText: "0, none",
+				Usage: "`SHARE` of the rows to hold out: their cost is told after each epoch, and the best epoch's model is written"},
+			&cli.StringFlag{Name: "validation-key", Category: categoryTraining, DefaultText: "each row by itself",
+				Usage: "hold out rows with equal values in this `COLUMN` together, such as patches of one image"},
+			&cli.IntFlag{Name: "patience", Category: categoryTraining, DefaultText: "0, never stop early",
+				Usage: "stop after `N` epochs in a row that did not lower the cost of the held-out rows"},
 			chooseFlag("preprocess", categoryTraining, model.PreprocessScale, "what becomes of pixels first: scale maps integers to [0, 1]",
 				model.PreprocessNone, model.PreprocessScale),
 
@@ -142,6 +149,9 @@ func newFitJob(c *cli.Context, ui *console) (*fitJob, error) {
 	if j.iterates() && !c.IsSet("epochs") {
 		j.config.Epochs = defaultIterations
 	}
+	if err := j.readValidation(c); err != nil {
+		return nil, err
+	}
 	if err := j.readFlags(c); err != nil {
 		return nil, err
 	}
@@ -156,6 +166,24 @@ func newFitJob(c *cli.Context, ui *console) (*fitJob, error) {
 	}
 	warnUseless(c, ui, j.config)
 	return j, nil
+}
+
+// readValidation reads the flags about rows that are held out.
+func (j *fitJob) readValidation(c *cli.Context) error {
+	j.config.Validation, j.config.ValidationKey = c.Float64("validation"), c.String("validation-key")
+	j.config.Train.Validate, j.config.Train.Patience = j.config.Validation > 0, c.Int("patience")
+	if share := j.config.Validation; !(share >= 0 && share < 1) {
+		return usagef("fit", "--validation %v is not a share of the rows, from 0 to below 1", share)
+	}
+	if patience := j.config.Train.Patience; patience < 0 {
+		return usagef("fit", "--patience %d is negative", patience)
+	}
+	for _, name := range []string{"validation-key", "patience"} {
+		if c.IsSet(name) && j.config.Validation == 0 {
+			return usagef("fit", "--%s is about rows that --validation holds out, and there is no --validation", name)
+		}
+	}
+	return nil
 }
 
 func (j *fitJob) readFlags(c *cli.Context) error {
@@ -292,11 +320,19 @@ func (j *fitJob) checkSize(schema *arrow.Schema) error {
 // which end an iteration.
 func (j *fitJob) iterates() bool { return j.config.Train.Optimizer == model.LBFGS }
 
+// unit is what the epochs are called.
+func (j *fitJob) unit() string {
+	if j.iterates() {
+		return "iteration"
+	}
+	return "epoch"
+}
+
 // observe shows what a Fitter tells.
 func (j *fitJob) observe(p stage.Progress) {
-	s := step{Phase: p.Phase, Iterates: j.iterates(), Evaluation: p.Evaluation, Epoch: p.Epoch, Epochs: p.Epochs, Rows: p.Rows, Total: p.TotalRows, Cost: p.Cost, Mean: p.MeanActivation}
+	s := step{Phase: p.Phase, Unit: j.unit(), Evaluations: p.Evaluations, Epoch: p.Epoch, Epochs: p.Epochs, Rows: p.Rows, Total: p.TotalRows, Cost: p.Cost, Mean: p.MeanActivation}
 	if s.Total == 0 {
-		s.Total = j.total
+		s.Total = int64(math.Round(float64(j.total) * (1 - j.config.Validation)))
 	}
 	if p.Done {
 		j.progress.endEpoch(s, p.Result)
@@ -312,12 +348,21 @@ func (j *fitJob) report(m *model.Model, r *stage.Report) {
 	var lines []string
 	if r.Rows > 0 {
 		event["cost"], event["stop"] = terms(*m.Cost), r.Stop
-		passes := plural(int64(len(r.Epochs)), "epoch")
+		passes := plural(int64(len(r.Epochs)), j.unit())
 		if j.iterates() {
 			event["evaluations"] = r.Evaluations
-			passes = fmt.Sprintf("%s (%s)", plural(int64(len(r.Epochs)), "iteration"), plural(r.Evaluations, "evaluation"))
+			passes += fmt.Sprintf(" (%s)", plural(r.Evaluations, "evaluation"))
 		}
 		lines = append(lines, fmt.Sprintf("fitted %s in %s: %s", plural(r.Rows, "row"), passes, sum(*m.Cost)))
+		if r.Best > 0 {
+			event["held_out"], event["best_epoch"] = r.HeldOut, r.Best
+			line := fmt.Sprintf("kept the model of %s %d", j.unit(), r.Best)
+			if v := r.Epochs[r.Best-1].Validation; v != nil {
+				event["validation"] = terms(*v)
+				line += fmt.Sprintf(": %s held out, %s", plural(r.HeldOut, "row"), sum(*v))
+			}
+			lines = append(lines, line)
+		}
 		if why := stopReason(r.Stop); why != "" {
 			lines = append(lines, "stopped: "+why)
 		}

@@ -81,6 +81,7 @@ type modelInfo struct {
 	RowsSeen   int64             `json:"rows_seen"`
 	History    []model.Epoch     `json:"history,omitempty"`
 	Cost       *model.Cost       `json:"cost,omitempty"`
+	Best       int               `json:"best_epoch,omitempty"`
 }
 
 func inspectModel(ui *console, name string, asJSON bool) error {
@@ -89,7 +90,7 @@ func inspectModel(ui *console, name string, asJSON bool) error {
 		return err
 	}
 	info := modelInfo{Kind: "model", Config: m.Config, Parameters: len(m.Params.Flat),
-		Preprocess: &m.Preprocess, Binding: &m.Binding, RowsSeen: m.RowsSeen, History: m.History, Cost: m.Cost}
+		Preprocess: &m.Preprocess, Binding: &m.Binding, RowsSeen: m.RowsSeen, History: m.History, Cost: m.Cost, Best: m.Best}
 	if bare {
 		info = modelInfo{Kind: "tensors", Config: m.Config, Parameters: len(m.Params.Flat)}
 	}
@@ -139,7 +140,11 @@ func describeModel(t *table, m *model.Model) {
 	}
 	t.row("seed", strconv.FormatUint(m.Seed, 10))
 	t.row("rows seen", fmt.Sprintf("%d in %s", m.RowsSeen, plural(int64(len(m.History)), "epoch")))
-	if m.Cost != nil {
+	switch {
+	case m.Best > 0:
+		t.row("kept", fmt.Sprintf("epoch %d, the best on held-out rows, of %d", m.Best, len(m.History)))
+		t.row("that epoch", sum(*m.Cost))
+	case m.Cost != nil:
 		t.row("last epoch", sum(*m.Cost))
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -41,11 +42,13 @@ type progress struct {
 	mu      sync.Mutex
 	phase   string
 	epoch   int
-	pass    int64     // the evaluation in it
+	pass    int64     // evaluations before this one
 	started time.Time // when the epoch of the phase began
 	last    time.Time // when a step was last told of
 	shown   time.Time // when the bar or a report was last shown
 	drawn   bool      // the bar is on the screen
+
+	validation *model.Cost // of the last epoch, for the bar of the next
 }
 
 // step is a moment of a command's work.
@@ -58,8 +61,9 @@ type step struct {
 	Cost   float64
 	Mean   float64 // rhohat's mean over the units
 
-	Iterates   bool  // epochs are iterations, each of one or more evaluations
-	Evaluation int64 // counted from 0, the rows being those of it
+	Unit        string      // what an epoch is called; "": epoch
+	Evaluations int64       // that iterations took so far; the rows are those of the next
+	Validation  *model.Cost // of held-out rows, after the epoch before; nil: none; set by show
 }
 
 func newProgress(ui *console, mode string) *progress {
@@ -77,11 +81,12 @@ func (p *progress) show(s step) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now()
-	if s.Phase != p.phase || s.Epoch != p.epoch || s.Evaluation != p.pass {
+	if s.Phase != p.phase || s.Epoch != p.epoch || s.Evaluations != p.pass {
 		// The rows of this step have been at work since the step before it.
-		p.phase, p.epoch, p.pass, p.started = s.Phase, s.Epoch, s.Evaluation, p.last
+		p.phase, p.epoch, p.pass, p.started = s.Phase, s.Epoch, s.Evaluations, p.last
 	}
 	p.last = now
+	s.Validation = p.validation
 	switch {
 	case p.mode == progressBar && now.Sub(p.shown) >= redrawEvery:
 		fmt.Fprintf(p.ui.err, "\r%s\x1b[K", s.bar(p.rate(s.Rows), p.width()))
@@ -97,15 +102,25 @@ func (p *progress) endEpoch(s step, e model.Epoch) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	rate := p.rate(s.Rows)
-	p.last = p.now()
+	p.last, p.validation = p.now(), e.Validation
 	switch p.mode {
 	case progressPlain:
-		p.ui.printf("%s: %s, %s rows/s, cost %.5g, mean activation %.4g%s",
+		line := fmt.Sprintf("%s: %s, %s rows/s, cost %.5g, mean activation %.4g%s",
 			s.count(), plural(s.Rows, "row"), round(rate), s.Cost, s.Mean, idle(e.Health))
+		if s.Evaluations > 0 {
+			line += fmt.Sprintf(", %s", plural(s.Evaluations, "evaluation"))
+		}
+		if e.Validation != nil {
+			line += fmt.Sprintf(", validation cost %.5g", e.Validation.Total)
+		}
+		p.ui.printf("%s", line)
 	case progressJSON:
 		event := s.event("epoch", rate)
 		event["cost"] = terms(e.Cost)
 		event["dead_units"], event["dense_units"], event["saturated_units"] = e.Dead, e.Dense, e.Saturated
+		if e.Validation != nil {
+			event["validation"] = terms(*e.Validation)
+		}
 		p.event(event)
 	}
 }
@@ -157,8 +172,8 @@ func (s step) event(name string, rate float64) map[string]any {
 	e := map[string]any{"event": name, "phase": s.Phase, "rows": s.Rows, "rows_per_second": math.Round(rate)}
 	if s.Epochs > 0 {
 		e["epoch"], e["epochs"] = s.Epoch, s.Epochs
-		if s.Iterates {
-			e["evaluation"] = s.Evaluation
+		if s.Evaluations > 0 {
+			e["evaluations"] = s.Evaluations
 		}
 		e["total_cost"], e["mean_activation"] = number(s.Cost), number(s.Mean)
 	}
@@ -196,16 +211,22 @@ func (s step) bar(rate float64, width int) string {
 	if s.Epochs > 0 {
 		head = s.count()
 	}
+	if s.Phase == stage.PhaseValidate {
+		head += " (held-out rows)"
+	}
 	if s.Phase == stage.PhaseArrange {
 		head += " (sorting the spill file)"
 	}
-	var left, cost, mean, speed string
+	var left, cost, mean, held, speed string
 	if rate > 0 {
 		speed = round(rate) + " rows/s"
 	}
 	if s.Epochs > 0 && s.Rows > 0 {
 		cost = fmt.Sprintf("cost %.4g", s.Cost)
 		mean = fmt.Sprintf("rhohat %.3f", s.Mean)
+	}
+	if s.Validation != nil {
+		held = fmt.Sprintf("held out %.4g", s.Validation.Total)
 	}
 	done := plural(s.Rows, "row")
 	if s.Total > 0 {
@@ -221,7 +242,7 @@ func (s step) bar(rate float64, width int) string {
 	}
 	fixed := func() int {
 		n := len(head)
-		for _, part := range []string{done, speed, cost, mean, left} {
+		for _, part := range []string{done, speed, cost, held, mean, left} {
 			if part != "" {
 				n += 2 + len(part)
 			}
@@ -229,7 +250,7 @@ func (s step) bar(rate float64, width int) string {
 		return n
 	}
 	room := func() int { return width - fixed() }
-	for _, part := range []*string{&mean, &speed, &cost, &left} {
+	for _, part := range []*string{&mean, &speed, &held, &cost, &left} {
 		if room() < frame {
 			*part = ""
 		}
@@ -239,7 +260,7 @@ func (s step) bar(rate float64, width int) string {
 		full := int(float64(cells) * min(1, float64(s.Rows)/float64(s.Total)))
 		line += "  [" + strings.Repeat("=", full) + strings.Repeat(" ", cells-full) + "]"
 	}
-	for _, part := range []string{done, speed, cost, mean, left} {
+	for _, part := range []string{done, speed, cost, held, mean, left} {
 		if part != "" {
 			line += "  " + part
 		}
@@ -249,11 +270,7 @@ func (s step) bar(rate float64, width int) string {
 
 // count writes which epoch or iteration it is, of how many.
 func (s step) count() string {
-	unit := "epoch"
-	if s.Iterates {
-		unit = "iteration"
-	}
-	return fmt.Sprintf("%s %d/%d", unit, s.Epoch, s.Epochs)
+	return fmt.Sprintf("%s %d/%d", cmp.Or(s.Unit, "epoch"), s.Epoch, s.Epochs)
 }
 
 // remaining is how many rows there are to go, over all epochs.

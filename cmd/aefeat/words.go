@@ -45,6 +45,8 @@ func stopReason(s model.StopReason) string {
 	switch s {
 	case model.Converged:
 		return "the cost has converged"
+	case model.OutOfPatience:
+		return "the held-out rows cost no less any more"
 	case model.LineSearchFailed:
 		return "the line search finds no lower cost"
 	}
