@@ -19,6 +19,7 @@ import (
 var publicFlags = map[string]string{
 	"fit": `--output -o --hidden --objective --sparsity --sparsity-weight --weight-decay --contraction --corruption --noise --k --k-encode
 		--activation --output-activation --loss --tied --optimizer --learning-rate --momentum --batch-size --epochs
+		--validation --validation-key --patience
 		--preprocess --pixel-max --init --seed --memory --spill-dir --column --on-bad-row --allow-missing-eos --emit
 		--format --layout --prefix --keep --reconstruction --score --progress`,
 	"transform": `--model -m --output -o --format --layout --prefix --keep --reconstruction --score --column --pixel-max --on-bad-row
