@@ -6,6 +6,7 @@
 // computes codes and reconstructions, [NewEvaluator] measures it, [Model.WriteTo] and [Read] keep
 // it. [NewAccumulator] is for those who do their own training: it gives the
 // exact cost and gradient over all rows, and its sums merge across processes.
+// [NewValidator] measures rows that are held out of training.
 //
 // # The cost
 //
@@ -45,7 +46,9 @@
 // Equal settings, seeds and rows in equal order give equal bits, on any number
 // of processors and however the rows are split over calls. That holds among
 // machines whose processors run the same kernels. Noise depends on the seed,
-// the epoch and a row's number, never on its neighbours.
+// the epoch and a row's number, never on its neighbours. Under [LBFGS], and on
+// rows held out of training, the epoch in the key is 0: one fixed sample of the
+// noise, so that the cost is one function of the parameters.
 //
 // Model files of version 1 stay readable, and the names in them keep their
 // meaning.

@@ -16,9 +16,20 @@
 // teaches its last rows best. With a full batch the first epoch gathers the
 // gradient at the initial weights, and each epoch ends with one step.
 //
+// Under model.LBFGS each pass is an evaluation of the cost, the first one at
+// the initial weights, and Epochs bounds the iterations that one or a few of
+// them make. So rows are kept for Epochs 1 too. The later passes visit the rows
+// in one order, and all passes corrupt them with one sample of the noise.
+//
+// Config.Validation holds rows out, in a store of their own, which with Epochs 1
+// is the only one. After each epoch, or iteration, they tell what the model
+// costs on rows that it was not trained on; the model of the epoch with the
+// least such cost is the result.
+//
 // The rule of preprocessing and the width of a patch come from the first 1,024
 // rows, or fewer if these take more than a MiB. They are saved in the model
-// with the columns, so that transforming needs neither again.
+// with the columns, so that transforming needs neither again. Rows that will be
+// held out count among these: the rule is a guess at the type of the values.
 //
 // # Determinism
 //
@@ -33,14 +44,19 @@
 //	runtime floor + Trainer.Memory + Config.Memory + 4 MiB or 4 rows, whichever is more
 //
 // where Trainer.Memory (package model) is parameters, optimiser and batch
-// buffers, and the last term is rows on their way to the trainer. Config.Memory
+// buffers, and the last term is rows on their way to the trainer. Of the
+// optimisers L-BFGS takes most: 26 vectors of all parameters in float64, and
+// two in float32. Validation adds a copy of the parameters, which Trainer.Memory
+// counts, and model.ValidatorMemory for up to 1,024 rows. Config.Memory
 // holds kept rows, then write buffers of the spill file, then the bucket in use
 // and the one that is read ahead; it lies outside of Go's heap on Linux and
 // macOS. A stored row takes n times its element size, 8 bytes for its position
 // and, in memory, 4 for its place in the order; rows are in memory while they
 // fill less than three quarters of the budget. Not counted are 24 bytes for
 // each 256 KiB of spill file. The least budget is 16 MiB for rows of up to 64
-// KiB, and 256 rows beyond that.
+// KiB, and 256 rows beyond that. Held-out rows share the budget: they get
+// Config.Validation of it, but neither they nor the others less than the least
+// budget, which so becomes twice as large where both are kept.
 //
 // A Transformer takes, for each batch in work, what is added to the batch, 512
 // rows of codes besides and, where the reconstruction is not kept, up to 4 MiB
@@ -51,7 +67,7 @@
 //
 // Rows are numbered by their position in the input, from Config.FirstRow on;
 // skipped rows count. Errors name them so, as [arrowio.RowError], and the noise
-// of a row is keyed by its number.
+// of a row is keyed by its number, and so is its lot to be held out.
 package stage
 
 import (

@@ -30,7 +30,8 @@ func fitCommand(ui *console) *cli.Command {
 		UsageText: "aefeat fit [flags] [INPUT...]",
 		Description: `The objective sets the terms of the cost; flags for single terms change them. Rows
 are read once: what --epochs beyond the first need is kept in memory up to --memory
-and in a spill file from there. Equal rows, flags and seed give equal bytes.`,
+and in a spill file from there. With lbfgs the number of epochs is one of
+iterations. Equal rows, flags and seed give equal bytes.`,
 		Flags: append([]cli.Flag{
 			outputFlag("the model"),
 			&cli.StringFlag{Name: "emit", Category: categoryOutput,
