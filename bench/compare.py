@@ -125,7 +125,7 @@ def train(a):
     jobs = [(a.digits, 60_000, 784, h, d) for d in (0, 0.25) for h in (196, 500, 1000)]
     jobs += [(small, 200_000, 64, 25, 0), (colour, 100_000, 108, 1600, 0)]
     for data, m, n, h, denoise in jobs:
-        if str(h) not in a.hidden.split(","):
+        if str(h) not in a.hidden.split(",") or ("denoising" if denoise else "sparse") not in a.objectives:
             continue
         objective = ["--objective", "denoising", "--corruption", denoise] if denoise else ["--objective", "sparse"]
 
@@ -138,7 +138,8 @@ def train(a):
             text = output(sys.executable, HERE / "torch_fit.py", data, "--hidden", h, "--epochs", 3, "--denoise", denoise, *flags)
             return median(float(row.split()[2]) for row in text.splitlines() if row.startswith("epoch"))
 
-        runs = [(step_rate(a, n, h), ours(), peer(), peer("--compile")) for _ in range(a.runs)]
+        torch = (lambda *flags: float("nan")) if a.no_torch else peer
+        runs = [(step_rate(a, n, h), ours(), torch(), torch("--compile")) for _ in range(a.runs)]
         rate, us, eager, compiled = by_column(runs)
         flop = 10 * m * n * h / 1e9
         share, faster, than_compiled = by_column([(flop / r[1] / r[0], r[2] / r[1], r[3] / r[1]) for r in runs])
@@ -226,6 +227,8 @@ def main():
     p.add_argument("--runs", type=int, default=5)
     p.add_argument("--only", default="gemm,train,sklearn,transform,fit,inspect")
     p.add_argument("--hidden", default="196,500,1000,25,1600", help="the sizes to train")
+    p.add_argument("--no-torch", action="store_true", help="train without PyTorch beside")
+    p.add_argument("--objectives", default="sparse,denoising")
     p.add_argument("--out", type=pathlib.Path)
     a = p.parse_args()
     a.idx = a.idx.resolve()
