@@ -21,6 +21,9 @@ func TestNothingAllocated(t *testing.T) {
 			Activate(Sigmoid, c, bias)
 			OutputDelta(Sigmoid, Squared, c, bias, a[:m*n])
 			ColumnSums(sums, c)
+			Standardize(c, bias, bias)
+			Contrast(c, n, 1, bias)
+			Clip(c, n, 1, 1, 0)
 		})
 		if perCall >= 1 {
 			t.Errorf("GOMAXPROCS %d: %v allocations", runtime.GOMAXPROCS(0), perCall)

@@ -134,6 +134,16 @@ func axpyAVX512(alpha float32, x []float32, y []float32)
 //go:noescape
 func scaleAVX512(alpha float32, x []float32)
 
+// multiplyAVX512 is multiplyPlain.
+//
+//go:noescape
+func multiplyAVX512(x []float32, y []float32)
+
+// clipAVX512 is clipPlain.
+//
+//go:noescape
+func clipAVX512(limit float32, x []float32)
+
 // adamAVX512 is adamPlain.
 //
 //go:noescape
@@ -284,6 +294,16 @@ func axpyAVX2(alpha float32, x []float32, y []float32)
 //
 //go:noescape
 func scaleAVX2(alpha float32, x []float32)
+
+// multiplyAVX2 is multiplyPlain.
+//
+//go:noescape
+func multiplyAVX2(x []float32, y []float32)
+
+// clipAVX2 is clipPlain.
+//
+//go:noescape
+func clipAVX2(limit float32, x []float32)
 
 // adamAVX2 is adamPlain.
 //

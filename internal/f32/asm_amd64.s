@@ -6569,6 +6569,84 @@ end99:
 	VZEROUPPER
 	RET
 
+// func multiplyAVX512(x []float32, y []float32)
+// Requires: AVX, AVX512F
+TEXT ·multiplyAVX512(SB), NOSPLIT, $0-48
+	MOVQ  x_base+0(FP), AX
+	MOVQ  x_len+8(FP), DX
+	MOVQ  y_base+24(FP), BX
+	MOVQ  DX, CX
+	ANDQ  $0x0f, CX
+	MOVQ  $0x00000001, SI
+	SHLQ  CL, SI
+	DECQ  SI
+	KMOVW SI, K1
+	XORQ  CX, CX
+	MOVQ  DX, SI
+	ANDQ  $-16, SI
+
+step100:
+	CMPQ    CX, SI
+	JGE     tail101
+	VMOVUPS (BX)(CX*4), Z0
+	VMOVUPS (AX)(CX*4), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, (BX)(CX*4)
+	ADDQ    $0x10, CX
+	JMP     step100
+
+tail101:
+	CMPQ      CX, DX
+	JGE       end102
+	VMOVUPS.Z (BX)(CX*4), K1, Z0
+	VMOVUPS.Z (AX)(CX*4), K1, Z1
+	VMULPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (BX)(CX*4)
+
+end102:
+	VZEROUPPER
+	RET
+
+// func clipAVX512(limit float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·clipAVX512(SB), NOSPLIT, $0-32
+	MOVQ         x_base+8(FP), AX
+	MOVQ         x_len+16(FP), DX
+	VBROADCASTSS limit+0(FP), Z0
+	VXORPS       Z1, Z1, Z1
+	VSUBPS       Z0, Z1, Z1
+	MOVQ         DX, CX
+	ANDQ         $0x0f, CX
+	MOVQ         $0x00000001, BX
+	SHLQ         CL, BX
+	DECQ         BX
+	KMOVW        BX, K1
+	XORQ         CX, CX
+	MOVQ         DX, BX
+	ANDQ         $-16, BX
+
+step103:
+	CMPQ    CX, BX
+	JGE     tail104
+	VMOVUPS (AX)(CX*4), Z2
+	VMINPS  Z0, Z2, Z2
+	VMAXPS  Z1, Z2, Z2
+	VMOVUPS Z2, (AX)(CX*4)
+	ADDQ    $0x10, CX
+	JMP     step103
+
+tail104:
+	CMPQ      CX, DX
+	JGE       end105
+	VMOVUPS.Z (AX)(CX*4), K1, Z2
+	VMINPS    Z0, Z2, Z2
+	VMAXPS    Z1, Z2, Z2
+	VMOVUPS   Z2, K1, (AX)(CX*4)
+
+end105:
+	VZEROUPPER
+	RET
+
 // func adamAVX512(p []float32, g []float32, m []float32, v []float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, rate float32, root float32, epsilon float32)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·adamAVX512(SB), NOSPLIT, $0-124
@@ -6594,9 +6672,9 @@ TEXT ·adamAVX512(SB), NOSPLIT, $0-124
 	MOVQ         DX, R8
 	ANDQ         $-16, R8
 
-step100:
+step106:
 	CMPQ        CX, R8
-	JGE         tail101
+	JGE         tail107
 	VMOVUPS     (BX)(CX*4), Z7
 	VMOVUPS     (SI)(CX*4), Z8
 	VMULPS      Z7, Z1, Z9
@@ -6621,11 +6699,11 @@ step100:
 	VSUBPS      Z8, Z7, Z7
 	VMOVUPS     Z7, (AX)(CX*4)
 	ADDQ        $0x10, CX
-	JMP         step100
+	JMP         step106
 
-tail101:
+tail107:
 	CMPQ        CX, DX
-	JGE         end102
+	JGE         end108
 	VMOVUPS.Z   (BX)(CX*4), K1, Z7
 	VMOVUPS.Z   (SI)(CX*4), K1, Z8
 	VMULPS      Z7, Z1, Z1
@@ -6650,7 +6728,7 @@ tail101:
 	VSUBPS      Z0, Z1, Z1
 	VMOVUPS     Z1, K1, (AX)(CX*4)
 
-end102:
+end108:
 	VZEROUPPER
 	RET
 
@@ -6691,9 +6769,9 @@ TEXT ·momentumAVX512(SB), NOSPLIT, $0-80
 	MOVQ         DX, DI
 	ANDQ         $-16, DI
 
-step103:
+step109:
 	CMPQ         CX, DI
-	JGE          tail104
+	JGE          tail110
 	VMOVUPS      (SI)(CX*4), Z2
 	VMOVUPS      (BX)(CX*4), Z3
 	VFMADD213PS  Z3, Z1, Z2
@@ -6702,11 +6780,11 @@ step103:
 	VFNMADD231PS Z2, Z0, Z3
 	VMOVUPS      Z3, (AX)(CX*4)
 	ADDQ         $0x10, CX
-	JMP          step103
+	JMP          step109
 
-tail104:
+tail110:
 	CMPQ         CX, DX
-	JGE          end105
+	JGE          end111
 	VMOVUPS.Z    (SI)(CX*4), K1, Z2
 	VMOVUPS.Z    (BX)(CX*4), K1, Z3
 	VFMADD213PS  Z3, Z1, Z2
@@ -6715,7 +6793,7 @@ tail104:
 	VFNMADD231PS Z2, Z0, Z1
 	VMOVUPS      Z1, K1, (AX)(CX*4)
 
-end105:
+end111:
 	VZEROUPPER
 	RET
 
@@ -6737,26 +6815,26 @@ TEXT ·fromUint8AVX512(SB), NOSPLIT, $0-56
 	MOVQ         DX, SI
 	ANDQ         $-16, SI
 
-step106:
+step112:
 	CMPQ        CX, SI
-	JGE         tail107
+	JGE         tail113
 	VPMOVZXBD   (BX)(CX*1), Z2
 	VCVTDQ2PS   Z2, Z2
 	VFMADD213PS Z1, Z0, Z2
 	VMOVUPS     Z2, (AX)(CX*4)
 	ADDQ        $0x10, CX
-	JMP         step106
+	JMP         step112
 
-tail107:
+tail113:
 	CMPQ        CX, DX
-	JGE         end108
+	JGE         end114
 	VMOVDQU8.Z  (BX)(CX*1), K1, X2
 	VPMOVZXBD   X2, Z2
 	VCVTDQ2PS   Z2, Z2
 	VFMADD213PS Z1, Z0, Z2
 	VMOVUPS     Z2, K1, (AX)(CX*4)
 
-end108:
+end114:
 	VZEROUPPER
 	RET
 
@@ -6778,26 +6856,26 @@ TEXT ·fromUint16AVX512(SB), NOSPLIT, $0-56
 	MOVQ         DX, SI
 	ANDQ         $-16, SI
 
-step109:
+step115:
 	CMPQ        CX, SI
-	JGE         tail110
+	JGE         tail116
 	VPMOVZXWD   (BX)(CX*2), Z2
 	VCVTDQ2PS   Z2, Z2
 	VFMADD213PS Z1, Z0, Z2
 	VMOVUPS     Z2, (AX)(CX*4)
 	ADDQ        $0x10, CX
-	JMP         step109
+	JMP         step115
 
-tail110:
+tail116:
 	CMPQ        CX, DX
-	JGE         end111
+	JGE         end117
 	VMOVDQU16.Z (BX)(CX*2), K1, Y2
 	VPMOVZXWD   Y2, Z2
 	VCVTDQ2PS   Z2, Z2
 	VFMADD213PS Z1, Z0, Z2
 	VMOVUPS     Z2, K1, (AX)(CX*4)
 
-end111:
+end117:
 	VZEROUPPER
 	RET
 
@@ -6819,24 +6897,24 @@ TEXT ·fromFloat16AVX512(SB), NOSPLIT, $0-56
 	MOVQ         DX, SI
 	ANDQ         $-16, SI
 
-step112:
+step118:
 	CMPQ        CX, SI
-	JGE         tail113
+	JGE         tail119
 	VCVTPH2PS   (BX)(CX*2), Z2
 	VFMADD213PS Z1, Z0, Z2
 	VMOVUPS     Z2, (AX)(CX*4)
 	ADDQ        $0x10, CX
-	JMP         step112
+	JMP         step118
 
-tail113:
+tail119:
 	CMPQ        CX, DX
-	JGE         end114
+	JGE         end120
 	VMOVDQU16.Z (BX)(CX*2), K1, Y2
 	VCVTPH2PS   Y2, Z2
 	VFMADD213PS Z1, Z0, Z2
 	VMOVUPS     Z2, K1, (AX)(CX*4)
 
-end114:
+end120:
 	VZEROUPPER
 	RET
 
@@ -6858,23 +6936,23 @@ TEXT ·fromFloat32AVX512(SB), NOSPLIT, $0-56
 	MOVQ         DX, SI
 	ANDQ         $-16, SI
 
-step115:
+step121:
 	CMPQ        CX, SI
-	JGE         tail116
+	JGE         tail122
 	VMOVUPS     (BX)(CX*4), Z2
 	VFMADD213PS Z1, Z0, Z2
 	VMOVUPS     Z2, (AX)(CX*4)
 	ADDQ        $0x10, CX
-	JMP         step115
+	JMP         step121
 
-tail116:
+tail122:
 	CMPQ        CX, DX
-	JGE         end117
+	JGE         end123
 	VMOVUPS.Z   (BX)(CX*4), K1, Z2
 	VFMADD213PS Z1, Z0, Z2
 	VMOVUPS     Z2, K1, (AX)(CX*4)
 
-end117:
+end123:
 	VZEROUPPER
 	RET
 
@@ -6895,21 +6973,21 @@ TEXT ·allFiniteAVX512(SB), NOSPLIT, $0-25
 	MOVQ   DX, BX
 	ANDQ   $-16, BX
 
-step118:
+step124:
 	CMPQ        CX, BX
-	JGE         tail119
+	JGE         tail125
 	VMOVUPS     (AX)(CX*4), Z2
 	VFMADD231PS Z2, Z1, Z0
 	ADDQ        $0x10, CX
-	JMP         step118
+	JMP         step124
 
-tail119:
+tail125:
 	CMPQ        CX, DX
-	JGE         end120
+	JGE         end126
 	VMOVUPS.Z   (AX)(CX*4), K1, Z2
 	VFMADD231PS Z2, Z1, Z0
 
-end120:
+end126:
 	VCMPPS $0x03, Z0, Z0, K1
 	KMOVW  K1, AX
 	TESTL  AX, AX
@@ -7029,16 +7107,16 @@ TEXT ·activateSigmoidAVX2(SB), NOSPLIT, $0-48
 	MOVQ    BX, SI
 	SHLQ    $0x02, SI
 
-row121:
+row127:
 	CMPQ CX, $0x00
-	JLE  rows122
+	JLE  rows128
 	XORQ DI, DI
 	MOVQ BX, R8
 	ANDQ $-16, R8
 
-step123:
+step129:
 	CMPQ         DI, R8
-	JGE          tail124
+	JGE          tail130
 	VMOVUPS      (AX)(DI*4), Y3
 	VMOVUPS      (DX)(DI*4), Y4
 	VADDPS       Y4, Y3, Y3
@@ -7090,11 +7168,11 @@ step123:
 	VDIVPS       Y4, Y3, Y3
 	VMOVUPS      Y3, 32(AX)(DI*4)
 	ADDQ         $0x10, DI
-	JMP          step123
+	JMP          step129
 
-tail124:
+tail130:
 	CMPQ         DI, BX
-	JGE          end125
+	JGE          end131
 	VMASKMOVPS   (AX)(DI*4), Y0, Y3
 	VMASKMOVPS   (DX)(DI*4), Y0, Y4
 	VADDPS       Y4, Y3, Y3
@@ -7146,12 +7224,12 @@ tail124:
 	VDIVPS       Y4, Y3, Y3
 	VMASKMOVPS   Y3, Y1, 32(AX)(DI*4)
 
-end125:
+end131:
 	ADDQ SI, AX
 	SUBQ BX, CX
-	JMP  row121
+	JMP  row127
 
-rows122:
+rows128:
 	VZEROUPPER
 	RET
 
@@ -7172,9 +7250,9 @@ TEXT ·slopeSigmoidAVX2(SB), NOSPLIT, $0-48
 	MOVQ    CX, SI
 	ANDQ    $-16, SI
 
-step126:
+step132:
 	CMPQ    BX, SI
-	JGE     tail127
+	JGE     tail133
 	VMOVUPS (DX)(BX*4), Y2
 	VMOVUPS constant3f800000<>+0(SB), Y3
 	VSUBPS  Y2, Y3, Y3
@@ -7186,11 +7264,11 @@ step126:
 	VMULPS  Y2, Y3, Y3
 	VMOVUPS Y3, 32(AX)(BX*4)
 	ADDQ    $0x10, BX
-	JMP     step126
+	JMP     step132
 
-tail127:
+tail133:
 	CMPQ       BX, CX
-	JGE        end128
+	JGE        end134
 	VMASKMOVPS (DX)(BX*4), Y0, Y2
 	VMOVUPS    constant3f800000<>+0(SB), Y3
 	VSUBPS     Y2, Y3, Y3
@@ -7202,7 +7280,7 @@ tail127:
 	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, 32(AX)(BX*4)
 
-end128:
+end134:
 	VZEROUPPER
 	RET
 
@@ -7225,96 +7303,24 @@ TEXT ·hiddenDeltaSigmoidAVX2(SB), NOSPLIT, $0-104
 	MOVQ    BX, R8
 	SHLQ    $0x02, R8
 
-row129:
+row135:
 	CMPQ CX, $0x00
-	JLE  rows130
+	JLE  rows136
 	XORQ R9, R9
 	MOVQ BX, R10
 	ANDQ $-16, R10
 
-step131:
+step137:
 	CMPQ    R9, R10
-	JGE     tail132
+	JGE     tail138
 	VMOVUPS (AX)(R9*4), Y2
 	TESTQ   SI, SI
-	JZ      without134
+	JZ      without140
 	VMOVUPS (SI)(R9*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-without134:
-	VMOVUPS      (DX)(R9*4), Y3
-	VMOVUPS      constant3f800000<>+0(SB), Y4
-	VSUBPS       Y3, Y4, Y4
-	VMULPS       Y3, Y4, Y4
-	TESTQ        DI, DI
-	JZ           without135
-	VMOVUPS      constant3f800000<>+0(SB), Y5
-	VFNMADD231PS constant40000000<>+0(SB), Y3, Y5
-	VMULPS       Y4, Y5, Y5
-	VMOVUPS      (DI)(R9*4), Y3
-	VFMADD231PS  Y3, Y5, Y2
-
-without135:
-	VMULPS  Y4, Y2, Y2
-	VMOVUPS Y2, (AX)(R9*4)
-	VMOVUPS 32(AX)(R9*4), Y2
-	TESTQ   SI, SI
-	JZ      without136
-	VMOVUPS 32(SI)(R9*4), Y3
-	VADDPS  Y3, Y2, Y2
-
-without136:
-	VMOVUPS      32(DX)(R9*4), Y3
-	VMOVUPS      constant3f800000<>+0(SB), Y4
-	VSUBPS       Y3, Y4, Y4
-	VMULPS       Y3, Y4, Y4
-	TESTQ        DI, DI
-	JZ           without137
-	VMOVUPS      constant3f800000<>+0(SB), Y5
-	VFNMADD231PS constant40000000<>+0(SB), Y3, Y5
-	VMULPS       Y4, Y5, Y5
-	VMOVUPS      32(DI)(R9*4), Y3
-	VFMADD231PS  Y3, Y5, Y2
-
-without137:
-	VMULPS  Y4, Y2, Y2
-	VMOVUPS Y2, 32(AX)(R9*4)
-	ADDQ    $0x10, R9
-	JMP     step131
-
-tail132:
-	CMPQ       R9, BX
-	JGE        end133
-	VMASKMOVPS (AX)(R9*4), Y0, Y2
-	TESTQ      SI, SI
-	JZ         without138
-	VMASKMOVPS (SI)(R9*4), Y0, Y3
-	VADDPS     Y3, Y2, Y2
-
-without138:
-	VMASKMOVPS   (DX)(R9*4), Y0, Y3
-	VMOVUPS      constant3f800000<>+0(SB), Y4
-	VSUBPS       Y3, Y4, Y4
-	VMULPS       Y3, Y4, Y4
-	TESTQ        DI, DI
-	JZ           without139
-	VMOVUPS      constant3f800000<>+0(SB), Y5
-	VFNMADD231PS constant40000000<>+0(SB), Y3, Y5
-	VMULPS       Y4, Y5, Y5
-	VMASKMOVPS   (DI)(R9*4), Y0, Y3
-	VFMADD231PS  Y3, Y5, Y2
-
-without139:
-	VMULPS     Y4, Y2, Y2
-	VMASKMOVPS Y2, Y0, (AX)(R9*4)
-	VMASKMOVPS 32(AX)(R9*4), Y1, Y2
-	TESTQ      SI, SI
-	JZ         without140
-	VMASKMOVPS 32(SI)(R9*4), Y1, Y3
-	VADDPS     Y3, Y2, Y2
-
 without140:
-	VMASKMOVPS   32(DX)(R9*4), Y1, Y3
+	VMOVUPS      (DX)(R9*4), Y3
 	VMOVUPS      constant3f800000<>+0(SB), Y4
 	VSUBPS       Y3, Y4, Y4
 	VMULPS       Y3, Y4, Y4
@@ -7323,20 +7329,92 @@ without140:
 	VMOVUPS      constant3f800000<>+0(SB), Y5
 	VFNMADD231PS constant40000000<>+0(SB), Y3, Y5
 	VMULPS       Y4, Y5, Y5
-	VMASKMOVPS   32(DI)(R9*4), Y1, Y3
+	VMOVUPS      (DI)(R9*4), Y3
 	VFMADD231PS  Y3, Y5, Y2
 
 without141:
+	VMULPS  Y4, Y2, Y2
+	VMOVUPS Y2, (AX)(R9*4)
+	VMOVUPS 32(AX)(R9*4), Y2
+	TESTQ   SI, SI
+	JZ      without142
+	VMOVUPS 32(SI)(R9*4), Y3
+	VADDPS  Y3, Y2, Y2
+
+without142:
+	VMOVUPS      32(DX)(R9*4), Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y4
+	VSUBPS       Y3, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	TESTQ        DI, DI
+	JZ           without143
+	VMOVUPS      constant3f800000<>+0(SB), Y5
+	VFNMADD231PS constant40000000<>+0(SB), Y3, Y5
+	VMULPS       Y4, Y5, Y5
+	VMOVUPS      32(DI)(R9*4), Y3
+	VFMADD231PS  Y3, Y5, Y2
+
+without143:
+	VMULPS  Y4, Y2, Y2
+	VMOVUPS Y2, 32(AX)(R9*4)
+	ADDQ    $0x10, R9
+	JMP     step137
+
+tail138:
+	CMPQ       R9, BX
+	JGE        end139
+	VMASKMOVPS (AX)(R9*4), Y0, Y2
+	TESTQ      SI, SI
+	JZ         without144
+	VMASKMOVPS (SI)(R9*4), Y0, Y3
+	VADDPS     Y3, Y2, Y2
+
+without144:
+	VMASKMOVPS   (DX)(R9*4), Y0, Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y4
+	VSUBPS       Y3, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	TESTQ        DI, DI
+	JZ           without145
+	VMOVUPS      constant3f800000<>+0(SB), Y5
+	VFNMADD231PS constant40000000<>+0(SB), Y3, Y5
+	VMULPS       Y4, Y5, Y5
+	VMASKMOVPS   (DI)(R9*4), Y0, Y3
+	VFMADD231PS  Y3, Y5, Y2
+
+without145:
+	VMULPS     Y4, Y2, Y2
+	VMASKMOVPS Y2, Y0, (AX)(R9*4)
+	VMASKMOVPS 32(AX)(R9*4), Y1, Y2
+	TESTQ      SI, SI
+	JZ         without146
+	VMASKMOVPS 32(SI)(R9*4), Y1, Y3
+	VADDPS     Y3, Y2, Y2
+
+without146:
+	VMASKMOVPS   32(DX)(R9*4), Y1, Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y4
+	VSUBPS       Y3, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	TESTQ        DI, DI
+	JZ           without147
+	VMOVUPS      constant3f800000<>+0(SB), Y5
+	VFNMADD231PS constant40000000<>+0(SB), Y3, Y5
+	VMULPS       Y4, Y5, Y5
+	VMASKMOVPS   32(DI)(R9*4), Y1, Y3
+	VFMADD231PS  Y3, Y5, Y2
+
+without147:
 	VMULPS     Y4, Y2, Y2
 	VMASKMOVPS Y2, Y1, 32(AX)(R9*4)
 
-end133:
+end139:
 	ADDQ R8, AX
 	ADDQ R8, DX
 	SUBQ BX, CX
-	JMP  row129
+	JMP  row135
 
-rows130:
+rows136:
 	VZEROUPPER
 	RET
 
@@ -7363,16 +7441,16 @@ TEXT ·squaredSigmoidAVX2(SB), NOSPLIT, $0-80
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
-row142:
+row148:
 	CMPQ CX, $0x00
-	JLE  rows143
+	JLE  rows149
 	XORQ R8, R8
 	MOVQ BX, R9
 	ANDQ $-16, R9
 
-step144:
+step150:
 	CMPQ         R8, R9
-	JGE          tail145
+	JGE          tail151
 	VMOVUPS      (AX)(R8*4), Y7
 	VMOVUPS      (DX)(R8*4), Y8
 	VADDPS       Y8, Y7, Y7
@@ -7446,11 +7524,11 @@ step144:
 	VMULPS       Y9, Y8, Y8
 	VMOVUPS      Y8, 32(AX)(R8*4)
 	ADDQ         $0x10, R8
-	JMP          step144
+	JMP          step150
 
-tail145:
+tail151:
 	CMPQ         R8, BX
-	JGE          end146
+	JGE          end152
 	VMASKMOVPS   (AX)(R8*4), Y0, Y7
 	VMASKMOVPS   (DX)(R8*4), Y0, Y8
 	VADDPS       Y8, Y7, Y7
@@ -7526,13 +7604,13 @@ tail145:
 	VMULPS       Y9, Y8, Y8
 	VMASKMOVPS   Y8, Y1, 32(AX)(R8*4)
 
-end146:
+end152:
 	ADDQ DI, AX
 	ADDQ DI, SI
 	SUBQ BX, CX
-	JMP  row142
+	JMP  row148
 
-rows143:
+rows149:
 	MOVQ    sum+72(FP), AX
 	VMOVUPD Y2, (AX)
 	VMOVUPD Y3, 32(AX)
@@ -7559,16 +7637,16 @@ TEXT ·activateTanhAVX2(SB), NOSPLIT, $0-48
 	MOVQ    BX, SI
 	SHLQ    $0x02, SI
 
-row147:
+row153:
 	CMPQ CX, $0x00
-	JLE  rows148
+	JLE  rows154
 	XORQ DI, DI
 	MOVQ BX, R8
 	ANDQ $-16, R8
 
-step149:
+step155:
 	CMPQ         DI, R8
-	JGE          tail150
+	JGE          tail156
 	VMOVUPS      (AX)(DI*4), Y3
 	VMOVUPS      (DX)(DI*4), Y4
 	VADDPS       Y4, Y3, Y3
@@ -7626,11 +7704,11 @@ step149:
 	VORPS        Y3, Y4, Y4
 	VMOVUPS      Y4, 32(AX)(DI*4)
 	ADDQ         $0x10, DI
-	JMP          step149
+	JMP          step155
 
-tail150:
+tail156:
 	CMPQ         DI, BX
-	JGE          end151
+	JGE          end157
 	VMASKMOVPS   (AX)(DI*4), Y0, Y3
 	VMASKMOVPS   (DX)(DI*4), Y0, Y4
 	VADDPS       Y4, Y3, Y3
@@ -7688,12 +7766,12 @@ tail150:
 	VORPS        Y3, Y4, Y4
 	VMASKMOVPS   Y4, Y1, 32(AX)(DI*4)
 
-end151:
+end157:
 	ADDQ SI, AX
 	SUBQ BX, CX
-	JMP  row147
+	JMP  row153
 
-rows148:
+rows154:
 	VZEROUPPER
 	RET
 
@@ -7714,9 +7792,9 @@ TEXT ·slopeTanhAVX2(SB), NOSPLIT, $0-48
 	MOVQ    CX, SI
 	ANDQ    $-16, SI
 
-step152:
+step158:
 	CMPQ         BX, SI
-	JGE          tail153
+	JGE          tail159
 	VMOVUPS      (DX)(BX*4), Y2
 	VMOVUPS      constant3f800000<>+0(SB), Y3
 	VFNMADD231PS Y2, Y2, Y3
@@ -7726,11 +7804,11 @@ step152:
 	VFNMADD231PS Y2, Y2, Y3
 	VMOVUPS      Y3, 32(AX)(BX*4)
 	ADDQ         $0x10, BX
-	JMP          step152
+	JMP          step158
 
-tail153:
+tail159:
 	CMPQ         BX, CX
-	JGE          end154
+	JGE          end160
 	VMASKMOVPS   (DX)(BX*4), Y0, Y2
 	VMOVUPS      constant3f800000<>+0(SB), Y3
 	VFNMADD231PS Y2, Y2, Y3
@@ -7740,7 +7818,7 @@ tail153:
 	VFNMADD231PS Y0, Y0, Y2
 	VMASKMOVPS   Y2, Y1, 32(AX)(BX*4)
 
-end154:
+end160:
 	VZEROUPPER
 	RET
 
@@ -7763,110 +7841,110 @@ TEXT ·hiddenDeltaTanhAVX2(SB), NOSPLIT, $0-104
 	MOVQ    BX, R8
 	SHLQ    $0x02, R8
 
-row155:
+row161:
 	CMPQ CX, $0x00
-	JLE  rows156
+	JLE  rows162
 	XORQ R9, R9
 	MOVQ BX, R10
 	ANDQ $-16, R10
 
-step157:
+step163:
 	CMPQ    R9, R10
-	JGE     tail158
+	JGE     tail164
 	VMOVUPS (AX)(R9*4), Y2
 	TESTQ   SI, SI
-	JZ      without160
+	JZ      without166
 	VMOVUPS (SI)(R9*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-without160:
-	VMOVUPS      (DX)(R9*4), Y3
-	VMOVUPS      constant3f800000<>+0(SB), Y4
-	VFNMADD231PS Y3, Y3, Y4
-	TESTQ        DI, DI
-	JZ           without161
-	VMULPS       constantc0000000<>+0(SB), Y3, Y3
-	VMULPS       Y4, Y3, Y3
-	VMOVUPS      (DI)(R9*4), Y5
-	VFMADD231PS  Y5, Y3, Y2
-
-without161:
-	VMULPS  Y4, Y2, Y2
-	VMOVUPS Y2, (AX)(R9*4)
-	VMOVUPS 32(AX)(R9*4), Y2
-	TESTQ   SI, SI
-	JZ      without162
-	VMOVUPS 32(SI)(R9*4), Y3
-	VADDPS  Y3, Y2, Y2
-
-without162:
-	VMOVUPS      32(DX)(R9*4), Y3
-	VMOVUPS      constant3f800000<>+0(SB), Y4
-	VFNMADD231PS Y3, Y3, Y4
-	TESTQ        DI, DI
-	JZ           without163
-	VMULPS       constantc0000000<>+0(SB), Y3, Y3
-	VMULPS       Y4, Y3, Y3
-	VMOVUPS      32(DI)(R9*4), Y5
-	VFMADD231PS  Y5, Y3, Y2
-
-without163:
-	VMULPS  Y4, Y2, Y2
-	VMOVUPS Y2, 32(AX)(R9*4)
-	ADDQ    $0x10, R9
-	JMP     step157
-
-tail158:
-	CMPQ       R9, BX
-	JGE        end159
-	VMASKMOVPS (AX)(R9*4), Y0, Y2
-	TESTQ      SI, SI
-	JZ         without164
-	VMASKMOVPS (SI)(R9*4), Y0, Y3
-	VADDPS     Y3, Y2, Y2
-
-without164:
-	VMASKMOVPS   (DX)(R9*4), Y0, Y3
-	VMOVUPS      constant3f800000<>+0(SB), Y4
-	VFNMADD231PS Y3, Y3, Y4
-	TESTQ        DI, DI
-	JZ           without165
-	VMULPS       constantc0000000<>+0(SB), Y3, Y3
-	VMULPS       Y4, Y3, Y3
-	VMASKMOVPS   (DI)(R9*4), Y0, Y5
-	VFMADD231PS  Y5, Y3, Y2
-
-without165:
-	VMULPS     Y4, Y2, Y2
-	VMASKMOVPS Y2, Y0, (AX)(R9*4)
-	VMASKMOVPS 32(AX)(R9*4), Y1, Y2
-	TESTQ      SI, SI
-	JZ         without166
-	VMASKMOVPS 32(SI)(R9*4), Y1, Y3
-	VADDPS     Y3, Y2, Y2
-
 without166:
-	VMASKMOVPS   32(DX)(R9*4), Y1, Y3
+	VMOVUPS      (DX)(R9*4), Y3
 	VMOVUPS      constant3f800000<>+0(SB), Y4
 	VFNMADD231PS Y3, Y3, Y4
 	TESTQ        DI, DI
 	JZ           without167
 	VMULPS       constantc0000000<>+0(SB), Y3, Y3
 	VMULPS       Y4, Y3, Y3
-	VMASKMOVPS   32(DI)(R9*4), Y1, Y5
+	VMOVUPS      (DI)(R9*4), Y5
 	VFMADD231PS  Y5, Y3, Y2
 
 without167:
+	VMULPS  Y4, Y2, Y2
+	VMOVUPS Y2, (AX)(R9*4)
+	VMOVUPS 32(AX)(R9*4), Y2
+	TESTQ   SI, SI
+	JZ      without168
+	VMOVUPS 32(SI)(R9*4), Y3
+	VADDPS  Y3, Y2, Y2
+
+without168:
+	VMOVUPS      32(DX)(R9*4), Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y4
+	VFNMADD231PS Y3, Y3, Y4
+	TESTQ        DI, DI
+	JZ           without169
+	VMULPS       constantc0000000<>+0(SB), Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMOVUPS      32(DI)(R9*4), Y5
+	VFMADD231PS  Y5, Y3, Y2
+
+without169:
+	VMULPS  Y4, Y2, Y2
+	VMOVUPS Y2, 32(AX)(R9*4)
+	ADDQ    $0x10, R9
+	JMP     step163
+
+tail164:
+	CMPQ       R9, BX
+	JGE        end165
+	VMASKMOVPS (AX)(R9*4), Y0, Y2
+	TESTQ      SI, SI
+	JZ         without170
+	VMASKMOVPS (SI)(R9*4), Y0, Y3
+	VADDPS     Y3, Y2, Y2
+
+without170:
+	VMASKMOVPS   (DX)(R9*4), Y0, Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y4
+	VFNMADD231PS Y3, Y3, Y4
+	TESTQ        DI, DI
+	JZ           without171
+	VMULPS       constantc0000000<>+0(SB), Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMASKMOVPS   (DI)(R9*4), Y0, Y5
+	VFMADD231PS  Y5, Y3, Y2
+
+without171:
+	VMULPS     Y4, Y2, Y2
+	VMASKMOVPS Y2, Y0, (AX)(R9*4)
+	VMASKMOVPS 32(AX)(R9*4), Y1, Y2
+	TESTQ      SI, SI
+	JZ         without172
+	VMASKMOVPS 32(SI)(R9*4), Y1, Y3
+	VADDPS     Y3, Y2, Y2
+
+without172:
+	VMASKMOVPS   32(DX)(R9*4), Y1, Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y4
+	VFNMADD231PS Y3, Y3, Y4
+	TESTQ        DI, DI
+	JZ           without173
+	VMULPS       constantc0000000<>+0(SB), Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMASKMOVPS   32(DI)(R9*4), Y1, Y5
+	VFMADD231PS  Y5, Y3, Y2
+
+without173:
 	VMULPS     Y4, Y2, Y2
 	VMASKMOVPS Y2, Y1, 32(AX)(R9*4)
 
-end159:
+end165:
 	ADDQ R8, AX
 	ADDQ R8, DX
 	SUBQ BX, CX
-	JMP  row155
+	JMP  row161
 
-rows156:
+rows162:
 	VZEROUPPER
 	RET
 
@@ -7893,16 +7971,16 @@ TEXT ·squaredTanhAVX2(SB), NOSPLIT, $0-80
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
-row168:
+row174:
 	CMPQ CX, $0x00
-	JLE  rows169
+	JLE  rows175
 	XORQ R8, R8
 	MOVQ BX, R9
 	ANDQ $-16, R9
 
-step170:
+step176:
 	CMPQ         R8, R9
-	JGE          tail171
+	JGE          tail177
 	VMOVUPS      (AX)(R8*4), Y7
 	VMOVUPS      (DX)(R8*4), Y8
 	VADDPS       Y8, Y7, Y7
@@ -7980,11 +8058,11 @@ step170:
 	VMULPS       Y9, Y7, Y7
 	VMOVUPS      Y7, 32(AX)(R8*4)
 	ADDQ         $0x10, R8
-	JMP          step170
+	JMP          step176
 
-tail171:
+tail177:
 	CMPQ         R8, BX
-	JGE          end172
+	JGE          end178
 	VMASKMOVPS   (AX)(R8*4), Y0, Y7
 	VMASKMOVPS   (DX)(R8*4), Y0, Y8
 	VADDPS       Y8, Y7, Y7
@@ -8064,13 +8142,13 @@ tail171:
 	VMULPS       Y9, Y7, Y7
 	VMASKMOVPS   Y7, Y1, 32(AX)(R8*4)
 
-end172:
+end178:
 	ADDQ DI, AX
 	ADDQ DI, SI
 	SUBQ BX, CX
-	JMP  row168
+	JMP  row174
 
-rows169:
+rows175:
 	MOVQ    sum+72(FP), AX
 	VMOVUPD Y2, (AX)
 	VMOVUPD Y3, 32(AX)
@@ -8096,16 +8174,16 @@ TEXT ·activateReLUAVX2(SB), NOSPLIT, $0-48
 	MOVQ    BX, SI
 	SHLQ    $0x02, SI
 
-row173:
+row179:
 	CMPQ CX, $0x00
-	JLE  rows174
+	JLE  rows180
 	XORQ DI, DI
 	MOVQ BX, R8
 	ANDQ $-16, R8
 
-step175:
+step181:
 	CMPQ    DI, R8
-	JGE     tail176
+	JGE     tail182
 	VMOVUPS (AX)(DI*4), Y2
 	VMOVUPS (DX)(DI*4), Y3
 	VADDPS  Y3, Y2, Y2
@@ -8119,11 +8197,11 @@ step175:
 	VMAXPS  Y2, Y3, Y2
 	VMOVUPS Y2, 32(AX)(DI*4)
 	ADDQ    $0x10, DI
-	JMP     step175
+	JMP     step181
 
-tail176:
+tail182:
 	CMPQ       DI, BX
-	JGE        end177
+	JGE        end183
 	VMASKMOVPS (AX)(DI*4), Y0, Y2
 	VMASKMOVPS (DX)(DI*4), Y0, Y3
 	VADDPS     Y3, Y2, Y2
@@ -8137,12 +8215,12 @@ tail176:
 	VMAXPS     Y2, Y3, Y2
 	VMASKMOVPS Y2, Y1, 32(AX)(DI*4)
 
-end177:
+end183:
 	ADDQ SI, AX
 	SUBQ BX, CX
-	JMP  row173
+	JMP  row179
 
-rows174:
+rows180:
 	VZEROUPPER
 	RET
 
@@ -8163,9 +8241,9 @@ TEXT ·slopeReLUAVX2(SB), NOSPLIT, $0-48
 	MOVQ    CX, SI
 	ANDQ    $-16, SI
 
-step178:
+step184:
 	CMPQ    BX, SI
-	JGE     tail179
+	JGE     tail185
 	VMOVUPS (DX)(BX*4), Y2
 	VXORPS  Y3, Y3, Y3
 	VMOVUPS constant3f800000<>+0(SB), Y4
@@ -8179,11 +8257,11 @@ step178:
 	VANDPS  Y4, Y2, Y2
 	VMOVUPS Y2, 32(AX)(BX*4)
 	ADDQ    $0x10, BX
-	JMP     step178
+	JMP     step184
 
-tail179:
+tail185:
 	CMPQ       BX, CX
-	JGE        end180
+	JGE        end186
 	VMASKMOVPS (DX)(BX*4), Y0, Y2
 	VXORPS     Y3, Y3, Y3
 	VMOVUPS    constant3f800000<>+0(SB), Y4
@@ -8197,7 +8275,7 @@ tail179:
 	VANDPS     Y3, Y0, Y0
 	VMASKMOVPS Y0, Y1, 32(AX)(BX*4)
 
-end180:
+end186:
 	VZEROUPPER
 	RET
 
@@ -8220,23 +8298,23 @@ TEXT ·hiddenDeltaReLUAVX2(SB), NOSPLIT, $0-104
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
-row181:
+row187:
 	CMPQ CX, $0x00
-	JLE  rows182
+	JLE  rows188
 	XORQ R8, R8
 	MOVQ BX, R9
 	ANDQ $-16, R9
 
-step183:
+step189:
 	CMPQ    R8, R9
-	JGE     tail184
+	JGE     tail190
 	VMOVUPS (AX)(R8*4), Y2
 	TESTQ   SI, SI
-	JZ      without186
+	JZ      without192
 	VMOVUPS (SI)(R8*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-without186:
+without192:
 	VMOVUPS (DX)(R8*4), Y3
 	VXORPS  Y4, Y4, Y4
 	VMOVUPS constant3f800000<>+0(SB), Y5
@@ -8246,11 +8324,11 @@ without186:
 	VMOVUPS Y2, (AX)(R8*4)
 	VMOVUPS 32(AX)(R8*4), Y2
 	TESTQ   SI, SI
-	JZ      without187
+	JZ      without193
 	VMOVUPS 32(SI)(R8*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-without187:
+without193:
 	VMOVUPS 32(DX)(R8*4), Y3
 	VXORPS  Y4, Y4, Y4
 	VMOVUPS constant3f800000<>+0(SB), Y5
@@ -8259,18 +8337,18 @@ without187:
 	VMULPS  Y3, Y2, Y2
 	VMOVUPS Y2, 32(AX)(R8*4)
 	ADDQ    $0x10, R8
-	JMP     step183
+	JMP     step189
 
-tail184:
+tail190:
 	CMPQ       R8, BX
-	JGE        end185
+	JGE        end191
 	VMASKMOVPS (AX)(R8*4), Y0, Y2
 	TESTQ      SI, SI
-	JZ         without188
+	JZ         without194
 	VMASKMOVPS (SI)(R8*4), Y0, Y3
 	VADDPS     Y3, Y2, Y2
 
-without188:
+without194:
 	VMASKMOVPS (DX)(R8*4), Y0, Y3
 	VXORPS     Y4, Y4, Y4
 	VMOVUPS    constant3f800000<>+0(SB), Y5
@@ -8280,11 +8358,11 @@ without188:
 	VMASKMOVPS Y2, Y0, (AX)(R8*4)
 	VMASKMOVPS 32(AX)(R8*4), Y1, Y2
 	TESTQ      SI, SI
-	JZ         without189
+	JZ         without195
 	VMASKMOVPS 32(SI)(R8*4), Y1, Y3
 	VADDPS     Y3, Y2, Y2
 
-without189:
+without195:
 	VMASKMOVPS 32(DX)(R8*4), Y1, Y3
 	VXORPS     Y4, Y4, Y4
 	VMOVUPS    constant3f800000<>+0(SB), Y5
@@ -8293,13 +8371,13 @@ without189:
 	VMULPS     Y3, Y2, Y2
 	VMASKMOVPS Y2, Y1, 32(AX)(R8*4)
 
-end185:
+end191:
 	ADDQ DI, AX
 	ADDQ DI, DX
 	SUBQ BX, CX
-	JMP  row181
+	JMP  row187
 
-rows182:
+rows188:
 	VZEROUPPER
 	RET
 
@@ -8325,16 +8403,16 @@ TEXT ·squaredReLUAVX2(SB), NOSPLIT, $0-80
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
-row190:
+row196:
 	CMPQ CX, $0x00
-	JLE  rows191
+	JLE  rows197
 	XORQ R8, R8
 	MOVQ BX, R9
 	ANDQ $-16, R9
 
-step192:
+step198:
 	CMPQ         R8, R9
-	JGE          tail193
+	JGE          tail199
 	VMOVUPS      (AX)(R8*4), Y6
 	VMOVUPS      (DX)(R8*4), Y7
 	VADDPS       Y7, Y6, Y6
@@ -8372,11 +8450,11 @@ step192:
 	VMULPS       Y6, Y7, Y7
 	VMOVUPS      Y7, 32(AX)(R8*4)
 	ADDQ         $0x10, R8
-	JMP          step192
+	JMP          step198
 
-tail193:
+tail199:
 	CMPQ         R8, BX
-	JGE          end194
+	JGE          end200
 	VMASKMOVPS   (AX)(R8*4), Y0, Y6
 	VMASKMOVPS   (DX)(R8*4), Y0, Y7
 	VADDPS       Y7, Y6, Y6
@@ -8416,13 +8494,13 @@ tail193:
 	VMULPS       Y6, Y7, Y7
 	VMASKMOVPS   Y7, Y1, 32(AX)(R8*4)
 
-end194:
+end200:
 	ADDQ DI, AX
 	ADDQ DI, SI
 	SUBQ BX, CX
-	JMP  row190
+	JMP  row196
 
-rows191:
+rows197:
 	MOVQ    sum+72(FP), AX
 	VMOVUPD Y2, (AX)
 	VMOVUPD Y3, 32(AX)
@@ -8448,16 +8526,16 @@ TEXT ·activateLinearAVX2(SB), NOSPLIT, $0-48
 	MOVQ    BX, SI
 	SHLQ    $0x02, SI
 
-row195:
+row201:
 	CMPQ CX, $0x00
-	JLE  rows196
+	JLE  rows202
 	XORQ DI, DI
 	MOVQ BX, R8
 	ANDQ $-16, R8
 
-step197:
+step203:
 	CMPQ    DI, R8
-	JGE     tail198
+	JGE     tail204
 	VMOVUPS (AX)(DI*4), Y2
 	VMOVUPS (DX)(DI*4), Y3
 	VADDPS  Y3, Y2, Y2
@@ -8467,11 +8545,11 @@ step197:
 	VADDPS  Y3, Y2, Y2
 	VMOVUPS Y2, 32(AX)(DI*4)
 	ADDQ    $0x10, DI
-	JMP     step197
+	JMP     step203
 
-tail198:
+tail204:
 	CMPQ       DI, BX
-	JGE        end199
+	JGE        end205
 	VMASKMOVPS (AX)(DI*4), Y0, Y2
 	VMASKMOVPS (DX)(DI*4), Y0, Y3
 	VADDPS     Y3, Y2, Y2
@@ -8481,12 +8559,12 @@ tail198:
 	VADDPS     Y3, Y2, Y2
 	VMASKMOVPS Y2, Y1, 32(AX)(DI*4)
 
-end199:
+end205:
 	ADDQ SI, AX
 	SUBQ BX, CX
-	JMP  row195
+	JMP  row201
 
-rows196:
+rows202:
 	VZEROUPPER
 	RET
 
@@ -8509,62 +8587,62 @@ TEXT ·hiddenDeltaLinearAVX2(SB), NOSPLIT, $0-104
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
-row200:
+row206:
 	CMPQ CX, $0x00
-	JLE  rows201
+	JLE  rows207
 	XORQ R8, R8
 	MOVQ BX, R9
 	ANDQ $-16, R9
 
-step202:
+step208:
 	CMPQ    R8, R9
-	JGE     tail203
+	JGE     tail209
 	VMOVUPS (AX)(R8*4), Y2
 	TESTQ   SI, SI
-	JZ      without205
+	JZ      without211
 	VMOVUPS (SI)(R8*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-without205:
+without211:
 	VMOVUPS Y2, (AX)(R8*4)
 	VMOVUPS 32(AX)(R8*4), Y2
 	TESTQ   SI, SI
-	JZ      without206
+	JZ      without212
 	VMOVUPS 32(SI)(R8*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-without206:
+without212:
 	VMOVUPS Y2, 32(AX)(R8*4)
 	ADDQ    $0x10, R8
-	JMP     step202
+	JMP     step208
 
-tail203:
+tail209:
 	CMPQ       R8, BX
-	JGE        end204
+	JGE        end210
 	VMASKMOVPS (AX)(R8*4), Y0, Y2
 	TESTQ      SI, SI
-	JZ         without207
+	JZ         without213
 	VMASKMOVPS (SI)(R8*4), Y0, Y3
 	VADDPS     Y3, Y2, Y2
 
-without207:
+without213:
 	VMASKMOVPS Y2, Y0, (AX)(R8*4)
 	VMASKMOVPS 32(AX)(R8*4), Y1, Y2
 	TESTQ      SI, SI
-	JZ         without208
+	JZ         without214
 	VMASKMOVPS 32(SI)(R8*4), Y1, Y3
 	VADDPS     Y3, Y2, Y2
 
-without208:
+without214:
 	VMASKMOVPS Y2, Y1, 32(AX)(R8*4)
 
-end204:
+end210:
 	ADDQ DI, AX
 	ADDQ DI, DX
 	SUBQ BX, CX
-	JMP  row200
+	JMP  row206
 
-rows201:
+rows207:
 	VZEROUPPER
 	RET
 
@@ -8590,16 +8668,16 @@ TEXT ·squaredLinearAVX2(SB), NOSPLIT, $0-80
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
-row209:
+row215:
 	CMPQ CX, $0x00
-	JLE  rows210
+	JLE  rows216
 	XORQ R8, R8
 	MOVQ BX, R9
 	ANDQ $-16, R9
 
-step211:
+step217:
 	CMPQ         R8, R9
-	JGE          tail212
+	JGE          tail218
 	VMOVUPS      (AX)(R8*4), Y6
 	VMOVUPS      (DX)(R8*4), Y7
 	VADDPS       Y7, Y6, Y6
@@ -8623,11 +8701,11 @@ step211:
 	VFMADD231PD  Y7, Y7, Y5
 	VMOVUPS      Y6, 32(AX)(R8*4)
 	ADDQ         $0x10, R8
-	JMP          step211
+	JMP          step217
 
-tail212:
+tail218:
 	CMPQ         R8, BX
-	JGE          end213
+	JGE          end219
 	VMASKMOVPS   (AX)(R8*4), Y0, Y6
 	VMASKMOVPS   (DX)(R8*4), Y0, Y7
 	VADDPS       Y7, Y6, Y6
@@ -8653,13 +8731,13 @@ tail212:
 	VFMADD231PD  Y7, Y7, Y5
 	VMASKMOVPS   Y6, Y1, 32(AX)(R8*4)
 
-end213:
+end219:
 	ADDQ DI, AX
 	ADDQ DI, SI
 	SUBQ BX, CX
-	JMP  row209
+	JMP  row215
 
-rows210:
+rows216:
 	MOVQ    sum+72(FP), AX
 	VMOVUPD Y2, (AX)
 	VMOVUPD Y3, 32(AX)
@@ -8691,16 +8769,16 @@ TEXT ·crossEntropyAVX2(SB), NOSPLIT, $0-80
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
-row214:
+row220:
 	CMPQ CX, $0x00
-	JLE  rows215
+	JLE  rows221
 	XORQ R8, R8
 	MOVQ BX, R9
 	ANDQ $-16, R9
 
-step216:
+step222:
 	CMPQ         R8, R9
-	JGE          tail217
+	JGE          tail223
 	VMOVUPS      (AX)(R8*4), Y7
 	VMOVUPS      (DX)(R8*4), Y8
 	VADDPS       Y8, Y7, Y7
@@ -8802,11 +8880,11 @@ step216:
 	VSUBPS       Y9, Y7, Y7
 	VMOVUPS      Y7, 32(AX)(R8*4)
 	ADDQ         $0x10, R8
-	JMP          step216
+	JMP          step222
 
-tail217:
+tail223:
 	CMPQ         R8, BX
-	JGE          end218
+	JGE          end224
 	VMASKMOVPS   (AX)(R8*4), Y0, Y7
 	VMASKMOVPS   (DX)(R8*4), Y0, Y8
 	VADDPS       Y8, Y7, Y7
@@ -8910,13 +8988,13 @@ tail217:
 	VSUBPS       Y9, Y7, Y7
 	VMASKMOVPS   Y7, Y1, 32(AX)(R8*4)
 
-end218:
+end224:
 	ADDQ DI, AX
 	ADDQ DI, SI
 	SUBQ BX, CX
-	JMP  row214
+	JMP  row220
 
-rows215:
+rows221:
 	MOVQ    sum+72(FP), AX
 	VMOVUPD Y2, (AX)
 	VMOVUPD Y3, 32(AX)
@@ -8953,7 +9031,7 @@ TEXT ·columnSumsAVX2(SB), NOSPLIT, $0-56
 	CMPQ    DX, $0x10
 	JNE     edge
 
-row219:
+row225:
 	VMOVUPS      (CX)(DI*4), Y0
 	VCVTPS2PD    X0, Y1
 	VADDPD       Y1, Y2, Y2
@@ -8968,7 +9046,7 @@ row219:
 	VADDPD       Y0, Y5, Y5
 	ADDQ         BX, CX
 	DECQ         SI
-	JNZ          row219
+	JNZ          row225
 	VMOVUPD      Y2, (AX)
 	VMOVUPD      Y3, 32(AX)
 	VMOVUPD      Y4, 64(AX)
@@ -8977,7 +9055,7 @@ row219:
 	RET
 
 edge:
-row220:
+row226:
 	VMASKMOVPS   (CX)(DI*4), Y0, Y6
 	VCVTPS2PD    X6, Y7
 	VADDPD       Y7, Y2, Y2
@@ -8992,7 +9070,7 @@ row220:
 	VADDPD       Y6, Y5, Y5
 	ADDQ         BX, CX
 	DECQ         SI
-	JNZ          row220
+	JNZ          row226
 	VMOVUPD      Y2, (AX)
 	VMOVUPD      Y3, 32(AX)
 	VMOVUPD      Y4, 64(AX)
@@ -9028,7 +9106,7 @@ TEXT ·columnSumSquaresAVX2(SB), NOSPLIT, $0-56
 	CMPQ    DX, $0x10
 	JNE     edge
 
-row221:
+row227:
 	VMOVUPS      (CX)(DI*4), Y0
 	VCVTPS2PD    X0, Y1
 	VFMADD231PD  Y1, Y1, Y2
@@ -9043,7 +9121,7 @@ row221:
 	VFMADD231PD  Y0, Y0, Y5
 	ADDQ         BX, CX
 	DECQ         SI
-	JNZ          row221
+	JNZ          row227
 	VMOVUPD      Y2, (AX)
 	VMOVUPD      Y3, 32(AX)
 	VMOVUPD      Y4, 64(AX)
@@ -9052,7 +9130,7 @@ row221:
 	RET
 
 edge:
-row222:
+row228:
 	VMASKMOVPS   (CX)(DI*4), Y0, Y6
 	VCVTPS2PD    X6, Y7
 	VFMADD231PD  Y7, Y7, Y2
@@ -9067,7 +9145,7 @@ row222:
 	VFMADD231PD  Y6, Y6, Y5
 	ADDQ         BX, CX
 	DECQ         SI
-	JNZ          row222
+	JNZ          row228
 	VMOVUPD      Y2, (AX)
 	VMOVUPD      Y3, 32(AX)
 	VMOVUPD      Y4, 64(AX)
@@ -9095,9 +9173,9 @@ TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-32
 	MOVQ    CX, BX
 	ANDQ    $-16, BX
 
-step223:
+step229:
 	CMPQ         DX, BX
-	JGE          tail224
+	JGE          tail230
 	VMOVUPS      (AX)(DX*4), Y6
 	VCVTPS2PD    X6, Y7
 	VFMADD231PD  Y7, Y7, Y0
@@ -9111,11 +9189,11 @@ step223:
 	VCVTPS2PD    X6, Y6
 	VFMADD231PD  Y6, Y6, Y3
 	ADDQ         $0x10, DX
-	JMP          step223
+	JMP          step229
 
-tail224:
+tail230:
 	CMPQ         DX, CX
-	JGE          end225
+	JGE          end231
 	VMASKMOVPS   (AX)(DX*4), Y4, Y4
 	VCVTPS2PD    X4, Y6
 	VFMADD231PD  Y6, Y6, Y0
@@ -9129,7 +9207,7 @@ tail224:
 	VCVTPS2PD    X4, Y4
 	VFMADD231PD  Y4, Y4, Y3
 
-end225:
+end231:
 	MOVQ    sum+24(FP), AX
 	VMOVUPD Y0, (AX)
 	VMOVUPD Y1, 32(AX)
@@ -9156,9 +9234,9 @@ TEXT ·axpyAVX2(SB), NOSPLIT, $0-56
 	MOVQ         CX, SI
 	ANDQ         $-16, SI
 
-step226:
+step232:
 	CMPQ        BX, SI
-	JGE         tail227
+	JGE         tail233
 	VMOVUPS     (DX)(BX*4), Y3
 	VMOVUPS     (AX)(BX*4), Y4
 	VFMADD231PS Y4, Y0, Y3
@@ -9168,11 +9246,11 @@ step226:
 	VFMADD231PS Y4, Y0, Y3
 	VMOVUPS     Y3, 32(DX)(BX*4)
 	ADDQ        $0x10, BX
-	JMP         step226
+	JMP         step232
 
-tail227:
+tail233:
 	CMPQ        BX, CX
-	JGE         end228
+	JGE         end234
 	VMASKMOVPS  (DX)(BX*4), Y1, Y3
 	VMASKMOVPS  (AX)(BX*4), Y1, Y4
 	VFMADD231PS Y4, Y0, Y3
@@ -9182,7 +9260,7 @@ tail227:
 	VFMADD231PS Y3, Y0, Y1
 	VMASKMOVPS  Y1, Y2, 32(DX)(BX*4)
 
-end228:
+end234:
 	VZEROUPPER
 	RET
 
@@ -9203,9 +9281,9 @@ TEXT ·scaleAVX2(SB), NOSPLIT, $0-32
 	MOVQ         CX, BX
 	ANDQ         $-16, BX
 
-step229:
+step235:
 	CMPQ    DX, BX
-	JGE     tail230
+	JGE     tail236
 	VMOVUPS (AX)(DX*4), Y3
 	VMULPS  Y0, Y3, Y3
 	VMOVUPS Y3, (AX)(DX*4)
@@ -9213,11 +9291,11 @@ step229:
 	VMULPS  Y0, Y3, Y3
 	VMOVUPS Y3, 32(AX)(DX*4)
 	ADDQ    $0x10, DX
-	JMP     step229
+	JMP     step235
 
-tail230:
+tail236:
 	CMPQ       DX, CX
-	JGE        end231
+	JGE        end237
 	VMASKMOVPS (AX)(DX*4), Y1, Y3
 	VMULPS     Y0, Y3, Y3
 	VMASKMOVPS Y3, Y1, (AX)(DX*4)
@@ -9225,7 +9303,103 @@ tail230:
 	VMULPS     Y0, Y1, Y1
 	VMASKMOVPS Y1, Y2, 32(AX)(DX*4)
 
-end231:
+end237:
+	VZEROUPPER
+	RET
+
+// func multiplyAVX2(x []float32, y []float32)
+// Requires: AVX
+TEXT ·multiplyAVX2(SB), NOSPLIT, $0-48
+	MOVQ    x_base+0(FP), AX
+	MOVQ    x_len+8(FP), CX
+	MOVQ    y_base+24(FP), DX
+	MOVQ    CX, BX
+	ANDQ    $0x0f, BX
+	MOVQ    BX, SI
+	NEGQ    SI
+	LEAQ    firstElements<>+0(SB), BX
+	VMOVUPS 64(BX)(SI*4), Y0
+	VMOVUPS 96(BX)(SI*4), Y1
+	XORQ    BX, BX
+	MOVQ    CX, SI
+	ANDQ    $-16, SI
+
+step238:
+	CMPQ    BX, SI
+	JGE     tail239
+	VMOVUPS (DX)(BX*4), Y2
+	VMOVUPS (AX)(BX*4), Y3
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS Y2, (DX)(BX*4)
+	VMOVUPS 32(DX)(BX*4), Y2
+	VMOVUPS 32(AX)(BX*4), Y3
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS Y2, 32(DX)(BX*4)
+	ADDQ    $0x10, BX
+	JMP     step238
+
+tail239:
+	CMPQ       BX, CX
+	JGE        end240
+	VMASKMOVPS (DX)(BX*4), Y0, Y2
+	VMASKMOVPS (AX)(BX*4), Y0, Y3
+	VMULPS     Y3, Y2, Y2
+	VMASKMOVPS Y2, Y0, (DX)(BX*4)
+	VMASKMOVPS 32(DX)(BX*4), Y1, Y0
+	VMASKMOVPS 32(AX)(BX*4), Y1, Y2
+	VMULPS     Y2, Y0, Y0
+	VMASKMOVPS Y0, Y1, 32(DX)(BX*4)
+
+end240:
+	VZEROUPPER
+	RET
+
+// func clipAVX2(limit float32, x []float32)
+// Requires: AVX
+TEXT ·clipAVX2(SB), NOSPLIT, $0-32
+	MOVQ         x_base+8(FP), AX
+	MOVQ         x_len+16(FP), CX
+	VBROADCASTSS limit+0(FP), Y0
+	VXORPS       Y1, Y1, Y1
+	VSUBPS       Y0, Y1, Y1
+	MOVQ         CX, DX
+	ANDQ         $0x0f, DX
+	MOVQ         DX, BX
+	NEGQ         BX
+	LEAQ         firstElements<>+0(SB), DX
+	VMOVUPS      64(DX)(BX*4), Y2
+	VMOVUPS      96(DX)(BX*4), Y3
+	XORQ         DX, DX
+	MOVQ         CX, BX
+	ANDQ         $-16, BX
+
+step241:
+	CMPQ    DX, BX
+	JGE     tail242
+	VMOVUPS (AX)(DX*4), Y4
+	VMINPS  Y0, Y4, Y4
+	VMAXPS  Y1, Y4, Y4
+	VMOVUPS Y4, (AX)(DX*4)
+	VMOVUPS 32(AX)(DX*4), Y4
+	VMINPS  Y0, Y4, Y4
+	VMAXPS  Y1, Y4, Y4
+	VMOVUPS Y4, 32(AX)(DX*4)
+	ADDQ    $0x10, DX
+	JMP     step241
+
+tail242:
+	CMPQ       DX, CX
+	JGE        end243
+	VMASKMOVPS (AX)(DX*4), Y2, Y4
+	VMINPS     Y0, Y4, Y4
+	VMAXPS     Y1, Y4, Y4
+	VMASKMOVPS Y4, Y2, (AX)(DX*4)
+	VMASKMOVPS 32(AX)(DX*4), Y3, Y2
+	VMINPS     Y0, Y2, Y2
+	VMAXPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y3, 32(AX)(DX*4)
+
+end243:
 	VZEROUPPER
 	RET
 
@@ -9255,9 +9429,9 @@ TEXT ·adamAVX2(SB), NOSPLIT, $0-124
 	MOVQ         CX, R8
 	ANDQ         $-16, R8
 
-step232:
+step244:
 	CMPQ        DI, R8
-	JGE         tail233
+	JGE         tail245
 	VMOVUPS     (DX)(DI*4), Y9
 	VMOVUPS     (BX)(DI*4), Y10
 	VMULPS      Y9, Y1, Y11
@@ -9305,11 +9479,11 @@ step232:
 	VSUBPS      Y11, Y9, Y9
 	VMOVUPS     Y9, 32(AX)(DI*4)
 	ADDQ        $0x10, DI
-	JMP         step232
+	JMP         step244
 
-tail233:
+tail245:
 	CMPQ        DI, CX
-	JGE         end234
+	JGE         end246
 	VMASKMOVPS  (DX)(DI*4), Y7, Y9
 	VMASKMOVPS  (BX)(DI*4), Y7, Y10
 	VMULPS      Y9, Y1, Y11
@@ -9357,7 +9531,7 @@ tail233:
 	VSUBPS      Y0, Y1, Y1
 	VMASKMOVPS  Y1, Y8, 32(AX)(DI*4)
 
-end234:
+end246:
 	VZEROUPPER
 	RET
 
@@ -9381,9 +9555,9 @@ TEXT ·momentumAVX2(SB), NOSPLIT, $0-80
 	MOVQ         CX, DI
 	ANDQ         $-16, DI
 
-step235:
+step247:
 	CMPQ         SI, DI
-	JGE          tail236
+	JGE          tail248
 	VMOVUPS      (BX)(SI*4), Y4
 	VMOVUPS      (DX)(SI*4), Y5
 	VFMADD213PS  Y5, Y1, Y4
@@ -9399,11 +9573,11 @@ step235:
 	VFNMADD231PS Y4, Y0, Y5
 	VMOVUPS      Y5, 32(AX)(SI*4)
 	ADDQ         $0x10, SI
-	JMP          step235
+	JMP          step247
 
-tail236:
+tail248:
 	CMPQ         SI, CX
-	JGE          end237
+	JGE          end249
 	VMASKMOVPS   (BX)(SI*4), Y2, Y4
 	VMASKMOVPS   (DX)(SI*4), Y2, Y5
 	VFMADD213PS  Y5, Y1, Y4
@@ -9419,7 +9593,7 @@ tail236:
 	VFNMADD231PS Y2, Y0, Y1
 	VMASKMOVPS   Y1, Y3, 32(AX)(SI*4)
 
-end237:
+end249:
 	VZEROUPPER
 	RET
 
@@ -9442,9 +9616,9 @@ TEXT ·fromUint8AVX2(SB), NOSPLIT, $0-56
 	MOVQ         CX, SI
 	ANDQ         $-16, SI
 
-step238:
+step250:
 	CMPQ        BX, SI
-	JGE         tail239
+	JGE         tail251
 	VPMOVZXBD   (DX)(BX*1), Y2
 	VCVTDQ2PS   Y2, Y2
 	VFMADD213PS Y1, Y0, Y2
@@ -9454,13 +9628,13 @@ step238:
 	VFMADD213PS Y1, Y0, Y2
 	VMOVUPS     Y2, 32(AX)(BX*4)
 	ADDQ        $0x10, BX
-	JMP         step238
+	JMP         step250
 
-tail239:
+tail251:
 	CMPQ BX, CX
-	JGE  end240
+	JGE  end252
 
-end240:
+end252:
 	VZEROUPPER
 	RET
 
@@ -9483,9 +9657,9 @@ TEXT ·fromUint16AVX2(SB), NOSPLIT, $0-56
 	MOVQ         CX, SI
 	ANDQ         $-16, SI
 
-step241:
+step253:
 	CMPQ        BX, SI
-	JGE         tail242
+	JGE         tail254
 	VPMOVZXWD   (DX)(BX*2), Y2
 	VCVTDQ2PS   Y2, Y2
 	VFMADD213PS Y1, Y0, Y2
@@ -9495,13 +9669,13 @@ step241:
 	VFMADD213PS Y1, Y0, Y2
 	VMOVUPS     Y2, 32(AX)(BX*4)
 	ADDQ        $0x10, BX
-	JMP         step241
+	JMP         step253
 
-tail242:
+tail254:
 	CMPQ BX, CX
-	JGE  end243
+	JGE  end255
 
-end243:
+end255:
 	VZEROUPPER
 	RET
 
@@ -9524,9 +9698,9 @@ TEXT ·fromFloat16AVX2(SB), NOSPLIT, $0-56
 	MOVQ         CX, SI
 	ANDQ         $-16, SI
 
-step244:
+step256:
 	CMPQ        BX, SI
-	JGE         tail245
+	JGE         tail257
 	VPMOVZXWD   (DX)(BX*2), Y2
 	VPSLLD      $0x10, Y2, Y3
 	VANDPS      constant80000000<>+0(SB), Y3, Y3
@@ -9552,13 +9726,13 @@ step244:
 	VFMADD213PS Y1, Y0, Y2
 	VMOVUPS     Y2, 32(AX)(BX*4)
 	ADDQ        $0x10, BX
-	JMP         step244
+	JMP         step256
 
-tail245:
+tail257:
 	CMPQ BX, CX
-	JGE  end246
+	JGE  end258
 
-end246:
+end258:
 	VZEROUPPER
 	RET
 
@@ -9653,9 +9827,9 @@ TEXT ·fromFloat32AVX2(SB), NOSPLIT, $0-56
 	MOVQ         CX, SI
 	ANDQ         $-16, SI
 
-step247:
+step259:
 	CMPQ        BX, SI
-	JGE         tail248
+	JGE         tail260
 	VMOVUPS     (DX)(BX*4), Y4
 	VFMADD213PS Y1, Y0, Y4
 	VMOVUPS     Y4, (AX)(BX*4)
@@ -9663,11 +9837,11 @@ step247:
 	VFMADD213PS Y1, Y0, Y4
 	VMOVUPS     Y4, 32(AX)(BX*4)
 	ADDQ        $0x10, BX
-	JMP         step247
+	JMP         step259
 
-tail248:
+tail260:
 	CMPQ        BX, CX
-	JGE         end249
+	JGE         end261
 	VMASKMOVPS  (DX)(BX*4), Y2, Y4
 	VFMADD213PS Y1, Y0, Y4
 	VMASKMOVPS  Y4, Y2, (AX)(BX*4)
@@ -9675,7 +9849,7 @@ tail248:
 	VFMADD213PS Y1, Y0, Y2
 	VMASKMOVPS  Y2, Y3, 32(AX)(BX*4)
 
-end249:
+end261:
 	VZEROUPPER
 	RET
 
@@ -9697,25 +9871,25 @@ TEXT ·allFiniteAVX2(SB), NOSPLIT, $0-25
 	MOVQ    CX, BX
 	ANDQ    $-16, BX
 
-step250:
+step262:
 	CMPQ        DX, BX
-	JGE         tail251
+	JGE         tail263
 	VMOVUPS     (AX)(DX*4), Y4
 	VFMADD231PS Y4, Y1, Y0
 	VMOVUPS     32(AX)(DX*4), Y4
 	VFMADD231PS Y4, Y1, Y0
 	ADDQ        $0x10, DX
-	JMP         step250
+	JMP         step262
 
-tail251:
+tail263:
 	CMPQ        DX, CX
-	JGE         end252
+	JGE         end264
 	VMASKMOVPS  (AX)(DX*4), Y2, Y2
 	VFMADD231PS Y2, Y1, Y0
 	VMASKMOVPS  32(AX)(DX*4), Y3, Y2
 	VFMADD231PS Y2, Y1, Y0
 
-end252:
+end264:
 	VCMPPS    $0x03, Y0, Y0, Y0
 	VMOVMSKPS Y0, AX
 	TESTL     AX, AX

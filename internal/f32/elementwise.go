@@ -25,6 +25,8 @@ type elemArgs struct {
 	order      []int32
 	from       func(e *elemArgs, dst []float32, at int)
 	a, b       float32
+	limit      float32
+	epsilon    float64
 	step       adamStep
 	columns    []float64
 	squares    bool

@@ -225,6 +225,20 @@ func calls() map[string]call {
 		check()
 		return [][]float32{y}, nil
 	})
+	add("standardize", func(t *testing.T, r *rand.Rand, m, n int) ([][]float32, []float64) {
+		var out [][]float32
+		for range 5 {
+			x, check := written(t, r, m*n)
+			defer check()
+			out = append(out, x)
+		}
+		Standardize(out[0], unaligned(r, n), unaligned(r, n))
+		Standardize(out[1], unaligned(r, n), nil)
+		Contrast(out[2], n, 0.01, unaligned(r, n))
+		Contrast(out[3], n, 0.01, nil)
+		Clip(out[4], n, 3, 0.4/3, 0.5)
+		return out, nil
+	})
 	add("adam", func(t *testing.T, r *rand.Rand, m, n int) ([][]float32, []float64) {
 		p, check1 := written(t, r, m*n)
 		first, check2 := written(t, r, m*n)

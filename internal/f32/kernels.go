@@ -22,6 +22,8 @@ type kernels struct {
 
 	axpy     func(alpha float32, x, y []float32)
 	scale    func(alpha float32, x []float32)
+	multiply func(x, y []float32)
+	clip     func(limit float32, x []float32)
 	adam     func(p, g, m, v []float32, s adamStep)
 	momentum func(p, g, v []float32, rate, momentum float32)
 

@@ -58,6 +58,8 @@ var avx512 = kernels{
 	sumSquares: func(x []float32, sum *lanes) { sumSquaresAVX512(x, (*[16]float64)(sum)) },
 	axpy:       axpyAVX512,
 	scale:      scaleAVX512,
+	multiply:   multiplyAVX512,
+	clip:       clipAVX512,
 	adam: func(p, g, m, v []float32, s adamStep) {
 		adamAVX512(p, g, m, v, s.beta1, s.rest1, s.beta2, s.rest2, s.rate, s.root, s.epsilon)
 	},
@@ -110,6 +112,8 @@ var avx2 = kernels{
 	sumSquares: func(x []float32, sum *lanes) { sumSquaresAVX2(x, (*[16]float64)(sum)) },
 	axpy:       axpyAVX2,
 	scale:      scaleAVX2,
+	multiply:   multiplyAVX2,
+	clip:       clipAVX2,
 	adam: func(p, g, m, v []float32, s adamStep) {
 		adamAVX2(p, g, m, v, s.beta1, s.rest1, s.beta2, s.rest2, s.rate, s.root, s.epsilon)
 	},

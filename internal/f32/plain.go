@@ -14,7 +14,7 @@ var plain = kernels{
 	activate: activatePlain, slope: slopePlain,
 	hiddenDelta: hiddenDeltaPlain, squared: squaredPlain, crossEntropy: crossEntropyPlain,
 	columnSums: columnSumsPlain, columnSumSquares: columnSumSquaresPlain, sumSquares: sumSquaresPlain,
-	axpy: axpyPlain, scale: scalePlain, adam: adamPlain, momentum: momentumPlain,
+	axpy: axpyPlain, scale: scalePlain, multiply: multiplyPlain, clip: clipPlain, adam: adamPlain, momentum: momentumPlain,
 	fromUint8: fromUint8Plain, fromUint16: fromUint16Plain, fromFloat16: fromFloat16Plain, fromFloat32: fromFloat32Plain,
 	allFinite: allFinitePlain, extremes: extremesPlain,
 }
@@ -222,6 +222,18 @@ func axpyPlain(alpha float32, x, y []float32) {
 func scalePlain(alpha float32, x []float32) {
 	for i := range x {
 		x[i] *= alpha
+	}
+}
+
+func multiplyPlain(x, y []float32) {
+	for i, v := range x {
+		y[i] *= v
+	}
+}
+
+func clipPlain(limit float32, x []float32) {
+	for i, v := range x {
+		x[i] = max(-limit, min(v, limit))
 	}
 }
 

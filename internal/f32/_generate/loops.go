@@ -78,6 +78,33 @@ func (c class) scale() {
 	c.done()
 }
 
+func (c class) multiply() {
+	c.function("multiply", "func(x, y []float32)")
+	x, n, y := base("x"), length("x"), base("y")
+	c.over(n, c.masks(n), func(e element) {
+		v := e.load(y)
+		VMULPS(e.load(x), v, v)
+		e.store(v, y)
+	})
+	c.done()
+}
+
+func (c class) clip() {
+	c.function("clip", "func(limit float32, x []float32)")
+	x, n := base("x"), length("x")
+	limit := c.broadcast("limit")
+	least := c.reg()
+	VXORPS(least, least, least)
+	VSUBPS(limit, least, least)
+	c.over(n, c.masks(n), func(e element) {
+		v := e.load(x)
+		VMINPS(limit, v, v)
+		VMAXPS(least, v, v)
+		e.store(v, x)
+	})
+	c.done()
+}
+
 func (c class) adam() {
 	c.function("adam", "func(p, g, m, v []float32, beta1, rest1, beta2, rest2, rate, root, epsilon float32)")
 	p, n, g, m, v := base("p"), length("p"), base("g"), base("m"), base("v")

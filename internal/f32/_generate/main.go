@@ -33,6 +33,8 @@ func main() {
 		c.sumSquares()
 		c.axpy()
 		c.scale()
+		c.multiply()
+		c.clip()
 		c.adam()
 		c.momentum()
 		for _, v := range conversions {
