@@ -364,5 +364,8 @@ func (a *Accumulator) fingerprint() uint64 {
 	// Neither the encoder nor a hash can fail here.
 	json.NewEncoder(sum).Encode(settings)
 	writeFloats(sum, a.m.Params.Flat)
+	for _, t := range a.m.Preprocess.tensors(a.m.Inputs) {
+		writeFloats(sum, *t.data)
+	}
 	return sum.Sum64()
 }

@@ -28,6 +28,7 @@ func NewEncoder(m *Model) *Encoder {
 		keep:   m.keepEncoding(),
 		number: make([]int64, 0, blockRows(m.Inputs)),
 		clean:  make([]float32, blockRows(m.Inputs)*m.Inputs),
+		raw:    m.Preprocess.scratch(blockRows(m.Inputs), m.Inputs),
 	}}
 }
 

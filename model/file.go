@@ -16,6 +16,10 @@ const (
 	encoderBias   = "encoder.bias"   // (h)
 	decoderWeight = "decoder.weight" // (n,h); absent when tied
 	decoderBias   = "decoder.bias"   // (n)
+
+	preprocessMean   = "preprocess.mean"   // (n); of standardize and zca
+	preprocessScale  = "preprocess.scale"  // (n); of standardize
+	preprocessWhiten = "preprocess.whiten" // (n,n); of zca
 )
 
 // Tensors under this prefix hold the state of a training that was
@@ -82,8 +86,15 @@ func (m *Model) WriteTo(w io.Writer) (int64, error) {
 	if _, err := out.Write(append(length, header...)); err != nil {
 		return out.n, err
 	}
-	err = writeFloats(out, m.Params.Flat)
-	return out.n, err
+	if err := writeFloats(out, m.Params.Flat); err != nil {
+		return out.n, err
+	}
+	for _, t := range m.Preprocess.tensors(m.Inputs) {
+		if err := writeFloats(out, *t.data); err != nil {
+			return out.n, err
+		}
+	}
+	return out.n, nil
 }
 
 // header returns the header of m's file, padded so that the tensors are aligned.
@@ -97,7 +108,7 @@ func (m *Model) header() ([]byte, error) {
 		"__metadata__": map[string]string{"format": formatName, "version": formatVersion, "config": string(config)},
 	}
 	at := int64(0)
-	for _, t := range tensorsOf(m.Config) {
+	for _, t := range m.tensors() {
 		end := at + 4*t.elements()
 		h[t.name] = tensor{"F32", t.shape, []int64{at, end}}
 		at = end
@@ -126,8 +137,18 @@ func (t namedShape) elements() int64 {
 	return product
 }
 
-// tensorsOf returns the tensors of a model in the order of Params.Flat, which
-// is that of the file.
+// tensors returns the tensors of the file in order: the parameters, then what
+// preprocessing has learned.
+func (m *Model) tensors() []namedShape {
+	t := tensorsOf(m.Config)
+	for _, learned := range m.Preprocess.tensors(m.Inputs) {
+		t = append(t, learned.namedShape)
+	}
+	return t
+}
+
+// tensorsOf returns the tensors that are parameters, in the order of
+// Params.Flat.
 func tensorsOf(c Config) []namedShape {
 	n, h := int64(c.Inputs), int64(c.Hidden)
 	t := []namedShape{

@@ -12,6 +12,7 @@ type pass struct {
 	noisy  []float32 // x~ (rows,n); shares clean where nothing is corrupted
 	code   []float32 // a (rows,h)
 	out    []float32 // u, later dL/du (rows,n)
+	raw    []float32 // rows on their way to clean (rows,n); nil: not needed
 	delta  []float32 // dJ/dz (rows,h); nil: forward only
 	slope  []float32 // f'(z) (rows,h); nil: not needed
 
@@ -28,6 +29,7 @@ func newPass(m *Model, rows int, backward, slope bool) *pass {
 		clean:  make([]float32, rows*m.Inputs),
 		code:   make([]float32, rows*m.Hidden),
 		out:    make([]float32, rows*m.Inputs),
+		raw:    m.Preprocess.scratch(rows, m.Inputs),
 	}
 	p.noisy = p.clean
 	if backward {
@@ -52,7 +54,7 @@ func (p *pass) addNoise() {
 
 // memory is the size of the buffers in bytes.
 func (p *pass) memory() int64 {
-	floats := len(p.clean) + len(p.code) + len(p.out) + len(p.delta) + len(p.slope)
+	floats := len(p.clean) + len(p.code) + len(p.out) + len(p.raw) + len(p.delta) + len(p.slope)
 	if p.noise != nil {
 		floats += len(p.noisy)
 	}
@@ -68,11 +70,10 @@ func (p *pass) full() bool { return len(p.number) == cap(p.number) }
 // reset forgets the rows taken.
 func (p *pass) reset() { p.number = p.number[:0] }
 
-// take converts rows of r, from the i-th in the order on, until it is full or
+// take preprocesses rows of r, from the i-th in the order on, until it is full or
 // has them all, and returns how many it took.
 func (p *pass) take(r Rows, order []int32, i int) int {
 	n := p.m.Inputs
-	scale, offset := p.m.Preprocess.factors()
 	at := p.rows()
 	total := r.Len()
 	if order != nil {
@@ -82,7 +83,7 @@ func (p *pass) take(r Rows, order []int32, i int) int {
 	if order != nil {
 		order = order[i : i+taken]
 	}
-	r.convert(p.clean[at*n:(at+taken)*n], order, i, scale, offset)
+	p.m.Preprocess.convert(p.clean[at*n:(at+taken)*n], p.raw, r, order, i)
 	for j := range taken {
 		row := i + j
 		if order != nil {

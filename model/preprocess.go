@@ -7,35 +7,72 @@ import (
 	"github.com/aefeat/aefeat/internal/f32"
 )
 
-// The methods of preprocessing.
+// The methods of preprocessing. All but none begin with the scale of the
+// element type; those from patch on then learn from rows of the training, once,
+// and what they have learned is part of the model.
 const (
 	// PreprocessNone takes values as they are.
 	PreprocessNone = "none"
 	// PreprocessScale maps pixels to [0, 1] by the rule of their type.
 	PreprocessScale = "scale"
+	// PreprocessPatch subtracts from each row its own mean, cuts off what is
+	// beyond three times the one standard deviation of all values of the
+	// training after that, and maps what remains to [0.1, 0.9]. (Ng, CS294A
+	// exercise "Sparse autoencoder", 2011, the function normalizeData.)
+	PreprocessPatch = "patch"
+	// PreprocessStandardize subtracts from each input its mean and divides by
+	// sqrt(variance + epsilon), the squares of the variance divided by m. An
+	// input that was constant becomes 0.
+	PreprocessStandardize = "standardize"
+	// PreprocessZCA normalises the contrast of each row, subtracts the mean
+	// row, and multiplies by V (D + epsilon)^-1/2 V^T, where V D V^T is the
+	// covariance: axes of unit variance, turned back to look like patches.
+	//
+	// Contrast is (x - mean(x)) / sqrt(var(x) + 10/255^2) for a row x, whose
+	// variance, like the covariance, divides by one less than there are
+	// values, as MATLAB's var and cov do (A. Coates, H. Lee and A. Ng, "An
+	// analysis of single-layer networks in unsupervised feature learning",
+	// AISTATS 2011, and its published code, which has 10 for pixels up to
+	// 255). Without it this is the whitening of Ng's exercise "Learning color
+	// features with sparse autoencoders", UFLDL, 2011, but for its division by
+	// m.
+	PreprocessZCA = "zca"
 )
 
 // Preprocess is the rule that turns stored values into the x of the cost:
-// x = value*Scale + Offset. It is settled once, before training, and saved in
+// x = value*Scale + Offset, and what Method makes of a row of these. It is
+// settled, and where it learns it is learned, before training, and saved in
 // the model.
 type Preprocess struct {
-	Method   string  `json:"method"`              // PreprocessNone or PreprocessScale
+	Method   string  `json:"method"`              // PreprocessNone and so on
 	Source   string  `json:"source"`              // element type in the input: "uint8", "int32", "float64", ...
 	Scale    float64 `json:"scale"`               // 0 in a zero value counts as 1
 	Offset   float64 `json:"offset"`              //
 	Min      float64 `json:"min"`                 // stored values lie in [Min, Max];
 	Max      float64 `json:"max"`                 // both 0: anywhere
 	PixelMax float64 `json:"pixel_max,omitempty"` // the maximum that was asked for; 0: none was
+
+	Epsilon  float64  `json:"epsilon,omitempty"`  // of standardize and zca: added to variances
+	Contrast float64  `json:"contrast,omitempty"` // of zca: added to the variance of a row; 0: contrast is left as it is
+	Learned  *Learned `json:"learned,omitempty"`  // nil: nothing yet, or nothing to learn; see Statistics
 }
+
+// What NewPreprocess chooses for Epsilon and Contrast. That of standardize only
+// guards the division: values are meant to have one deviation each.
+const (
+	standardizeEpsilon = 1e-8
+	zcaEpsilon         = 0.1
+	contrastEpsilon    = 10. / 255 / 255
+)
 
 // byteMax is the largest value of a byte: wider integers that never exceed it
 // are taken for bytes in a larger type.
 const byteMax = 255
 
 // NewPreprocess settles the rule for values whose type in the input is
-// source.
+// source; what a method learns is left to [Statistics].
 //
-// Method "scale" divides uint8 by 255 and uint16 by 65535. Other integers are
+// Method "scale", and every one that learns, divides uint8 by 255 and uint16 by 65535. Other integers are
 // divided by 255 if the values of first all lie in 0..255; if not, the error
 // names the maximum seen and asks for pixelMax. Floats stay as they are.
 // A pixelMax that is not 0 is the divisor for every type. Stored values
@@ -52,9 +89,13 @@ func NewPreprocess(method, source string, pixelMax float64, first Rows) (Preproc
 			return Preprocess{}, &ConfigError{"pixel maximum", "preprocessing none divides by nothing", "leave out --pixel-max, or use --preprocess scale"}
 		}
 		return p, nil
-	case PreprocessScale:
+	case PreprocessScale, PreprocessPatch:
+	case PreprocessStandardize:
+		p.Epsilon = standardizeEpsilon
+	case PreprocessZCA:
+		p.Epsilon, p.Contrast = zcaEpsilon, contrastEpsilon
 	default:
-		return Preprocess{}, &ConfigError{"preprocessing", fmt.Sprintf("%q is unknown", method), "choose none or scale"}
+		return Preprocess{}, &ConfigError{"preprocessing", fmt.Sprintf("%q is unknown", method), "choose none, scale, patch, standardize or zca"}
 	}
 	max, wide := sourceMax(source)
 	switch {
@@ -99,10 +140,12 @@ func sourceMax(source string) (max float64, wide bool) {
 // error, unless pixelMax repeats what they are to be divided by.
 func (p Preprocess) Adapt(source string, pixelMax float64) (Preprocess, error) {
 	if pixelMax != 0 {
-		if p.Method != PreprocessScale {
+		if p.Method == PreprocessNone || p.Method == "" {
 			return Preprocess{}, &ConfigError{"pixel maximum", fmt.Sprintf("the model's preprocessing is %q, which divides by nothing", p.Method), "leave out --pixel-max"}
 		}
-		return NewPreprocess(p.Method, source, pixelMax, Rows{})
+		scale, err := NewPreprocess(p.Method, source, pixelMax, Rows{})
+		scale.Epsilon, scale.Contrast, scale.Learned = p.Epsilon, p.Contrast, p.Learned
+		return scale, err
 	}
 	isFloat := func(source string) bool {
 		max, wide := sourceMax(source)
@@ -120,9 +163,14 @@ func (p Preprocess) Adapt(source string, pixelMax float64) (Preprocess, error) {
 }
 
 // Range returns the interval that preprocessed values lie in, as far as the
-// rule says: [0, 1] where it does not.
+// rule says: [0, 1] where it does not, and infinite where there is none.
 func (p Preprocess) Range() (lo, hi float64) {
-	if p.Min == 0 && p.Max == 0 {
+	switch {
+	case p.Method == PreprocessPatch:
+		return patchMiddle - patchReach, patchMiddle + patchReach
+	case p.Learns():
+		return math.Inf(-1), math.Inf(1)
+	case p.Min == 0 && p.Max == 0:
 		return 0, 1
 	}
 	lo, hi = p.apply(p.Min), p.apply(p.Max)
@@ -145,17 +193,26 @@ func (p Preprocess) factors() (scale, offset float32) {
 // validate reports a rule that no one could have settled.
 func (p Preprocess) validate() error {
 	switch p.Method {
-	case "", PreprocessNone, PreprocessScale:
+	case "", PreprocessNone, PreprocessScale, PreprocessPatch, PreprocessStandardize, PreprocessZCA:
 	default:
 		return fmt.Errorf("preprocessing %q is unknown", p.Method)
 	}
-	for _, v := range []float64{p.Scale, p.Offset, p.Min, p.Max, p.PixelMax} {
+	l := Learned{}
+	if p.Learned != nil {
+		l = *p.Learned
+	}
+	for _, v := range []float64{p.Scale, p.Offset, p.Min, p.Max, p.PixelMax, p.Epsilon, p.Contrast, l.Deviation} {
 		if !(math.Abs(v) <= math.MaxFloat32) {
 			return fmt.Errorf("preprocessing holds the number %v", v)
 		}
 	}
-	if p.Min > p.Max {
+	switch {
+	case p.Min > p.Max:
 		return fmt.Errorf("preprocessing takes values from %v to %v", p.Min, p.Max)
+	case p.Epsilon < 0 || p.Contrast < 0 || l.Deviation < 0 || l.Rows < 0:
+		return fmt.Errorf("preprocessing %s with epsilon %v, contrast %v, deviation %v, %d rows", p.Method, p.Epsilon, p.Contrast, l.Deviation, l.Rows)
+	case p.Learns() != (p.Learned != nil):
+		return fmt.Errorf("preprocessing %q, and what was learned: %t", p.Method, p.Learned != nil)
 	}
 	return nil
 }
@@ -230,7 +287,7 @@ func (m *Model) allowed() (lo, hi float64, reason string) {
 		lo, hi = p.Min, p.Max
 		reason = fmt.Sprintf("the preprocessing rule for %s values was settled for that range", p.Source)
 	}
-	if !m.unitInterval() {
+	if !m.unitInterval() || p.Learns() {
 		return lo, hi, reason
 	}
 	if a, b := p.Range(); (p.Min != 0 || p.Max != 0) && a >= 0 && b <= 1+0x1p-23 {

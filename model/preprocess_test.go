@@ -55,7 +55,7 @@ func TestNewPreprocess(t *testing.T) {
 		{"scale", "uint8", math.NaN(), Rows{}, ""},
 		{"scale", "uint8", math.Inf(1), Rows{}, ""},
 		{"none", "uint8", 255, Rows{}, "--pixel-max"},
-		{"whiten", "uint8", 0, Rows{}, "none or scale"},
+		{"whiten", "uint8", 0, Rows{}, "zca"},
 	} {
 		var config *ConfigError
 		if _, err := NewPreprocess(c.method, c.source, c.pixelMax, c.first); !errors.As(err, &config) || !strings.Contains(config.Hint, c.hint) {

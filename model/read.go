@@ -49,7 +49,7 @@ func ReadTensors(r io.Reader) (m *Model, bare bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	if err := h.checkTensors(m.Config); err != nil {
+	if err := h.checkTensors(m); err != nil {
 		return nil, false, err
 	}
 	if err := m.readParams(r, h); err != nil {
@@ -170,6 +170,9 @@ func (m *Model) settingsFrom(h *fileHeader) error {
 	if err := c.Preprocess.validate(); err != nil {
 		return damaged("in its settings: %w", err)
 	}
+	if err := c.Preprocess.Allows(c.Config); err != nil {
+		return damaged("in its settings: %w", err)
+	}
 	if c.Inputs < 1 || c.RowsSeen < 0 || c.Best < 0 {
 		return damaged("in its settings: %d inputs, %d rows seen", c.Inputs, c.RowsSeen)
 	}
@@ -201,10 +204,10 @@ func (m *Model) sizesFrom(h *fileHeader) error {
 }
 
 // checkTensors reports a tensor that is missing, surplus, or not what the
-// sizes of c make of it.
-func (h *fileHeader) checkTensors(c Config) error {
+// settings of m make of it.
+func (h *fileHeader) checkTensors(m *Model) error {
 	known := map[string]bool{}
-	for _, want := range tensorsOf(c) {
+	for _, want := range m.tensors() {
 		known[want.name] = true
 		got, ok := h.tensors[want.name]
 		switch {
@@ -263,6 +266,9 @@ func (m *Model) readParams(r io.Reader, h *fileHeader) error {
 	rest := m.Params.Flat
 	for _, t := range tensorsOf(m.Config) {
 		rest = rest[copy(rest, read[t.name]):]
+	}
+	for _, t := range m.Preprocess.tensors(m.Inputs) {
+		*t.data = read[t.name]
 	}
 	return nil
 }

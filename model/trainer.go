@@ -58,14 +58,19 @@ type totals struct {
 	reconstruction, sparsity, contraction, activation float64
 }
 
-// NewTrainer returns a trainer of m, whose preprocessing is settled. Its epochs, whose numbers key the noise,
-// are counted on from the model's history. The error is a [*ConfigError].
+// NewTrainer returns a trainer of m, whose preprocessing is settled; what it
+// learns must be there when the first rows are added. Its epochs, whose numbers
+// key the noise, are counted on from the model's history. The error is a
+// [*ConfigError].
 func NewTrainer(m *Model, o TrainOptions) (*Trainer, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
 	if err := m.Config.Validate(); err != nil {
+		return nil, err
+	}
+	if err := m.Preprocess.Allows(m.Config); err != nil {
 		return nil, err
 	}
 	h, n := m.Hidden, m.Inputs

@@ -1,0 +1,328 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/aefeat/aefeat/internal/f32"
+)
+
+// Statistics gathers, in one pass over any number of rows, what a rule of
+// preprocessing learns from them: means, squares of distances from them and,
+// for zca, their products.
+//
+// Rows are worked on in chunks, of 4,096 for zca and of no more than a million
+// values otherwise, each about its own mean and in float64, but that products
+// are summed in float32 inside a chunk. Chunks join by the formulas of T. Chan,
+// G. Golub and R. LeVeque, "Updating formulae and a pairwise algorithm for
+// computing sample variances", 1979: values that are large beside their
+// deviations lose nothing. How the rows are split over calls of Add does not
+// matter. Learn, Drift and Merge end the current chunk early.
+//
+// It is not safe for concurrent use.
+type Statistics struct {
+	p     Preprocess
+	n     int
+	chunk []float32 // rows scaled, on their way to the sums (rows,n)
+	wait  int       // how many there are
+
+	rows     int64
+	mean     []float64 // (n); zeros for patch, where rows have none
+	squares  []float64 // sums of squares of the distances from mean (n)
+	products []float64 // sums of products of these distances (n,n); nil unless zca is to be learned
+
+	sums, parts, delta []float64 // of a chunk (n)
+	centre             []float32 // (n)
+	product            []float32 // (n,n); nil like products
+
+	learned *moments // what Learn saw; nil before
+}
+
+// moments are the means and standard deviations of the inputs.
+type moments struct{ mean, deviation []float64 }
+
+// NewStatistics returns empty statistics for rule p, which is settled and has
+// nothing learned yet, over rows of n values. It panics when p learns nothing.
+func NewStatistics(p Preprocess, n int) *Statistics {
+	if !p.Learns() {
+		panic("model: statistics for a rule that learns nothing")
+	}
+	p.Learned = nil
+	s := &Statistics{
+		p: p, n: n,
+		chunk:   make([]float32, p.chunkRows(n)*n),
+		mean:    make([]float64, n),
+		squares: make([]float64, n),
+		sums:    make([]float64, n),
+		parts:   make([]float64, n),
+		delta:   make([]float64, n),
+		centre:  make([]float32, n),
+	}
+	if p.Method == PreprocessZCA {
+		s.products = make([]float64, n*n)
+		s.product = make([]float32, n*n)
+	}
+	return s
+}
+
+// chunkRows is the number of rows of n values whose sums are formed at once.
+func (p Preprocess) chunkRows(n int) int {
+	if p.Method == PreprocessZCA {
+		return chunkRows
+	}
+	return blockRows(n)
+}
+
+// Memory returns how many bytes it takes at most to learn the rule for rows of
+// n values: a chunk of rows and, for zca, five square matrices in float64.
+func (p Preprocess) Memory(n int) int64 {
+	if !p.Learns() {
+		return 0
+	}
+	size, rows := float64(n), float64(p.chunkRows(n))
+	bytes := 4*rows*size + 52*size
+	if p.Method == PreprocessZCA {
+		bytes += 44 * size * size
+	}
+	return int64(min(bytes, math.MaxInt64/2))
+}
+
+// Rows is the number of rows added, merged ones included.
+func (s *Statistics) Rows() int64 { return s.rows + int64(s.wait) }
+
+// Add adds the rows of r. Nothing of r is kept. Values are trusted; see
+// [Model.Check].
+func (s *Statistics) Add(r Rows) error {
+	if err := r.check(s.n); err != nil {
+		return err
+	}
+	scale, offset := s.p.factors()
+	capacity := len(s.chunk) / s.n
+	for i := 0; i < r.Len(); {
+		taken := min(r.Len()-i, capacity-s.wait)
+		r.convert(s.chunk[s.wait*s.n:(s.wait+taken)*s.n], nil, i, scale, offset)
+		i += taken
+		if s.wait += taken; s.wait == capacity {
+			s.fold()
+		}
+	}
+	return nil
+}
+
+// fold adds the chunk gathered so far to the sums.
+func (s *Statistics) fold() {
+	m, n := s.wait, s.n
+	if m == 0 {
+		return
+	}
+	s.wait = 0
+	x := s.chunk[:m*n]
+	switch {
+	case s.p.Method == PreprocessPatch:
+		f32.Clip(x, n, float32(math.Inf(1)), 1, 0)
+		f32.ColumnSumSquares(s.squares, x)
+		s.rows += int64(m)
+		return
+	case s.p.Contrast > 0:
+		f32.Contrast(x, n, s.p.Contrast, nil)
+	}
+	rows := float64(m)
+	clear(s.sums)
+	f32.ColumnSums(s.sums, x)
+	for j, sum := range s.sums {
+		s.centre[j] = float32(sum / rows)
+	}
+	f32.Standardize(x, s.centre, nil)
+	clear(s.sums) // from here on of what the rounded centre leaves
+	f32.ColumnSums(s.sums, x)
+	clear(s.parts)
+	f32.ColumnSumSquares(s.parts, x)
+	if s.products != nil {
+		f32.Gemm(true, false, n, n, m, 1, x, n, x, n, 0, s.product, n)
+	}
+	for j, sum := range s.sums {
+		s.delta[j] = float64(s.centre[j]) + sum/rows
+	}
+	weight := s.join(int64(m))
+	for j, sum := range s.sums {
+		s.squares[j] += s.parts[j] - float64(sum/rows*sum) + float64(weight*s.delta[j]*s.delta[j])
+		if s.products == nil {
+			continue
+		}
+		to, from := s.products[j*n:(j+1)*n], s.product[j*n:(j+1)*n]
+		for i, product := range from {
+			to[i] += float64(product) - float64(sum/rows*s.sums[i]) + float64(weight*s.delta[j]*s.delta[i])
+		}
+	}
+}
+
+// join takes rows into the mean whose own mean delta holds. It leaves there
+// the distance of the two means, and returns the weight of its square in the
+// sum of squares.
+func (s *Statistics) join(rows int64) (weight float64) {
+	total := s.rows + rows
+	share := float64(rows) / float64(total)
+	for j, mean := range s.delta {
+		s.delta[j] = mean - s.mean[j]
+		s.mean[j] += float64(share * s.delta[j])
+	}
+	weight = share * float64(s.rows)
+	s.rows = total
+	return weight
+}
+
+// Merge adds what b has gathered; b keeps its own. Both must be for one rule,
+// and neither have learned it. The result depends, in the last digits, on
+// which rows were whose and on the order of the merges, and on nothing else.
+func (s *Statistics) Merge(b *Statistics) error {
+	if s.p != b.p || s.n != b.n || s.learned != nil || b.learned != nil {
+		return errors.New("the statistics are for another rule, or have been learned from")
+	}
+	s.fold()
+	b.fold()
+	if b.rows == 0 {
+		return nil
+	}
+	copy(s.delta, b.mean)
+	weight := s.join(b.rows)
+	for j, squares := range b.squares {
+		s.squares[j] += squares + float64(weight*s.delta[j]*s.delta[j])
+	}
+	for i, product := range b.products {
+		s.products[i] += product + float64(weight*s.delta[i/s.n]*s.delta[i%s.n])
+	}
+	return nil
+}
+
+// Learn returns the rule with what it has learned from the rows so far. It is
+// called once. More rows may follow, for [Statistics.Drift].
+//
+// The error is a [*ConfigError], when the rows are too large to be squared, or
+// there are none.
+func (s *Statistics) Learn() (Preprocess, error) {
+	if s.learned != nil {
+		panic("model: statistics are learned from once")
+	}
+	s.fold()
+	if s.rows == 0 {
+		return Preprocess{}, &ConfigError{"preprocessing", fmt.Sprintf("%s has no rows to learn from", s.p.Method), ""}
+	}
+	s.learned = s.moments()
+	l := &Learned{Rows: s.rows}
+	p := s.p
+	p.Learned = l
+	switch p.Method {
+	case PreprocessPatch:
+		l.Deviation = s.learned.deviation[0]
+	case PreprocessStandardize:
+		l.Mean = narrowed(s.mean)
+		l.Scale = make([]float32, s.n)
+		for j, deviation := range s.learned.deviation {
+			// Rounding leaves a constant input no deviation at all.
+			if deviation > 0 {
+				l.Scale[j] = float32(1 / math.Sqrt(float64(deviation*deviation)+p.Epsilon))
+			}
+		}
+	case PreprocessZCA:
+		l.Mean = narrowed(s.mean)
+		if l.Whiten = whitening(s.products, s.n, s.rows, p.Epsilon); l.Whiten == nil {
+			return Preprocess{}, &ConfigError{"preprocessing", "zca finds no principal axes: the values are too large", "scale them, or use --preprocess standardize"}
+		}
+		s.products, s.product = nil, nil
+	}
+	if err := p.validate(); err != nil || !f32.AllFinite(l.Mean) || !f32.AllFinite(l.Scale) || !f32.AllFinite(l.Whiten) {
+		return Preprocess{}, &ConfigError{"preprocessing", fmt.Sprintf("the values are too large for %s", p.Method), "scale them first, for instance with --pixel-max"}
+	}
+	return p, nil
+}
+
+func narrowed(x []float64) []float32 {
+	y := make([]float32, len(x))
+	for i, v := range x {
+		y[i] = float32(v)
+	}
+	return y
+}
+
+// whitening returns V (D + epsilon)^-1/2 V^T (n,n), where V D V^T is the
+// covariance of rows whose products about their mean are given; nil where it
+// cannot be had. It overwrites products. As MATLAB's cov does, the covariance
+// divides by rows-1.
+func whitening(products []float64, n int, rows int64, epsilon float64) []float32 {
+	for i := range products {
+		products[i] /= float64(max(1, rows-1))
+		if v := products[i]; v-v != 0 {
+			return nil
+		}
+	}
+	var eigen mat.EigenSym
+	if !eigen.Factorize(mat.NewSymDense(n, products), true) {
+		return nil
+	}
+	var axes, scaled mat.Dense
+	eigen.VectorsTo(&axes)
+	scaled.CloneFrom(&axes)
+	for j, variance := range eigen.Values(nil) {
+		// Axes without variance may come out just below 0.
+		factor := 1 / math.Sqrt(max(0, variance)+epsilon)
+		for i := range n {
+			scaled.Set(i, j, factor*scaled.At(i, j))
+		}
+	}
+	product := mat.NewDense(n, n, products)
+	product.Mul(&scaled, axes.T())
+	white := make([]float32, n*n)
+	for i := range n {
+		for j := range i + 1 {
+			white[i*n+j] = float32(products[i*n+j])
+			white[j*n+i] = white[i*n+j]
+		}
+	}
+	return white
+}
+
+// moments returns the means and deviations of the chunks that are folded. For
+// patch all values are those of one input.
+func (s *Statistics) moments() *moments {
+	if s.p.Method == PreprocessPatch {
+		sum := 0.0
+		for _, squares := range s.squares {
+			sum += squares
+		}
+		return &moments{[]float64{0}, []float64{math.Sqrt(sum / float64(s.rows) / float64(s.n))}}
+	}
+	m := &moments{slices.Clone(s.mean), make([]float64, s.n)}
+	for j, squares := range s.squares {
+		m.deviation[j] = math.Sqrt(max(0, squares) / float64(s.rows))
+	}
+	return m
+}
+
+// Drift tells how far what Learn saw is from all rows so far, in standard
+// deviations: for each input the distance of the two means over the deviation,
+// or the share by which the deviations differ, whichever is more, and of the
+// inputs that vary the median. Chance makes it about 1/sqrt(rows learned from);
+// rows that are sorted, or change as they come, make it much more. It is 0
+// before Learn.
+func (s *Statistics) Drift() float64 {
+	if s.learned == nil {
+		return 0
+	}
+	s.fold()
+	now := s.moments()
+	var drifts []float64
+	for j, deviation := range now.deviation {
+		if deviation > 0 {
+			drifts = append(drifts, max(math.Abs(s.learned.mean[j]-now.mean[j]), math.Abs(s.learned.deviation[j]-deviation))/deviation)
+		}
+	}
+	if len(drifts) == 0 {
+		return 0
+	}
+	slices.Sort(drifts)
+	return drifts[len(drifts)/2]
+}
