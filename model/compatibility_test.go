@@ -20,17 +20,25 @@ func TestOldModelFiles(t *testing.T) {
 	row := []uint8{0, 50, 100, 150, 255}
 	for _, old := range []struct {
 		name  string
-		c     Config
+		c     Config // of a model that was trained on scaled rows,
+		learn string // or the method of one whose preprocessing was learned
 		codes []float64
 	}{
-		{"v1-sparse.safetensors", configs[1].c, []float64{0.23790348, 0.52780116, 0.54112266}},
-		{"v1-denoising-tied.safetensors", configs[5].c, []float64{0.2434682, 0.53732486, 0.55028214}},
-		{"v1-contractive-tanh.safetensors", configs[8].c, []float64{-0.81086202, 0.1422265, 0.17694486}},
+		{"v1-sparse.safetensors", configs[1].c, "", []float64{0.23790348, 0.52780116, 0.54112266}},
+		{"v1-denoising-tied.safetensors", configs[5].c, "", []float64{0.2434682, 0.53732486, 0.55028214}},
+		{"v1-contractive-tanh.safetensors", configs[8].c, "", []float64{-0.81086202, 0.1422265, 0.17694486}},
+		{"v1-patch.safetensors", Config{}, PreprocessPatch, []float64{0.23210293, 0.54206937, 0.47760619}},
+		{"v1-standardize.safetensors", Config{}, PreprocessStandardize, []float64{0.46776229, 0.34353083, 0.83433699}},
+		{"v1-zca.safetensors", Config{}, PreprocessZCA, []float64{0.37889285, 0.41853601, 0.71745082}},
 	} {
 		path := filepath.Join("../testdata/models", old.name)
 		data, err := os.ReadFile(path)
 		if *writeMissing && errors.Is(err, fs.ErrNotExist) {
-			data = bytesOf(t, trainedModel(t, old.c))
+			if old.learn != "" {
+				data = bytesOf(t, learnedModel(t, old.learn))
+			} else {
+				data = bytesOf(t, trainedModel(t, old.c))
+			}
 			err = os.WriteFile(path, data, 0o666)
 		}
 		if err != nil {
@@ -41,7 +49,7 @@ func TestOldModelFiles(t *testing.T) {
 			t.Errorf("%s: %v", old.name, err)
 			continue
 		}
-		if m.Activation != old.c.Activation || m.Tied != old.c.Tied || m.RowsSeen != 20 || len(m.History) != 2 || m.Binding.Columns[0] != "pixel*" {
+		if m.Activation != old.c.Activation || old.learn != "" && m.Preprocess.Method != old.learn || m.Tied != old.c.Tied || m.RowsSeen != 20 || len(m.History) != 2 || m.Binding.Columns[0] != "pixel*" {
 			t.Errorf("%s: %+v", old.name, m)
 		}
 		if err := m.Check(Uint8Rows(row, 5)); err != nil {

@@ -16,14 +16,28 @@ import (
 
 // trainedModel returns a model with all of its fields set.
 func trainedModel(t testing.TB, c Config) *Model {
-	m := newModel(t, c, 5, 3)
-	m.Preprocess = Preprocess{Method: PreprocessScale, Source: "uint8", Scale: 1.0 / 255, Max: 255}
-	m.Binding = Binding{Columns: []string{"pixel*"}, Source: "uint8", Width: 5}
-	trainer := newTrainer(t, m, TrainOptions{BatchSize: 4})
+	return trainedOn(t, c, Preprocess{Method: PreprocessScale, Source: "uint8", Scale: 1.0 / 255, Max: 255})
+}
+
+// learnedModel returns a trained model whose preprocessing was learned.
+func learnedModel(t testing.TB, method string) *Model {
+	return trainedOn(t, Config{Output: Linear, SparsityWeight: 1, Sparsity: 0.2}, learn(t, method, "uint8", Uint8Rows(trainingRows(), 5)))
+}
+
+func trainingRows() []uint8 {
 	x := make([]uint8, 50)
 	for i := range x {
 		x[i] = uint8(37 * i)
 	}
+	return x
+}
+
+func trainedOn(t testing.TB, c Config, p Preprocess) *Model {
+	m := newModel(t, c, 5, 3)
+	m.Preprocess = p
+	m.Binding = Binding{Columns: []string{"pixel*"}, Source: "uint8", Width: 5}
+	trainer := newTrainer(t, m, TrainOptions{BatchSize: 4})
+	x := trainingRows()
 	for range 2 {
 		if err := trainer.Add(Uint8Rows(x, 5), nil); err != nil {
 			t.Fatal(err)
@@ -36,9 +50,15 @@ func trainedModel(t testing.TB, c Config) *Model {
 }
 
 func TestWriteAndRead(t *testing.T) {
+	var models []*Model
 	for _, c := range configs {
 		c.c.Seed = math.MaxUint64 // beyond what a float64 holds
-		m := trainedModel(t, c.c)
+		models = append(models, trainedModel(t, c.c))
+	}
+	for _, method := range learning {
+		models = append(models, learnedModel(t, method))
+	}
+	for _, m := range models {
 		data := bytesOf(t, m)
 		for name, r := range map[string]io.Reader{
 			"at once":           bytes.NewReader(data),
@@ -117,6 +137,52 @@ func TestFileLayout(t *testing.T) {
 	}
 }
 
+// What preprocessing has learned lies behind the parameters, under its names.
+func TestLearnedLayout(t *testing.T) {
+	for method, want := range map[string]map[string][]int{
+		PreprocessPatch:       {},
+		PreprocessStandardize: {"preprocess.mean": {5}, "preprocess.scale": {5}},
+		PreprocessZCA:         {"preprocess.mean": {5}, "preprocess.whiten": {5, 5}},
+	} {
+		data := bytesOf(t, learnedModel(t, method))
+		length := binary.LittleEndian.Uint64(data)
+		var header map[string]struct {
+			Shape  []int
+			Config string
+		}
+		if err := json.Unmarshal(data[8:8+length], &header); err != nil {
+			t.Fatal(err)
+		}
+		var config struct {
+			Preprocess struct {
+				Method            string
+				Epsilon, Contrast float64
+				Learned           struct {
+					Rows      int
+					Deviation float64
+				}
+			}
+		}
+		if err := json.Unmarshal([]byte(header["__metadata__"].Config), &config); err != nil {
+			t.Fatal(err)
+		}
+		p := config.Preprocess
+		if p.Method != method || p.Learned.Rows != 10 || (p.Learned.Deviation > 0) != (method == PreprocessPatch) ||
+			(p.Epsilon > 0) != (method != PreprocessPatch) || (p.Contrast > 0) != (method == PreprocessZCA) {
+			t.Errorf("%s: settings %+v", method, p)
+		}
+		got := map[string][]int{}
+		for name, tensor := range header {
+			if strings.HasPrefix(name, "preprocess.") {
+				got[name] = tensor.Shape
+			}
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: tensors %v, want %v", method, got, want)
+		}
+	}
+}
+
 // pack returns a safetensors file with this header and so many bytes of data.
 func pack(header string, data int) []byte {
 	b := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
@@ -175,8 +241,9 @@ func TestBareTensors(t *testing.T) {
 func TestDamagedFiles(t *testing.T) {
 	whole := bytesOf(t, trainedModel(t, Sparse(3)))
 	headerEnd := 8 + int(binary.LittleEndian.Uint64(whole))
-	edit := func(old, new string) []byte {
+	editOf := func(whole []byte, old, new string) []byte {
 		t.Helper()
+		headerEnd := 8 + int(binary.LittleEndian.Uint64(whole))
 		header := string(whole[8:headerEnd])
 		if !strings.Contains(header, old) {
 			t.Fatalf("the header has no %s", old)
@@ -185,6 +252,14 @@ func TestDamagedFiles(t *testing.T) {
 		b := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
 		return append(append(b, header...), whole[headerEnd:]...)
 	}
+	edit := func(old, new string) []byte { t.Helper(); return editOf(whole, old, new) }
+	learned := map[string][]byte{}
+	for _, method := range learning {
+		learned[method] = bytesOf(t, learnedModel(t, method))
+	}
+	patch, standardize, zca := learned[PreprocessPatch], learned[PreprocessStandardize], learned[PreprocessZCA]
+	whitenNaN := bytes.Clone(zca)
+	binary.LittleEndian.PutUint32(whitenNaN[len(zca)-4:], math.Float32bits(float32(math.NaN())))
 	bare := func(old, new string) []byte {
 		t.Helper()
 		if !strings.Contains(bareTied, old) {
@@ -248,7 +323,19 @@ func TestDamagedFiles(t *testing.T) {
 		"unknown activation":      {edit(`\"activation\":\"sigmoid\"`, `\"activation\":\"swish\"`), "swish"},
 		"unknown objective":       {edit(`\"objective\":\"sparse\"`, `\"objective\":\"variational\"`), "variational"},
 		"clashing settings":       {edit(`\"activation\":\"sigmoid\"`, `\"activation\":\"relu\"`), "relu"},
-		"unknown preprocessing":   {edit(`\"method\":\"scale\"`, `\"method\":\"zca\"`), "zca"},
+		"unknown preprocessing":   {edit(`\"method\":\"scale\"`, `\"method\":\"pca\"`), "pca"},
+		"nothing learned":         {edit(`\"method\":\"scale\"`, `\"method\":\"patch\"`), "learned"},
+		"nothing to learn":        {editOf(patch, `\"method\":\"patch\"`, `\"method\":\"none\"`), "learned"},
+		"zca of a sigmoid":        {editOf(zca, `\"output_activation\":\"linear\"`, `\"output_activation\":\"sigmoid\"`), "sigmoid"},
+		"zca for standardize":     {editOf(standardize, `\"method\":\"standardize\"`, `\"method\":\"zca\"`), "preprocess.whiten"},
+		"standardize for zca":     {editOf(zca, `\"method\":\"zca\"`, `\"method\":\"standardize\"`), "preprocess.scale"},
+		"zca for patch":           {editOf(zca, `\"method\":\"zca\"`, `\"method\":\"patch\"`), "preprocess.mean"},
+		"no mean":                 {editOf(zca, `"preprocess.mean"`, `"optimizer.mean"`), "no tensor preprocess.mean"},
+		"whitening of a vector":   {editOf(zca, `"shape":[5,5]`, `"shape":[25]`), "preprocess.whiten"},
+		"whitening of NaN":        {whitenNaN, "NaN"},
+		"negative epsilon":        {editOf(zca, `\"epsilon\":0.1`, `\"epsilon\":-0.1`), "settings"},
+		"negative deviation":      {editOf(patch, `\"deviation\":`, `\"deviation\":-`), "settings"},
+		"negative learned rows":   {editOf(patch, `{\"rows\":10`, `{\"rows\":-10`), "settings"},
 		"negative rows":           {edit(`\"rows_seen\":`, `\"rows_seen\":-`), "rows"},
 		"negative inputs":         {edit(`\"inputs\":5`, `\"inputs\":-5`), "settings"},
 		"infinite number":         {edit(`\"sparsity\":0.1`, `\"sparsity\":1e999`), "settings"},
@@ -265,10 +352,12 @@ func TestDamagedFiles(t *testing.T) {
 			t.Errorf("%s: a model beside the error", name)
 		}
 	}
-	for length := range whole {
-		var format *FormatError
-		if _, err := Read(bytes.NewReader(whole[:length])); !errors.As(err, &format) {
-			t.Fatalf("%d of %d bytes: error %v", length, len(whole), err)
+	for _, whole := range [][]byte{whole, zca} {
+		for length := range whole {
+			var format *FormatError
+			if _, err := Read(bytes.NewReader(whole[:length])); !errors.As(err, &format) {
+				t.Fatalf("%d of %d bytes: error %v", length, len(whole), err)
+			}
 		}
 	}
 }
@@ -305,7 +394,7 @@ func TestReadErrors(t *testing.T) {
 }
 
 func TestWriteErrors(t *testing.T) {
-	m := trainedModel(t, Sparse(3))
+	m := learnedModel(t, PreprocessZCA)
 	size := len(bytesOf(t, m))
 	for length := range size {
 		w := &shortWriter{left: length}
@@ -353,6 +442,9 @@ func TestReadAllocatesWhatIsThere(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	for _, c := range configs {
 		f.Add(bytesOf(f, trainedModel(f, c.c)))
+	}
+	for _, method := range learning {
+		f.Add(bytesOf(f, learnedModel(f, method)))
 	}
 	f.Add(pack(bareTied, bareTiedSize))
 	f.Add(pack("{}", 0))
