@@ -39,8 +39,15 @@ type Config struct {
 
 	Columns    []string // names or patterns of the patch columns; nil: those of Init, or found by arrowio.Bind
 	Skip       bool     // leave bad rows out and count them, instead of failing
-	Preprocess string   // model.PreprocessScale, or model.PreprocessNone; "": the rule of Init, else scale
-	PixelMax   float64  // divisor of PreprocessScale; 0: by the type of the elements
+	Preprocess string   // model.PreprocessScale or another method; "": the rule of Init, else scale
+	PixelMax   float64  // divisor of scaling; 0: by the type of the elements
+
+	ZCAEpsilon float64 // model.Preprocess.Epsilon of zca; 0: 0.1
+	NoContrast bool    // zca without contrast normalisation
+
+	// PreprocessRows is the number of rows that preprocessing learns from where
+	// rows are not kept: with one epoch or none. 0: 10,000.
+	PreprocessRows int
 
 	// Validation is the share of rows that are held out: never trained on, and
 	// after each epoch their cost tells how the model does on new rows. The
@@ -75,6 +82,7 @@ const (
 
 // The phases of a fit.
 const (
+	PhaseLearn    = "learn"    // before the first epoch: preprocessing learns from rows as they arrive
 	PhaseStream   = "stream"   // the first epoch: training on rows as they arrive
 	PhaseArrange  = "arrange"  // the rows of the spill file are brought into buckets
 	PhaseTrain    = "train"    // a later epoch
@@ -105,6 +113,10 @@ type Report struct {
 	Stop        model.StopReason `json:"stop"`                  // why there were no more epochs
 	Evaluations int64            `json:"evaluations,omitempty"` // passes over the rows under model.LBFGS
 	Best        int              `json:"best_epoch,omitempty"`  // the epoch that held-out rows chose, the model's
+
+	// Drift is model.Statistics.Drift, where preprocessing was learned from the
+	// first rows of a stream: beyond MaxDrift these were no fair sample.
+	Drift float64 `json:"drift,omitempty"`
 }
 
 // Fitter fits a model to the record batches that are written to it. Its
@@ -120,10 +132,12 @@ type Fitter struct {
 	err     error
 
 	// Set up once the first block of rows is there.
-	feed    *feed
-	model   *model.Model
-	trainer *model.Trainer
-	store   *spill.Store // nil when no row is visited twice
+	feed     *feed
+	model    *model.Model
+	trainer  *model.Trainer
+	store    *spill.Store // nil when no row is visited twice
+	learning *learning    // nil when preprocessing learns nothing
+	streamed int64        // rows trained on, or learned from, as they arrived
 
 	// Of rows that are held out.
 	held      *spill.Store
@@ -221,7 +235,10 @@ func (f *Fitter) settle() error {
 				Hint: "leave the choice to the initial model"}
 		}
 	}
-	return c.Validate()
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	return f.settleRule()
 }
 
 // Columns returns the names of the columns that the Fitter reads, for a
@@ -289,7 +306,7 @@ func (f *Fitter) write(ctx context.Context, batch arrow.RecordBatch) error {
 			if err := f.deliver(ctx); err != nil {
 				return err
 			}
-			if f.epochs == 0 {
+			if f.Ready() {
 				return nil
 			}
 		}
@@ -312,7 +329,7 @@ func (f *Fitter) drain(ctx context.Context) error {
 
 // Ready reports whether Finish needs no more rows: without epochs, once the
 // first rows have settled width and preprocessing.
-func (f *Fitter) Ready() bool { return f.epochs == 0 && f.model != nil }
+func (f *Fitter) Ready() bool { return f.epochs == 0 && f.model != nil && !f.learns() }
 
 // deliver checks and keeps the current block, and hands it to the trainer.
 func (f *Fitter) deliver(ctx context.Context) error {
@@ -325,16 +342,21 @@ func (f *Fitter) deliver(ctx context.Context) error {
 	if err := f.model.Check(rows); err != nil {
 		return located(err, f.binding.Columns())
 	}
+	if f.epochs > 0 {
+		if f.holdout != nil {
+			if err := f.holdOut(f.feed.current); err != nil {
+				return err
+			}
+			rows = f.feed.current.rows
+		}
+		f.report.Rows += int64(rows.Len())
+	}
+	if f.learns() && f.learning.ahead > 0 {
+		return f.hold(f.feed.current)
+	}
 	if f.epochs == 0 {
 		return nil
 	}
-	if f.holdout != nil {
-		if err := f.holdOut(f.feed.current); err != nil {
-			return err
-		}
-		rows = f.feed.current.rows
-	}
-	f.report.Rows += int64(rows.Len())
 	if f.store != nil {
 		if err := f.store.Append(rows.Data, rows.Number); err != nil {
 			return err
@@ -402,15 +424,7 @@ func (f *Fitter) begin(first model.Rows) error {
 	if err := f.keep(first.Width * first.Kind.Size()); err != nil {
 		return err
 	}
-	var done int64
-	f.feed.start(func(rows model.Rows) error {
-		if err := f.trainer.Add(rows, nil); err != nil {
-			return err
-		}
-		done += int64(rows.Len())
-		f.observe(Progress{Phase: PhaseStream, Rows: done})
-		return nil
-	})
+	f.feed.start(f.consume)
 	return nil
 }
 
@@ -419,15 +433,14 @@ func (f *Fitter) begin(first model.Rows) error {
 func (f *Fitter) keep(rowBytes int) (err error) {
 	c, least := f.config, spill.Minimum(rowBytes)
 	memory, held := c.Memory, int64(0)
-	again := f.epochs > 1 || f.iterates()
 	switch {
-	case f.holdout != nil && again:
+	case f.holdout != nil && f.keeps():
 		held = min(max(int64(c.Validation*float64(memory)), least), memory-least)
 		memory -= held
 		least *= 2
 	case f.holdout != nil:
 		held = memory
-	case !again:
+	case !f.keeps():
 		return nil
 	}
 	if c.Memory < least {
@@ -435,7 +448,7 @@ func (f *Fitter) keep(rowBytes int) (err error) {
 			Reason: fmt.Sprintf("%d bytes are too few for rows of %d bytes", c.Memory, rowBytes),
 			Hint:   fmt.Sprintf("give at least %dMiB with --memory", (least+1<<20-1)>>20)}
 	}
-	if again {
+	if f.keeps() {
 		f.store, err = spill.New(spill.Config{Width: rowBytes, Seed: c.Model.Seed, Memory: memory, Dir: c.SpillDir})
 		if err != nil {
 			return err
@@ -448,19 +461,32 @@ func (f *Fitter) keep(rowBytes int) (err error) {
 	return err
 }
 
-// rule settles preprocessing.
-func (f *Fitter) rule(source string, first model.Rows) (model.Preprocess, error) {
-	method := f.config.Preprocess
-	if from := f.config.Init; from != nil && from.Preprocess.Method != "" && (method == "" || method == from.Preprocess.Method) {
-		return from.Preprocess.Adapt(source, f.config.PixelMax)
+// keeps reports whether rows are visited again.
+func (f *Fitter) keeps() bool { return f.epochs > 1 || f.iterates() }
+
+// consume takes the rows of a block as they arrive.
+func (f *Fitter) consume(rows model.Rows) error {
+	if l := f.learning; l != nil {
+		if err := l.statistics.Add(rows); err != nil {
+			return err
+		}
+		if !l.done {
+			f.streamed += int64(rows.Len())
+			f.observe(Progress{Phase: PhaseLearn, Rows: f.streamed})
+			return nil
+		}
 	}
-	if method == "" {
-		method = model.PreprocessScale
+	return f.trainOn(rows)
+}
+
+// trainOn trains on rows of the first epoch.
+func (f *Fitter) trainOn(rows model.Rows) error {
+	if err := f.trainer.Add(rows, nil); err != nil {
+		return err
 	}
-	if source == "" && method != model.PreprocessNone {
-		return model.Preprocess{}, fmt.Errorf("preprocessing %q depends on the type of the data: %w", method, ErrNoRows)
-	}
-	return model.NewPreprocess(method, source, f.config.PixelMax, first)
+	f.streamed += int64(rows.Len())
+	f.observe(Progress{Phase: PhaseStream, Rows: f.streamed})
+	return nil
 }
 
 // observe fills in what every report holds and calls the observer.
@@ -471,7 +497,7 @@ func (f *Fitter) observe(p Progress) {
 	p.Epochs, p.Epoch = f.epochs, len(f.report.Epochs)
 	p.Evaluations = f.trainer.Evaluations()
 	now := p.Result
-	if !p.Done {
+	if !p.Done && p.Phase != PhaseLearn {
 		if p.Phase != PhaseValidate {
 			now = f.trainer.Running()
 		}
@@ -522,17 +548,30 @@ func (f *Fitter) finish(ctx context.Context) error {
 	case f.model == nil:
 		return ErrNoRows
 	}
+	if f.epochs > 0 {
+		defer f.trainer.Finish()
+		if err := f.arrangeHeld(ctx); err != nil {
+			return err
+		}
+	}
+	streamed := !f.keeps() || f.learning == nil // what arrived was trained on
+	if f.learns() {
+		if err := f.learn(); err != nil {
+			return err
+		}
+	}
 	if f.epochs == 0 {
 		return nil
 	}
-	defer f.trainer.Finish()
-	if err := f.arrangeHeld(ctx); err != nil {
-		return err
-	}
-	if err := f.endEpoch(ctx, PhaseStream); err != nil {
-		return err
+	if streamed {
+		if err := f.endEpoch(ctx, PhaseStream); err != nil {
+			return err
+		}
 	}
 	if f.store == nil {
+		if f.learning != nil {
+			f.report.Drift = f.learning.statistics.Drift()
+		}
 		return nil
 	}
 	if err := f.arrange(ctx, f.store); err != nil {

@@ -26,6 +26,13 @@
 // costs on rows that it was not trained on; the model of the epoch with the
 // least such cost is the result.
 //
+// Where preprocessing learns from the data (patch, standardize, zca) and rows
+// are kept, their arrival is not an epoch: it learns from all of them, and each
+// of the Epochs is one over kept rows. With Epochs 1 it learns from the first
+// Config.PreprocessRows rows, which wait for that and are then trained on
+// first, and Report.Drift tells whether the rest of the stream was like them.
+// With Epochs below 0 it learns from as many, and nothing more is read.
+//
 // The rule of preprocessing and the width of a patch come from the first 1,024
 // rows, or fewer if these take more than a MiB. They are saved in the model
 // with the columns, so that transforming needs neither again. Rows that will be
@@ -42,9 +49,12 @@
 // A fit takes, beyond what the caller and its batches hold,
 //
 //	runtime floor + Trainer.Memory + Config.Memory + 4 MiB or 4 rows, whichever is more
+//	+ Preprocess.Memory + twice the rows that wait for it
 //
 // where Trainer.Memory (package model) is parameters, optimiser and batch
-// buffers, and the last term is rows on their way to the trainer. Of the
+// buffers, then come rows on their way to the trainer, and Preprocess.Memory is
+// what learning preprocessing takes; zca keeps a square matrix of it, and each
+// batch a copy of its rows. Of the
 // optimisers L-BFGS takes most: 26 vectors of all parameters in float64, and
 // two in float32. Validation adds a copy of the parameters, which Trainer.Memory
 // counts, and model.ValidatorMemory for up to 1,024 rows. Config.Memory

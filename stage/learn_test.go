@@ -1,0 +1,308 @@
+package stage
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/aefeat/aefeat/model"
+)
+
+var learningMethods = []string{model.PreprocessPatch, model.PreprocessStandardize, model.PreprocessZCA}
+
+// linearModel has an output that every method of preprocessing allows.
+func linearModel(hidden int) model.Config {
+	c := model.Sparse(hidden)
+	c.Output = model.Linear
+	return c
+}
+
+// learned is what rows teach a method, without a Fitter.
+func learned(t *testing.T, method string, pixels []uint8, n int, change ...func(*model.Preprocess)) model.Preprocess {
+	t.Helper()
+	p, err := model.NewPreprocess(method, "uint8", 0, model.Rows{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range change {
+		f(&p)
+	}
+	s := model.NewStatistics(p, n)
+	if err := s.Add(model.Uint8Rows(pixels, n)); err != nil {
+		t.Fatal(err)
+	}
+	if p, err = s.Learn(); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// file returns m as bytes.
+func file(t *testing.T, m *model.Model) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if _, err := m.WriteTo(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func sameRule(t *testing.T, got, want model.Preprocess) {
+	t.Helper()
+	a, b := got.Learned, want.Learned
+	if a == nil || a.Rows != b.Rows || a.Deviation != b.Deviation || !sameBits(a.Mean, b.Mean) || !sameBits(a.Scale, b.Scale) || !sameBits(a.Whiten, b.Whiten) {
+		t.Errorf("%s: learned %+v, want %+v", want.Method, a, b)
+	}
+	got.Learned, want.Learned = nil, nil
+	if got != want {
+		t.Errorf("rule %+v, want %+v", got, want)
+	}
+}
+
+// With kept rows the rule comes from all of them, and every epoch trains on
+// rows that it was applied to.
+func TestLearnFromKeptRows(t *testing.T) {
+	noGoroutinesLeft(t)
+	const m, n = 6000, 25
+	p := makePatches(m, n, 21).sorted()
+	for _, method := range learningMethods {
+		var phases []string
+		got, report := fit(t, p.reader(t, checked(t), 700), Config{
+			Model: linearModel(3), Epochs: 3, Preprocess: method,
+			Observer: func(p Progress) {
+				if len(phases) == 0 || phases[len(phases)-1] != p.Phase {
+					phases = append(phases, p.Phase)
+				}
+			},
+		})
+		sameRule(t, got.Preprocess, learned(t, method, p.pixels, n))
+		if len(report.Epochs) != 3 || report.Rows != m || report.Drift != 0 || got.RowsSeen != 3*m {
+			t.Errorf("%s: report %+v, %d rows seen", method, report, got.RowsSeen)
+		}
+		if strings.Join(phases, " ") != PhaseLearn+" "+PhaseTrain {
+			t.Errorf("%s: phases %v", method, phases)
+		}
+		want := file(t, got)
+		for _, v := range []struct{ batch, procs int }{{7, 1}, {m, 3}} {
+			was := runtime.GOMAXPROCS(v.procs)
+			again, _ := fit(t, p.reader(t, checked(t), v.batch), Config{Model: linearModel(3), Epochs: 3, Preprocess: method})
+			runtime.GOMAXPROCS(was)
+			if !bytes.Equal(file(t, again), want) {
+				t.Errorf("%s: batches of %d on %d processors give another model", method, v.batch, v.procs)
+			}
+		}
+	}
+}
+
+// Where rows are kept, in memory or in a spill file, does not matter.
+func TestLearnWhileSpilling(t *testing.T) {
+	if testing.Short() {
+		t.Skip()
+	}
+	const m, n = 17000, 784 // more than 16 MiB hold
+	p := makePatches(m, n, 22)
+	for _, c := range []struct {
+		method string
+		batch  int
+	}{{model.PreprocessPatch, 0}, {model.PreprocessStandardize, model.FullBatch}} {
+		var want []byte
+		for _, budget := range []int64{1 << 30, 16 << 20} {
+			got, report := fit(t, p.reader(t, checked(t), 3000), Config{Model: linearModel(2), Epochs: 2, Preprocess: c.method,
+				Train: model.TrainOptions{BatchSize: c.batch}, Memory: budget, SpillDir: t.TempDir()})
+			if spilled := report.Spilled > 0; spilled != (budget == 16<<20) {
+				t.Errorf("%d bytes spilled", report.Spilled)
+			}
+			if want == nil {
+				want = file(t, got)
+			} else if !bytes.Equal(file(t, got), want) {
+				t.Errorf("%s: a budget of %d bytes gives another model", c.method, budget)
+			}
+		}
+	}
+}
+
+// One epoch learns from the first rows, trains on all in their order, and
+// tells whether the first were like the rest.
+func TestLearnFromFirstRows(t *testing.T) {
+	noGoroutinesLeft(t)
+	const m, n, first = 7000, 25, 1500 // no whole number of blocks
+	mixed := makePatches(m, n, 23)
+	for _, method := range learningMethods {
+		for name, p := range map[string]patches{"mixed": mixed, "sorted": mixed.sorted()} {
+			c := Config{Model: linearModel(3), Epochs: 1, Preprocess: method, PreprocessRows: first, Train: model.TrainOptions{BatchSize: 100}}
+			got, report := fit(t, p.reader(t, checked(t), 450), c)
+			rule := learned(t, method, p.pixels[:first*n], n)
+			sameRule(t, got.Preprocess, rule)
+			if report.Rows != m || got.RowsSeen != m || len(report.Epochs) != 1 {
+				t.Errorf("%s: report %+v", method, report)
+			}
+			// Rows of different labels differ in their inputs, not in contrast.
+			if drifted := report.Drift > MaxDrift; method != model.PreprocessPatch && drifted != (name == "sorted") || report.Drift == 0 {
+				t.Errorf("%s, %s: drift %v", method, name, report.Drift)
+			}
+
+			// The same by hand.
+			config := linearModel(3)
+			config.Inputs = n
+			want, err := model.New(config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want.Preprocess, want.Binding = rule, got.Binding
+			trainer, err := model.NewTrainer(want, model.TrainOptions{BatchSize: 100, Epochs: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := trainer.Add(model.Uint8Rows(p.pixels, n), nil); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := trainer.EndEpoch(); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(file(t, got), file(t, want)) {
+				t.Errorf("%s, %s: not what training on the rows in order gives", method, name)
+			}
+			for _, v := range []struct{ batch, procs int }{{1, 1}, {m, 3}} {
+				was := runtime.GOMAXPROCS(v.procs)
+				again, r := fit(t, p.reader(t, checked(t), v.batch), c)
+				runtime.GOMAXPROCS(was)
+				if !bytes.Equal(file(t, again), file(t, want)) || r.Drift != report.Drift {
+					t.Errorf("%s: batches of %d on %d processors give another model, or drift %v", method, v.batch, v.procs, r.Drift)
+				}
+			}
+		}
+	}
+}
+
+func TestLearnFromFewRows(t *testing.T) {
+	noGoroutinesLeft(t)
+	const n = 16
+	p := makePatches(300, n, 24)
+	for _, method := range learningMethods {
+		for _, epochs := range []int{-1, 1, 2} {
+			got, _ := fit(t, p.reader(t, checked(t), 100), Config{Model: linearModel(2), Epochs: epochs, Preprocess: method})
+			sameRule(t, got.Preprocess, learned(t, method, p.pixels, n))
+		}
+	}
+	f, err := NewFitter(patchSchema(n), Config{Model: linearModel(2), Epochs: 1, Preprocess: model.PreprocessZCA})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := f.Finish(context.Background()); !errors.Is(err, ErrNoRows) {
+		t.Errorf("no rows: %v", err)
+	}
+	config := linearModel(2)
+	config.Inputs = n
+	if f, err = NewFitter(nil, Config{Model: config, Epochs: -1, Preprocess: model.PreprocessZCA}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := f.Finish(context.Background()); !errors.Is(err, ErrNoRows) {
+		t.Errorf("no schema: %v", err)
+	}
+}
+
+// Without epochs no more is read than the rule needs.
+func TestReadyOnceLearned(t *testing.T) {
+	const n = 16
+	p := makePatches(9000, n, 25)
+	mem := checked(t)
+	f, err := NewFitter(patchSchema(n), Config{Model: linearModel(2), Epochs: -1, Preprocess: model.PreprocessStandardize, PreprocessRows: 3000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	at := 0
+	for ; !f.Ready(); at += 500 {
+		b := p.batch(mem, at, at+500)
+		if err := f.Write(context.Background(), b); err != nil {
+			t.Fatal(err)
+		}
+		b.Release()
+	}
+	if at != 3500 { // the third block of 1,024 rows ends at 3,072
+		t.Errorf("ready after %d rows", at)
+	}
+	m, report, err := f.Finish(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameRule(t, m.Preprocess, learned(t, model.PreprocessStandardize, p.pixels[:3000*n], n))
+	if report.Rows != 0 || len(m.History) != 0 {
+		t.Errorf("report %+v", report)
+	}
+}
+
+// The rule of an initial model stays, and nothing is learned anew, unless
+// another is asked for.
+func TestInitialRule(t *testing.T) {
+	const n = 16
+	p, other := makePatches(1500, n, 26), makePatches(1500, n, 27)
+	mem := checked(t)
+	first, _ := fit(t, p.reader(t, mem, 500), Config{Model: linearModel(3), Epochs: 2, Preprocess: model.PreprocessZCA, ZCAEpsilon: 0.02, NoContrast: true})
+	sameRule(t, first.Preprocess, learned(t, model.PreprocessZCA, p.pixels, n, func(p *model.Preprocess) { p.Epsilon, p.Contrast = 0.02, 0 }))
+	for _, method := range []string{"", model.PreprocessZCA} {
+		again, report := fit(t, other.reader(t, mem, 500), Config{Init: first, Epochs: 2, Preprocess: method, ZCAEpsilon: 0.02})
+		sameRule(t, again.Preprocess, first.Preprocess)
+		if len(report.Epochs) != 2 || again.RowsSeen != 2*1500 {
+			t.Errorf("report %+v", report)
+		}
+	}
+	again, _ := fit(t, other.reader(t, mem, 500), Config{Init: first, Epochs: 2, Preprocess: model.PreprocessStandardize})
+	sameRule(t, again.Preprocess, learned(t, model.PreprocessStandardize, other.pixels, n))
+
+	sigmoid := model.Sparse(3)
+	saltPepper := linearModel(3)
+	saltPepper.Corruption, saltPepper.Noise = 0.1, model.SaltPepper
+	for name, c := range map[string]Config{
+		"output activation":  {Model: sigmoid, Preprocess: model.PreprocessZCA},
+		"noise":              {Model: saltPepper, Preprocess: model.PreprocessStandardize},
+		"epsilon of another": {Init: first, ZCAEpsilon: 0.5},
+		"epsilon":            {Model: sigmoid, ZCAEpsilon: 0.5},
+		"negative epsilon":   {Model: linearModel(3), Preprocess: model.PreprocessZCA, ZCAEpsilon: -1},
+		"contrast":           {Model: linearModel(3), Preprocess: model.PreprocessStandardize, NoContrast: true},
+		"rows":               {Model: linearModel(3), Preprocess: model.PreprocessZCA, PreprocessRows: -1},
+	} {
+		var config *model.ConfigError
+		if _, err := NewFitter(patchSchema(n), c); !errors.As(err, &config) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A bad row comes as the error of that row, while preprocessing learns too.
+func TestBadRowsWhileLearning(t *testing.T) {
+	noGoroutinesLeft(t)
+	const n = 16
+	p := makePatches(4000, n, 28)
+	mem := checked(t)
+	b := p.batch(mem, 0, 4000, 3500)
+	defer b.Release()
+	for _, epochs := range []int{1, 2} {
+		c := Config{Model: linearModel(2), Epochs: epochs, Preprocess: model.PreprocessStandardize}
+		f, err := NewFitter(patchSchema(n), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Write(context.Background(), b); err == nil || !strings.Contains(err.Error(), "row 3500") {
+			t.Errorf("%d epochs: %v", epochs, err)
+		}
+		f.Close()
+		c.Skip = true
+		if f, err = NewFitter(patchSchema(n), c); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Write(context.Background(), b); err != nil {
+			t.Fatal(err)
+		}
+		m, report, err := f.Finish(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if report.Skipped != 1 || report.Rows != 3999 || m.Preprocess.Learned.Rows != 3999 {
+			t.Errorf("%d epochs: report %+v, learned from %d rows", epochs, report, m.Preprocess.Learned.Rows)
+		}
+	}
+}
