@@ -184,6 +184,10 @@ func NewFitter(schema *arrow.Schema, c Config) (*Fitter, error) {
 	return f, nil
 }
 
+// Validate reports the first setting that is out of bounds or does not go with
+// the others, as far as can be told without rows, as a [*model.ConfigError].
+func (c Config) Validate() error { return (&Fitter{config: c}).settle() }
+
 // bind finds the columns of the patch: those that were named, else those of
 // Init where the data have them, else what the schema suggests.
 func (f *Fitter) bind(schema *arrow.Schema) (err error) {

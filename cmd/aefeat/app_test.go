@@ -20,7 +20,7 @@ var publicFlags = map[string]string{
 	"fit": `--output -o --hidden --objective --sparsity --sparsity-weight --weight-decay --contraction --corruption --noise --k --k-encode
 		--activation --output-activation --loss --tied --optimizer --learning-rate --momentum --batch-size --epochs
 		--validation --validation-key --patience
-		--preprocess --pixel-max --init --seed --memory --spill-dir --column --on-bad-row --allow-missing-eos --emit
+		--preprocess --preprocess-rows --zca-epsilon --no-contrast --pixel-max --init --seed --memory --spill-dir --column --on-bad-row --allow-missing-eos --emit
 		--format --layout --prefix --keep --reconstruction --score --progress`,
 	"transform": `--model -m --output -o --format --layout --prefix --keep --reconstruction --score --column --pixel-max --on-bad-row
 		--allow-missing-eos --spill-dir --progress`,

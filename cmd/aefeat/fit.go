@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/urfave/cli/v2"
@@ -32,7 +33,7 @@ func fitCommand(ui *console) *cli.Command {
 are read once: what --epochs beyond the first need is kept in memory up to --memory
 and in a spill file from there. With lbfgs the number of epochs is one of
 iterations. Equal rows, flags and seed give equal bytes.`,
-		Flags: append([]cli.Flag{
+		Flags: slices.Concat([]cli.Flag{
 			outputFlag("the model"),
 			&cli.StringFlag{Name: "emit", Category: categoryOutput,
 				Usage: "also write every input row with its features to `FILE`, as transform would"},
@@ -50,7 +51,7 @@ iterations. Equal rows, flags and seed give equal bytes.`,
 			termFlag("k-encode", func(c model.Config) float64 { return c.KEncode }, "alpha, by which the features keep more codes than k"),
 			chooseFlag("noise", categoryModel, "masking", "form of the corruption", "masking", "gaussian", "salt-pepper"),
 			chooseFlag("activation", categoryModel, "sigmoid", "of the hidden units; of k-sparse linear", "sigmoid", "tanh", "relu", "linear"),
-			chooseFlag("output-activation", categoryModel, "sigmoid", "of the reconstruction; of k-sparse linear", "sigmoid", "tanh", "relu", "linear"),
+			chooseFlag("output-activation", categoryModel, "sigmoid", "of the reconstruction; of k-sparse, and after standardize and zca, linear", "sigmoid", "tanh", "relu", "linear"),
 			chooseFlag("loss", categoryModel, "squared", "of the reconstruction", "squared", "cross-entropy"),
 			&cli.BoolFlag{Name: "tied", Category: categoryModel, DisableDefaultText: true, Usage: "make the decoder the encoder transposed; k-sparse does unless --tied=false"},
 			&cli.StringFlag{Name: "init", Category: categoryModel, Usage: "start from the weights, and but for the flags given from the settings, of this model `FILE`"},
@@ -68,13 +69,11 @@ iterations. Equal rows, flags and seed give equal bytes.`,
 				Usage: "hold out rows with equal values in this `COLUMN` together, such as patches of one image"},
 			&cli.IntFlag{Name: "patience", Category: categoryTraining, DefaultText: "0, never stop early",
 				Usage: "stop after `N` epochs in a row that did not lower the cost of the held-out rows"},
-			chooseFlag("preprocess", categoryTraining, model.PreprocessScale, "what becomes of pixels first: scale maps integers to [0, 1]",
-				model.PreprocessNone, model.PreprocessScale),
-
+		}, preprocessFlags(), []cli.Flag{
 			&cli.GenericFlag{Name: "memory", Category: categoryMachine, Value: &memory, Usage: "`SIZE` of the memory that keeps rows, such as 256MiB or 4GiB"},
 			spillFlag(),
 			progressFlag(),
-		}, append(featureFlags(), inputFlags()...)...),
+		}, featureFlags(), inputFlags()),
 		Action: func(c *cli.Context) error { return fit(c, ui) },
 	}
 }
@@ -165,6 +164,9 @@ func newFitJob(c *cli.Context, ui *console) (*fitJob, error) {
 	if j.config.Model, err = settings(c, j.config.Init, bare); err != nil {
 		return nil, err
 	}
+	if err := j.config.Validate(); err != nil {
+		return nil, wrong("fit", err)
+	}
 	warnUseless(c, ui, j.config)
 	return j, nil
 }
@@ -223,11 +225,8 @@ func (j *fitJob) readFlags(c *cli.Context) error {
 	j.config.PixelMax = j.source.pixelMax
 	j.config.Memory = int64(*c.Generic("memory").(*size))
 	j.config.SpillDir = j.source.spillDir
-	if c.IsSet("preprocess") {
-		j.config.Preprocess = chosen(c, "preprocess")
-	}
-	if j.config.Preprocess == model.PreprocessNone && j.config.PixelMax != 0 {
-		return usagef("fit", "--pixel-max has no meaning with --preprocess none, which divides by nothing")
+	if err := readPreprocess(c, &j.config); err != nil {
+		return err
 	}
 	j.progress = newProgress(j.ui, chosen(c, "progress"))
 	j.config.Observer = j.observe
@@ -308,7 +307,8 @@ func (j *fitJob) checkSize(schema *arrow.Schema) error {
 		config.Inputs = binding.Width() // the fit itself says what is wrong with columns
 	}
 	config.Inputs = max(1, config.Inputs)
-	takes, has := j.config.Train.Memory(config), machineMemory()
+	rule := model.Preprocess{Method: j.config.Preprocess}
+	takes, has := j.config.Train.Memory(config)+rule.Memory(config.Inputs), machineMemory()
 	if has == 0 || takes <= has {
 		return nil
 	}
@@ -377,7 +377,11 @@ func (j *fitJob) report(m *model.Model, r *stage.Report) {
 	if r.Spilled > 0 {
 		lines = append(lines, fmt.Sprintf("spilled %s to %s", formatSize(r.Spilled), folderOf(j.config.SpillDir)))
 	}
+	if r.Drift > 0 {
+		event["drift"] = r.Drift
+	}
 	j.progress.finish(event, lines...)
+	warnDrift(j.ui, m, r)
 	if r.Spilled > 0 && inMemory(folderOf(j.config.SpillDir)) {
 		j.ui.hintf("%s", memoryHint(folderOf(j.config.SpillDir)))
 	}

@@ -214,6 +214,9 @@ func (s step) bar(rate float64, width int) string {
 	if s.Phase == stage.PhaseValidate {
 		head += " (held-out rows)"
 	}
+	if s.Phase == stage.PhaseLearn {
+		head = "learning the preprocessing"
+	}
 	if s.Phase == stage.PhaseArrange {
 		head += " (sorting the spill file)"
 	}
@@ -221,7 +224,7 @@ func (s step) bar(rate float64, width int) string {
 	if rate > 0 {
 		speed = round(rate) + " rows/s"
 	}
-	if s.Epochs > 0 && s.Rows > 0 {
+	if s.Epochs > 0 && s.Rows > 0 && s.Phase != stage.PhaseLearn {
 		cost = fmt.Sprintf("cost %.4g", s.Cost)
 		mean = fmt.Sprintf("rhohat %.3f", s.Mean)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/aefeat/aefeat/model"
 )
@@ -60,16 +59,4 @@ func describe(m *model.Model) string {
 		tied = ", tied weights"
 	}
 	return fmt.Sprintf("%d inputs, %d hidden units%s; %s", m.Inputs, m.Hidden, tied, rule(m.Preprocess))
-}
-
-// rule writes the preprocessing rule in words.
-func rule(p model.Preprocess) string {
-	source := "values"
-	if p.Source != "" {
-		source = p.Source + " values"
-	}
-	if p.Scale == 0 || p.Scale == 1 {
-		return source + " as they are"
-	}
-	return fmt.Sprintf("%s divided by %g", source, math.Round(1/p.Scale*1e6)/1e6)
 }
