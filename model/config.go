@@ -102,8 +102,9 @@ const maxWeights = 1 << 31
 // sigmoid or tanh; cross-entropy needs a sigmoid output; the contraction term
 // goes with every activation (that of relu is piecewise linear); k-sparse
 // codes need linear activations and go with neither of the two terms. That rows
-// lie in [0, 1] where the output is a sigmoid is a matter of the data:
-// [Model.Check].
+// lie in [0, 1] where the output is a sigmoid is a matter of the data,
+// [Model.Check], and of preprocessing, [Preprocess.Allows]: standardize and zca
+// need another output, which is not chosen for them.
 func (c Config) Validate() error {
 	switch c.Objective {
 	case "", ObjectiveSparse, ObjectiveDenoising, ObjectiveContractive, ObjectiveKSparse, ObjectivePlain:

@@ -7,6 +7,8 @@
 // it. [NewAccumulator] is for those who do their own training: it gives the
 // exact cost and gradient over all rows, and its sums merge across processes.
 // [NewValidator] measures rows that are held out of training.
+// [NewPreprocess] settles what becomes of stored values first, and [Statistics]
+// learn it where it depends on the rows.
 //
 // # The cost
 //

@@ -39,7 +39,7 @@ type Config struct {
 
 	Columns    []string // names or patterns of the patch columns; nil: those of Init, or found by arrowio.Bind
 	Skip       bool     // leave bad rows out and count them, instead of failing
-	Preprocess string   // model.PreprocessScale or another method; "": the rule of Init, else scale
+	Preprocess string   // model.PreprocessScale or another method, which Model.Output must suit; "": the rule of Init, else scale
 	PixelMax   float64  // divisor of scaling; 0: by the type of the elements
 
 	ZCAEpsilon float64 // model.Preprocess.Epsilon of zca; 0: 0.1
