@@ -91,8 +91,8 @@ func TestLBFGSHistory(t *testing.T) {
 	for _, c := range configs {
 		t.Run(c.name, func(t *testing.T) {
 			m := newModel(t, c.c, n, h)
-			trainer := minimise(t, m, x, TrainOptions{Epochs: 15})
-			if len(m.History) > 15 || trainer.Stopped() == OutOfEpochs && len(m.History) != 15 {
+			trainer := minimise(t, m, x, TrainOptions{Epochs: 8})
+			if len(m.History) > 8 || trainer.Stopped() == OutOfEpochs && len(m.History) != 8 {
 				t.Errorf("%d iterations, stopped by %v", len(m.History), trainer.Stopped())
 			}
 			if m.RowsSeen != rows*trainer.Evaluations() || trainer.Evaluations() <= int64(len(m.History)) {

@@ -131,3 +131,34 @@ func TestNoProgress(t *testing.T) {
 		t.Errorf("got %q", out)
 	}
 }
+
+// What held-out rows cost is told with their epoch, and stays on the bar
+// during the next.
+func TestValidationProgress(t *testing.T) {
+	s := step{Phase: "fit", Unit: "iteration", Epoch: 1, Epochs: 9, Rows: 5000, Total: 5000, Evaluations: 3, Cost: 20.6134, Mean: 0.10249}
+	e := model.Epoch{Validation: &model.Cost{Total: 21.0456}}
+
+	p, out, now := clockwork(progressPlain)
+	p.show(s)
+	*now = now.Add(2 * time.Second)
+	p.endEpoch(s, e)
+	if got, want := out.String(), "aefeat: iteration 1/9: 5,000 rows, 2.5k rows/s, cost 20.613, mean activation 0.1025, 3 evaluations, validation cost 21.046\n"; got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+
+	p, out, _ = clockwork(progressJSON)
+	p.endEpoch(s, e)
+	if got := out.String(); !strings.Contains(got, `"evaluations":3,`) || !strings.Contains(got, `"validation":{"contraction":0,"reconstruction":0,"sparsity":0,"total":21.0456,`) {
+		t.Errorf("got %s", got)
+	}
+
+	p, out, now = clockwork(progressBar)
+	p.width = func() int { return 100 }
+	p.endEpoch(s, e)
+	*now = now.Add(time.Second)
+	s.Epoch = 2
+	p.show(s)
+	if got := out.String(); !strings.Contains(got, "iteration 2/9") || !strings.Contains(got, "cost 20.61  held out 21.05") {
+		t.Errorf("got %q", got)
+	}
+}
