@@ -177,6 +177,9 @@ func (j *probeJob) read(ctx context.Context, src *arrowio.Source, rows *probeRow
 	}
 	defer r.Release()
 	total, _ := src.NumRows()
+	if err := rows.fit(total, machineMemory()); err != nil {
+		return err
+	}
 	w := &watched{RecordReader: r, progress: j.progress, step: step{Phase: "read", Total: total}}
 	for first := int64(0); w.Next(); first = w.step.Rows {
 		if err := rows.add(w.RecordBatch(), first, where); err != nil {
@@ -272,6 +275,22 @@ func (p *probeRows) columns() []string {
 		columns = append(columns, s.binding.Columns()...)
 	}
 	return columns
+}
+
+// fit refuses so many rows as the machine has no memory for, since running out
+// of it cannot be an error later. Where either is not known it refuses none.
+func (p *probeRows) fit(rows, has int64) error {
+	values := 0
+	for _, s := range p.sets {
+		values += s.binding.Width()
+	}
+	takes := 4 * float64(rows) * float64(values)
+	if has == 0 || takes <= float64(has) {
+		return nil
+	}
+	return &hintedError{
+		fmt.Errorf("%s of %s take %s of memory, and this machine has %s", plural(rows, "row"), plural(int64(values), "value"), formatSize(int64(takes)), formatSize(has)),
+		"probe a part of the rows"}
 }
 
 // add adds each row of a batch to the rows where it belongs. A row that is bad
