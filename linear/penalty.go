@@ -55,7 +55,7 @@ func choosePenalty(ctx context.Context, o *objective, c Config) (penalty float64
 	try := func(i int) (right int, err error) {
 		o.penalise(penalties[i])
 		var stats Stats
-		if start, stats, err = minimise(ctx, o, start, c.Iterations, trialTolerance); err != nil {
+		if start, stats, err = minimise(ctx, o, start, min(c.Iterations, trialIterations), trialTolerance); err != nil {
 			return 0, err
 		}
 		o.value(start)
