@@ -46,7 +46,8 @@ type Config struct {
 	NoContrast bool    // zca without contrast normalisation
 
 	// PreprocessRows is the number of rows that preprocessing learns from where
-	// rows are not kept: with one epoch or none. 0: 10,000.
+	// rows are not kept: without epochs, or with one unless Train.Optimizer is
+	// model.LBFGS. 0: 10,000.
 	PreprocessRows int
 
 	// Validation is the share of rows that are held out: never trained on, and

@@ -306,3 +306,48 @@ func TestBadRowsWhileLearning(t *testing.T) {
 		}
 	}
 }
+
+// Rows that are held out teach preprocessing nothing, and L-BFGS, which keeps
+// rows for one iteration too, learns from all others.
+func TestLearnBesideHeldOutRows(t *testing.T) {
+	noGoroutinesLeft(t)
+	const m, n, share, seed = 5000, 16, 0.3, 7
+	p := makePatches(m, n, 29)
+	lot := holdout{share: share, seed: seed}
+	var others []uint8
+	for i := range m {
+		if !lot.draw(lotOfNumber, uint64(i)) {
+			others = append(others, p.pixels[i*n:(i+1)*n]...)
+		}
+	}
+	config := linearModel(3)
+	config.Seed = seed
+	for _, method := range learningMethods {
+		for _, c := range []struct {
+			name      string
+			epochs    int
+			optimizer model.Optimizer
+			rows      int // that teach
+		}{
+			{"one epoch", 1, model.Adam, 1700},
+			{"epochs", 3, model.Adam, len(others) / n},
+			{"one iteration", 1, model.LBFGS, len(others) / n},
+			{"iterations", 4, model.LBFGS, len(others) / n},
+		} {
+			var want []byte
+			for _, batch := range []int{m, 333} {
+				got, report := fit(t, p.reader(t, checked(t), batch), Config{Model: config, Epochs: c.epochs, Preprocess: method, PreprocessRows: 1700,
+					Train: model.TrainOptions{Optimizer: c.optimizer}, Validation: share})
+				sameRule(t, got.Preprocess, learned(t, method, others[:c.rows*n], n))
+				if report.HeldOut != int64(m-len(others)/n) || report.Rows != int64(len(others)/n) || len(report.Epochs) != c.epochs || report.Best == 0 {
+					t.Errorf("%s, %s: report %+v", method, c.name, report)
+				}
+				if want == nil {
+					want = file(t, got)
+				} else if !bytes.Equal(file(t, got), want) {
+					t.Errorf("%s, %s: batches of %d give another model", method, c.name, batch)
+				}
+			}
+		}
+	}
+}

@@ -37,6 +37,7 @@
 // rows, or fewer if these take more than a MiB. They are saved in the model
 // with the columns, so that transforming needs neither again. Rows that will be
 // held out count among these: the rule is a guess at the type of the values.
+// What preprocessing learns beyond that, it learns from the others alone.
 //
 // # Determinism
 //
@@ -54,13 +55,12 @@
 // where Trainer.Memory (package model) is parameters, optimiser and batch
 // buffers, then come rows on their way to the trainer, and Preprocess.Memory is
 // what learning preprocessing takes; zca keeps a square matrix of it, and each
-// batch a copy of its rows. Of the
-// optimisers L-BFGS takes most: 26 vectors of all parameters in float64, and
-// two in float32. Validation adds a copy of the parameters, which Trainer.Memory
-// counts, and model.ValidatorMemory for up to 1,024 rows. Config.Memory
-// holds kept rows, then write buffers of the spill file, then the bucket in use
-// and the one that is read ahead; it lies outside of Go's heap on Linux and
-// macOS. A stored row takes n times its element size, 8 bytes for its position
+// batch a copy of its rows. Of the optimisers L-BFGS takes most: 26 vectors of
+// all parameters in float64, and two in float32. Validation adds a copy of the
+// parameters, which Trainer.Memory counts, and model.ValidatorMemory for up to
+// 1,024 rows. Config.Memory holds kept rows, then write buffers of the spill
+// file, then the bucket in use and the one that is read ahead; it lies outside
+// of Go's heap on Linux and macOS. A stored row takes n times its element size, 8 bytes for its position
 // and, in memory, 4 for its place in the order; rows are in memory while they
 // fill less than three quarters of the budget. Not counted are 24 bytes for
 // each 256 KiB of spill file. The least budget is 16 MiB for rows of up to 64

@@ -19,7 +19,7 @@ func preprocessFlags() []cli.Flag {
 			"what becomes of pixels first: scale maps integers to [0, 1]; patch also takes each patch's mean off and maps to [0.1, 0.9]; standardize gives each input mean 0 and deviation 1; zca normalises contrast and whitens",
 			model.PreprocessNone, model.PreprocessScale, model.PreprocessPatch, model.PreprocessStandardize, model.PreprocessZCA),
 		&cli.IntFlag{Name: "preprocess-rows", Category: categoryTraining, Value: defaultPreprocessRows,
-			Usage: "with --epochs 1 or 0, the first `ROWS` that patch, standardize and zca learn from; with more epochs these learn from all rows"},
+			Usage: "with --epochs 1 or 0, the first `ROWS` that patch, standardize and zca learn from; with more epochs, or lbfgs, these learn from all rows"},
 		&cli.Float64Flag{Name: "zca-epsilon", Category: categoryTraining, DefaultText: "0.1", Usage: "what zca adds to the variances that it divides by"},
 		&cli.BoolFlag{Name: "no-contrast", Category: categoryTraining, DisableDefaultText: true, Usage: "leave the contrast of patches to zca as it is"},
 	}
@@ -44,13 +44,15 @@ func readPreprocess(c *cli.Context, config *stage.Config) error {
 	return nil
 }
 
-// learnsFirst reports whether a fit learns preprocessing from its first rows.
+// learnsFirst reports whether a fit learns preprocessing from its first rows:
+// it does where it keeps none.
 func learnsFirst(config stage.Config) bool {
 	rule := model.Preprocess{Method: config.Preprocess}
 	if init := config.Init; init != nil && (rule.Method == "" || rule.Method == init.Preprocess.Method) {
 		return false
 	}
-	return rule.Learns() && config.Epochs <= 1
+	keeps := config.Epochs > 1 || config.Epochs == 1 && config.Train.Optimizer == model.LBFGS
+	return rule.Learns() && !keeps
 }
 
 // unbounded reports whether a method makes values outside of every interval,
