@@ -4,13 +4,15 @@
     python3 peers.py k-sparse IDX_FOLDER OUT [--seed 1] [--epochs 30]     # 1000 tied linear units, k 100 to 25, codes of 50
 
 Adam at 1e-3, batches of 256 and a rate that falls as a cosine. Writes
-OUT-train.npy and OUT-test.npy, the codes of all rows, for softmax.py. Needs
-numpy and torch.
+OUT-train.parquet and OUT-test.parquet, the codes and labels of all rows, for
+`aefeat probe`. Needs numpy, pyarrow and torch.
 """
 import argparse
 import time
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 
 import digits
@@ -75,12 +77,14 @@ def main():
     a = p.parse_args()
     a.epochs = a.epochs or {"denoising": 60, "k-sparse": 30}[a.what]
     torch.manual_seed(a.seed)
-    rows = {s: torch.from_numpy(digits.read(a.folder, s)[0].astype(np.float32) / 255) for s in ("train", "test")}
-    encode = {"denoising": denoising, "k-sparse": k_sparse}[a.what](rows["train"], a)
-    with torch.inference_mode():
-        codes = {s: torch.cat([encode(part) for part in x.split(4096)]).numpy() for s, x in rows.items()}
-    for split, code in codes.items():
-        np.save(f"{a.out}-{split}.npy", code)
+    data = {s: digits.read(a.folder, s) for s in ("train", "test")}
+    rows = lambda split: torch.from_numpy(data[split][0].astype(np.float32) / np.float32(255))
+    encode = {"denoising": denoising, "k-sparse": k_sparse}[a.what](rows("train"), a)
+    for split, (_, labels) in data.items():
+        with torch.inference_mode():
+            code = torch.cat([encode(part) for part in rows(split).split(4096)]).numpy()
+        column = pa.FixedSizeListArray.from_arrays(pa.array(code.ravel()), code.shape[1])
+        pq.write_table(pa.table({"code": column, "label": labels}), f"{a.out}-{split}.parquet", use_dictionary=False, row_group_size=16_384)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,12 @@
 
 Features are learned without labels from the 29,404 training digits 5 to 9: 200
 sparse units, rho 0.1, lambda 3e-3, beta 3. Softmax regression then tells the
-digits 0 to 4 apart, fitted on the first half of those and tested on the second;
-its penalty is chosen on the last 3,000 of the first half. Each --fit is one way
+digits 0 to 4 apart, fitted on the first half of those and tested on the second
+(`aefeat probe`). Each --fit is one way
 to train (default: 400 iterations of L-BFGS, then mini-batches). --peer runs
 scipy's L-BFGS-B over a cost written with numpy's float32 products, in turn with
 ours. Times are of the training alone; the seconds of all cores stay true on a
-machine that is busy with something else. Needs numpy, scipy, pyarrow, torch, safetensors.
+machine that is busy with something else. Needs numpy, scipy, pyarrow and safetensors.
 
 A. Ng et al., "UFLDL tutorial", exercise "Self-taught learning".
 """
@@ -23,11 +23,11 @@ import time
 
 import numpy as np
 import pyarrow.parquet as pq
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 from scipy.optimize import minimize
 
 import digits
-import softmax
+from published import probe
 
 RHO, BETA, DECAY = 0.1, 3.0, 3e-3
 NAMES = ["encoder.weight", "decoder.weight", "encoder.bias", "decoder.bias"]
@@ -70,16 +70,7 @@ def peer(init, x):
     r = minimize(cost, np.concatenate([w[k].ravel() for k in NAMES]).astype(np.float64), (x, shapes), "L-BFGS-B", jac=True,
                  options=dict(maxiter=400, maxfun=10_000, maxcor=10, ftol=0, gtol=0))
     seconds = clock(resource.RUSAGE_SELF) - start
-    w1, _, b1, _ = parameters(r.x, shapes)
-    return r.fun, r.nfev, seconds, w1, b1
-
-
-def exercise(x, y):
-    """Percent right on the second half of the rows."""
-    half = len(x) // 2
-    x = np.ascontiguousarray(x, np.float32)
-    _, penalty = softmax.choose(x[:half], y[:half], held=3_000)
-    return 100 - softmax.test(x[:half], y[:half], penalty, x[half:], y[half:])
+    return dict(zip(NAMES, map(np.ascontiguousarray, parameters(r.x, shapes)))), r.nfev, seconds
 
 
 def main():
@@ -90,33 +81,43 @@ def main():
     p.add_argument("--peer", action="store_true")
     p.add_argument("--fit", action="append")
     a = p.parse_args()
-    ways = a.fit or ["--optimizer lbfgs --batch-size 0 --epochs 400", "--epochs 30"]
+    ways = a.fit or ["--optimizer lbfgs --epochs 400", "--epochs 30"]
     images, labels = digits.read(a.folder, "train")
     x = images[labels >= 5].astype(np.float32) / np.float32(255)
-    rest, y = images[labels < 5].astype(np.float32) / np.float32(255), labels[labels < 5]
-    print(f"pixels: {exercise(rest, y):.2f} % right", flush=True)
-    print("| seed | training | final cost | evaluations | seconds | seconds of all cores | right |\n|---|---|---|---|---|---|---|")
+    rest = np.flatnonzero(labels < 5)
     with tempfile.TemporaryDirectory() as work:
-        data, model = f"{work}/5-9.parquet", f"{work}/model.safetensors"
-        pq.write_table(digits.table(images[labels >= 5], labels[labels >= 5]), data)
+        learn, first, second, model = (f"{work}/{name}" for name in ("5-9.parquet", "first.parquet", "second.parquet", "model"))
+        for path, rows in ((learn, labels >= 5), (first, rest[:len(rest) // 2]), (second, rest[len(rest) // 2:])):
+            pq.write_table(digits.table(images[rows], labels[rows]), path)
 
         def run(*words):
-            return subprocess.run([a.aefeat, *map(str, words), data], check=True, capture_output=True, text=True)
+            return subprocess.run([a.aefeat, *map(str, words), "--progress", "none"], check=True, capture_output=True, text=True).stdout
 
+        def score():
+            """Final cost of the model, and percent right on the second half of the digits 0 to 4."""
+            for path in (first, second):
+                run("transform", "-m", model, "--layout", "list", "-o", path + ".code", path)
+            cost = json.loads(subprocess.run([a.aefeat, "evaluate", "--json", "-m", model, learn], check=True, capture_output=True).stdout)["cost"]
+            return f"{cost['total']:.4f}", f"{100 - probe(a.aefeat, 'code', first + '.code', '--test', second + '.code')[0]:.2f} %"
+
+        def row(seed, training, seconds):
+            final, right = score()
+            print(f"| {seed} | {training} | {final} | {seconds[0]:.1f} | {seconds[1]:.1f} | {right} |", flush=True)
+
+        print(f"pixels: {100 - probe(a.aefeat, 'image', first, '--test', second)[0]:.2f} % right\n", flush=True)
+        print("| seed | training | final cost | seconds | seconds of all cores | right |\n|---|---|---|---|---|---|", flush=True)
         for seed in a.seeds.split(","):
+            fit = ["fit", "--hidden", 200, "--seed", seed, "--memory", "4GiB", "-o", model, learn]
             for way in ways:
                 start = clock(resource.RUSAGE_CHILDREN)
-                run("fit", "--hidden", 200, "--seed", seed, "--memory", "4GiB", "--progress", "none", "-o", model, *shlex.split(way))
-                seconds = clock(resource.RUSAGE_CHILDREN) - start
-                final = json.loads(run("evaluate", "--json", "-m", model).stdout)["cost"]["total"]
-                w = load_file(model)
-                right = exercise(sigmoid(rest @ w["encoder.weight"].T + w["encoder.bias"]), y)
-                print(f"| {seed} | `{way}` | {final:.4f} | | {seconds[0]:.1f} | {seconds[1]:.1f} | {right:.2f} % |", flush=True)
+                run(*fit, *shlex.split(way))
+                row(seed, f"`{way}`", clock(resource.RUSAGE_CHILDREN) - start)
             if a.peer:
-                run("fit", "--hidden", 200, "--seed", seed, "--epochs", 0, "--progress", "none", "-o", model)
-                final, evaluations, seconds, w1, b1 = peer(model, x)
-                right = exercise(sigmoid(rest @ w1.T + b1), y)
-                print(f"| {seed} | numpy and scipy | {final:.4f} | {evaluations} | {seconds[0]:.1f} | {seconds[1]:.1f} | {right:.2f} % |", flush=True)
+                run(*fit, "--epochs", 0)
+                weights, evaluations, seconds = peer(model, x)
+                save_file(weights, model + ".peer")
+                run("fit", "--init", model + ".peer", "--epochs", 0, "-o", model, learn)
+                row(seed, f"numpy and scipy, {evaluations} evaluations", seconds)
 
 
 if __name__ == "__main__":
