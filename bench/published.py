@@ -22,7 +22,7 @@ DENOISING = "--objective denoising --hidden 1000 --tied --loss cross-entropy --l
 ROWS = {
     "pixels": [],
     "denoising": [DENOISING + "--corruption 0.25 --epochs 60"],
-    "k-sparse": ["--objective k-sparse --hidden 1000 --epochs 30 --learning-rate 0.001"],
+    "k-sparse": ["--objective k-sparse --hidden 1000 --weight-decay 0 --epochs 30 --learning-rate 0.001"],
     "contractive": ["--objective contractive --hidden 1000 --tied --loss cross-entropy --learning-rate 0.001 --epochs 30"],
     "plain": ["--objective plain --hidden 1000 --tied --loss cross-entropy --learning-rate 0.001 --epochs 30"],
     "stacked": ["--objective sparse --hidden 200 --epochs 30"] * 2,
