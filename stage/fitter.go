@@ -624,26 +624,30 @@ func (f *Fitter) iterates() bool { return f.config.Train.Optimizer == model.LBFG
 
 // pass trains on all kept rows once.
 func (f *Fitter) pass(ctx context.Context) error {
-	kind, width := f.feed.kind, f.model.Inputs
 	order := uint32(len(f.report.Epochs) + 1)
 	if f.iterates() {
 		order = 1
 	}
-	var done int64
-	for bucket, err := range f.store.Epoch(ctx, order) {
+	return f.visit(ctx, f.store, order, f.trainer.Add, Progress{Phase: PhaseTrain, TotalRows: f.report.Rows})
+}
+
+// visit hands all rows of a store to add, some at a time, in the order of an
+// epoch, and reports how many as the Rows of p.
+func (f *Fitter) visit(ctx context.Context, s *spill.Store, epoch uint32, add func(rows model.Rows, order []int32) error, p Progress) error {
+	for bucket, err := range s.Epoch(ctx, epoch) {
 		if err != nil {
 			return err
 		}
-		rows := model.Rows{Kind: kind, Width: width, Data: bucket.Rows, Number: bucket.Number}
+		rows := model.Rows{Kind: f.feed.kind, Width: f.model.Inputs, Data: bucket.Rows, Number: bucket.Number}
 		for order := range slices.Chunk(bucket.Order, blockRows) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := f.trainer.Add(rows, order); err != nil {
+			if err := add(rows, order); err != nil {
 				return err
 			}
-			done += int64(len(order))
-			f.observe(Progress{Phase: PhaseTrain, Rows: done, TotalRows: f.report.Rows})
+			p.Rows += int64(len(order))
+			f.observe(p)
 		}
 	}
 	return nil
@@ -670,22 +674,9 @@ func (f *Fitter) endEpoch(ctx context.Context, phase string) error {
 
 // validate adds to the epoch that has just ended what the held-out rows cost.
 func (f *Fitter) validate(ctx context.Context, e *model.Epoch) error {
-	var done int64
-	for bucket, err := range f.held.Epoch(ctx, 0) {
-		if err != nil {
-			return err
-		}
-		rows := model.Rows{Kind: f.feed.kind, Width: f.model.Inputs, Data: bucket.Rows, Number: bucket.Number}
-		for order := range slices.Chunk(bucket.Order, blockRows) {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if err := f.validator.Add(rows, order); err != nil {
-				return err
-			}
-			done += int64(len(order))
-			f.observe(Progress{Phase: PhaseValidate, Rows: done, TotalRows: f.report.HeldOut, Result: *e})
-		}
+	p := Progress{Phase: PhaseValidate, TotalRows: f.report.HeldOut, Result: *e}
+	if err := f.visit(ctx, f.held, 0, f.validator.Add, p); err != nil {
+		return err
 	}
 	f.trainer.Validate(f.validator.Cost())
 	*e = f.model.History[len(f.model.History)-1]
