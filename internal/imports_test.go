@@ -20,15 +20,16 @@ const module = "github.com/aefeat/aefeat/"
 // which may import everything. An edge that is not here is an error, and so
 // is a package that is not here.
 var mayImport = map[string][]string{
-	"arrowio":        {},
-	"model":          {"internal/f32", "internal/rng"},
-	"stage":          {"arrowio", "model", "internal/rng", "internal/spill"},
-	"linear":         {"internal/f32", "model"},
-	"imagery":        {},
-	"internal/cpu":   {},
-	"internal/f32":   {"internal/cpu"},
-	"internal/rng":   {},
-	"internal/spill": {"internal/rng"},
+	"arrowio":           {},
+	"model":             {"internal/f32", "internal/rng"},
+	"stage":             {"arrowio", "model", "internal/rng", "internal/spill"},
+	"linear":            {"internal/f32", "model"},
+	"imagery":           {},
+	"internal/cpu":      {},
+	"internal/f32":      {"internal/cpu"},
+	"internal/labelled": {"arrowio", "model"},
+	"internal/rng":      {},
+	"internal/spill":    {"internal/rng"},
 }
 
 // knowsNo lists libraries that a package must not import: the model knows no

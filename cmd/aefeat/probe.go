@@ -15,9 +15,9 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/internal/labelled"
 	"github.com/aefeat/aefeat/internal/rng"
 	"github.com/aefeat/aefeat/linear"
-	"github.com/aefeat/aefeat/model"
 )
 
 func probeCommand(ui *console) *cli.Command {
@@ -58,6 +58,7 @@ type probeJob struct {
 	tests    []string // nil: a share of the inputs
 	seed     uint64
 	config   linear.Config
+	classes  labelled.Classes
 }
 
 func probe(c *cli.Context, ui *console) error {
@@ -113,23 +114,23 @@ func (j *probeJob) run(ctx context.Context) (*probeResult, error) {
 	if j.against != nil {
 		sets = append(sets, j.against)
 	}
-	train, err := newProbeRows(src.Schema(), j.label, sets, j.source.skip, newClasses())
+	train, err := labelled.New(src.Schema(), j.label, sets, j.source.skip, &j.classes)
 	if err != nil {
 		return nil, src.Locate(err)
 	}
-	test := train.sibling()
+	test := train.Apart()
 	if len(j.tests) == 0 {
 		total, _ := src.NumRows()
-		train.reserve, test.reserve = total-total/5, total/5
-		err = j.read(ctx, src, train, func(row int64) *probeRows {
+		train.Reserve, test.Reserve = total-total/5, total/5
+		err = j.read(ctx, src, train, func(row int64) *labelled.Rows {
 			if s := rng.New(j.seed, rng.Validation, 0, uint64(row)); s.Uint32n(5) == 0 {
 				return test
 			}
 			return train
 		})
 	} else {
-		train.reserve, _ = src.NumRows()
-		if err = j.read(ctx, src, train, func(int64) *probeRows { return train }); err == nil {
+		train.Reserve, _ = src.NumRows()
+		if err = j.read(ctx, src, train, func(int64) *labelled.Rows { return train }); err == nil {
 			test, err = j.readTests(ctx, train)
 		}
 	}
@@ -140,53 +141,59 @@ func (j *probeJob) run(ctx context.Context) (*probeResult, error) {
 }
 
 // readTests reads the --test files: the columns that the training rows have.
-func (j *probeJob) readTests(ctx context.Context, train *probeRows) (*probeRows, error) {
+func (j *probeJob) readTests(ctx context.Context, train *labelled.Rows) (*labelled.Rows, error) {
 	src, err := j.source.open(ctx, j.ui, j.tests)
 	if err != nil {
 		return nil, err
 	}
 	defer src.Close()
-	sets := make([][]string, len(train.sets))
-	for i, s := range train.sets {
-		sets[i] = s.binding.Columns()
-	}
-	test, err := newProbeRows(src.Schema(), j.label, sets, j.source.skip, train.classes)
+	test, err := train.Bind(src.Schema())
 	if err != nil {
 		return nil, src.Locate(err)
 	}
-	for i, s := range test.sets {
-		s.name = train.sets[i].name
-	}
-	test.reserve, _ = src.NumRows()
-	if err := j.read(ctx, src, test, func(int64) *probeRows { return test }); err != nil {
+	test.Reserve, _ = src.NumRows()
+	if err := j.read(ctx, src, test, func(int64) *labelled.Rows { return test }); err != nil {
 		return nil, err
 	}
-	for i, s := range test.sets {
-		if have, want := s.width, train.sets[i].width; have != want && have > 0 && want > 0 {
-			return nil, fmt.Errorf("%s: the test rows have %d values, the training rows %d", s.name, have, want)
+	for i, s := range test.Sets {
+		if have, want := s.Width, train.Sets[i].Width; have != want && have > 0 && want > 0 {
+			return nil, fmt.Errorf("%s: the test rows have %d values, the training rows %d", s.Name, have, want)
 		}
 	}
 	return test, nil
 }
 
 // read reads all rows of src, each to where it belongs.
-func (j *probeJob) read(ctx context.Context, src *arrowio.Source, rows *probeRows, where func(row int64) *probeRows) error {
-	r, err := src.Reader(ctx, rows.columns())
+func (j *probeJob) read(ctx context.Context, src *arrowio.Source, rows *labelled.Rows, where func(row int64) *labelled.Rows) error {
+	r, err := src.Reader(ctx, rows.Columns())
 	if err != nil {
 		return err
 	}
 	defer r.Release()
 	total, _ := src.NumRows()
-	if err := rows.fit(total, machineMemory()); err != nil {
+	if err := fitMemory(total, rows.Width(), machineMemory()); err != nil {
 		return err
 	}
 	w := &watched{RecordReader: r, progress: j.progress, step: step{Phase: "read", Total: total}}
 	for first := int64(0); w.Next(); first = w.step.Rows {
-		if err := rows.add(w.RecordBatch(), first, where); err != nil {
+		if err := rows.Add(w.RecordBatch(), first, where); err != nil {
 			return src.Locate(err)
 		}
 	}
 	return r.Err()
+}
+
+// fitMemory refuses so many rows as the machine has no memory for, since
+// running out of it cannot be an error later. Where either is not known it
+// refuses none.
+func fitMemory(rows int64, width int, has int64) error {
+	takes := 4 * float64(rows) * float64(width)
+	if has == 0 || takes <= float64(has) {
+		return nil
+	}
+	return &hintedError{
+		fmt.Errorf("%s of %s take %s of memory, and this machine has %s", plural(rows, "row"), plural(int64(width), "value"), formatSize(int64(takes)), formatSize(has)),
+		"probe a part of the rows"}
 }
 
 // featureColumns returns the columns that were asked for or, where none were,
@@ -215,194 +222,6 @@ func featureColumns(schema *arrow.Schema, asked []string) ([]string, error) {
 	return nil, err
 }
 
-// probeRows are rows as a classifier takes them.
-type probeRows struct {
-	label   *arrowio.LabelBinding
-	classes *classes
-	sets    []*probeSet
-	skip    bool
-	reserve int64 // rows to expect; 0: unknown
-
-	labels  []int // provisional numbers of classes, until classes.settle
-	skipped int64
-
-	batch []arrowio.Label // scratch
-	bad   []bool
-}
-
-// probeSet is one set of columns.
-type probeSet struct {
-	name    string
-	binding *arrowio.Binding
-	width   int       // n
-	x       []float32 // (m,n)
-	batch   []float32 // scratch
-}
-
-func newProbeRows(schema *arrow.Schema, label string, sets [][]string, skip bool, classes *classes) (*probeRows, error) {
-	p := &probeRows{skip: skip, classes: classes}
-	var err error
-	if p.label, err = arrowio.BindLabel(schema, label); err != nil {
-		return nil, err
-	}
-	classes.compare = p.label.Compare
-	for _, columns := range sets {
-		b, err := arrowio.Bind(schema, arrowio.BindOptions{Columns: columns, Skip: skip})
-		if err != nil {
-			return nil, err
-		}
-		if slices.Contains(b.Columns(), label) {
-			return nil, &arrowio.RowError{Column: label, Row: -1, Reason: "is the label, and among the features too", Hint: "name the features, or the label with --label"}
-		}
-		p.sets = append(p.sets, &probeSet{name: strings.Join(columns, ","), binding: b})
-	}
-	return p, nil
-}
-
-// sibling returns empty rows of the same columns.
-func (p *probeRows) sibling() *probeRows {
-	s := &probeRows{label: p.label, classes: p.classes}
-	for _, set := range p.sets {
-		s.sets = append(s.sets, &probeSet{name: set.name})
-	}
-	return s
-}
-
-// columns are those to read.
-func (p *probeRows) columns() []string {
-	columns := []string{p.label.Column()}
-	for _, s := range p.sets {
-		columns = append(columns, s.binding.Columns()...)
-	}
-	return columns
-}
-
-// fit refuses so many rows as the machine has no memory for, since running out
-// of it cannot be an error later. Where either is not known it refuses none.
-func (p *probeRows) fit(rows, has int64) error {
-	values := 0
-	for _, s := range p.sets {
-		values += s.binding.Width()
-	}
-	takes := 4 * float64(rows) * float64(values)
-	if has == 0 || takes <= float64(has) {
-		return nil
-	}
-	return &hintedError{
-		fmt.Errorf("%s of %s take %s of memory, and this machine has %s", plural(rows, "row"), plural(int64(values), "value"), formatSize(int64(takes)), formatSize(has)),
-		"probe a part of the rows"}
-}
-
-// add adds each row of a batch to the rows where it belongs. A row that is bad
-// in one set is left out of all, so that all are judged by the same rows.
-func (p *probeRows) add(batch arrow.RecordBatch, first int64, where func(row int64) *probeRows) error {
-	var err error
-	if p.batch, err = p.label.Labels(p.batch[:0], batch); err != nil {
-		return err
-	}
-	p.bad = append(p.bad[:0], make([]bool, len(p.batch))...)
-	for i, l := range p.batch {
-		if l.Null && !p.skip {
-			return &arrowio.RowError{Column: p.label.Column(), Row: first + int64(i), Reason: "null label"}
-		}
-		p.bad[i] = l.Null
-	}
-	numbers := make([][]int64, len(p.sets))
-	for k, s := range p.sets {
-		rows, err := s.binding.Rows(batch, first)
-		if err != nil {
-			return err
-		}
-		for _, row := range rows.Skipped {
-			p.bad[row-first] = true
-		}
-		numbers[k], s.width = rows.Number, rows.Width
-		s.batch = model.Rows{Kind: model.Kind(rows.Kind), Width: rows.Width, Data: rows.Data}.AppendFloat32(s.batch[:0])
-	}
-	for i, l := range p.batch {
-		if p.bad[i] {
-			p.skipped++
-			continue
-		}
-		to := where(first + int64(i))
-		to.labels = append(to.labels, p.classes.number(l.Text))
-	}
-	for k, s := range p.sets {
-		for i, row := range numbers[k] {
-			if p.bad[row-first] {
-				continue
-			}
-			rows := where(row)
-			to := rows.sets[k]
-			if to.x == nil {
-				to.width, to.x = s.width, make([]float32, 0, rows.reserve*int64(s.width))
-			}
-			to.x = append(to.x, s.batch[i*s.width:(i+1)*s.width]...)
-		}
-	}
-	return nil
-}
-
-// classes numbers labels as they come.
-type classes struct {
-	numbers map[string]int
-	texts   []string
-	compare func(x, y string) int
-}
-
-func newClasses() *classes { return &classes{numbers: map[string]int{}} }
-
-func (c *classes) number(text string) int {
-	n, known := c.numbers[text]
-	if !known {
-		text = strings.Clone(text) // of a batch that goes
-		n = len(c.texts)
-		c.numbers[text] = n
-		c.texts = append(c.texts, text)
-	}
-	return n
-}
-
-// settle renumbers the labels of training and test rows by the sorted labels
-// of the training rows, which it returns. Test rows with others are taken out
-// and counted.
-func (c *classes) settle(train, test *probeRows) (texts []string, unseen int) {
-	seen := make([]bool, len(c.texts))
-	for _, l := range train.labels {
-		seen[l] = true
-	}
-	for i, text := range c.texts {
-		if seen[i] {
-			texts = append(texts, text)
-		}
-	}
-	slices.SortFunc(texts, c.compare)
-	number := make([]int, len(c.texts))
-	for i, text := range texts {
-		number[c.numbers[text]] = i
-	}
-	for i, l := range train.labels {
-		train.labels[i] = number[l]
-	}
-	kept := 0
-	for i, l := range test.labels {
-		if !seen[l] {
-			unseen++
-			continue
-		}
-		test.labels[kept] = number[l]
-		for _, s := range test.sets {
-			copy(s.x[kept*s.width:(kept+1)*s.width], s.x[i*s.width:])
-		}
-		kept++
-	}
-	test.labels = test.labels[:kept]
-	for _, s := range test.sets {
-		s.x = s.x[:kept*s.width]
-	}
-	return texts, unseen
-}
-
 // probeResult is what probe --json prints.
 type probeResult struct {
 	Label      string      `json:"label"`
@@ -429,33 +248,33 @@ type probeScore struct {
 	Confusion  linear.Confusion `json:"confusion"` // rows of a label, by the label predicted
 }
 
-func (j *probeJob) judge(ctx context.Context, train, test *probeRows) (*probeResult, error) {
-	texts, unseen := train.classes.settle(train, test)
+func (j *probeJob) judge(ctx context.Context, train, test *labelled.Rows) (*probeResult, error) {
+	texts, unseen := j.classes.Settle(train, test)
 	switch {
-	case len(train.labels) == 0:
+	case len(train.Labels) == 0:
 		return nil, fmt.Errorf("no rows to learn from")
-	case len(test.labels)+unseen == 0:
+	case len(test.Labels)+unseen == 0:
 		return nil, fmt.Errorf("no rows to count errors on")
 	case len(texts) == 1:
 		return nil, fmt.Errorf("column %q: all training rows have the label %q: there is nothing to tell apart", j.label, texts[0])
-	case len(texts) > len(train.labels)/2+1:
-		return nil, &hintedError{fmt.Errorf("column %q: %d training rows have %d different labels", j.label, len(train.labels), len(texts)),
+	case len(texts) > len(train.Labels)/2+1:
+		return nil, &hintedError{fmt.Errorf("column %q: %d training rows have %d different labels", j.label, len(train.Labels), len(texts)),
 			"name the column of the classes with --label"}
-	case len(test.labels) == 0:
+	case len(test.Labels) == 0:
 		return nil, fmt.Errorf("column %q: no test row has a label that a training row has", j.label)
 	}
-	r := &probeResult{Label: j.label, Classes: texts, TrainRows: len(train.labels), TestRows: len(test.labels) + unseen, Unseen: unseen,
-		Skipped: train.skipped + test.skipped}
-	scores := make([]*probeScore, len(train.sets))
-	for i, s := range train.sets {
+	r := &probeResult{Label: j.label, Classes: texts, TrainRows: len(train.Labels), TestRows: len(test.Labels) + unseen, Unseen: unseen,
+		Skipped: train.Skipped + test.Skipped}
+	scores := make([]*probeScore, len(train.Sets))
+	for i, s := range train.Sets {
 		config := j.config
-		config.Observe = func(t linear.Trial) { j.progress.trial(s.name, t) }
-		classifier, err := linear.Fit(ctx, s.x, s.width, train.labels, len(texts), config)
+		config.Observe = func(t linear.Trial) { j.progress.trial(s.Name, t) }
+		classifier, err := linear.Fit(ctx, s.X, s.Width, train.Labels, len(texts), config)
 		if err != nil {
 			return nil, err
 		}
-		s.x = nil
-		confusion, err := classifier.Confusion(test.sets[i].x, test.labels)
+		s.X = nil
+		confusion, err := classifier.Confusion(test.Sets[i].X, test.Labels)
 		if err != nil {
 			return nil, err
 		}
@@ -464,7 +283,7 @@ func (j *probeJob) judge(ctx context.Context, train, test *probeRows) (*probeRes
 			right += confusion[k][k]
 		}
 		stats := classifier.Stats()
-		scores[i] = &probeScore{Columns: s.name, Width: s.width, Accuracy: float64(right) / float64(r.TestRows), Errors: r.TestRows - right,
+		scores[i] = &probeScore{Columns: s.Name, Width: s.Width, Accuracy: float64(right) / float64(r.TestRows), Errors: r.TestRows - right,
 			Penalty: classifier.Penalty(), Iterations: stats.Iterations, Converged: stats.Converged, Cost: stats.Cost, Confusion: confusion}
 	}
 	r.Features = scores[0]

@@ -1,0 +1,164 @@
+// Package labelled gathers rows of features and their labels in memory, as a
+// classifier takes them: (m,n) float32 beside m numbers of classes.
+//
+// Rows that must agree, such as training and test rows, share a [Classes]. The
+// numbers that labels get as they come are provisional; [Classes.Settle] ends
+// the gathering.
+package labelled
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/model"
+)
+
+// Rows are labelled rows, each with its features out of one or more sets of
+// columns. They are not safe for concurrent use.
+type Rows struct {
+	Labels  []int // (m) of Classes
+	Sets    []*Set
+	Skipped int64 // bad rows that were left out
+	Reserve int64 // rows to make room for; 0: unknown
+
+	label   *arrowio.LabelBinding
+	classes *Classes
+	skip    bool
+
+	batch []arrowio.Label // scratch
+	bad   []bool
+}
+
+// A Set is the features out of one set of columns.
+type Set struct {
+	Name  string    // the columns as they were asked for
+	Width int       // n; 0 while there are no rows
+	X     []float32 // (m,n)
+
+	binding *arrowio.Binding
+	batch   []float32 // scratch
+}
+
+// New binds the label and each set to columns of the schema. Add leaves bad
+// rows out when skip is set, else they are errors.
+func New(schema *arrow.Schema, label string, sets [][]string, skip bool, classes *Classes) (*Rows, error) {
+	r := &Rows{classes: classes, skip: skip}
+	var err error
+	if r.label, err = arrowio.BindLabel(schema, label); err != nil {
+		return nil, err
+	}
+	classes.compare = r.label.Compare
+	for _, columns := range sets {
+		b, err := arrowio.Bind(schema, arrowio.BindOptions{Columns: columns, Skip: skip})
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(b.Columns(), label) {
+			return nil, &arrowio.RowError{Column: label, Row: -1, Reason: "is the label, and among the features too", Hint: "name the features, or the label with --label"}
+		}
+		r.Sets = append(r.Sets, &Set{Name: strings.Join(columns, ","), binding: b})
+	}
+	return r, nil
+}
+
+// Bind returns empty rows of the same label, sets and classes, out of the
+// columns of another schema.
+func (r *Rows) Bind(schema *arrow.Schema) (*Rows, error) {
+	sets := make([][]string, len(r.Sets))
+	for i, s := range r.Sets {
+		sets[i] = s.binding.Columns()
+	}
+	other, err := New(schema, r.label.Column(), sets, r.skip, r.classes)
+	if err != nil {
+		return nil, err
+	}
+	for i, s := range other.Sets {
+		s.Name = r.Sets[i].Name
+	}
+	return other, nil
+}
+
+// Apart returns empty rows of the same columns, for some of the rows that r
+// is added.
+func (r *Rows) Apart() *Rows {
+	other := &Rows{label: r.label, classes: r.classes}
+	for _, s := range r.Sets {
+		other.Sets = append(other.Sets, &Set{Name: s.Name})
+	}
+	return other
+}
+
+// Columns are those to read.
+func (r *Rows) Columns() []string {
+	columns := []string{r.label.Column()}
+	for _, s := range r.Sets {
+		columns = append(columns, s.binding.Columns()...)
+	}
+	return columns
+}
+
+// Width is the number of values that a row keeps, as far as the schema tells.
+func (r *Rows) Width() int {
+	width := 0
+	for _, s := range r.Sets {
+		width += s.binding.Width()
+	}
+	return width
+}
+
+// Add adds each row of a batch, whose first has the number first, to the rows
+// where it belongs: r, or some that it was set apart for. A row that is bad in
+// one set is left out of all, so that all are judged by the same rows. Nothing
+// of the batch is kept.
+func (r *Rows) Add(batch arrow.RecordBatch, first int64, where func(row int64) *Rows) error {
+	var err error
+	if r.batch, err = r.label.Labels(r.batch[:0], batch); err != nil {
+		return err
+	}
+	r.bad = append(r.bad[:0], make([]bool, len(r.batch))...)
+	for i, l := range r.batch {
+		if l.Null && !r.skip {
+			return &arrowio.RowError{Column: r.label.Column(), Row: first + int64(i), Reason: "null label"}
+		}
+		r.bad[i] = l.Null
+	}
+	numbers := make([][]int64, len(r.Sets))
+	for k, s := range r.Sets {
+		rows, err := s.binding.Rows(batch, first)
+		if err != nil {
+			return err
+		}
+		for _, row := range rows.Skipped {
+			r.bad[row-first] = true
+		}
+		numbers[k], s.Width = rows.Number, rows.Width
+		s.batch = model.Rows{Kind: model.Kind(rows.Kind), Width: rows.Width, Data: rows.Data}.AppendFloat32(s.batch[:0])
+	}
+	for i, l := range r.batch {
+		if r.bad[i] {
+			r.Skipped++
+			continue
+		}
+		to := where(first + int64(i))
+		to.Labels = append(to.Labels, r.classes.number(l.Text))
+	}
+	for k, s := range r.Sets {
+		for i, row := range numbers[k] {
+			if !r.bad[row-first] {
+				to := where(row)
+				to.Sets[k].add(s.batch[i*s.Width:(i+1)*s.Width], to.Reserve)
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Set) add(row []float32, reserve int64) {
+	if s.X == nil {
+		s.Width, s.X = len(row), make([]float32, 0, reserve*int64(len(row)))
+	}
+	s.X = append(s.X, row...)
+}

@@ -1,0 +1,116 @@
+package labelled_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/internal/labelled"
+)
+
+var schema = arrow.NewSchema([]arrow.Field{
+	{Name: "digit", Type: arrow.PrimitiveTypes.Int32, Nullable: true},
+	{Name: "code", Type: arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Float32), Nullable: true},
+	{Name: "image", Type: arrow.FixedSizeListOf(3, arrow.PrimitiveTypes.Uint8)},
+}, nil)
+
+func batch(t *testing.T, rows string) arrow.RecordBatch {
+	t.Helper()
+	b, _, err := array.RecordFromJSON(memory.DefaultAllocator, schema, strings.NewReader(rows))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// A row that is bad in its label or one of the sets is left out of all.
+func TestBadRowsAreLeftOutOfAllSets(t *testing.T) {
+	b := batch(t, `[
+		{"digit": 10, "code": [1, 2], "image": [1, 2, 3]},
+		{"digit": null, "code": [3, 4], "image": [4, 5, 6]},
+		{"digit": 9, "code": null, "image": [7, 8, 9]},
+		{"digit": 9, "code": [5, 6], "image": [10, 11, 12]}]`)
+	sets := [][]string{{"code"}, {"image"}}
+	var classes labelled.Classes
+	rows, err := labelled.New(schema, "digit", sets, true, &classes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	here := func(int64) *labelled.Rows { return rows }
+	if err := rows.Add(b, 100, here); err != nil {
+		t.Fatal(err)
+	}
+	texts, _ := classes.Settle(rows, rows.Apart())
+	if !slices.Equal(texts, []string{"9", "10"}) || !slices.Equal(rows.Labels, []int{1, 0}) || rows.Skipped != 2 {
+		t.Errorf("classes %v, labels %v, %d skipped", texts, rows.Labels, rows.Skipped)
+	}
+	if x := rows.Sets[0].X; !slices.Equal(x, []float32{1, 2, 5, 6}) {
+		t.Errorf("codes %v", x)
+	}
+	if x := rows.Sets[1].X; !slices.Equal(x, []float32{1, 2, 3, 10, 11, 12}) {
+		t.Errorf("images %v", x)
+	}
+
+	if rows, err = labelled.New(schema, "digit", sets, false, &classes); err != nil {
+		t.Fatal(err)
+	}
+	var e *arrowio.RowError
+	if err := rows.Add(b, 100, here); !errors.As(err, &e) || e.Column != "digit" || e.Row != 101 {
+		t.Errorf("error %v, want one about the label of row 101", err)
+	}
+}
+
+// Test rows are numbered as the training rows are, also from another schema,
+// and those of other classes are counted.
+func TestSettle(t *testing.T) {
+	var classes labelled.Classes
+	train, err := labelled.New(schema, "digit", [][]string{{"code"}}, false, &classes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	apart, test := train.Apart(), (*labelled.Rows)(nil)
+	if test, err = train.Bind(schema); err != nil {
+		t.Fatal(err)
+	}
+	b := batch(t, `[
+		{"digit": 7, "code": [1, 1], "image": [0, 0, 0]},
+		{"digit": 5, "code": [2, 2], "image": [0, 0, 0]},
+		{"digit": 3, "code": [3, 3], "image": [0, 0, 0]}]`)
+	if err := train.Add(b, 0, func(row int64) *labelled.Rows {
+		if row == 1 {
+			return apart
+		}
+		return train
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := test.Add(b, 0, func(int64) *labelled.Rows { return test }); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(apart.Sets[0].X, []float32{2, 2}) || len(apart.Labels) != 1 {
+		t.Errorf("set apart: %v", apart.Sets[0].X)
+	}
+	texts, unseen := classes.Settle(train, test)
+	if !slices.Equal(texts, []string{"3", "7"}) || unseen != 1 {
+		t.Errorf("classes %v, %d unseen", texts, unseen)
+	}
+	if !slices.Equal(train.Labels, []int{1, 0}) || !slices.Equal(test.Labels, []int{1, 0}) {
+		t.Errorf("labels %v and %v", train.Labels, test.Labels)
+	}
+	if x := test.Sets[0].X; !slices.Equal(x, []float32{1, 1, 3, 3}) {
+		t.Errorf("test rows %v", x)
+	}
+}
+
+func TestLabelAmongFeatures(t *testing.T) {
+	var classes labelled.Classes
+	if _, err := labelled.New(schema, "digit", [][]string{{"digit"}}, false, &classes); err == nil || !strings.Contains(err.Error(), "is the label") {
+		t.Errorf("error %v", err)
+	}
+}
