@@ -1,15 +1,15 @@
 """Self-taught learning on MNIST, beside numpy and scipy from the same initial weights.
 
-    python3 selftaught.py AEFEAT IDX_FOLDER [--seeds 1,2,3] [--peer] [--fit FLAGS]...
+    python3 selftaught.py AEFEAT IDX_FOLDER [--seeds 1,2,3] [--iterations 400] [--peer float32] [--fit FLAGS]...
 
 Features are learned without labels from the 29,404 training digits 5 to 9: 200
 sparse units, rho 0.1, lambda 3e-3, beta 3. Softmax regression then tells the
 digits 0 to 4 apart, fitted on the first half of those and tested on the second
-(`aefeat probe`). Each --fit is one way
-to train (default: 400 iterations of L-BFGS, then mini-batches). --peer runs
-scipy's L-BFGS-B over a cost written with numpy's float32 products, in turn with
-ours. Times are of the training alone; the seconds of all cores stay true on a
-machine that is busy with something else. Needs numpy, scipy, pyarrow and safetensors.
+(`aefeat probe`). Each --fit is one way to train (default: L-BFGS, then
+mini-batches). --peer runs as many iterations of scipy's L-BFGS-B over a cost
+written in numpy, in float32 or float64, in turn with ours. Times are of the
+training alone; the seconds of all cores stay true on a machine that is busy with
+something else. Needs numpy, scipy, pyarrow and safetensors.
 
 A. Ng et al., "UFLDL tutorial", exercise "Self-taught learning".
 """
@@ -38,23 +38,23 @@ def sigmoid(z):
 
 
 def cost(p, x, shapes):
-    """Ng, CS294A, in float32 with sums in float64: J and its gradient."""
+    """Ng, CS294A, in the type of x with sums in float64: J and its gradient."""
     m = len(x)
-    w1, w2, b1, b2 = parameters(p, shapes)
+    w1, w2, b1, b2 = parameters(p.astype(x.dtype), shapes)
     code = sigmoid(x @ w1.T + b1)
     y = sigmoid(code @ w2.T + b2)
     q = code.mean(0, dtype=np.float64)
     j = 0.5 * np.square(y - x).sum(dtype=np.float64) / m + DECAY / 2 * sum(np.square(w).sum(dtype=np.float64) for w in (w1, w2))
     j += BETA * (RHO * np.log(RHO / q) + (1 - RHO) * np.log((1 - RHO) / (1 - q))).sum()
     d2 = (y - x) * y * (1 - y)
-    d1 = (d2 @ w2 + (BETA * ((1 - RHO) / (1 - q) - RHO / q)).astype(np.float32)) * code * (1 - code)
-    gradient = d1.T @ x / m + np.float32(DECAY) * w1, d2.T @ code / m + np.float32(DECAY) * w2, d1.sum(0) / m, d2.sum(0) / m
+    d1 = (d2 @ w2 + (BETA * ((1 - RHO) / (1 - q) - RHO / q)).astype(x.dtype)) * code * (1 - code)
+    gradient = d1.T @ x / m + x.dtype.type(DECAY) * w1, d2.T @ code / m + x.dtype.type(DECAY) * w2, d1.sum(0) / m, d2.sum(0) / m
     return j, np.concatenate([g.ravel() for g in gradient]).astype(np.float64)
 
 
 def parameters(p, shapes):
     sizes = np.cumsum([int(np.prod(s)) for s in shapes])[:-1]
-    return [v.reshape(s) for v, s in zip(np.split(p.astype(np.float32), sizes), shapes)]
+    return [v.reshape(s) for v, s in zip(np.split(p, sizes), shapes)]
 
 
 def clock(who):
@@ -63,14 +63,14 @@ def clock(who):
     return np.array([time.perf_counter(), used.ru_utime + used.ru_stime])
 
 
-def peer(init, x):
+def peer(init, x, iterations):
     w = load_file(init)
     shapes = [w[k].shape for k in NAMES]
     start = clock(resource.RUSAGE_SELF)
     r = minimize(cost, np.concatenate([w[k].ravel() for k in NAMES]).astype(np.float64), (x, shapes), "L-BFGS-B", jac=True,
-                 options=dict(maxiter=400, maxfun=10_000, maxcor=10, ftol=0, gtol=0))
+                 options=dict(maxiter=iterations, maxfun=10_000, maxcor=10, ftol=0, gtol=0))
     seconds = clock(resource.RUSAGE_SELF) - start
-    return dict(zip(NAMES, map(np.ascontiguousarray, parameters(r.x, shapes)))), r.nfev, seconds
+    return dict(zip(NAMES, map(np.ascontiguousarray, parameters(r.x.astype(np.float32), shapes)))), r.nfev, seconds
 
 
 def main():
@@ -78,12 +78,13 @@ def main():
     p.add_argument("aefeat")
     p.add_argument("folder")
     p.add_argument("--seeds", default="1,2,3")
-    p.add_argument("--peer", action="store_true")
+    p.add_argument("--peer", choices=["float32", "float64"])
+    p.add_argument("--iterations", type=int, default=400)
     p.add_argument("--fit", action="append")
     a = p.parse_args()
-    ways = a.fit or ["--optimizer lbfgs --epochs 400", "--epochs 30"]
+    ways = a.fit or [f"--optimizer lbfgs --epochs {a.iterations}", "--epochs 30"]
     images, labels = digits.read(a.folder, "train")
-    x = images[labels >= 5].astype(np.float32) / np.float32(255)
+    x = (images[labels >= 5].astype(np.float32) / np.float32(255)).astype(a.peer or "float32")
     rest = np.flatnonzero(labels < 5)
     with tempfile.TemporaryDirectory() as work:
         learn, first, second, model = (f"{work}/{name}" for name in ("5-9.parquet", "first.parquet", "second.parquet", "model"))
@@ -114,10 +115,10 @@ def main():
                 row(seed, f"`{way}`", clock(resource.RUSAGE_CHILDREN) - start)
             if a.peer:
                 run(*fit, "--epochs", 0)
-                weights, evaluations, seconds = peer(model, x)
+                weights, evaluations, seconds = peer(model, x, a.iterations)
                 save_file(weights, model + ".peer")
                 run("fit", "--init", model + ".peer", "--epochs", 0, "-o", model, learn)
-                row(seed, f"numpy and scipy, {evaluations} evaluations", seconds)
+                row(seed, f"numpy ({a.peer}) and scipy, {evaluations} evaluations", seconds)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Sweep the defaults: 196 units, 5 epochs, a linear classifier on held-out training rows.
 
-    python3 sweep.py AEFEAT MNIST_FOLDER FASHION_FOLDER [--only sparse,denoising,contractive] [--seed 1]
+    python3 sweep.py AEFEAT MNIST_FOLDER FASHION_FOLDER [--only sparse,"sparse --preprocess zca"] [--seed 1]
 
 The folders hold train.parquet (digits.py reads both data sets' IDX files). The
 figures are the errors of `aefeat probe` on a fifth of the training rows, which
@@ -15,11 +15,16 @@ from published import layers, probe
 
 SETTINGS = {
     "sparse": ["", "--learning-rate 0.001", "--learning-rate 0.002", "--learning-rate 0.008", "--batch-size 128", "--batch-size 512",
-               "--sparsity 0.05", "--sparsity 0.2", "--sparsity-weight 1", "--sparsity-weight 0.3", "--sparsity-weight 10",
-               "--weight-decay 0.001", "--weight-decay 0.0003", "--weight-decay 0.01"],
-    "denoising": ["", "--corruption 0.1", "--corruption 0.4", "--corruption 0.5", "--learning-rate 0.001", "--learning-rate 0.002", "--learning-rate 0.008",
-                  "--loss cross-entropy", "--tied", "--loss cross-entropy --tied", "--batch-size 128"],
-    "contractive": ["", "--contraction 0.01", "--contraction 0.03", "--contraction 0.3", "--contraction 1", "--tied", "--loss cross-entropy"],
+               "--sparsity 0.05", "--sparsity 0.2", "--sparsity-weight 1", "--sparsity-weight 0.3", "--weight-decay 0.001", "--weight-decay 0.0003", "--epochs 10"],
+    "denoising": ["", "--learning-rate 0.001", "--learning-rate 0.002", "--corruption 0.1", "--corruption 0.5", "--loss cross-entropy", "--loss cross-entropy --learning-rate 0.001",
+                  "--tied", "--activation relu", "--noise gaussian --corruption 0.5", "--noise gaussian --corruption 0.3 --activation relu",
+                  "--noise gaussian --corruption 0.5 --activation relu", "--noise gaussian --corruption 0.5 --activation relu --tied --loss cross-entropy", "--epochs 10"],
+    "contractive": ["", "--learning-rate 0.001", "--contraction 0.01", "--contraction 1", "--tied", "--epochs 10"],
+    "k-sparse": ["", "--learning-rate 0.001", "--learning-rate 0.002", "--weight-decay 0.001", "--weight-decay 0", "--weight-decay 0 --learning-rate 0.001", "--k 10", "--k 50",
+                 "--k-encode 1", "--k-encode 3", "--epochs 10"],
+    "sparse --preprocess patch": ["", "--learning-rate 0.002", "--learning-rate 0.001"],
+    "sparse --preprocess standardize": ["", "--learning-rate 0.002", "--learning-rate 0.001"],
+    "sparse --preprocess zca": ["", "--learning-rate 0.002", "--learning-rate 0.001", "--sparsity-weight 1"],
 }
 
 

@@ -32,8 +32,8 @@ type Config struct {
 	Train model.TrainOptions // its Epochs is set to the number of passes below
 
 	// Epochs is the number of passes over the rows, under model.LBFGS the most
-	// iterations. 0: 5, or 400 iterations. Negative: none, the model keeps its
-	// initial weights, and rows are needed only for a width or a preprocessing
+	// iterations. 0: DefaultEpochs, or DefaultIterations. Negative: none, the
+	// model keeps its initial weights, and rows are needed only for a width or a preprocessing
 	// rule that is not known without.
 	Epochs int
 
@@ -47,7 +47,7 @@ type Config struct {
 
 	// PreprocessRows is the number of rows that preprocessing learns from where
 	// rows are not kept: without epochs, or with one unless Train.Optimizer is
-	// model.LBFGS. 0: 10,000.
+	// model.LBFGS. 0: DefaultPreprocessRows.
 	PreprocessRows int
 
 	// Validation is the share of rows that are held out: never trained on, and
@@ -61,8 +61,8 @@ type Config struct {
 	Validation    float64
 	ValidationKey string
 
-	// Memory is a bound in bytes for kept rows and for reading them back. 0: 1
-	// GiB. What the package comment calls the least budget is needed where
+	// Memory is a bound in bytes for kept rows and for reading them back. 0:
+	// DefaultMemory. What the package comment calls the least budget is needed where
 	// rows are kept.
 	Memory int64
 
@@ -75,10 +75,15 @@ type Config struct {
 	Observer func(Progress)
 }
 
+// What a Config of zeros stands for.
 const (
-	defaultEpochs     = 5
-	defaultIterations = 400 // of L-BFGS, as in the exercise of Ng's notes
-	defaultMemory     = 1 << 30
+	DefaultEpochs     = 5
+	DefaultIterations = 400 // of L-BFGS, as in the exercise of Ng's notes
+	DefaultMemory     = 1 << 30
+
+	// With so many rows, in no order, the mean of an input is within a
+	// hundredth of its deviation.
+	DefaultPreprocessRows = 10_000
 )
 
 // The phases of a fit.
@@ -152,9 +157,9 @@ var errClosed = errors.New("stage: the fitter is finished or closed")
 func NewFitter(schema *arrow.Schema, c Config) (*Fitter, error) {
 	f := &Fitter{config: c, epochs: c.Epochs, next: c.FirstRow}
 	if f.epochs == 0 {
-		f.epochs = defaultEpochs
+		f.epochs = DefaultEpochs
 		if c.Train.Optimizer == model.LBFGS {
-			f.epochs = defaultIterations
+			f.epochs = DefaultIterations
 		}
 	}
 	f.epochs = max(f.epochs, 0)
@@ -162,7 +167,7 @@ func NewFitter(schema *arrow.Schema, c Config) (*Fitter, error) {
 		return nil, &model.ConfigError{Setting: "epochs", Reason: fmt.Sprintf("%d is out of reach", f.epochs)}
 	}
 	if f.config.Memory == 0 {
-		f.config.Memory = defaultMemory
+		f.config.Memory = DefaultMemory
 	}
 	if err := f.settle(); err != nil {
 		return nil, err

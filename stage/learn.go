@@ -7,10 +7,6 @@ import (
 	"github.com/aefeat/aefeat/model"
 )
 
-// defaultPreprocessRows is enough for the mean of an input to be within a
-// hundredth of its deviation, where rows come in no order.
-const defaultPreprocessRows = 10_000
-
 // MaxDrift is how large Report.Drift may be before it calls for a warning: ten
 // times what chance makes of the usual number of rows.
 const MaxDrift = 0.1
@@ -98,7 +94,7 @@ func (f *Fitter) rule(source string, first model.Rows) (model.Preprocess, error)
 	if !f.keeps() {
 		f.learning.ahead = int64(f.config.PreprocessRows)
 		if f.learning.ahead == 0 {
-			f.learning.ahead = defaultPreprocessRows
+			f.learning.ahead = DefaultPreprocessRows
 		}
 	}
 	return p, nil

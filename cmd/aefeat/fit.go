@@ -15,16 +15,12 @@ import (
 	"github.com/aefeat/aefeat/stage"
 )
 
-// What fit does where no flag says otherwise.
-const (
-	defaultHidden     = 196 // the reference run on 28x28 digits: a code a quarter as wide as its patch
-	defaultEpochs     = 5
-	defaultIterations = 400 // of lbfgs
-	defaultMemory     = 1 << 30
-)
+// defaultHidden is that of the reference run on 28x28 digits: a code a quarter
+// as wide as its patch.
+const defaultHidden = 196
 
 func fitCommand(ui *console) *cli.Command {
-	memory := size(defaultMemory)
+	memory := size(stage.DefaultMemory)
 	return &cli.Command{
 		Name:      "fit",
 		Usage:     "train an autoencoder on patches and write the model",
@@ -61,7 +57,7 @@ iterations. Equal rows, flags and seed give equal bytes.`,
 			&cli.Float64Flag{Name: "learning-rate", Category: categoryTraining, DefaultText: fmt.Sprintf("adam: %g, sgd: %g", model.DefaultAdamRate, model.DefaultSGDRate), Usage: "size of a step; in the second half of the epochs it falls linearly to 0, unless --batch-size is 0"},
 			&cli.Float64Flag{Name: "momentum", Category: categoryTraining, Value: 0.9, Usage: "of sgd, from 0 to below 1"},
 			&cli.IntFlag{Name: "batch-size", Category: categoryTraining, Value: 256, DefaultText: "256, lbfgs: 0", Usage: "`ROWS` for each step; 0: all rows, one step an epoch"},
-			&cli.IntFlag{Name: "epochs", Category: categoryTraining, Value: defaultEpochs, DefaultText: fmt.Sprintf("%d, lbfgs: %d", defaultEpochs, defaultIterations),
+			&cli.IntFlag{Name: "epochs", Category: categoryTraining, Value: stage.DefaultEpochs, DefaultText: fmt.Sprintf("%d, lbfgs: %d", stage.DefaultEpochs, stage.DefaultIterations),
 				Usage: "`N` times through the rows, for lbfgs at most N iterations; 0: none, write the initial model"},
 			&cli.Float64Flag{Name: "validation", Category: categoryTraining, DefaultText: "0, none",
 				Usage: "`SHARE` of the rows to hold out: their cost is told after each epoch, and the best epoch's model is written"},
@@ -147,7 +143,7 @@ func newFitJob(c *cli.Context, ui *console) (*fitJob, error) {
 		return nil, err
 	}
 	if j.iterates() && !c.IsSet("epochs") {
-		j.config.Epochs = defaultIterations
+		j.config.Epochs = stage.DefaultIterations
 	}
 	if err := j.readValidation(c); err != nil {
 		return nil, err

@@ -10,15 +10,13 @@ import (
 	"github.com/aefeat/aefeat/stage"
 )
 
-const defaultPreprocessRows = 10_000
-
 // preprocessFlags say what becomes of a patch before the model sees it.
 func preprocessFlags() []cli.Flag {
 	return []cli.Flag{
 		chooseFlag("preprocess", categoryTraining, model.PreprocessScale,
 			"what becomes of pixels first: scale maps integers to [0, 1]; patch also takes each patch's mean off and maps to [0.1, 0.9]; standardize gives each input mean 0 and deviation 1; zca normalises contrast and whitens",
 			model.PreprocessNone, model.PreprocessScale, model.PreprocessPatch, model.PreprocessStandardize, model.PreprocessZCA),
-		&cli.IntFlag{Name: "preprocess-rows", Category: categoryTraining, Value: defaultPreprocessRows,
+		&cli.IntFlag{Name: "preprocess-rows", Category: categoryTraining, Value: stage.DefaultPreprocessRows,
 			Usage: "with --epochs 1 or 0, the first `ROWS` that patch, standardize and zca learn from; with more epochs, or lbfgs, these learn from all rows"},
 		&cli.Float64Flag{Name: "zca-epsilon", Category: categoryTraining, DefaultText: "0.1", Usage: "what zca adds to the variances that it divides by"},
 		&cli.BoolFlag{Name: "no-contrast", Category: categoryTraining, DisableDefaultText: true, Usage: "leave the contrast of patches to zca as it is"},
