@@ -19,13 +19,17 @@ import subprocess
 import tempfile
 
 DENOISING = "--objective denoising --hidden 1000 --tied --loss cross-entropy --learning-rate 0.001 "
+RELU = "--objective denoising --tied --loss cross-entropy --activation relu --noise gaussian --corruption 0.5 --weight-decay 0.01 "
 ROWS = {
     "pixels": [],
     "denoising": [DENOISING + "--corruption 0.25 --epochs 60"],
     "k-sparse": ["--objective k-sparse --hidden 1000 --weight-decay 0 --epochs 30 --learning-rate 0.001"],
-    "contractive": ["--objective contractive --hidden 1000 --tied --loss cross-entropy --learning-rate 0.001 --epochs 30"],
-    "plain": ["--objective plain --hidden 1000 --tied --loss cross-entropy --learning-rate 0.001 --epochs 30"],
-    "stacked": ["--objective sparse --hidden 200 --epochs 30"] * 2,
+    "best-denoising": [RELU + "--hidden 1000 --learning-rate 0.002 --batch-size 64 --epochs 20"],
+    "best-k-sparse": ["--objective k-sparse --hidden 1000 --weight-decay 0.001 --learning-rate 0.001 --batch-size 64 --epochs 20"],
+    "variants": [RELU + "--hidden 2000 --learning-rate 0.001 --batch-size 32 --epochs 60"],
+    "contractive": ["--objective contractive --hidden 1000 --tied --loss cross-entropy --learning-rate 0.001 --epochs 20"],
+    "plain": ["--objective plain --hidden 1000 --tied --loss cross-entropy --learning-rate 0.001 --epochs 20"],
+    "stacked": ["--objective sparse --hidden 200 --epochs 30 --learning-rate 0.004"] * 2,
 }
 
 

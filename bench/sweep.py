@@ -1,11 +1,12 @@
 """Sweep the defaults: 196 units, 5 epochs, a linear classifier on held-out training rows.
 
-    python3 sweep.py AEFEAT MNIST_FOLDER FASHION_FOLDER [--only sparse,"sparse --preprocess zca"] [--seed 1]
+    python3 sweep.py AEFEAT MNIST_FOLDER FASHION_FOLDER [--only sparse,k-sparse] [--seed 1]
 
 The folders hold train.parquet (digits.py reads both data sets' IDX files). The
 figures are the errors of `aefeat probe` on a fifth of the training rows, which
-only the autoencoder has seen. Test rows are not read. One row a setting;
-settings not named are the defaults. Needs nothing but Python.
+only the autoencoder has seen. Test rows are not read. One row a setting, after
+which the later of two flags counts; settings not named are the defaults. Needs
+nothing but Python.
 """
 import argparse
 import pathlib
@@ -14,17 +15,20 @@ import tempfile
 from published import layers, probe
 
 SETTINGS = {
-    "sparse": ["", "--learning-rate 0.001", "--learning-rate 0.002", "--learning-rate 0.008", "--batch-size 128", "--batch-size 512",
+    "sparse": ["", "--sparsity-weight 1", "--sparsity-weight 1 --weight-decay 0.001", "--sparsity-weight 1 --batch-size 128",
+               "--sparsity-weight 0.3 --weight-decay 0.001", "--weight-decay 0.001"],
+    "sparse --preprocess patch": ["", "--sparsity-weight 1"],
+    "contractive": ["", "--contraction 0.01", "--contraction 1"],
+    "sparse --learning-rate 0.004": ["", "--learning-rate 0.001", "--learning-rate 0.002", "--learning-rate 0.008", "--batch-size 128", "--batch-size 512",
                "--sparsity 0.05", "--sparsity 0.2", "--sparsity-weight 1", "--sparsity-weight 0.3", "--weight-decay 0.001", "--weight-decay 0.0003", "--epochs 10"],
-    "denoising": ["", "--learning-rate 0.001", "--learning-rate 0.002", "--corruption 0.1", "--corruption 0.5", "--loss cross-entropy", "--loss cross-entropy --learning-rate 0.001",
+    "denoising --learning-rate 0.004": ["", "--learning-rate 0.001", "--learning-rate 0.002", "--corruption 0.1", "--corruption 0.5", "--loss cross-entropy", "--loss cross-entropy --learning-rate 0.001",
                   "--tied", "--activation relu", "--noise gaussian --corruption 0.5", "--noise gaussian --corruption 0.3 --activation relu",
                   "--noise gaussian --corruption 0.5 --activation relu", "--noise gaussian --corruption 0.5 --activation relu --tied --loss cross-entropy", "--epochs 10"],
-    "contractive": ["", "--learning-rate 0.001", "--contraction 0.01", "--contraction 1", "--tied", "--epochs 10"],
     "k-sparse": ["", "--learning-rate 0.001", "--learning-rate 0.002", "--weight-decay 0.001", "--weight-decay 0", "--weight-decay 0 --learning-rate 0.001", "--k 10", "--k 50",
                  "--k-encode 1", "--k-encode 3", "--epochs 10"],
-    "sparse --preprocess patch": ["", "--learning-rate 0.002", "--learning-rate 0.001"],
-    "sparse --preprocess standardize": ["", "--learning-rate 0.002", "--learning-rate 0.001"],
-    "sparse --preprocess zca": ["", "--learning-rate 0.002", "--learning-rate 0.001", "--sparsity-weight 1"],
+    "sparse --learning-rate 0.004 --preprocess patch": ["", "--learning-rate 0.002", "--learning-rate 0.001"],
+    "sparse --learning-rate 0.004 --preprocess standardize": ["", "--learning-rate 0.002", "--learning-rate 0.001"],
+    "sparse --learning-rate 0.004 --preprocess zca": ["", "--learning-rate 0.002", "--learning-rate 0.001", "--sparsity-weight 1"],
 }
 
 

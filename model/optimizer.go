@@ -30,9 +30,9 @@ type TrainOptions struct {
 	Patience int
 }
 
-// The learning rates that stand in for 0. With twice the rate of Adam the
-// sparsity term swings where inputs are alike, as in clothes or normalised
-// patches; k-sparse codes have no such term, and learn slowly with it.
+// The learning rates that stand in for 0. At twice the rate of Adam the sparsity
+// term of patches less their mean runs away; k-sparse codes, which have no such
+// term, are read worse at less than theirs.
 const (
 	DefaultAdamRate    = 2e-3
 	DefaultKSparseRate = 4e-3 // of Adam where Config.K keeps the largest codes
