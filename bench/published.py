@@ -4,11 +4,12 @@
 
 DATA_FOLDER holds train.parquet and test.parquet (digits.py), or also
 held.parquet (variants.py). ROW is a key of ROWS; each --fit instead gives the
-flags of one layer, for a search. --together classifies the codes of all layers
-side by side. `aefeat probe` chooses its penalty on training rows and counts the
-errors on held.parquet, or without one on a fifth of the training rows; with
---test, on the test rows. Prints the seconds of all cores that the fits took,
-which stay true on a machine busy with something else. Needs nothing but Python.
+flags of one layer, for a search. The codes of each layer are classified; with
+--together those of all layers, side by side. `aefeat probe` chooses its penalty
+on training rows and counts the errors on held.parquet, or without one on a fifth
+of the training rows; with --test, on the test rows. Prints the seconds of all
+cores that the fits took, which stay true on a machine busy with something else.
+Needs nothing but Python.
 """
 import argparse
 import json
@@ -20,13 +21,14 @@ import tempfile
 
 DENOISING = "--objective denoising --hidden 1000 --tied --loss cross-entropy --learning-rate 0.001 "
 RELU = "--objective denoising --tied --loss cross-entropy --activation relu --noise gaussian --corruption 0.5 --weight-decay 0.01 "
+UPPER = "--objective denoising --hidden 2000 --tied --preprocess standardize --activation relu --noise gaussian --corruption 0.5 --weight-decay 0.01 --learning-rate 0.0005 --batch-size 32 --epochs 30"
 ROWS = {
     "pixels": [],
     "denoising": [DENOISING + "--corruption 0.25 --epochs 60"],
     "k-sparse": ["--objective k-sparse --hidden 1000 --weight-decay 0 --epochs 30 --learning-rate 0.001"],
     "best-denoising": [RELU + "--hidden 1000 --learning-rate 0.002 --batch-size 64 --epochs 20"],
     "best-k-sparse": ["--objective k-sparse --hidden 1000 --weight-decay 0.001 --learning-rate 0.001 --batch-size 64 --epochs 20"],
-    "variants": [RELU + "--hidden 2000 --learning-rate 0.001 --batch-size 32 --epochs 60"],
+    "variants": [RELU + "--hidden 2000 --learning-rate 0.001 --batch-size 32 --epochs 60"] + [UPPER] * 2,
     "contractive": ["--objective contractive --hidden 1000 --tied --loss cross-entropy --learning-rate 0.001 --epochs 20"],
     "plain": ["--objective plain --hidden 1000 --tied --loss cross-entropy --learning-rate 0.001 --epochs 20"],
     "stacked": ["--objective sparse --hidden 200 --epochs 30 --learning-rate 0.004"] * 2,
@@ -74,12 +76,14 @@ def main():
     a = p.parse_args()
     flags = a.fit or ROWS[a.row]
     names = [f"layer{i + 1}" for i in range(len(flags))] or ["image"]
-    columns = ",".join(names if a.together else names[-1:])
+    sets = [",".join(names)] if a.together else names
     against = ["test"] if a.test else ["held"] * (a.data / "held.parquet").exists()
     with tempfile.TemporaryDirectory() as work:
         data, seconds = layers(a.aefeat, a.data, flags, a.seed, ["train"] + against, work)
-        error, penalty = probe(a.aefeat, columns, data / "train.parquet", *(w for s in against for w in ("--test", data / f"{s}.parquet")))
-    print(f"{a.row} seed {a.seed}: {'test' if a.test else 'held out'} {error:.2f} % wrong, penalty {penalty:g}, fit {seconds:.0f} s |", " + ".join(flags), flush=True)
+        for columns in sets:
+            error, penalty = probe(a.aefeat, columns, data / "train.parquet", *(w for s in against for w in ("--test", data / f"{s}.parquet")))
+            print(f"{a.row} seed {a.seed} {columns}: {'test' if a.test else 'held out'} {error:.2f} % wrong, penalty {penalty:g}", flush=True)
+    print(f"fits: {seconds:.0f} s |", " + ".join(flags), flush=True)
 
 
 if __name__ == "__main__":

@@ -15,20 +15,19 @@ import tempfile
 from published import layers, probe
 
 SETTINGS = {
-    "sparse": ["", "--sparsity-weight 1", "--sparsity-weight 1 --weight-decay 0.001", "--sparsity-weight 1 --batch-size 128",
+    "sparse --learning-rate 0.002": ["", "--sparsity-weight 1", "--sparsity-weight 1 --weight-decay 0.001", "--sparsity-weight 1 --batch-size 128",
                "--sparsity-weight 0.3 --weight-decay 0.001", "--weight-decay 0.001"],
-    "sparse --preprocess patch": ["", "--sparsity-weight 1"],
-    "contractive": ["", "--contraction 0.01", "--contraction 1"],
-    "sparse --learning-rate 0.004": ["", "--learning-rate 0.001", "--learning-rate 0.002", "--learning-rate 0.008", "--batch-size 128", "--batch-size 512",
+    "sparse --preprocess patch": ["", "--sparsity-weight 1", "--learning-rate 0.001", "--learning-rate 0.004"],
+    "contractive --learning-rate 0.002": ["", "--contraction 0.01", "--contraction 1"],
+    "sparse": ["", "--learning-rate 0.001", "--learning-rate 0.002", "--learning-rate 0.008", "--batch-size 128", "--batch-size 512",
                "--sparsity 0.05", "--sparsity 0.2", "--sparsity-weight 1", "--sparsity-weight 0.3", "--weight-decay 0.001", "--weight-decay 0.0003", "--epochs 10"],
-    "denoising --learning-rate 0.004": ["", "--learning-rate 0.001", "--learning-rate 0.002", "--corruption 0.1", "--corruption 0.5", "--loss cross-entropy", "--loss cross-entropy --learning-rate 0.001",
+    "denoising": ["", "--learning-rate 0.001", "--learning-rate 0.002", "--corruption 0.1", "--corruption 0.5", "--loss cross-entropy", "--loss cross-entropy --learning-rate 0.001",
                   "--tied", "--activation relu", "--noise gaussian --corruption 0.5", "--noise gaussian --corruption 0.3 --activation relu",
                   "--noise gaussian --corruption 0.5 --activation relu", "--noise gaussian --corruption 0.5 --activation relu --tied --loss cross-entropy", "--epochs 10"],
     "k-sparse": ["", "--learning-rate 0.001", "--learning-rate 0.002", "--weight-decay 0.001", "--weight-decay 0", "--weight-decay 0 --learning-rate 0.001", "--k 10", "--k 50",
                  "--k-encode 1", "--k-encode 3", "--epochs 10"],
-    "sparse --learning-rate 0.004 --preprocess patch": ["", "--learning-rate 0.002", "--learning-rate 0.001"],
-    "sparse --learning-rate 0.004 --preprocess standardize": ["", "--learning-rate 0.002", "--learning-rate 0.001"],
-    "sparse --learning-rate 0.004 --preprocess zca": ["", "--learning-rate 0.002", "--learning-rate 0.001", "--sparsity-weight 1"],
+    "sparse --preprocess standardize": ["", "--learning-rate 0.002", "--learning-rate 0.001"],
+    "sparse --preprocess zca": ["", "--learning-rate 0.002", "--learning-rate 0.001", "--sparsity-weight 1"],
 }
 
 

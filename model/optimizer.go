@@ -30,13 +30,11 @@ type TrainOptions struct {
 	Patience int
 }
 
-// The learning rates that stand in for 0. At twice the rate of Adam the sparsity
-// term of patches less their mean runs away; k-sparse codes, which have no such
-// term, are read worse at less than theirs.
+// The learning rates that stand in for 0.
 const (
-	DefaultAdamRate    = 2e-3
-	DefaultKSparseRate = 4e-3 // of Adam where Config.K keeps the largest codes
-	DefaultSGDRate     = 0.01 // with momentum 0.9, ten times this makes the units of a sparse model swing
+	DefaultAdamRate  = 4e-3
+	DefaultPatchRate = 2e-3 // of Adam after PreprocessPatch: with twice this the sparsity term of such patches runs away
+	DefaultSGDRate   = 0.01 // with momentum 0.9, ten times this makes the units of a sparse model swing
 )
 
 const (
@@ -44,8 +42,9 @@ const (
 	maxBatchSize     = 1 << 24 // of any use is far less
 )
 
-// withDefaults fills in what is 0, and reports what is out of bounds.
-func (o TrainOptions) withDefaults(c Config) (TrainOptions, error) {
+// withDefaults fills in what is 0, for rows that were preprocessed by a
+// method, and reports what is out of bounds.
+func (o TrainOptions) withDefaults(method string) (TrainOptions, error) {
 	if o.BatchSize == 0 {
 		o.BatchSize = defaultBatchSize
 		if o.Optimizer == LBFGS {
@@ -62,8 +61,8 @@ func (o TrainOptions) withDefaults(c Config) (TrainOptions, error) {
 	}
 	if o.LearningRate == 0 {
 		switch {
-		case o.Optimizer == Adam && c.K > 0:
-			o.LearningRate = DefaultKSparseRate
+		case o.Optimizer == Adam && method == PreprocessPatch:
+			o.LearningRate = DefaultPatchRate
 		case o.Optimizer == Adam:
 			o.LearningRate = DefaultAdamRate
 		case o.Optimizer == SGD:

@@ -63,7 +63,7 @@ type totals struct {
 // key the noise, are counted on from the model's history. The error is a
 // [*ConfigError].
 func NewTrainer(m *Model, o TrainOptions) (*Trainer, error) {
-	o, err := o.withDefaults(m.Config)
+	o, err := o.withDefaults(m.Preprocess.Method)
 	if err != nil {
 		return nil, err
 	}

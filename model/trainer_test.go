@@ -401,11 +401,11 @@ func TestTrainOptions(t *testing.T) {
 			t.Errorf("%+v: error %v", o, err)
 		}
 	}
-	if o := newTrainer(t, m, TrainOptions{}).o; o.BatchSize != 256 || o.LearningRate != 2e-3 {
+	if o := newTrainer(t, m, TrainOptions{}).o; o.BatchSize != 256 || o.LearningRate != 4e-3 {
 		t.Errorf("defaults %+v", o)
 	}
-	if m := newModel(t, KSparse(4), 3, 4); newTrainer(t, m, TrainOptions{}).o.LearningRate != 4e-3 {
-		t.Error("k-sparse codes do not learn at a rate of their own")
+	if o := newTrainer(t, learnedModel(t, PreprocessPatch), TrainOptions{}).o; o.LearningRate != 2e-3 {
+		t.Errorf("defaults after patch %+v", o)
 	}
 	if o := newTrainer(t, m, TrainOptions{Optimizer: SGD}).o; o.LearningRate != 0.01 || o.Momentum != 0 {
 		t.Errorf("defaults of SGD %+v", o)

@@ -54,7 +54,7 @@ iterations. Equal rows, flags and seed give equal bytes.`,
 			&cli.Uint64Flag{Name: "seed", Category: categoryModel, Usage: "`NUMBER` that decides the initial weights, the noise and the order of rows"},
 
 			chooseFlag("optimizer", categoryTraining, "adam", "how the gradient moves the weights; lbfgs takes all rows for each step", "adam", "sgd", "lbfgs"),
-			&cli.Float64Flag{Name: "learning-rate", Category: categoryTraining, DefaultText: fmt.Sprintf("adam: %g, of k-sparse %g; sgd: %g", model.DefaultAdamRate, model.DefaultKSparseRate, model.DefaultSGDRate), Usage: "size of a step; in the second half of the epochs it falls linearly to 0, unless --batch-size is 0"},
+			&cli.Float64Flag{Name: "learning-rate", Category: categoryTraining, DefaultText: fmt.Sprintf("adam: %g, after --preprocess patch %g; sgd: %g", model.DefaultAdamRate, model.DefaultPatchRate, model.DefaultSGDRate), Usage: "size of a step; in the second half of the epochs it falls linearly to 0, unless --batch-size is 0"},
 			&cli.Float64Flag{Name: "momentum", Category: categoryTraining, Value: 0.9, Usage: "of sgd, from 0 to below 1"},
 			&cli.IntFlag{Name: "batch-size", Category: categoryTraining, Value: 256, DefaultText: "256, lbfgs: 0", Usage: "`ROWS` for each step; 0: all rows, one step an epoch"},
 			&cli.IntFlag{Name: "epochs", Category: categoryTraining, Value: stage.DefaultEpochs, DefaultText: fmt.Sprintf("%d, lbfgs: %d", stage.DefaultEpochs, stage.DefaultIterations),
