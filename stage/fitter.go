@@ -155,14 +155,7 @@ var errClosed = errors.New("stage: the fitter is finished or closed")
 // NewFitter returns a Fitter for batches of the given schema. The schema may
 // be nil for a fit that needs no rows: see Config.Epochs.
 func NewFitter(schema *arrow.Schema, c Config) (*Fitter, error) {
-	f := &Fitter{config: c, epochs: c.Epochs, next: c.FirstRow}
-	if f.epochs == 0 {
-		f.epochs = DefaultEpochs
-		if c.Train.Optimizer == model.LBFGS {
-			f.epochs = DefaultIterations
-		}
-	}
-	f.epochs = max(f.epochs, 0)
+	f := &Fitter{config: c, epochs: c.passes(), next: c.FirstRow}
 	if int64(f.epochs) > math.MaxInt32 {
 		return nil, &model.ConfigError{Setting: "epochs", Reason: fmt.Sprintf("%d is out of reach", f.epochs)}
 	}
@@ -193,6 +186,24 @@ func NewFitter(schema *arrow.Schema, c Config) (*Fitter, error) {
 // Validate reports the first setting that is out of bounds or does not go with
 // the others, as far as can be told without rows, as a [*model.ConfigError].
 func (c Config) Validate() error { return (&Fitter{config: c}).settle() }
+
+// passes returns the number of passes over the rows, or of iterations.
+func (c Config) passes() int {
+	switch {
+	case c.Epochs != 0:
+		return max(c.Epochs, 0)
+	case c.iterates():
+		return DefaultIterations
+	}
+	return DefaultEpochs
+}
+
+// iterates reports whether passes are evaluations, which always visit the
+// rows in one order.
+func (c Config) iterates() bool { return c.Train.Optimizer == model.LBFGS }
+
+// keeps reports whether rows are visited again.
+func (c Config) keeps() bool { return c.passes() > 1 || c.passes() == 1 && c.iterates() }
 
 // bind finds the columns of the patch: those that were named, else those of
 // Init where the data have them, else what the schema suggests.
@@ -444,13 +455,13 @@ func (f *Fitter) keep(rowBytes int) (err error) {
 	c, least := f.config, spill.Minimum(rowBytes)
 	memory, held := c.Memory, int64(0)
 	switch {
-	case f.holdout != nil && f.keeps():
+	case f.holdout != nil && f.config.keeps():
 		held = min(max(int64(c.Validation*float64(memory)), least), memory-least)
 		memory -= held
 		least *= 2
 	case f.holdout != nil:
 		held = memory
-	case !f.keeps():
+	case !f.config.keeps():
 		return nil
 	}
 	if c.Memory < least {
@@ -458,7 +469,7 @@ func (f *Fitter) keep(rowBytes int) (err error) {
 			Reason: fmt.Sprintf("%d bytes are too few for rows of %d bytes", c.Memory, rowBytes),
 			Hint:   fmt.Sprintf("give at least %dMiB with --memory", (least+1<<20-1)>>20)}
 	}
-	if f.keeps() {
+	if f.config.keeps() {
 		f.store, err = spill.New(spill.Config{Width: rowBytes, Seed: c.Model.Seed, Memory: memory, Dir: c.SpillDir})
 		if err != nil {
 			return err
@@ -470,9 +481,6 @@ func (f *Fitter) keep(rowBytes int) (err error) {
 	}
 	return err
 }
-
-// keeps reports whether rows are visited again.
-func (f *Fitter) keeps() bool { return f.epochs > 1 || f.iterates() }
 
 // consume takes the rows of a block as they arrive.
 func (f *Fitter) consume(rows model.Rows) error {
@@ -512,7 +520,7 @@ func (f *Fitter) observe(p Progress) {
 			now = f.trainer.Running()
 		}
 		// What arranges rows comes after an epoch, and belongs to it.
-		if p.Phase != PhaseArrange && !(f.iterates() && p.Evaluations == 0) {
+		if p.Phase != PhaseArrange && !(f.config.iterates() && p.Evaluations == 0) {
 			p.Epoch++
 		}
 	}
@@ -564,7 +572,7 @@ func (f *Fitter) finish(ctx context.Context) error {
 			return err
 		}
 	}
-	streamed := !f.keeps() || f.learning == nil // what arrived was trained on
+	streamed := !f.config.keeps() || f.learning == nil // what arrived was trained on
 	if f.learns() {
 		if err := f.learn(); err != nil {
 			return err
@@ -623,14 +631,10 @@ func (f *Fitter) arrangeHeld(ctx context.Context) error {
 	return f.arrange(ctx, f.held)
 }
 
-// iterates reports whether passes are evaluations, which always visit the
-// rows in one order.
-func (f *Fitter) iterates() bool { return f.config.Train.Optimizer == model.LBFGS }
-
 // pass trains on all kept rows once.
 func (f *Fitter) pass(ctx context.Context) error {
 	order := uint32(len(f.report.Epochs) + 1)
-	if f.iterates() {
+	if f.config.iterates() {
 		order = 1
 	}
 	return f.visit(ctx, f.store, order, f.trainer.Add, Progress{Phase: PhaseTrain, TotalRows: f.report.Rows})

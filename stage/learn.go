@@ -26,7 +26,7 @@ type learning struct {
 // be told without rows.
 func (f *Fitter) settleRule() error {
 	c := &f.config
-	method := f.method()
+	method := c.method()
 	if err := (model.Preprocess{Method: method}).Allows(c.Model); err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (f *Fitter) settleRule() error {
 	case c.NoContrast && method != model.PreprocessZCA:
 		return &model.ConfigError{Setting: "contrast", Reason: "its normalisation " + zca, Hint: "leave --no-contrast out, or choose --preprocess zca"}
 	}
-	if rule := f.initial(); rule != nil && (c.ZCAEpsilon != 0 && c.ZCAEpsilon != rule.Epsilon || c.NoContrast && rule.Contrast != 0) {
+	if rule := c.initial(); rule != nil && (c.ZCAEpsilon != 0 && c.ZCAEpsilon != rule.Epsilon || c.NoContrast && rule.Contrast != 0) {
 		return &model.ConfigError{Setting: "preprocessing", Reason: "the initial model has learned it with another epsilon or contrast",
 			Hint: "leave the choice to the initial model"}
 	}
@@ -49,31 +49,36 @@ func (f *Fitter) settleRule() error {
 }
 
 // method is the method of preprocessing that the settings ask for.
-func (f *Fitter) method() string {
-	if rule := f.initial(); rule != nil {
+func (c Config) method() string {
+	if rule := c.initial(); rule != nil {
 		return rule.Method
 	}
-	if f.config.Preprocess == "" {
+	if c.Preprocess == "" {
 		return model.PreprocessScale
 	}
-	return f.config.Preprocess
+	return c.Preprocess
 }
 
 // initial returns the rule of the initial model if it stays in force, else nil.
-func (f *Fitter) initial() *model.Preprocess {
-	c := f.config
+func (c Config) initial() *model.Preprocess {
 	if c.Init == nil || c.Init.Preprocess.Method == "" || c.Preprocess != "" && c.Preprocess != c.Init.Preprocess.Method {
 		return nil
 	}
 	return &c.Init.Preprocess
 }
 
+// LearnsAhead reports whether preprocessing learns from the first
+// PreprocessRows rows of a fit, rather than from all that it keeps, or not at all.
+func (c Config) LearnsAhead() bool {
+	return c.initial() == nil && !c.keeps() && (model.Preprocess{Method: c.method()}).Learns()
+}
+
 // rule settles preprocessing, and begins to learn where the rule must.
 func (f *Fitter) rule(source string, first model.Rows) (model.Preprocess, error) {
-	if rule := f.initial(); rule != nil {
+	if rule := f.config.initial(); rule != nil {
 		return rule.Adapt(source, f.config.PixelMax)
 	}
-	method := f.method()
+	method := f.config.method()
 	if source == "" && method != model.PreprocessNone {
 		return model.Preprocess{}, fmt.Errorf("preprocessing %q depends on the type of the data: %w", method, ErrNoRows)
 	}
@@ -91,7 +96,7 @@ func (f *Fitter) rule(source string, first model.Rows) (model.Preprocess, error)
 		return p, fmt.Errorf("preprocessing %q learns from the data: %w", method, ErrNoRows)
 	}
 	f.learning = &learning{statistics: model.NewStatistics(p, first.Width), held: model.Rows{Kind: first.Kind, Width: first.Width}}
-	if !f.keeps() {
+	if !f.config.keeps() {
 		f.learning.ahead = int64(f.config.PreprocessRows)
 		if f.learning.ahead == 0 {
 			f.learning.ahead = DefaultPreprocessRows
@@ -129,7 +134,7 @@ func (f *Fitter) learn() (err error) {
 		return err
 	}
 	l.done = true
-	if f.keeps() {
+	if f.config.keeps() {
 		l.statistics = nil // their memory is for training now
 		return nil
 	}

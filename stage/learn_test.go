@@ -204,34 +204,76 @@ func TestLearnFromFewRows(t *testing.T) {
 	}
 }
 
-// Without epochs no more is read than the rule needs.
+// Without epochs no more is read than the rule needs, whatever would train.
 func TestReadyOnceLearned(t *testing.T) {
 	const n = 16
 	p := makePatches(9000, n, 25)
 	mem := checked(t)
-	f, err := NewFitter(patchSchema(n), Config{Model: linearModel(2), Epochs: -1, Preprocess: model.PreprocessStandardize, PreprocessRows: 3000})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	at := 0
-	for ; !f.Ready(); at += 500 {
-		b := p.batch(mem, at, at+500)
-		if err := f.Write(context.Background(), b); err != nil {
+	for _, train := range []model.TrainOptions{{}, {Optimizer: model.LBFGS, BatchSize: model.FullBatch}} {
+		f, err := NewFitter(patchSchema(n), Config{Model: linearModel(2), Train: train, Epochs: -1, Preprocess: model.PreprocessStandardize, PreprocessRows: 3000})
+		if err != nil {
 			t.Fatal(err)
 		}
-		b.Release()
+		defer f.Close()
+		at := 0
+		for ; !f.Ready(); at += 500 {
+			b := p.batch(mem, at, at+500)
+			if err := f.Write(context.Background(), b); err != nil {
+				t.Fatal(err)
+			}
+			b.Release()
+		}
+		if at != 3500 { // the third block of 1,024 rows ends at 3,072
+			t.Errorf("%q: ready after %d rows", train.Optimizer, at)
+		}
+		m, report, err := f.Finish(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		sameRule(t, m.Preprocess, learned(t, model.PreprocessStandardize, p.pixels[:3000*n], n))
+		if report.Rows != 0 || len(m.History) != 0 {
+			t.Errorf("%q: report %+v", train.Optimizer, report)
+		}
 	}
-	if at != 3500 { // the third block of 1,024 rows ends at 3,072
-		t.Errorf("ready after %d rows", at)
-	}
-	m, report, err := f.Finish(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	sameRule(t, m.Preprocess, learned(t, model.PreprocessStandardize, p.pixels[:3000*n], n))
-	if report.Rows != 0 || len(m.History) != 0 {
-		t.Errorf("report %+v", report)
+}
+
+// LearnsAhead tells what a fit then does.
+func TestLearnsAhead(t *testing.T) {
+	const m, n = 4000, 16
+	p := makePatches(m, n, 26)
+	standard := Config{Model: linearModel(2), Preprocess: model.PreprocessStandardize, PreprocessRows: 2000}
+	kept, _ := fit(t, p.reader(t, checked(t), 500), standard)
+	for _, c := range []struct {
+		name   string
+		change func(*Config)
+		rows   int64 // learned from; 0: nothing is learned
+		ahead  bool
+	}{
+		{"default epochs", func(c *Config) {}, m, false},
+		{"two epochs", func(c *Config) { c.Epochs = 2 }, m, false},
+		{"one epoch", func(c *Config) { c.Epochs = 1 }, 2000, true},
+		{"no epoch", func(c *Config) { c.Epochs = -1 }, 2000, true},
+		{"one iteration", func(c *Config) { c.Epochs, c.Train.Optimizer = 1, model.LBFGS }, m, false},
+		{"no iteration", func(c *Config) { c.Epochs, c.Train.Optimizer = -1, model.LBFGS }, 2000, true},
+		{"scale", func(c *Config) { c.Epochs, c.Preprocess = 1, "" }, 0, false},
+		{"initial rule", func(c *Config) { c.Epochs, c.Init, c.Preprocess = 1, kept, "" }, m, false},
+		{"initial rule, named", func(c *Config) { c.Epochs, c.Init = 1, kept }, m, false},
+		{"another rule", func(c *Config) { c.Epochs, c.Init, c.Preprocess = 1, kept, model.PreprocessZCA }, 2000, true},
+	} {
+		config := standard
+		config.Train.BatchSize = model.FullBatch
+		c.change(&config)
+		if got := config.LearnsAhead(); got != c.ahead {
+			t.Errorf("%s: learns ahead: %v", c.name, got)
+		}
+		got, _ := fit(t, p.reader(t, checked(t), 500), config)
+		var rows int64
+		if got.Preprocess.Learned != nil {
+			rows = got.Preprocess.Learned.Rows
+		}
+		if rows != c.rows {
+			t.Errorf("%s: learned from %d rows, want %d", c.name, rows, c.rows)
+		}
 	}
 }
 

@@ -42,17 +42,6 @@ func readPreprocess(c *cli.Context, config *stage.Config) error {
 	return nil
 }
 
-// learnsFirst reports whether a fit learns preprocessing from its first rows:
-// it does where it keeps none.
-func learnsFirst(config stage.Config) bool {
-	rule := model.Preprocess{Method: config.Preprocess}
-	if init := config.Init; init != nil && (rule.Method == "" || rule.Method == init.Preprocess.Method) {
-		return false
-	}
-	keeps := config.Epochs > 1 || config.Epochs == 1 && config.Train.Optimizer == model.LBFGS
-	return rule.Learns() && !keeps
-}
-
 // unbounded reports whether a method makes values outside of every interval,
 // which a sigmoid cannot reconstruct.
 func unbounded(method string) bool {

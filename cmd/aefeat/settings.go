@@ -169,7 +169,7 @@ func warnUseless(c *cli.Context, ui *console, config stage.Config) {
 		{"sparsity", config.Model.SparsityWeight == 0, "the sparsity weight is 0"},
 		{"noise", config.Model.Corruption == 0, "the corruption is 0"},
 		{"k-encode", config.Model.K == 0, "all codes are kept"},
-		{"preprocess-rows", !learnsFirst(config), "preprocessing learns from all rows, or nothing"},
+		{"preprocess-rows", !config.LearnsAhead(), "preprocessing learns from all rows, or nothing"},
 		{"momentum", config.Train.Optimizer != model.SGD, "only sgd has a momentum"},
 	} {
 		if c.IsSet(w.flag) && w.useless {
