@@ -15,7 +15,7 @@ import tempfile
 from published import layers, probe
 
 SETTINGS = {
-    "sparse --learning-rate 0.002": ["", "--sparsity-weight 1", "--sparsity-weight 1 --weight-decay 0.001", "--sparsity-weight 1 --batch-size 128",
+    "sparse --learning-rate 0.002": ["--sparsity-weight 1", "--sparsity-weight 1 --weight-decay 0.001", "--sparsity-weight 1 --batch-size 128",
                "--sparsity-weight 0.3 --weight-decay 0.001", "--weight-decay 0.001"],
     "sparse --preprocess patch": ["", "--sparsity-weight 1", "--learning-rate 0.001", "--learning-rate 0.004"],
     "contractive --learning-rate 0.002": ["", "--contraction 0.01", "--contraction 1"],
@@ -46,7 +46,7 @@ def main():
                 with tempfile.TemporaryDirectory() as work:
                     data, _ = layers(a.aefeat, folder, [f"--objective {objective} {setting}"], a.seed, ["train"], work)
                     errors.append(probe(a.aefeat, "layer1", data / "train.parquet")[0])
-            print(f"| {objective} | {f'`{setting}`' if setting else 'defaults'} | " + " | ".join(f"{e:.2f} %" for e in errors) + " |", flush=True)
+            print(f"| {objective} | {f'`{setting}`' if setting else '-'} | " + " | ".join(f"{e:.2f} %" for e in errors) + " |", flush=True)
 
 
 if __name__ == "__main__":

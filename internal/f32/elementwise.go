@@ -45,26 +45,33 @@ func rowsOf(x []float32, n int) int {
 }
 
 // doRows runs item over all rows, some at a time.
-func (j *job) doRows(rows int, item func(*job, int)) {
-	e := &j.elem
-	e.rows = max(1, chunk/e.n)
-	j.do((rows+e.rows-1)/e.rows, item)
+func (j *job) doRows(rows int, item func(*job, int)) { j.do(j.elem.items(rows), item) }
+
+// doRowsWithSums is doRows where each item has lanes of its own, which are
+// returned. They go back to the pool with sums.Put.
+func (j *job) doRowsWithSums(rows int, item func(*job, int)) *sumBuffer {
+	items := j.elem.items(rows)
+	scratch := getSums(items)
+	j.elem.sums = scratch.x
+	j.do(items, item)
+	return scratch
 }
 
 // sumRows is doRows where each item leaves a sum; it returns their total.
 func (j *job) sumRows(rows int, item func(*job, int)) float64 {
-	e := &j.elem
-	e.rows = max(1, chunk/e.n)
-	items := (rows + e.rows - 1) / e.rows
-	scratch := getSums(items)
-	e.sums = scratch.x
-	j.do(items, item)
+	scratch := j.doRowsWithSums(rows, item)
 	var total float64
-	for i := range items {
+	for i := range scratch.x {
 		total += scratch.x[i].total()
 	}
 	sums.Put(scratch)
 	return total
+}
+
+// items settles the rows of an item, and returns how many items rows make.
+func (e *elemArgs) items(rows int) int {
+	e.rows = max(1, chunk/e.n)
+	return (rows + e.rows - 1) / e.rows
 }
 
 // A sumBuffer is scratch memory from a pool.

@@ -38,9 +38,8 @@ func Contrast(x []float32, n int, epsilon float64, mean []float32) {
 		return
 	}
 	j := newJob()
-	scratch := getSums((rows + max(1, chunk/n) - 1) / max(1, chunk/n))
-	j.elem = elemArgs{kernel: active, x: x, n: n, bias: mean, epsilon: epsilon, sums: scratch.x}
-	j.doRows(rows, func(j *job, item int) {
+	j.elem = elemArgs{kernel: active, x: x, n: n, bias: mean, epsilon: epsilon}
+	sums.Put(j.doRowsWithSums(rows, func(j *job, item int) {
 		e := &j.elem
 		for x := e.part(e.x, item); len(x) > 0; x = x[e.n:] {
 			row, sum := x[:e.n], &e.sums[item]
@@ -53,8 +52,7 @@ func Contrast(x []float32, n int, epsilon float64, mean []float32) {
 				e.kernel.axpy(-1, e.bias, row)
 			}
 		}
-	})
-	sums.Put(scratch)
+	}))
 }
 
 // Clip computes x[i,j] = clip(x[i,j] - mean_i) scale + offset for x (m,n),
@@ -65,9 +63,8 @@ func Clip(x []float32, n int, limit, scale, offset float32) {
 		return
 	}
 	j := newJob()
-	scratch := getSums((rows + max(1, chunk/n) - 1) / max(1, chunk/n))
-	j.elem = elemArgs{kernel: active, x: x, n: n, limit: limit, a: scale, b: offset, sums: scratch.x}
-	j.doRows(rows, func(j *job, item int) {
+	j.elem = elemArgs{kernel: active, x: x, n: n, limit: limit, a: scale, b: offset}
+	sums.Put(j.doRowsWithSums(rows, func(j *job, item int) {
 		e := &j.elem
 		for x := e.part(e.x, item); len(x) > 0; x = x[e.n:] {
 			row := x[:e.n]
@@ -75,8 +72,7 @@ func Clip(x []float32, n int, limit, scale, offset float32) {
 			e.kernel.clip(e.limit, row)
 			e.kernel.fromFloat32(row, row, e.a, e.b)
 		}
-	})
-	sums.Put(scratch)
+	}))
 }
 
 // demean subtracts the mean of a row, summed in float64, from each element.
