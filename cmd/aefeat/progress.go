@@ -42,11 +42,12 @@ type progress struct {
 	mu      sync.Mutex
 	phase   string
 	epoch   int
-	pass    int64     // evaluations before this one
-	started time.Time // when the epoch of the phase began
-	last    time.Time // when a step was last told of
-	shown   time.Time // when the bar or a report was last shown
-	drawn   bool      // the bar is on the screen
+	pass    int64         // evaluations before this one
+	started time.Time     // when the epoch of the phase began
+	trained time.Duration // what the epoch took before its held-out rows
+	last    time.Time     // when a step was last told of
+	shown   time.Time     // when the bar or a report was last shown
+	drawn   bool          // the bar is on the screen
 
 	validation *model.Cost // of the last epoch, for the bar of the next
 }
@@ -82,6 +83,9 @@ func (p *progress) show(s step) {
 	defer p.mu.Unlock()
 	now := p.now()
 	if s.Phase != p.phase || s.Epoch != p.epoch || s.Evaluations != p.pass {
+		if s.Phase == stage.PhaseValidate {
+			p.trained = p.last.Sub(p.started)
+		}
 		// The rows of this step have been at work since the step before it.
 		p.phase, p.epoch, p.pass, p.started = s.Phase, s.Epoch, s.Evaluations, p.last
 	}
@@ -102,6 +106,9 @@ func (p *progress) endEpoch(s step, e model.Epoch) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	rate := p.rate(s.Rows)
+	if p.phase == stage.PhaseValidate {
+		rate = perSecond(s.Rows, p.trained)
+	}
 	p.last, p.validation = p.now(), e.Validation
 	switch p.mode {
 	case progressPlain:
@@ -151,11 +158,13 @@ func (p *progress) clear() {
 	}
 }
 
-// rate returns rows a second since the epoch began, 0 for an epoch that has
-// hardly begun.
-func (p *progress) rate(rows int64) float64 {
-	if elapsed := p.now().Sub(p.started).Seconds(); elapsed > 1e-3 {
-		return float64(rows) / elapsed
+// rate returns rows a second since the epoch began.
+func (p *progress) rate(rows int64) float64 { return perSecond(rows, p.now().Sub(p.started)) }
+
+// perSecond returns rows a second, 0 where the time is too short to tell.
+func perSecond(rows int64, elapsed time.Duration) float64 {
+	if elapsed > time.Millisecond {
+		return float64(rows) / elapsed.Seconds()
 	}
 	return 0
 }

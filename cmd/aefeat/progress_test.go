@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/stage"
 )
 
 func TestBar(t *testing.T) {
@@ -144,6 +145,23 @@ func TestValidationProgress(t *testing.T) {
 	p.endEpoch(s, e)
 	if got, want := out.String(), "aefeat: iteration 1/9: 5,000 rows, 2.5k rows/s, cost 20.613, mean activation 0.1025, 3 evaluations, validation cost 21.046\n"; got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
+	}
+
+	// The speed is that of training, however long or short the rest took.
+	p, out, now = clockwork(progressJSON)
+	p.show(s)
+	*now = now.Add(2 * time.Second)
+	p.show(s)
+	for range 2 {
+		held := s
+		held.Phase, held.Rows = stage.PhaseValidate, 500
+		p.show(held)
+		*now = now.Add(time.Second / 100)
+	}
+	out.Reset()
+	p.endEpoch(s, e)
+	if got := out.String(); !strings.Contains(got, `"rows":5000,"rows_per_second":2500,`) {
+		t.Errorf("got %s", got)
 	}
 
 	p, out, _ = clockwork(progressJSON)
