@@ -50,13 +50,12 @@ func minimise(ctx context.Context, o *objective, start []float64, iterations int
 			MajorIterations: iterations - stats.Iterations + 1,
 			// An iteration takes one evaluation, rarely two or three: this
 			// ends a line search that runs into infinities.
-			FuncEvaluations: 10 * iterations,
+			FuncEvaluations: 100 + 10*min(iterations, 1<<40),
 			Converger:       &optimize.FunctionConverge{Relative: tolerance, Iterations: stallIterations},
 		}, &optimize.LBFGS{
 			// The default line search is a bisection, slow where the first
-			// step is far off. The decrease asked for is the textbook's; by
-			// default any would do, rounding too.
-			Linesearcher: &optimize.MoreThuente{DecreaseFactor: 1e-4},
+			// step is far off.
+			Linesearcher: &lineSearch{},
 		})
 		if ctx.Err() != nil {
 			return nil, stats, ctx.Err()
@@ -79,4 +78,28 @@ func minimise(ctx context.Context, o *objective, start []float64, iterations int
 			return w, stats, nil
 		}
 	}
+}
+
+// lineSearch is a search after More and Thuente that gives up after mostTrials
+// points. Near the minimum, where rounding hides every decrease, theirs may go
+// on for hundreds.
+type lineSearch struct {
+	optimize.MoreThuente
+	trials int
+}
+
+// mostTrials is scipy's bound too. A search that gets on takes one to three.
+const mostTrials = 20
+
+func (l *lineSearch) Init(f, g, step float64) optimize.Operation {
+	// The textbook's decrease; by default any would do, rounding too.
+	l.MoreThuente, l.trials = optimize.MoreThuente{DecreaseFactor: 1e-4}, 0
+	return l.MoreThuente.Init(f, g, step)
+}
+
+func (l *lineSearch) Iterate(f, g float64) (optimize.Operation, float64, error) {
+	if l.trials++; l.trials > mostTrials {
+		return optimize.NoOperation, 0, optimize.ErrLinesearcherFailure
+	}
+	return l.MoreThuente.Iterate(f, g)
 }

@@ -2,6 +2,7 @@ package linear
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 )
 
@@ -15,10 +16,16 @@ import (
 //	codes   5,000 91.3   91.5   91.5   90.9   89.5
 //	pixels 50,000 93.6   93.9   94.2   94.3   94.2
 //	codes  50,000 96.6   96.5   96.3   95.9   95.0
-var penalties = []float64{1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6}
+//
+// Those beyond 1e-1 suit few rows of many features.
+var penalties = []float64{10, 3, 1, 3e-1, 1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6}
 
-// patience is how many decades in a row may be no better before the search
-// ends: weaker penalties take longer, and rarely are the best after that.
+// penaltyOfFew is for fewer rows than a choice can be made by.
+const penaltyOfFew = 1e-1
+
+// patience is how many decades in a row may be worse, by more than chance,
+// before the search ends: weaker penalties take longer, and rarely are the
+// best after that.
 const patience = 2
 
 // A Trial is a penalty that was tried.
@@ -31,7 +38,7 @@ type Trial struct {
 
 // choosePenalty returns the penalty whose classifier, fitted on four fifths of
 // the rows, is right most often on the rest; of equally good ones, the
-// strongest. Fewer than five rows hold nothing out, and get the strongest.
+// strongest. Fewer than five rows hold nothing out, and get penaltyOfFew.
 // With it come its weights, as a place to start from.
 //
 // Decades are tried from the strongest on, each from the weights of the one
@@ -41,7 +48,7 @@ func choosePenalty(ctx context.Context, o *objective, c Config) (penalty float64
 	count := m / 5
 	w = make([]float64, len(o.gradient))
 	if count == 0 {
-		return penalties[0], w, nil
+		return penaltyOfFew, w, nil
 	}
 	// A fixed shuffle, since labels may come in any order and period.
 	held := make([]bool, m)
@@ -64,10 +71,16 @@ func choosePenalty(ctx context.Context, o *objective, c Config) (penalty float64
 		}
 		return o.right, nil
 	}
-	for i := 0; i < len(penalties) && (best < 0 || i <= best+2*patience); i += 2 {
+	for i, worse := 0, 0; i < len(penalties) && worse < patience; i += 2 {
 		right, err := try(i)
 		if err != nil {
 			return 0, nil, err
+		}
+		// The standard deviation of a number of errors is about its root.
+		if chance := math.Sqrt(float64(count - most)); float64(most-right) > chance {
+			worse++
+		} else {
+			worse = 0
 		}
 		if right > most {
 			best, most, w = i, right, start

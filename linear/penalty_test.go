@@ -55,7 +55,7 @@ func TestChoosePenalty(t *testing.T) {
 			}
 		}
 	}
-	if few, err := Fit(t.Context(), x[:12], 3, labels[:4], 2, Config{}); err != nil || few.Penalty() != penalties[0] {
+	if few, err := Fit(t.Context(), x[:12], 3, labels[:4], 2, Config{}); err != nil || few.Penalty() != penaltyOfFew {
 		t.Errorf("four rows: penalty %v (%v)", few.Penalty(), err)
 	}
 }
@@ -67,5 +67,50 @@ func TestFitEndsWithItsContext(t *testing.T) {
 	_, err := Fit(ctx, x, 20, labels, 3, Config{Observe: func(Trial) { trials++; cancel() }})
 	if !errors.Is(err, context.Canceled) || trials != 1 {
 		t.Errorf("error %v after %d trials", err, trials)
+	}
+}
+
+// A penalty so strong that no row is right but by chance says nothing about
+// weaker ones: here labels hang on small differences of columns that are nearly equal.
+func TestChoosePenaltyBeyondAFlatStretch(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	const m, n = 1000, 8
+	x, labels := make([]float32, m*n), make([]int, m)
+	for i := range m {
+		row := x[i*n : (i+1)*n]
+		common := r.NormFloat64()
+		for j := range row {
+			row[j] = float32(common + 0.003*r.NormFloat64())
+		}
+		if row[0] > row[1] {
+			labels[i] = 1
+		}
+	}
+	c, err := Fit(t.Context(), x, n, labels, 2, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if right, err := c.Accuracy(x, labels); err != nil || right < 0.9 {
+		t.Errorf("penalty %g: %v right (%v)", c.Penalty(), right, err)
+	}
+}
+
+// Few rows of many features that all tell a little want one beyond 0.1.
+func TestChooseStrongPenalty(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 10))
+	const m, n = 400, 400
+	x, labels := make([]float32, m*n), make([]int, m)
+	for i := range m {
+		labels[i] = r.IntN(2)
+		for j := range n {
+			x[i*n+j] = float32(0.1*float64(2*labels[i]-1) + r.NormFloat64())
+		}
+	}
+	c, err := Fit(t.Context(), x, n, labels, 2, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Penalty() <= 0.1 {
+		t.Errorf("penalty %g", c.Penalty())
 	}
 }
