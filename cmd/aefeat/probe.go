@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/urfave/cli/v2"
@@ -27,8 +28,8 @@ func probeCommand(ui *console) *cli.Command {
 		UsageText: "aefeat probe [flags] [TRAIN...]",
 		Description: `Fits a multinomial logistic regression to the standardised features of the training
 rows and counts its errors on others: the --test files or, without any, a fifth of the
-rows that it does not learn from. All rows are held in memory, in 4 bytes a value. A test
-row whose label no training row has counts as an error.`,
+rows that it does not learn from. All rows are held in memory, each value as a float32. A
+test row whose label no training row has counts as an error.`,
 		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "json", Category: categoryOutput, DisableDefaultText: true, Usage: "print one line of JSON"},
 			&cli.StringFlag{Name: "label", Category: categoryInput, Value: "label", Usage: "`COLUMN` of the labels: integers, strings or booleans"},
@@ -59,6 +60,7 @@ type probeJob struct {
 	seed     uint64
 	config   linear.Config
 	classes  labelled.Classes
+	rows     float64 // bytes that the rows read so far take
 }
 
 func probe(c *cli.Context, ui *console) error {
@@ -121,7 +123,9 @@ func (j *probeJob) run(ctx context.Context) (*probeResult, error) {
 	test := train.Apart()
 	if len(j.tests) == 0 {
 		total, _ := src.NumRows()
-		train.Reserve, test.Reserve = total-total/5, total/5
+		// Chance may give either some more: growing would copy all of it.
+		slack := int64(3 * math.Sqrt(float64(total)))
+		train.Reserve, test.Reserve = total-total/5+slack, total/5+slack
 		err = j.read(ctx, src, train, func(row int64) *labelled.Rows {
 			if s := rng.New(j.seed, rng.Validation, 0, uint64(row)); s.Uint32n(5) == 0 {
 				return test
@@ -155,11 +159,6 @@ func (j *probeJob) readTests(ctx context.Context, train *labelled.Rows) (*labell
 	if err := j.read(ctx, src, test, func(int64) *labelled.Rows { return test }); err != nil {
 		return nil, err
 	}
-	for i, s := range test.Sets {
-		if have, want := s.Width, train.Sets[i].Width; have != want && have > 0 && want > 0 {
-			return nil, fmt.Errorf("%s: the test rows have %d values, the training rows %d", s.Name, have, want)
-		}
-	}
 	return test, nil
 }
 
@@ -171,29 +170,39 @@ func (j *probeJob) read(ctx context.Context, src *arrowio.Source, rows *labelled
 	}
 	defer r.Release()
 	total, _ := src.NumRows()
-	if err := fitMemory(total, rows.Width(), machineMemory()); err != nil {
+	if err := j.fitRows(total, rows.Width()); err != nil {
 		return err
 	}
 	w := &watched{RecordReader: r, progress: j.progress, step: step{Phase: "read", Total: total}}
 	for first := int64(0); w.Next(); first = w.step.Rows {
+		known := rows.Width()
 		if err := rows.Add(w.RecordBatch(), first, where); err != nil {
 			return src.Locate(err)
+		}
+		if width := rows.Width(); width > known {
+			if err := j.fitRows(total, width-known); err != nil {
+				return err
+			}
 		}
 	}
 	return r.Err()
 }
 
-// fitMemory refuses so many rows as the machine has no memory for, since
-// running out of it cannot be an error later. Where either is not known it
-// refuses none.
-func fitMemory(rows int64, width int, has int64) error {
-	takes := 4 * float64(rows) * float64(width)
+// fitRows refuses as many rows, beside those read before, as the machine has
+// no memory for. Where their number or width is not known it refuses none.
+func (j *probeJob) fitRows(rows int64, width int) error {
+	j.rows += 4 * float64(rows) * float64(width)
+	return fitMemory(fmt.Sprintf("%s of %s", plural(rows, "row"), plural(int64(width), "value")), j.rows, machineMemory())
+}
+
+// fitMemory refuses what the machine has no memory for, since running out of
+// it cannot be an error later.
+func fitMemory(what string, takes float64, has int64) error {
 	if has == 0 || takes <= float64(has) {
 		return nil
 	}
-	return &hintedError{
-		fmt.Errorf("%s of %s take %s of memory, and this machine has %s", plural(rows, "row"), plural(int64(width), "value"), formatSize(int64(takes)), formatSize(has)),
-		"probe a part of the rows"}
+	return &hintedError{fmt.Errorf("with %s this takes %s of memory, and the machine has %s", what, formatSize(int64(takes)), formatSize(has)),
+		"probe a part of the rows, or labels of fewer classes"}
 }
 
 // featureColumns returns the columns that were asked for or, where none were,
@@ -252,9 +261,9 @@ func (j *probeJob) judge(ctx context.Context, train, test *labelled.Rows) (*prob
 	texts, unseen := j.classes.Settle(train, test)
 	switch {
 	case len(train.Labels) == 0:
-		return nil, fmt.Errorf("no rows to learn from")
+		return nil, fmt.Errorf("no rows to learn from%s", skippedOf(train))
 	case len(test.Labels)+unseen == 0:
-		return nil, fmt.Errorf("no rows to count errors on")
+		return nil, &hintedError{fmt.Errorf("no rows to count errors on%s", skippedOf(test)), "give more rows, or some with --test"}
 	case len(texts) == 1:
 		return nil, fmt.Errorf("column %q: all training rows have the label %q: there is nothing to tell apart", j.label, texts[0])
 	case len(texts) > len(train.Labels)/2+1:
@@ -262,6 +271,13 @@ func (j *probeJob) judge(ctx context.Context, train, test *labelled.Rows) (*prob
 			"name the column of the classes with --label"}
 	case len(test.Labels) == 0:
 		return nil, fmt.Errorf("column %q: no test row has a label that a training row has", j.label)
+	}
+	classes := float64(len(texts))
+	for _, s := range train.Sets {
+		takes := 8 * (weightFloats*classes*float64(s.Width+1) + classes*classes)
+		if err := fitMemory(fmt.Sprintf("%d classes", len(texts)), j.rows+takes, machineMemory()); err != nil {
+			return nil, err
+		}
 	}
 	r := &probeResult{Label: j.label, Classes: texts, TrainRows: len(train.Labels), TestRows: len(test.Labels) + unseen, Unseen: unseen,
 		Skipped: train.Skipped + test.Skipped}
@@ -293,6 +309,17 @@ func (j *probeJob) judge(ctx context.Context, train, test *labelled.Rows) (*prob
 		r.Difference = &difference
 	}
 	return r, nil
+}
+
+// weightFloats is how many float64 package linear holds of each weight.
+const weightFloats = 45
+
+// skippedOf tells that rows were skipped where that is why there are none.
+func skippedOf(r *labelled.Rows) string {
+	if r.Skipped == 0 {
+		return ""
+	}
+	return fmt.Sprintf(": %s were skipped", plural(r.Skipped, "bad row"))
 }
 
 // trial tells of a penalty that was tried.
@@ -361,9 +388,13 @@ func (r *probeResult) print(out io.Writer) error {
 	for _, s := range r.scores() {
 		fmt.Fprintf(out, "\nRows of each label, by the label that %s gave them:\n", s.Columns)
 		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-		fmt.Fprintf(w, "\t%s\t\n", strings.Join(r.Classes, "\t"))
+		names := make([]string, len(r.Classes))
+		for i, text := range r.Classes {
+			names[i] = printable(text)
+		}
+		fmt.Fprintf(w, "\t%s\t\n", strings.Join(names, "\t"))
 		for i, counts := range s.Confusion {
-			fmt.Fprintf(w, "%s\t", r.Classes[i])
+			fmt.Fprintf(w, "%s\t", names[i])
 			for _, n := range counts {
 				fmt.Fprintf(w, "%d\t", n)
 			}
@@ -374,4 +405,12 @@ func (r *probeResult) print(out io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// printable quotes a label that would be lost on a screen, or upset it.
+func printable(text string) string {
+	if text == "" || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(text)
+	}
+	return text
 }

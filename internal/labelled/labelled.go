@@ -46,39 +46,45 @@ type Set struct {
 // rows out when skip is set, else they are errors.
 func New(schema *arrow.Schema, label string, sets [][]string, skip bool, classes *Classes) (*Rows, error) {
 	r := &Rows{classes: classes, skip: skip}
+	for _, columns := range sets {
+		if err := r.bind(schema, strings.Join(columns, ","), label, arrowio.BindOptions{Columns: columns}); err != nil {
+			return nil, err
+		}
+	}
 	var err error
 	if r.label, err = arrowio.BindLabel(schema, label); err != nil {
 		return nil, err
 	}
 	classes.compare = r.label.Compare
-	for _, columns := range sets {
-		b, err := arrowio.Bind(schema, arrowio.BindOptions{Columns: columns, Skip: skip})
-		if err != nil {
-			return nil, err
-		}
-		if slices.Contains(b.Columns(), label) {
-			return nil, &arrowio.RowError{Column: label, Row: -1, Reason: "is the label, and among the features too", Hint: "name the features, or the label with --label"}
-		}
-		r.Sets = append(r.Sets, &Set{Name: strings.Join(columns, ","), binding: b})
-	}
 	return r, nil
 }
 
-// Bind returns empty rows of the same label, sets and classes, out of the
-// columns of another schema.
+// Bind returns empty rows of the same label, sets, widths and classes, out of
+// the columns of another schema.
 func (r *Rows) Bind(schema *arrow.Schema) (*Rows, error) {
-	sets := make([][]string, len(r.Sets))
-	for i, s := range r.Sets {
-		sets[i] = s.binding.Columns()
+	other := &Rows{classes: r.classes, skip: r.skip}
+	for _, s := range r.Sets {
+		if err := other.bind(schema, s.Name, r.label.Column(), arrowio.BindOptions{Columns: s.binding.Columns(), Width: s.Width}); err != nil {
+			return nil, err
+		}
 	}
-	other, err := New(schema, r.label.Column(), sets, r.skip, r.classes)
+	var err error
+	other.label, err = arrowio.BindLabel(schema, r.label.Column())
+	return other, err
+}
+
+// bind adds a set.
+func (r *Rows) bind(schema *arrow.Schema, name, label string, o arrowio.BindOptions) error {
+	o.Skip = r.skip
+	b, err := arrowio.Bind(schema, o)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for i, s := range other.Sets {
-		s.Name = r.Sets[i].Name
+	if slices.Contains(b.Columns(), label) {
+		return &arrowio.RowError{Column: label, Row: -1, Reason: "is the label, and among the features too", Hint: "name the features, or the label with --label"}
 	}
-	return other, nil
+	r.Sets = append(r.Sets, &Set{Name: name, binding: b})
+	return nil
 }
 
 // Apart returns empty rows of the same columns, for some of the rows that r

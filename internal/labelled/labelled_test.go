@@ -108,6 +108,44 @@ func TestSettle(t *testing.T) {
 	}
 }
 
+// The training rows settle how wide rows are and how classes are ordered, the
+// test rows neither.
+func TestBindKeepsWidthAndOrder(t *testing.T) {
+	ragged := arrow.NewSchema([]arrow.Field{
+		{Name: "digit", Type: arrow.PrimitiveTypes.Int32},
+		{Name: "code", Type: arrow.ListOf(arrow.PrimitiveTypes.Float32)},
+	}, nil)
+	texts := arrow.NewSchema([]arrow.Field{{Name: "digit", Type: arrow.BinaryTypes.String}, ragged.Field(1)}, nil)
+	read := func(schema *arrow.Schema, rows string) arrow.RecordBatch {
+		b, _, err := array.RecordFromJSON(memory.DefaultAllocator, schema, strings.NewReader(rows))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	var classes labelled.Classes
+	train, err := labelled.New(ragged, "digit", [][]string{{"code"}}, true, &classes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := train.Add(read(ragged, `[{"digit": 10, "code": [1, 2]}, {"digit": 9, "code": [3, 4]}]`), 0, func(int64) *labelled.Rows { return train }); err != nil {
+		t.Fatal(err)
+	}
+	test, err := train.Bind(texts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := test.Add(read(texts, `[{"digit": "9", "code": [5]}, {"digit": "9", "code": [6, 7]}]`), 0, func(int64) *labelled.Rows { return test }); err != nil {
+		t.Fatal(err)
+	}
+	if names, _ := classes.Settle(train, test); !slices.Equal(names, []string{"9", "10"}) {
+		t.Errorf("classes %v", names)
+	}
+	if !slices.Equal(test.Sets[0].X, []float32{6, 7}) || test.Skipped != 1 {
+		t.Errorf("test rows %v, %d skipped", test.Sets[0].X, test.Skipped)
+	}
+}
+
 func TestLabelAmongFeatures(t *testing.T) {
 	var classes labelled.Classes
 	if _, err := labelled.New(schema, "digit", [][]string{{"digit"}}, false, &classes); err == nil || !strings.Contains(err.Error(), "is the label") {
