@@ -68,11 +68,11 @@ func Contractive(hidden int) Config {
 
 // KSparse returns the k-sparse autoencoder of A. Makhzani and B. Frey,
 // "k-Sparse autoencoders", ICLR 2014: tied weights, linear codes and output, k
-// 25, or all units where there are fewer, and twice as many in encoding. Weight
+// 25, but at most a quarter of the units, and twice as many in encoding. Weight
 // decay is not in the paper: a lambda of 0.01 makes the codes tell more.
 func KSparse(hidden int) Config {
 	return Config{Objective: ObjectiveKSparse, Hidden: hidden, Activation: Linear, Output: Linear, Tied: true,
-		WeightDecay: 0.01, K: max(1, min(25, hidden)), KEncode: 2}
+		WeightDecay: 0.01, K: max(1, min(25, hidden/4)), KEncode: 2}
 }
 
 // Plain returns an autoencoder with no term but the reconstruction.

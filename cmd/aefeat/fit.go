@@ -42,9 +42,9 @@ iterations. Equal rows, flags and seed give equal bytes.`,
 			termFlag("contraction", func(c model.Config) float64 { return c.Contraction }, "gamma, the weight of the squared Jacobian of the code"),
 			termFlag("corruption", func(c model.Config) float64 { return c.Corruption },
 				"v, the share of a row that noise destroys in training; for gaussian its standard deviation"),
-			&cli.IntFlag{Name: "k", Category: categoryModel, DefaultText: fmt.Sprintf("k-sparse: %d", model.KSparse(defaultHidden).K),
-				Usage: "keep the `N` largest codes of a row, four times as many at first; 0: all"},
-			termFlag("k-encode", func(c model.Config) float64 { return c.KEncode }, "alpha, by which the features keep more codes than k"),
+			&cli.IntFlag{Name: "k", Category: categoryModel, DefaultText: fmt.Sprintf("k-sparse: %d, at most a quarter", model.KSparse(defaultHidden).K),
+				Usage: "keep the `N` largest codes of a row, by value and with their sign; training in epochs begins with four times as many; 0: all"},
+			termFlag("k-encode", func(c model.Config) float64 { return c.KEncode }, "alpha: the features keep alpha times k codes"),
 			chooseFlag("noise", categoryModel, "masking", "form of the corruption", "masking", "gaussian", "salt-pepper"),
 			chooseFlag("activation", categoryModel, "sigmoid", "of the hidden units; of k-sparse linear", "sigmoid", "tanh", "relu", "linear"),
 			chooseFlag("output-activation", categoryModel, "sigmoid", "of the reconstruction; of k-sparse, and after standardize and zca, linear", "sigmoid", "tanh", "relu", "linear"),
@@ -60,11 +60,11 @@ iterations. Equal rows, flags and seed give equal bytes.`,
 			&cli.IntFlag{Name: "epochs", Category: categoryTraining, Value: stage.DefaultEpochs, DefaultText: fmt.Sprintf("%d, lbfgs: %d", stage.DefaultEpochs, stage.DefaultIterations),
 				Usage: "`N` times through the rows, for lbfgs at most N iterations; 0: none, write the initial model"},
 			&cli.Float64Flag{Name: "validation", Category: categoryTraining, DefaultText: "0, none",
-				Usage: "`SHARE` of the rows to hold out: their cost is told after each epoch, and the best epoch's model is written"},
+				Usage: "`SHARE` of the rows to hold out, by lot for each: their cost is told after each epoch, and the best epoch's model is written"},
 			&cli.StringFlag{Name: "validation-key", Category: categoryTraining, DefaultText: "each row by itself",
-				Usage: "hold out rows with equal values in this `COLUMN` together, such as patches of one image"},
+				Usage: "hold out rows with equal values in this `COLUMN` together, such as patches of one image; the share is then one of its values"},
 			&cli.IntFlag{Name: "patience", Category: categoryTraining, DefaultText: "0, never stop early",
-				Usage: "stop after `N` epochs in a row that did not lower the cost of the held-out rows"},
+				Usage: "stop after `N` epochs in a row that did not lower the cost of the held-out rows; a heavy --sparsity-weight raises it for some epochs at first"},
 		}, preprocessFlags(), []cli.Flag{
 			&cli.GenericFlag{Name: "memory", Category: categoryMachine, Value: &memory, Usage: "`SIZE` of the memory that keeps rows, such as 256MiB or 4GiB"},
 			spillFlag(),
@@ -360,8 +360,11 @@ func (j *fitJob) report(m *model.Model, r *stage.Report) {
 			}
 			lines = append(lines, line)
 		}
-		if why := stopReason(r.Stop); why != "" {
+		switch why := stopReason(r.Stop); {
+		case why != "":
 			lines = append(lines, "stopped: "+why)
+		case j.iterates():
+			lines = append(lines, "stopped: at --epochs, before the cost has converged")
 		}
 	} else {
 		lines = append(lines, "initial model, not fitted to any rows")

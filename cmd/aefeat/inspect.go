@@ -20,7 +20,7 @@ func inspectCommand(ui *console) *cli.Command {
 	return &cli.Command{
 		Name:        "inspect",
 		Usage:       "print what a model file or a data file holds",
-		UsageText:   "aefeat inspect [--json] FILE",
+		UsageText:   "aefeat inspect [--json] [FILE]",
 		Description: `Says of a data file also which columns could be the patch, and what reading it takes.`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "json", Category: categoryOutput, DisableDefaultText: true, Usage: "print JSON"},
@@ -30,14 +30,10 @@ func inspectCommand(ui *console) *cli.Command {
 }
 
 func inspect(c *cli.Context, ui *console) error {
-	switch c.Args().Len() {
-	case 0:
-		return usagef("inspect", "no file to inspect")
-	case 1:
-	default:
+	if c.Args().Len() > 1 {
 		return usagef("inspect", "inspect takes one file")
 	}
-	name := c.Args().First()
+	name := cmp.Or(c.Args().First(), "-")
 	if name != "-" {
 		tensors, err := looksLikeTensors(name)
 		if err != nil {

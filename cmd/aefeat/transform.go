@@ -10,7 +10,8 @@ func transformCommand(ui *console) *cli.Command {
 		Usage:     "add the features of a model to every row",
 		UsageText: "aefeat transform -m MODEL [flags] [INPUT...]",
 		Description: `Every row and column of the input stays, in order, and the hidden code is added. A row
-that --on-bad-row skip passes over gets nulls.`,
+that --on-bad-row skip passes over gets nulls. The output may replace the input, once
+it is whole.`,
 		Flags: append([]cli.Flag{
 			outputFlag("the rows with their features"),
 			modelFlag(),

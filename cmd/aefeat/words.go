@@ -24,16 +24,20 @@ func sum(c model.Cost) string {
 
 // idle writes how many units do little, of each kind that there is.
 func idle(h model.Health) string {
-	s := ""
+	s, last := "", 0
 	for _, kind := range []struct {
 		name  string
 		count int
 	}{{"dead", h.Dead}, {"dense", h.Dense}, {"saturated", h.Saturated}} {
 		if kind.count != 0 {
 			s += fmt.Sprintf(", %d %s", kind.count, kind.name)
+			last = kind.count
 		}
 	}
-	if s != "" {
+	switch {
+	case last == 1:
+		s += " unit"
+	case last > 1:
 		s += " units"
 	}
 	return s
