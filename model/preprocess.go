@@ -119,6 +119,21 @@ func NewPreprocess(method, source string, pixelMax float64, first Rows) (Preproc
 	return p, nil
 }
 
+// Reach returns the largest stored value of rows as a share of the rule's
+// divisor; 0 where nothing is divided. Far below 1 it tells of pixels that use
+// a part of their type alone, such as 12 of 16 bits, and want a divisor of
+// their own.
+func (p Preprocess) Reach(rows Rows) float64 {
+	if p.Max == 0 {
+		return 0
+	}
+	_, hi, err := rows.bounds()
+	if err != nil {
+		return 0
+	}
+	return hi / p.Max
+}
+
 // sourceMax returns the divisor for a type in the input, 0 for none; wide is
 // set where the values decide.
 func sourceMax(source string) (max float64, wide bool) {

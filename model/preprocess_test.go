@@ -7,6 +7,32 @@ import (
 	"testing"
 )
 
+func TestReach(t *testing.T) {
+	rows := Float32Rows([]float32{0, 51, 17, 3}, 2)
+	for _, c := range []struct {
+		method, source string
+		pixelMax       float64
+		rows           Rows
+		want           float64
+	}{
+		{"scale", "uint8", 0, rows, 0.2},
+		{"patch", "uint8", 0, rows, 0.2},
+		{"scale", "uint16", 0, rows, 51. / 65535},
+		{"scale", "uint16", 51, rows, 1},
+		{"scale", "float32", 0, rows, 0},
+		{"none", "uint8", 0, rows, 0},
+		{"scale", "uint8", 0, Rows{}, 0},
+	} {
+		p, err := NewPreprocess(c.method, c.source, c.pixelMax, c.rows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Reach(c.rows); got != c.want {
+			t.Errorf("%+v: reach %v", c, got)
+		}
+	}
+}
+
 func TestNewPreprocess(t *testing.T) {
 	small := Float32Rows([]float32{0, 255, 17, 3}, 2)
 	for _, c := range []struct {

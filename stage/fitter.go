@@ -123,6 +123,10 @@ type Report struct {
 	// Drift is model.Statistics.Drift, where preprocessing was learned from the
 	// first rows of a stream: beyond MaxDrift these were no fair sample.
 	Drift float64 `json:"drift,omitempty"`
+
+	// Reach is model.Preprocess.Reach of the first rows, where the type of the
+	// data alone chose the divisor: below MinReach it may be the wrong one.
+	Reach float64 `json:"reach,omitempty"`
 }
 
 // Fitter fits a model to the record batches that are written to it. Its
@@ -434,6 +438,9 @@ func (f *Fitter) begin(first model.Rows) error {
 		return err
 	}
 	f.model = m
+	if f.config.PixelMax == 0 && f.config.initial() == nil {
+		f.report.Reach = m.Preprocess.Reach(first)
+	}
 	if f.epochs == 0 {
 		return nil
 	}

@@ -11,6 +11,10 @@ import (
 // times what chance makes of the usual number of rows.
 const MaxDrift = 0.1
 
+// MinReach is how small Report.Reach may be before it calls for a warning. 12
+// of 16 bits reach less, and few pictures are so dark.
+const MinReach = 0.1
+
 // learning is preprocessing that learns from the rows of a fit. Where rows are
 // kept, it learns from all of them while they arrive, and training begins with
 // the kept ones. Otherwise it holds back the first rows, learns from these, and

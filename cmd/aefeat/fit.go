@@ -381,6 +381,7 @@ func (j *fitJob) report(m *model.Model, r *stage.Report) {
 	}
 	j.progress.finish(event, lines...)
 	warnDrift(j.ui, m, r)
+	warnReach(j.ui, m, r)
 	if r.Spilled > 0 && inMemory(folderOf(j.config.SpillDir)) {
 		j.ui.hintf("%s", memoryHint(folderOf(j.config.SpillDir)))
 	}

@@ -86,3 +86,13 @@ func warnDrift(ui *console, m *model.Model, r *stage.Report) {
 		plural(m.Preprocess.Learned.Rows, "row"), r.Drift)
 	ui.hintf("learn from more rows (--preprocess-rows), from all with --epochs 2 or more, or shuffle the input")
 }
+
+// warnReach tells when pixels use a small part of the range of their type.
+func warnReach(ui *console, m *model.Model, r *stage.Report) {
+	if r.Reach == 0 || r.Reach >= stage.MinReach {
+		return
+	}
+	p := m.Preprocess
+	ui.warnf("%s values are divided by %g, and the largest of the first rows is %g", p.Source, p.Max, math.Round(r.Reach*p.Max))
+	ui.hintf("give the largest value that can occur with --pixel-max")
+}

@@ -127,6 +127,7 @@ type patchSpec struct {
 	nan         int
 	ragged      int
 	big         int  // and a value of 1,000
+	most        int  // the largest value of uint16
 	noEOS       bool // a stream that lacks its end marker
 
 	classes   int    // labels repeat after so many rows; 0: never
@@ -141,7 +142,7 @@ func makePatches(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 {
 		ts.Fatalf("usage: patches FILE [KEY=VALUE...]")
 	}
-	s := patchSpec{rows: 100, width: 16, kind: "uint8", layout: "fixed", format: "parquet", batch: 5000, column: "patch", null: -1, nan: -1, ragged: -1, big: -1, label: "string", unlabeled: -1}
+	s := patchSpec{rows: 100, width: 16, kind: "uint8", layout: "fixed", format: "parquet", batch: 5000, column: "patch", most: 65535, null: -1, nan: -1, ragged: -1, big: -1, label: "string", unlabeled: -1}
 	for _, arg := range args[1:] {
 		key, value, _ := strings.Cut(arg, "=")
 		var err error
@@ -162,6 +163,8 @@ func makePatches(ts *testscript.TestScript, neg bool, args []string) {
 			s.ragged, err = strconv.Atoi(value)
 		case "big":
 			s.big, err = strconv.Atoi(value)
+		case "most":
+			s.most, err = strconv.Atoi(value)
 		case "classes":
 			s.classes, err = strconv.Atoi(value)
 		case "unlabeled":
@@ -322,7 +325,7 @@ func (s patchSpec) append(b array.Builder, i, j int) {
 	case *array.Uint8Builder:
 		b.Append(uint8(255 * x))
 	case *array.Uint16Builder:
-		b.Append(uint16(65535 * x))
+		b.Append(uint16(float64(s.most) * x))
 	case *array.Int32Builder:
 		if i == s.big && j == 3 {
 			x /= 255
