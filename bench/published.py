@@ -1,15 +1,15 @@
 """Repeat a published experiment: fit, stack, transform, and a linear classifier on the frozen codes.
 
-    python3 published.py AEFEAT DATA_FOLDER ROW [--seed 1] [--test] [--fit FLAGS]... [--together]
+    python3 published.py AEFEAT DATA_FOLDER ROW [--seed 1] [--test] [--fit FLAGS]...
 
 DATA_FOLDER holds train.parquet and test.parquet (digits.py), or also
-held.parquet (variants.py). ROW is a key of ROWS; each --fit instead gives the
-flags of one layer, for a search. The codes of each layer are classified; with
---together those of all layers, side by side. `aefeat probe` chooses its penalty
-on training rows and counts the errors on held.parquet, or without one on a fifth
-of the training rows; with --test, on the test rows. Prints the seconds of all
-cores that the fits took, which stay true on a machine busy with something else.
-Needs nothing but Python.
+held.parquet (variants.py). ROW is a key of ROWS, or a new name beside --fit,
+each of which gives the flags of one layer, for a search. The codes of each
+layer are classified. `aefeat probe` chooses its penalty on training rows and
+counts the errors on held.parquet, or without one on a fifth of the training
+rows; with --test, on the test rows. Prints the seconds of all cores that the
+fits took, which stay true on a machine busy with something else. Needs nothing
+but Python.
 """
 import argparse
 import json
@@ -31,7 +31,7 @@ ROWS = {
     "variants": [RELU + "--hidden 2000 --learning-rate 0.001 --batch-size 32 --epochs 60"] + [UPPER] * 2,
     "contractive": ["--objective contractive --hidden 1000 --tied --loss cross-entropy --learning-rate 0.001 --epochs 20"],
     "plain": ["--objective plain --hidden 1000 --tied --loss cross-entropy --learning-rate 0.001 --epochs 20"],
-    "stacked": ["--objective sparse --hidden 200 --epochs 30 --learning-rate 0.004"] * 2,
+    "stacked": ["--objective sparse --sparsity-weight 3 --hidden 200 --epochs 30 --learning-rate 0.004"] * 2,
 }
 
 
@@ -72,15 +72,15 @@ def main():
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--test", action="store_true")
     p.add_argument("--fit", action="append")
-    p.add_argument("--together", action="store_true")
     a = p.parse_args()
+    if not a.fit and a.row not in ROWS:
+        p.error(f"{a.row} is none of {', '.join(ROWS)}")
     flags = a.fit or ROWS[a.row]
     names = [f"layer{i + 1}" for i in range(len(flags))] or ["image"]
-    sets = [",".join(names)] if a.together else names
     against = ["test"] if a.test else ["held"] * (a.data / "held.parquet").exists()
     with tempfile.TemporaryDirectory() as work:
         data, seconds = layers(a.aefeat, a.data, flags, a.seed, ["train"] + against, work)
-        for columns in sets:
+        for columns in names:
             error, penalty = probe(a.aefeat, columns, data / "train.parquet", *(w for s in against for w in ("--test", data / f"{s}.parquet")))
             print(f"{a.row} seed {a.seed} {columns}: {'test' if a.test else 'held out'} {error:.2f} % wrong, penalty {penalty:g}", flush=True)
     print(f"fits: {seconds:.0f} s |", " + ".join(flags), flush=True)

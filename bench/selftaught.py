@@ -108,7 +108,7 @@ def main():
         print(f"pixels: {100 - probe(a.aefeat, 'image', first, '--test', second)[0]:.2f} % right\n", flush=True)
         print("| seed | training | final cost | seconds | seconds of all cores | right |\n|---|---|---|---|---|---|", flush=True)
         for seed in a.seeds.split(","):
-            fit = ["fit", "--hidden", 200, "--seed", seed, "--memory", "4GiB", "-o", model, learn]
+            fit = ["fit", "--hidden", 200, "--sparsity", RHO, "--sparsity-weight", BETA, "--weight-decay", DECAY, "--seed", seed, "--memory", "4GiB", "-o", model, learn]
             for way in ways:
                 start = clock(resource.RUSAGE_CHILDREN)
                 run(*fit, *shlex.split(way))

@@ -15,19 +15,19 @@ import tempfile
 from published import layers, probe
 
 SETTINGS = {
-    "sparse --learning-rate 0.002": ["--sparsity-weight 1", "--sparsity-weight 1 --weight-decay 0.001", "--sparsity-weight 1 --batch-size 128",
-               "--sparsity-weight 0.3 --weight-decay 0.001", "--weight-decay 0.001"],
-    "sparse --preprocess patch": ["", "--sparsity-weight 1", "--learning-rate 0.001", "--learning-rate 0.004"],
-    "contractive --learning-rate 0.002": ["", "--contraction 0.01", "--contraction 1"],
-    "sparse": ["", "--learning-rate 0.001", "--learning-rate 0.002", "--learning-rate 0.008", "--batch-size 128", "--batch-size 512",
-               "--sparsity 0.05", "--sparsity 0.2", "--sparsity-weight 1", "--sparsity-weight 0.3", "--weight-decay 0.001", "--weight-decay 0.0003", "--epochs 10"],
+    "sparse": ["", "--learning-rate 0.001", "--learning-rate 0.002", "--learning-rate 0.008", "--batch-size 128", "--batch-size 512", "--sparsity 0.05", "--sparsity 0.2",
+               "--sparsity-weight 3", "--sparsity-weight 1", "--sparsity-weight 0.1", "--weight-decay 0.001", "--weight-decay 0.01", "--epochs 10"],
+    "sparse --sparsity-weight 3": ["--learning-rate 0.001", "--learning-rate 0.002", "--learning-rate 0.008", "--batch-size 128", "--batch-size 512",
+                                   "--sparsity 0.05", "--sparsity 0.2", "--weight-decay 0.001", "--weight-decay 0.0003", "--epochs 10"],
+    "sparse --preprocess patch": ["", "--learning-rate 0.004", "--learning-rate 0.001", "--sparsity-weight 3", "--sparsity-weight 3 --learning-rate 0.004", "--sparsity-weight 1"],
+    "sparse --preprocess standardize": ["", "--learning-rate 0.002", "--sparsity-weight 3"],
+    "sparse --preprocess zca": ["", "--learning-rate 0.002", "--sparsity-weight 3", "--sparsity-weight 1"],
     "denoising": ["", "--learning-rate 0.001", "--learning-rate 0.002", "--corruption 0.1", "--corruption 0.5", "--loss cross-entropy", "--loss cross-entropy --learning-rate 0.001",
                   "--tied", "--activation relu", "--noise gaussian --corruption 0.5", "--noise gaussian --corruption 0.3 --activation relu",
                   "--noise gaussian --corruption 0.5 --activation relu", "--noise gaussian --corruption 0.5 --activation relu --tied --loss cross-entropy", "--epochs 10"],
+    "contractive": ["", "--learning-rate 0.002", "--learning-rate 0.002 --contraction 0.01", "--learning-rate 0.002 --contraction 1"],
     "k-sparse": ["", "--learning-rate 0.001", "--learning-rate 0.002", "--weight-decay 0.001", "--weight-decay 0", "--weight-decay 0 --learning-rate 0.001", "--k 10", "--k 50",
                  "--k-encode 1", "--k-encode 3", "--epochs 10"],
-    "sparse --preprocess standardize": ["", "--learning-rate 0.002", "--learning-rate 0.001"],
-    "sparse --preprocess zca": ["", "--learning-rate 0.002", "--learning-rate 0.001", "--sparsity-weight 1"],
 }
 
 
@@ -39,6 +39,8 @@ def main():
     p.add_argument("--seed", type=int, default=1)
     a = p.parse_args()
     print("| objective | setting | MNIST | Fashion-MNIST |\n|---|---|---|---|")
+    row = lambda what, setting, errors: print(f"| {what} | {f'`{setting}`' if setting else '-'} | " + " | ".join(f"{e:.2f} %" for e in errors) + " |", flush=True)
+    row("pixels", "", [probe(a.aefeat, "image", folder / "train.parquet")[0] for folder in a.folders])
     for objective in a.only.split(","):
         for setting in SETTINGS[objective]:
             errors = []
@@ -46,7 +48,7 @@ def main():
                 with tempfile.TemporaryDirectory() as work:
                     data, _ = layers(a.aefeat, folder, [f"--objective {objective} {setting}"], a.seed, ["train"], work)
                     errors.append(probe(a.aefeat, "layer1", data / "train.parquet")[0])
-            print(f"| {objective} | {f'`{setting}`' if setting else '-'} | " + " | ".join(f"{e:.2f} %" for e in errors) + " |", flush=True)
+            row(objective, setting, errors)
 
 
 if __name__ == "__main__":
