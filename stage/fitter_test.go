@@ -202,6 +202,17 @@ func TestMemoryFormula(t *testing.T) {
 	}
 }
 
+// What may cure a value out of range depends on its side.
+func TestRangeHints(t *testing.T) {
+	for value, largest := range map[float64]bool{-0.5: false, 7: true} {
+		var e *arrowio.RowError
+		if err := located(&model.RangeError{Value: value, Max: 1, Reason: "no"}, []string{"patch"}); !errors.As(err, &e) ||
+			!strings.Contains(e.Hint, "standardize") || strings.Contains(e.Hint, "--pixel-max") != largest {
+			t.Errorf("value %v: %v, hint %q", value, err, e.Hint)
+		}
+	}
+}
+
 func TestSettings(t *testing.T) {
 	p := makePatches(300, 16, 5)
 	init, _ := fit(t, p.reader(t, checked(t), 100), Config{Model: model.Plain(3), Epochs: 1})

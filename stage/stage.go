@@ -121,7 +121,10 @@ func located(err error, columns []string) error {
 	}
 	located := &arrowio.RowError{Column: column, Row: e.Row, Reason: value + ": " + e.Reason}
 	if !math.IsNaN(e.Value) && !math.IsInf(e.Value, 0) {
-		located.Hint = "if such values are meant, name the largest with --pixel-max, or choose a linear output activation with --preprocess none"
+		located.Hint = "if such values are meant, choose --preprocess standardize, or none with a linear output activation"
+		if e.Value > 0 {
+			located.Hint = "if such values are meant, name the largest with --pixel-max, or choose --preprocess standardize, or none with a linear output activation"
+		}
 	}
 	return located
 }

@@ -140,6 +140,11 @@ func describeModel(t *table, m *model.Model) {
 	case m.Best > 0:
 		t.row("kept", fmt.Sprintf("epoch %d, the best on held-out rows, of %d", m.Best, len(m.History)))
 		t.row("that epoch", sum(*m.Cost))
+		for _, e := range m.History {
+			if e.Epoch == m.Best && e.Validation != nil {
+				t.row("held-out rows", sum(*e.Validation))
+			}
+		}
 	case m.Cost != nil:
 		t.row("last epoch", sum(*m.Cost))
 	}
