@@ -17,7 +17,7 @@ type DivergedError struct {
 
 func (e *DivergedError) Error() string {
 	if e.LearningRate == 0 {
-		return fmt.Sprintf("the initial weights give no finite cost (%.4g)", e.Cost)
+		return fmt.Sprintf("the initial weights give no finite cost or gradient (%.4g)", e.Cost)
 	}
 	return fmt.Sprintf("training diverged at step %d (cost %.4g): try a learning rate well below %g", e.Step, e.Cost, e.LearningRate)
 }

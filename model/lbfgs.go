@@ -149,6 +149,7 @@ func (s *search) advance(params, gradient []float32, cost float64) bool {
 	switch {
 	case s.stop != NotStopped:
 	case !found || !lower:
+		s.failed = s.failed && !lower
 		s.restart()
 	default:
 		s.failed = false
@@ -252,6 +253,9 @@ func (t *Trainer) endTrial() (Epoch, error) {
 		return Epoch{}, t.diverged(sum)
 	}
 	t.full.Gradient(t.gradient.Flat)
+	if first && !f32.AllFinite(t.gradient.Flat) {
+		return Epoch{}, t.diverged(math.NaN())
+	}
 	t.m.RowsSeen += e.Rows
 	iterate := t.search.advance(t.m.Params.Flat, t.gradient.Flat, e.Cost.Total)
 	t.full.Reset(fixedNoise)

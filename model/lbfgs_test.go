@@ -160,6 +160,7 @@ func TestSearchOnNoise(t *testing.T) {
 		}
 		return sum
 	}
+	crept := 0.0
 	for _, test := range []struct {
 		name  string
 		spoil func(cost float64, slope []float32) float64
@@ -175,6 +176,7 @@ func TestSearchOnNoise(t *testing.T) {
 			}
 			return cost
 		}, LineSearchFailed},
+		{"creeps", func(cost float64, slope []float32) float64 { crept++; return 50 - 1e-9*crept }, Converged},
 		{"noise", func(cost float64, slope []float32) float64 {
 			for i := range slope {
 				slope[i] += float32(s.Norm() / 100)
@@ -214,15 +216,27 @@ func TestSearchOnNoise(t *testing.T) {
 }
 
 func TestInitialWeightsWithoutACost(t *testing.T) {
-	m := newModel(t, Plain(3), 4, 3)
-	m.Params.EncoderWeight[0] = float32(math.NaN())
-	trainer := newTrainer(t, m, TrainOptions{Optimizer: LBFGS})
-	if err := trainer.Add(Float32Rows(randomRows(1, 10, 4), 4), nil); err != nil {
-		t.Fatal(err)
-	}
-	_, err := trainer.EndEpoch()
-	var diverged *DivergedError
-	if !errors.As(err, &diverged) || diverged.LearningRate != 0 {
-		t.Errorf("error %v", err)
+	linear := Plain(3)
+	linear.Activation, linear.Output = Linear, Linear
+	for _, c := range []struct {
+		name  string
+		spoil func(m *Model, x []float32)
+	}{
+		{"cost", func(m *Model, x []float32) { m.Params.EncoderWeight[0] = float32(math.NaN()) }},
+		{"gradient", func(m *Model, x []float32) { x[5] = 9.96921e36 }}, // a fill value of NetCDF, whose square float64 can hold
+		{"part of the gradient", func(m *Model, x []float32) { x[5] = 1e20 }},
+	} {
+		m := newModel(t, linear, 4, 3)
+		x := randomRows(1, 10, 4)
+		c.spoil(m, x)
+		trainer := newTrainer(t, m, TrainOptions{Optimizer: LBFGS})
+		if err := trainer.Add(Float32Rows(x, 4), nil); err != nil {
+			t.Fatal(err)
+		}
+		_, err := trainer.EndEpoch()
+		var diverged *DivergedError
+		if !errors.As(err, &diverged) || diverged.LearningRate != 0 {
+			t.Errorf("%s: error %v", c.name, err)
+		}
 	}
 }

@@ -58,9 +58,10 @@ type Preprocess struct {
 }
 
 // What NewPreprocess chooses for Epsilon and Contrast. That of standardize only
-// guards the division: values are meant to have one deviation each.
+// guards the division: values are meant to have one deviation each, whatever
+// their unit.
 const (
-	standardizeEpsilon = 1e-8
+	standardizeEpsilon = 1e-30
 	zcaEpsilon         = 0.1
 	contrastEpsilon    = 10. / 255 / 255
 )

@@ -332,6 +332,22 @@ func TestConstantInput(t *testing.T) {
 	}
 }
 
+// The unit of an input does not matter.
+func TestSmallUnits(t *testing.T) {
+	const n, rows = 3, 1500
+	x := randomRows(8, rows, n)
+	want := preprocessed(learn(t, PreprocessStandardize, "float32", Float32Rows(x, n)), Float32Rows(x, n))
+	small := make([]float32, len(x))
+	for i, v := range x {
+		small[i] = v * 0x1p-30
+	}
+	for i, got := range preprocessed(learn(t, PreprocessStandardize, "float32", Float32Rows(small, n)), Float32Rows(small, n)) {
+		if math.Abs(float64(got-want[i])) > 1e-5 {
+			t.Fatalf("value %d of %v becomes %v, in a small unit %v", i, x[i], want[i], got)
+		}
+	}
+}
+
 // What patch makes lies in the range that it promises.
 func TestPatchRange(t *testing.T) {
 	const n = 64

@@ -74,7 +74,7 @@ func (t *Trainer) Validate(c Cost) {
 	} else {
 		c.Total = math.Inf(1)
 	}
-	if t.best.epoch == 0 || c.Total < t.best.cost {
+	if t.best.epoch == 0 || c.Total < t.best.cost || math.IsInf(t.best.cost, 1) {
 		copy(t.best.params, t.m.Params.Flat)
 		t.best.epoch, t.best.cost = len(history), c.Total
 		return

@@ -41,6 +41,27 @@ func TestValidator(t *testing.T) {
 	}
 }
 
+// Held-out rows that have no finite cost choose nothing, and end nothing.
+func TestHeldOutRowsWithoutACost(t *testing.T) {
+	const n, h, rows, epochs = 20, 6, 500, 5
+	x := randomRows(42, rows, n)
+	m := newModel(t, Plain(h), n, h)
+	trainer := newTrainer(t, m, TrainOptions{Validate: true, Patience: 2, Epochs: epochs})
+	for trainer.Stopped() == NotStopped {
+		if err := trainer.Add(Float32Rows(x, n), nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := trainer.EndEpoch(); err != nil {
+			t.Fatal(err)
+		}
+		trainer.Validate(Cost{Total: math.Inf(1)})
+	}
+	trainer.Finish()
+	if len(m.History) != epochs || m.Best != epochs {
+		t.Errorf("%d epochs, the model is of epoch %d", len(m.History), m.Best)
+	}
+}
+
 // The model is that of the best epoch, and the training stops when so many
 // after it were no better.
 func TestBestEpoch(t *testing.T) {
