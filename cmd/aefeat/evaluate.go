@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -67,7 +68,12 @@ func evaluate(c *cli.Context, ui *console) error {
 		ui.warnf("skipped %s", plural(e.Skipped, "bad row"))
 	}
 	if c.Bool("json") {
-		return json.NewEncoder(ui.out).Encode(e.Evaluation)
+		err := json.NewEncoder(ui.out).Encode(e.Evaluation)
+		var unsupported *json.UnsupportedValueError
+		if errors.As(err, &unsupported) {
+			return fmt.Errorf("some values are too large: the evaluation is %s, which JSON cannot hold", unsupported.Str)
+		}
+		return err
 	}
 	return printEvaluation(ui.out, e)
 }

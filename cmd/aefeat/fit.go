@@ -43,7 +43,7 @@ iterations. Equal rows, flags and seed give equal bytes.`,
 			termFlag("corruption", func(c model.Config) float64 { return c.Corruption },
 				"v, the share of a row that noise destroys in training; for gaussian its standard deviation"),
 			&cli.IntFlag{Name: "k", Category: categoryModel, DefaultText: fmt.Sprintf("k-sparse: %d, at most a quarter", model.KSparse(defaultHidden).K),
-				Usage: "keep the `N` largest codes of a row, by value and with their sign; training in epochs begins with four times as many; 0: all"},
+				Usage: "keep the `N` largest codes of a row, by value and with their sign; mini-batches begin with four times as many; 0: all"},
 			termFlag("k-encode", func(c model.Config) float64 { return c.KEncode }, "alpha: the features keep alpha times k codes"),
 			chooseFlag("noise", categoryModel, "masking", "form of the corruption", "masking", "gaussian", "salt-pepper"),
 			chooseFlag("activation", categoryModel, "sigmoid", "of the hidden units; of k-sparse linear", "sigmoid", "tanh", "relu", "linear"),
@@ -380,6 +380,15 @@ func (j *fitJob) report(m *model.Model, r *stage.Report) {
 		event["drift"] = r.Drift
 	}
 	j.progress.finish(event, lines...)
+	if n := len(r.Epochs); n > 0 && 2*r.Epochs[n-1].Dead > m.Hidden {
+		j.ui.warnf("%d of %d units are dead", r.Epochs[n-1].Dead, m.Hidden)
+		if m.K == 0 {
+			j.ui.hintf("try a smaller --learning-rate, or a smaller --sparsity-weight")
+		}
+	}
+	if r.Best > 0 && r.Epochs[r.Best-1].Validation == nil {
+		j.ui.warnf("the held-out rows have no finite cost: the last epoch's model was kept")
+	}
 	warnDrift(j.ui, m, r)
 	warnReach(j.ui, m, r)
 	if r.Spilled > 0 && inMemory(folderOf(j.config.SpillDir)) {

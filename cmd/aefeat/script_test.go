@@ -126,7 +126,7 @@ type patchSpec struct {
 	null        int // these rows, or -1, have a null patch, a NaN, a patch that is too short,
 	nan         int
 	ragged      int
-	big         int  // and a value of 1,000
+	big         int  // and a value of 1,000, or of float64 3e38
 	most        int  // the largest value of uint16
 	noEOS       bool // a stream that lacks its end marker
 
@@ -334,6 +334,9 @@ func (s patchSpec) append(b array.Builder, i, j int) {
 	case *array.Float32Builder:
 		b.Append(float32(x))
 	case *array.Float64Builder:
+		if i == s.big && j == 3 {
+			x = 3e38
+		}
 		b.Append(x)
 	}
 }

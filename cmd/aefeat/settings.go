@@ -39,7 +39,7 @@ func settings(c *cli.Context, init *model.Model, bare bool) (model.Config, error
 			from.Objective = config.Objective
 			from.K, from.KEncode = config.K, config.KEncode
 			if config.K > 0 {
-				from.Activation = config.Activation // the only one that goes with it
+				from.Activation, from.Output = config.Activation, config.Output // k goes with linear codes alone
 			}
 			from.Sparsity, from.SparsityWeight = config.Sparsity, config.SparsityWeight
 			from.WeightDecay, from.Contraction, from.Corruption = config.WeightDecay, config.Contraction, config.Corruption
