@@ -1,6 +1,10 @@
 package model
 
-import "github.com/aefeat/aefeat/internal/f32"
+import (
+	"math"
+
+	"github.com/aefeat/aefeat/internal/f32"
+)
 
 // Encoders and evaluators work on so many rows at a time: enough to share the
 // cost of preparing the weights for a product, but of wide rows few enough
@@ -34,7 +38,8 @@ func NewEncoder(m *Model) *Encoder {
 
 // Encode sets dst (m,h) to the codes f(W1 x + b1) of the rows of r, without
 // corruption; those that a k-sparse model does not keep are 0. A code depends on its own row alone, bit for bit, whatever its
-// neighbours are. Values are trusted; see [Model.Check]. Encode panics when
+// neighbours are. Values are trusted; see [Model.Check]. A code that overflows
+// float32 is a [*RangeError] about its row. Encode panics when
 // dst has not room for exactly m codes.
 func (e *Encoder) Encode(dst []float32, r Rows) error {
 	if err := r.check(e.pass.m.Inputs); err != nil {
@@ -49,7 +54,8 @@ func (e *Encoder) Encode(dst []float32, r Rows) error {
 // Reconstruct sets code (m,h) to what Encode gives and, in the same pass, y
 // (m,n) to the reconstructions g(W2 a + b2), in the space of preprocessed rows,
 // and score (m) to their errors sum_j (y_j - x_j)^2, whatever the model's loss.
-// They depend on their own row alone, as a code does. Each of code, y and score
+// They depend on their own row alone, as a code does, and a reconstruction that
+// overflows is the same error as such a code. Each of code, y and score
 // may be nil where it is not wanted; room for what is on the way to the others
 // is made once. Reconstruct panics when one has another length.
 func (e *Encoder) Reconstruct(code, y, score []float32, r Rows) error {
@@ -71,6 +77,9 @@ func (e *Encoder) Reconstruct(code, y, score []float32, r Rows) error {
 		}
 		a = a[:rows*h]
 		encode(p.m, p.keep, a, x)
+		if !f32.AllFinite(a) {
+			return overflow(r, i, a, h)
+		}
 		if y != nil || score != nil {
 			u := p.out
 			if y != nil {
@@ -79,6 +88,9 @@ func (e *Encoder) Reconstruct(code, y, score []float32, r Rows) error {
 			u = u[:rows*n]
 			decode(p.m, u, a)
 			f32.Activate(p.m.Output.kernel(), u, p.m.Params.DecoderBias)
+			if !f32.AllFinite(u) {
+				return overflow(r, i, u, n)
+			}
 			if score != nil {
 				f32.Axpy(-1, u, x)
 				f32.RowSumSquares(e.errors[:rows], x, n)
@@ -90,6 +102,22 @@ func (e *Encoder) Reconstruct(code, y, score []float32, r Rows) error {
 		i += rows
 	}
 	return nil
+}
+
+// overflow returns the error for the first row of x that is not finite, x being
+// what came, width values each, of the rows of r from the first on.
+func overflow(r Rows, first int, x []float32, width int) error {
+	row := first
+	for f32.AllFinite(x[:width]) {
+		row, x = row+1, x[width:]
+	}
+	e := &RangeError{Row: r.number(row), Reason: "too large, what the model makes of it overflows"}
+	for j, v := range r.values(make([]float32, r.Width), row*r.Width, (row+1)*r.Width) {
+		if v := float64(v); math.Abs(v) >= math.Abs(e.Value) {
+			e.Component, e.Value = j, v
+		}
+	}
+	return e
 }
 
 // makeRoom makes the buffers that are missing for a block.

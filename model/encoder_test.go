@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"math"
 	"testing"
 	"unsafe"
@@ -101,6 +102,46 @@ func TestReconstruct(t *testing.T) {
 }
 
 // Rows of every kind give what their values give as float32.
+// What overflows is an error about its row, never a code that is no number.
+func TestOverflow(t *testing.T) {
+	const n, h, rows = 4, 3, 1500
+	c := Plain(h)
+	c.Activation, c.Output = Linear, Linear
+	m := newModel(t, c, n, h)
+	for _, value := range []float32{3e38, -3e38} {
+		x := randomRows(3, rows, n)
+		for j := range n {
+			x[1200*n+j] = value / 2
+		}
+		x[1200*n+2] = value
+		for i := range m.Params.EncoderWeight {
+			m.Params.EncoderWeight[i] = 2
+		}
+		r := Float32Rows(x, n)
+		for row := range rows {
+			r.Number = append(r.Number, int64(row+7))
+		}
+		err := NewEncoder(m).Encode(make([]float32, rows*h), r)
+		var e *RangeError
+		if !errors.As(err, &e) || e.Row != 1207 || e.Component != 2 || e.Value != float64(value) {
+			t.Errorf("error %v", err)
+		}
+	}
+	clear(m.Params.EncoderWeight)
+	m.Params.EncoderBias[0] = 1e30
+	for i := range m.Params.DecoderWeight {
+		m.Params.DecoderWeight[i] = 1e30
+	}
+	x := randomRows(3, rows, n)
+	if err := NewEncoder(m).Encode(make([]float32, rows*h), Float32Rows(x, n)); err != nil {
+		t.Errorf("codes: %v", err)
+	}
+	var e *RangeError
+	if err := NewEncoder(m).Reconstruct(nil, make([]float32, rows*n), nil, Float32Rows(x, n)); !errors.As(err, &e) || e.Row != 0 {
+		t.Errorf("reconstructions: %v", err)
+	}
+}
+
 func TestKinds(t *testing.T) {
 	const n, h, rows = 6, 4, 300
 	s := rng.New(3, rng.Shuffle, 0, 0)

@@ -241,7 +241,7 @@ func (t *Transformer) transform(ctx context.Context, batch arrow.RecordBatch, fi
 	f := newFeatures(t, int(batch.NumRows()))
 	defer f.release()
 	if err := f.encode(ctx, w, rows, first); err != nil {
-		return nil, 0, err
+		return nil, 0, located(err, t.columns)
 	}
 	columns := make([]arrow.Array, 0, t.out.NumFields())
 	for _, i := range t.keep {
