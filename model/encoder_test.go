@@ -101,7 +101,6 @@ func TestReconstruct(t *testing.T) {
 	}
 }
 
-// Rows of every kind give what their values give as float32.
 // What overflows is an error about its row, never a code that is no number.
 func TestOverflow(t *testing.T) {
 	const n, h, rows = 4, 3, 1500
@@ -142,6 +141,7 @@ func TestOverflow(t *testing.T) {
 	}
 }
 
+// Rows of every kind give what their values give as float32.
 func TestKinds(t *testing.T) {
 	const n, h, rows = 6, 4, 300
 	s := rng.New(3, rng.Shuffle, 0, 0)

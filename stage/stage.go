@@ -121,10 +121,11 @@ func located(err error, columns []string) error {
 	}
 	located := &arrowio.RowError{Column: column, Row: e.Row, Reason: value + ": " + e.Reason}
 	if !math.IsNaN(e.Value) && !math.IsInf(e.Value, 0) {
-		located.Hint = "if such values are meant, choose --preprocess standardize, or none with a linear output activation"
+		cure := "choose --preprocess standardize, or none with a linear output activation"
 		if e.Value > 0 {
-			located.Hint = "if such values are meant, name the largest with --pixel-max, or choose --preprocess standardize, or none with a linear output activation"
+			cure = "name the largest with --pixel-max, or " + cure
 		}
+		located.Hint = "if such values are meant, " + cure
 	}
 	return located
 }
