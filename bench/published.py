@@ -21,16 +21,19 @@ import tempfile
 
 DENOISING = "--objective denoising --hidden 1000 --tied --loss cross-entropy --learning-rate 0.001 "
 RELU = "--objective denoising --tied --loss cross-entropy --activation relu --noise gaussian --corruption 0.5 "
-UPPER = "--objective denoising --hidden 2000 --tied --preprocess standardize --activation relu --noise gaussian --learning-rate 0.0005 --batch-size 32 --epochs 30 "
 ROWS = {
     "pixels": [],
     "denoising": [DENOISING + "--corruption 0.25 --epochs 60"],
     "k-sparse": ["--objective k-sparse --hidden 1000 --weight-decay 0 --epochs 30 --learning-rate 0.001"],
     "best-denoising": [RELU + "--hidden 1000 --weight-decay 0.01 --learning-rate 0.002 --batch-size 64 --epochs 20"],
     "best-k-sparse": ["--objective k-sparse --hidden 1000 --preprocess zca --no-contrast --zca-epsilon 1 --weight-decay 0.0003 --learning-rate 0.001 --batch-size 32 --epochs 20"],
-    "background": [RELU + "--hidden 2000 --weight-decay 0.01 --learning-rate 0.001 --batch-size 32 --epochs 60"] + [UPPER + "--corruption 0.5 --weight-decay 0.01"] * 2,
-    "rotated": [RELU + "--hidden 4000 --weight-decay 0.003 --learning-rate 0.001 --batch-size 32 --epochs 60"]
-    + [UPPER + f"--corruption {noise} --weight-decay 0.003" for noise in (1.5, 0.25)],
+    "background": [RELU + "--hidden 2000 --weight-decay 0.01 --learning-rate 0.001 --batch-size 32 --epochs 60"]
+    + ["--objective denoising --hidden 2000 --tied --preprocess standardize --activation relu --noise gaussian --corruption 0.5 --weight-decay 0.01 --learning-rate 0.0005 --batch-size 32 --epochs 30"] * 2,
+    "rotated": [
+        RELU + "--hidden 4000 --weight-decay 0.003 --learning-rate 0.001 --batch-size 32 --epochs 60",
+        "--objective denoising --hidden 500 --tied --activation linear --output-activation linear --noise gaussian --corruption 0.3 --learning-rate 0.001 --batch-size 64 --epochs 20",
+        "--objective denoising --hidden 4000 --tied --preprocess zca --no-contrast --zca-epsilon 1 --activation relu --noise gaussian --corruption 0.4 --weight-decay 0.003 --learning-rate 0.0005 --batch-size 32 --epochs 60",
+    ],
     "contractive": ["--objective contractive --hidden 1000 --tied --loss cross-entropy --learning-rate 0.001 --epochs 20"],
     "plain": ["--objective plain --hidden 1000 --tied --loss cross-entropy --learning-rate 0.001 --epochs 20"],
     "stacked": ["--objective sparse --sparsity-weight 3 --hidden 200 --epochs 30 --learning-rate 0.004"] * 2,
