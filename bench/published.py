@@ -19,11 +19,11 @@ import shlex
 import subprocess
 import tempfile
 
-DENOISING = "--objective denoising --hidden 1000 --tied --loss cross-entropy --learning-rate 0.001 "
+SIGMOID = "--hidden 1000 --tied --loss cross-entropy --learning-rate 0.001 "
 RELU = "--objective denoising --tied --loss cross-entropy --activation relu --noise gaussian --corruption 0.5 "
 ROWS = {
     "pixels": [],
-    "denoising": [DENOISING + "--corruption 0.25 --epochs 60"],
+    "denoising": [SIGMOID + "--objective denoising --corruption 0.25 --epochs 60"],
     "k-sparse": ["--objective k-sparse --hidden 1000 --weight-decay 0 --epochs 30 --learning-rate 0.001"],
     "best-denoising": [RELU + "--hidden 1000 --weight-decay 0.01 --learning-rate 0.002 --batch-size 64 --epochs 20"],
     "best-k-sparse": ["--objective k-sparse --hidden 1000 --preprocess zca --no-contrast --zca-epsilon 1 --weight-decay 0.0003 --learning-rate 0.001 --batch-size 32 --epochs 20"],
@@ -34,8 +34,8 @@ ROWS = {
         "--objective denoising --hidden 500 --tied --activation linear --output-activation linear --noise gaussian --corruption 0.3 --learning-rate 0.001 --batch-size 64 --epochs 20",
         "--objective denoising --hidden 4000 --tied --preprocess zca --no-contrast --zca-epsilon 1 --activation relu --noise gaussian --corruption 0.4 --weight-decay 0.003 --learning-rate 0.0005 --batch-size 32 --epochs 60",
     ],
-    "contractive": ["--objective contractive --hidden 1000 --tied --loss cross-entropy --learning-rate 0.001 --epochs 20"],
-    "plain": ["--objective plain --hidden 1000 --tied --loss cross-entropy --learning-rate 0.001 --epochs 20"],
+    "contractive": [SIGMOID + "--objective contractive --epochs 20"],
+    "plain": [SIGMOID + "--objective plain --epochs 20"],
     "stacked": ["--objective sparse --sparsity-weight 3 --hidden 200 --epochs 30 --learning-rate 0.004"] * 2,
 }
 

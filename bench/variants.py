@@ -38,6 +38,8 @@ def main():
     p.add_argument("out", type=pathlib.Path)
     p.add_argument("--held", type=int, default=2000)
     a = p.parse_args()
+    if not 1 <= a.held <= 10_000:
+        p.error("--held is 1 to 10000: no more digits are left over")
     rng = np.random.default_rng(2007)
     images, labels = (np.concatenate(parts) for parts in zip(digits.read(a.folder, "train"), digits.read(a.folder, "test")))
     order = rng.permutation(len(labels))
