@@ -70,7 +70,7 @@ def peer(init, x, iterations):
     r = minimize(cost, np.concatenate([w[k].ravel() for k in NAMES]).astype(np.float64), (x, shapes), "L-BFGS-B", jac=True,
                  options=dict(maxiter=iterations, maxfun=10_000, maxcor=10, ftol=0, gtol=0))
     seconds = clock(resource.RUSAGE_SELF) - start
-    return dict(zip(NAMES, map(np.ascontiguousarray, parameters(r.x.astype(np.float32), shapes)))), r.nfev, seconds
+    return dict(zip(NAMES, map(np.ascontiguousarray, parameters(r.x.astype(np.float32), shapes)))), r, seconds
 
 
 def main():
@@ -99,11 +99,12 @@ def main():
             for path in (first, second):
                 run("transform", "-m", model, "--layout", "list", "-o", path + ".code", path)
             cost = json.loads(subprocess.run([a.aefeat, "evaluate", "--json", "-m", model, learn], check=True, capture_output=True).stdout)["cost"]
-            return f"{cost['total']:.4f}", f"{100 - probe(a.aefeat, 'code', first + '.code', '--test', second + '.code')[0]:.2f} %"
+            return cost["total"], f"{100 - probe(a.aefeat, 'code', first + '.code', '--test', second + '.code')[0]:.2f} %"
 
         def row(seed, training, seconds):
             final, right = score()
-            print(f"| {seed} | {training} | {final} | {seconds[0]:.1f} | {seconds[1]:.1f} | {right} |", flush=True)
+            print(f"| {seed} | {training} | {final:.4f} | {seconds[0]:.1f} | {seconds[1]:.1f} | {right} |", flush=True)
+            return final
 
         print(f"pixels: {100 - probe(a.aefeat, 'image', first, '--test', second)[0]:.2f} % right\n", flush=True)
         print("| seed | training | final cost | seconds | seconds of all cores | right |\n|---|---|---|---|---|---|", flush=True)
@@ -115,10 +116,11 @@ def main():
                 row(seed, f"`{way}`", clock(resource.RUSAGE_CHILDREN) - start)
             if a.peer:
                 run(*fit, "--epochs", 0)
-                weights, evaluations, seconds = peer(model, x, a.iterations)
+                weights, r, seconds = peer(model, x, a.iterations)
                 save_file(weights, model + ".peer")
-                run("fit", "--init", model + ".peer", "--epochs", 0, "-o", model, learn)
-                row(seed, f"numpy ({a.peer}) and scipy, {evaluations} evaluations", seconds)
+                run(*fit, "--init", model + ".peer", "--epochs", 0)
+                final = row(seed, f"numpy ({a.peer}) and scipy, {r.nfev} evaluations", seconds)
+                assert abs(final - r.fun) < 1e-5 * r.fun, f"the same weights cost {final} here and {r.fun} in numpy"
 
 
 if __name__ == "__main__":
