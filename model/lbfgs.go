@@ -21,8 +21,9 @@ const (
 
 	// The search has converged when stallIterations in a row lowered the cost
 	// by less than a share of stallTolerance together, or when no component of
-	// the gradient is beyond flatGradient. Below either a cost that is made of
-	// float32 numbers has little to say.
+	// the gradient is beyond flatGradient, or of costs below 1 beyond such a
+	// share of the cost. Below either a cost that is made of float32 numbers
+	// has little to say.
 	stallIterations = 5
 	stallTolerance  = 1e-6
 	flatGradient    = 1e-6
@@ -184,7 +185,7 @@ func (s *search) judge() {
 // flat reports whether the gradient at the last iterate is next to nothing.
 func (s *search) flat() bool {
 	low, high := f32.Range(s.gradient)
-	return max(-low, high) <= flatGradient
+	return float64(max(-low, high)) <= flatGradient*min(1, s.cost)
 }
 
 // restart starts again from the last iterate, or stops when that has led

@@ -60,6 +60,27 @@ func TestMinimumOfLinearUnits(t *testing.T) {
 	}
 }
 
+// Rows of small values have small gradients, which do not mean that there is
+// nothing to learn.
+func TestLBFGSOnSmallValues(t *testing.T) {
+	const n, h, rows = 784, 4, 200
+	// Histograms of two kinds, more in the first half of the bins or in the second.
+	x := make([]float32, rows*n)
+	for i := range x {
+		x[i] = 0.5 / n
+		if i/n%2 == i%n*2/n {
+			x[i] = 1.5 / n
+		}
+	}
+	c := Plain(h)
+	c.Output = Linear
+	m := newModel(t, c, n, h)
+	trainer := minimise(t, m, x, TrainOptions{Epochs: 400})
+	if nmse := evaluate(t, m, x).NMSE; nmse > 0.01 {
+		t.Errorf("nmse %v, stopped by %v after %d iterations", nmse, trainer.Stopped(), len(m.History))
+	}
+}
+
 // At as many passes over the rows L-BFGS must be well below full-batch Adam.
 func TestLBFGSBeatsAdam(t *testing.T) {
 	const n, h, rows = 30, 12, 600
