@@ -13,11 +13,15 @@ type DivergedError struct {
 	Step         int64   // the step that found it, counted from 1
 	Cost         float64 // what was found; NaN or infinite when numbers broke down
 	LearningRate float64 // of the training; a smaller one may do. 0 where there is none
+	Overflow     bool    // the square of the gradient, which Adam keeps, is beyond float32: no rate helps
 }
 
 func (e *DivergedError) Error() string {
 	if e.LearningRate == 0 {
 		return fmt.Sprintf("the initial weights give no finite cost or gradient (%.4g)", e.Cost)
+	}
+	if e.Overflow {
+		return fmt.Sprintf("the gradient at step %d is too large for Adam: scale the values of the rows down", e.Step)
 	}
 	return fmt.Sprintf("training diverged at step %d (cost %.4g): try a learning rate well below %g", e.Step, e.Cost, e.LearningRate)
 }
@@ -65,6 +69,12 @@ func (t *Trainer) judge(c Cost, trivial func() float64) error {
 func (t *Trainer) judgeWeights() error {
 	if !f32.AllFinite(t.m.Params.Flat) {
 		return t.diverged(math.NaN())
+	}
+	// An infinite square would hold its weight where it is for ever.
+	if !f32.AllFinite(t.optimizer.second) {
+		err := t.diverged(math.Inf(1))
+		t.err.(*DivergedError).Overflow = true
+		return err
 	}
 	if decay := t.m.weightDecay(); t.guard.started && decay > explosion*t.guard.scale {
 		return t.diverged(decay)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/aefeat/aefeat/internal/rng"
@@ -312,6 +313,23 @@ func TestDiverged(t *testing.T) {
 				t.Errorf("then EndEpoch returns %v", again)
 			}
 		})
+	}
+}
+
+// Adam keeps the square of the gradient. Where float32 does not hold it, no
+// weight would ever move again.
+func TestGradientBeyondFloat32(t *testing.T) {
+	const n, h = 20, 8
+	x := randomRows(36, 1000, n)
+	for i := range x {
+		x[i] *= 1e12
+	}
+	m := newModel(t, Config{Activation: Linear, Output: Linear}, n, h)
+	trainer := newTrainer(t, m, TrainOptions{BatchSize: 100})
+	err := trainer.Add(Float32Rows(x, n), nil)
+	var diverged *DivergedError
+	if !errors.As(err, &diverged) || !strings.Contains(err.Error(), "scale the values of") {
+		t.Errorf("error %v, want a DivergedError that says to scale the values", err)
 	}
 }
 
