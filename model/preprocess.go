@@ -81,8 +81,8 @@ const byteMax = 255
 // Method "none" takes all values as they are, and pixelMax must be 0.
 func NewPreprocess(method, source string, pixelMax float64, first Rows) (Preprocess, error) {
 	p := Preprocess{Method: method, Source: source, Scale: 1, PixelMax: pixelMax}
-	if !(pixelMax >= 0) || math.IsInf(pixelMax, 1) {
-		return Preprocess{}, &ConfigError{"pixel maximum", fmt.Sprintf("%v is not a positive number", pixelMax), ""}
+	if !(pixelMax >= 0 && pixelMax <= math.MaxFloat32) || pixelMax > 0 && 1/pixelMax > math.MaxFloat32 {
+		return Preprocess{}, &ConfigError{"pixel maximum", fmt.Sprintf("%v is not a positive number of float32", pixelMax), ""}
 	}
 	switch method {
 	case PreprocessNone:
@@ -300,7 +300,7 @@ func (m *Model) allowed() (lo, hi float64, reason string) {
 	p := m.Preprocess
 	lo, hi, reason = -math.MaxFloat32, math.MaxFloat32, "not a finite number"
 	if p.Min != 0 || p.Max != 0 {
-		lo, hi = p.Min, p.Max
+		lo, hi = float64(float32(p.Min)), float64(float32(p.Max)) // as values are stored
 		reason = fmt.Sprintf("the preprocessing rule for %s values was settled for that range", p.Source)
 	}
 	if !m.unitInterval() || p.Learns() {

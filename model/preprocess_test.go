@@ -80,13 +80,18 @@ func TestNewPreprocess(t *testing.T) {
 		{"scale", "uint8", -1, Rows{}, ""},
 		{"scale", "uint8", math.NaN(), Rows{}, ""},
 		{"scale", "uint8", math.Inf(1), Rows{}, ""},
+		{"scale", "float64", 1e39, Rows{}, ""},
+		{"scale", "float64", 1e-39, Rows{}, ""},
 		{"none", "uint8", 255, Rows{}, "--pixel-max"},
 		{"whiten", "uint8", 0, Rows{}, "zca"},
 	} {
 		var config *ConfigError
 		if _, err := NewPreprocess(c.method, c.source, c.pixelMax, c.first); !errors.As(err, &config) || !strings.Contains(config.Hint, c.hint) {
-			t.Errorf("%s %s %v: error %v with hint %q, want one with %q", c.method, c.source, c.pixelMax, err, config.Hint, c.hint)
+			t.Errorf("%s %s %v: error %#v, want one with the hint %q", c.method, c.source, c.pixelMax, err, c.hint)
 		}
+	}
+	if _, err := NewPreprocess(PreprocessScale, "int32", 0, Rows{Kind: Float32, Data: make([]byte, 8)}); err == nil {
+		t.Error("rows of no width are taken")
 	}
 }
 
@@ -162,6 +167,9 @@ func TestCheck(t *testing.T) {
 		"above one":             {sigmoid, Preprocess{}, Float32Rows([]float32{0, 0, 0, 0, 1.001, 0}, 3), 1, 1},
 		"below zero":            {sigmoid, Preprocess{}, Float32Rows([]float32{0, 0, -1e-9}, 3), 0, 2},
 		"anything goes":         {linear, Preprocess{}, Float32Rows([]float32{-1e9, 7, 1e9}, 3), -1, 0},
+		"largest is no float32": {linear, pixels(0.1), Float32Rows([]float32{0, 0.1, 0}, 3), -1, 0},
+		"rounded up":            {linear, pixels(math.MaxUint32), Float32Rows([]float32{0, math.MaxUint32, 0}, 3), -1, 0},
+		"beyond 0.1":            {linear, pixels(0.1), Float32Rows([]float32{0, 0.1000001, 0}, 3), 0, 1},
 		"NaN":                   {linear, Preprocess{}, Float32Rows([]float32{0, nan, 0}, 3), 0, 1},
 		"infinity":              {linear, Preprocess{}, Float32Rows([]float32{0, 0, -inf}, 3), 0, 2},
 		"NaN, sigmoid":          {sigmoid, Preprocess{}, Float32Rows([]float32{0, nan, 2}, 3), 0, 1},

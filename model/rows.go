@@ -88,6 +88,8 @@ func (r Rows) check(n int) error {
 		return fmt.Errorf("rows of unknown kind %q", r.Kind)
 	case r.Width != n:
 		return fmt.Errorf("rows have %d values, the model takes %d", r.Width, n)
+	case n < 1:
+		return fmt.Errorf("rows of %d values", n)
 	case len(r.Data)%(n*size) != 0:
 		return fmt.Errorf("rows end in the middle: %d bytes are not a multiple of %d", len(r.Data), n*size)
 	case r.Number != nil && len(r.Number) != r.Len():
