@@ -54,7 +54,7 @@ func (e *Encoder) Encode(dst []float32, r Rows) error {
 // Reconstruct sets code (m,h) to what Encode gives and, in the same pass, y
 // (m,n) to the reconstructions g(W2 a + b2), in the space of preprocessed rows,
 // and score (m) to their errors sum_j (y_j - x_j)^2, whatever the model's loss.
-// They depend on their own row alone, as a code does, and a reconstruction that
+// They depend on their own row alone, as a code does, and a reconstruction or score that
 // overflows is the same error as such a code. Each of code, y and score
 // may be nil where it is not wanted; room for what is on the way to the others
 // is made once. Reconstruct panics when one has another length.
@@ -96,6 +96,9 @@ func (e *Encoder) Reconstruct(code, y, score []float32, r Rows) error {
 				f32.RowSumSquares(e.errors[:rows], x, n)
 				for j, v := range e.errors[:rows] {
 					score[i+j] = float32(v)
+				}
+				if !f32.AllFinite(score[i : i+rows]) {
+					return overflow(r, i, score[i:i+rows], 1)
 				}
 			}
 		}

@@ -139,6 +139,14 @@ func TestOverflow(t *testing.T) {
 	if err := NewEncoder(m).Reconstruct(nil, make([]float32, rows*n), nil, Float32Rows(x, n)); !errors.As(err, &e) || e.Row != 0 {
 		t.Errorf("reconstructions: %v", err)
 	}
+
+	// The square of an error that float32 holds may be beyond it.
+	clear(m.Params.DecoderWeight)
+	x[1200*n+2] = 1e20
+	score := make([]float32, rows)
+	if err := NewEncoder(m).Reconstruct(nil, nil, score, Float32Rows(x, n)); !errors.As(err, &e) || e.Row != 1200 || e.Component != 2 {
+		t.Errorf("scores: %v", err)
+	}
 }
 
 // Rows of every kind give what their values give as float32.
