@@ -337,6 +337,7 @@ func TestDamagedFiles(t *testing.T) {
 		"negative deviation":      {editOf(patch, `\"deviation\":`, `\"deviation\":-`), "settings"},
 		"negative learned rows":   {editOf(patch, `{\"rows\":10`, `{\"rows\":-10`), "settings"},
 		"negative rows":           {edit(`\"rows_seen\":`, `\"rows_seen\":-`), "rows"},
+		"best of no cost":         {edit(`],\"cost\":`, `],\"best_epoch\":2,\"coast\":`), "best"},
 		"negative inputs":         {edit(`\"inputs\":5`, `\"inputs\":-5`), "settings"},
 		"infinite number":         {edit(`\"sparsity\":0.1`, `\"sparsity\":1e999`), "settings"},
 		"a range the wrong way":   {edit(`\"min\":0,\"max\":255`, `\"min\":9,\"max\":5`), "settings"},

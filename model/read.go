@@ -173,8 +173,11 @@ func (m *Model) settingsFrom(h *fileHeader) error {
 	if err := c.Preprocess.Allows(c.Config); err != nil {
 		return damaged("in its settings: %w", err)
 	}
-	if c.Inputs < 1 || c.RowsSeen < 0 || c.Best < 0 {
+	if c.Inputs < 1 || c.RowsSeen < 0 {
 		return damaged("in its settings: %d inputs, %d rows seen", c.Inputs, c.RowsSeen)
+	}
+	if c.Best < 0 || c.Best > 0 && c.Cost == nil {
+		return damaged("in its settings: best epoch %d, whose cost is missing", c.Best)
 	}
 	m.Config, m.Preprocess, m.Binding = c.Config, c.Preprocess, c.Binding
 	m.RowsSeen, m.History, m.Cost, m.Best = c.RowsSeen, c.History, c.Cost, c.Best

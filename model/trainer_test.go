@@ -408,6 +408,8 @@ func TestTrainOptions(t *testing.T) {
 		{Optimizer: SGD, Momentum: 1},
 		{Optimizer: SGD, Momentum: -0.1},
 		{BatchSize: -2},
+		{Epochs: -1},
+		{Epochs: 100_001},
 		{BatchSize: 1 << 30},
 		{Optimizer: LBFGS, BatchSize: 256},
 		{Optimizer: LBFGS, LearningRate: 0.1},
