@@ -46,10 +46,11 @@ import (
 // Config holds the settings of Fit. The zero value works.
 type Config struct {
 	// Penalty is lambda, the weight of the L2 penalty on the standardised
-	// scale. 0 means the one of 10, 3, 1 and so on to 1e-6 that gives the best
-	// accuracy on a fifth of the rows held out, where those weaker than two
-	// decades in a row that are worse by more than chance are not tried;
-	// negative is an error.
+	// scale. 0 means the one that gives the best accuracy on a fifth of the
+	// rows held out: of the decades from 10 to 1e-6, but for those weaker than
+	// two in a row that are worse by more than chance, and then of the two
+	// halfway to the neighbours of the best. Of fewer than five rows none is
+	// held out, and it is 0.1. Negative is an error.
 	Penalty float64
 
 	// Iterations caps the iterations of L-BFGS. 0 means DefaultIterations;

@@ -110,7 +110,8 @@ func NewTrainer(m *Model, o TrainOptions) (*Trainer, error) {
 
 // Memory returns what a [Trainer] of a model with these settings takes, in
 // bytes, before there is one: it grows with the product of inputs and hidden
-// units, and with that of the batch and either.
+// units, and with that of the batch and either. Preprocessing zca takes another
+// copy of the batch's inputs.
 func (o TrainOptions) Memory(c Config) int64 {
 	switch {
 	case o.Optimizer == LBFGS:

@@ -26,7 +26,8 @@ func NewValidator(m *Model) *Validator {
 }
 
 // ValidatorMemory returns what a [Validator] of a model with these settings
-// takes, in bytes.
+// takes, in bytes, but for the copy of a block's inputs that preprocessing zca
+// takes.
 func ValidatorMemory(c Config) int64 {
 	n, h := float64(c.Inputs), float64(c.Hidden)
 	perRow := 2*n + h + 2 // and the row's number
