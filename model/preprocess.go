@@ -75,7 +75,8 @@ const byteMax = 255
 //
 // Method "scale", and every one that learns, divides uint8 by 255 and uint16 by 65535. Other integers are
 // divided by 255 if the values of first all lie in 0..255; if not, the error
-// names the maximum seen and asks for pixelMax. Floats stay as they are.
+// names the maximum seen and asks for pixelMax. Floats stay as they are, and
+// so do these integers under "standardize", which undoes any unit.
 // A pixelMax that is not 0 is the divisor for every type. Stored values
 // outside the rule, below 0 or above the divisor, are found by [Model.Check].
 // Method "none" takes all values as they are, and pixelMax must be 0.
@@ -102,6 +103,8 @@ func NewPreprocess(method, source string, pixelMax float64, first Rows) (Preproc
 	switch {
 	case pixelMax != 0:
 		max = pixelMax
+	case wide && method == PreprocessStandardize:
+		return p, nil // for which the unit does not matter
 	case wide:
 		lo, hi, err := first.bounds()
 		if err != nil {
