@@ -38,7 +38,7 @@ func Evaluate(ctx context.Context, m *model.Model, r array.RecordReader, c Evalu
 	columns := binding.Columns()
 	f.start(func(rows model.Rows) error {
 		if err := m.Check(rows); err != nil {
-			return located(err, columns)
+			return located(err, columns, "")
 		}
 		return evaluator.Add(rows)
 	})

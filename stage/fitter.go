@@ -100,12 +100,12 @@ const (
 // Progress says how far a fit is.
 type Progress struct {
 	Phase          string
-	Epoch, Epochs  int   // under model.LBFGS iterations; iteration 0 is the first evaluation
-	Evaluations    int64 // that have ended under model.LBFGS
-	Rows           int64 // done in this phase and epoch, or evaluation
-	TotalRows      int64 // of these; 0 while unknown
-	Cost           float64
-	MeanActivation float64
+	Epoch, Epochs  int         // under model.LBFGS iterations; iteration 0 is the first evaluation
+	Evaluations    int64       // that have ended under model.LBFGS
+	Rows           int64       // done in this phase and epoch, or evaluation
+	TotalRows      int64       // of these; 0 while unknown
+	Cost           float64     // so far; NaN before any row has told
+	MeanActivation float64     // likewise
 	Done           bool        // the epoch has ended
 	Result         model.Epoch // set when Done, and but for its validation in PhaseValidate
 }
@@ -162,9 +162,6 @@ var errClosed = errors.New("stage: the fitter is finished or closed")
 // be nil for a fit that needs no rows: see Config.Epochs.
 func NewFitter(schema *arrow.Schema, c Config) (*Fitter, error) {
 	f := &Fitter{config: c, epochs: c.passes(), next: c.FirstRow}
-	if int64(f.epochs) > math.MaxInt32 {
-		return nil, &model.ConfigError{Setting: "epochs", Reason: fmt.Sprintf("%d is out of reach", f.epochs)}
-	}
 	if f.config.Memory == 0 {
 		f.config.Memory = DefaultMemory
 	}
@@ -235,6 +232,9 @@ func (f *Fitter) settle() error {
 	case share == 0 && f.config.ValidationKey != "":
 		return &model.ConfigError{Setting: "validation", Reason: "there is a key, but no share of rows to hold out", Hint: "give a share such as 0.1"}
 	}
+	if n := f.config.passes(); n > model.MaxEpochs {
+		return &model.ConfigError{Setting: "epochs", Reason: fmt.Sprintf("%d are more than the %d that a model file can tell of", n, model.MaxEpochs)}
+	}
 	f.config.Train.Validate = f.config.Validation > 0
 	c, from := &f.config.Model, f.config.Init
 	if from != nil {
@@ -267,6 +267,9 @@ func (f *Fitter) settle() error {
 	}
 	return f.settleRule()
 }
+
+// Patch returns how the columns of the patch are bound; nil without a schema.
+func (f *Fitter) Patch() *arrowio.Binding { return f.binding }
 
 // Columns returns the names of the columns that the Fitter reads, for a
 // projection of the input.
@@ -367,7 +370,7 @@ func (f *Fitter) deliver(ctx context.Context) error {
 		}
 	}
 	if err := f.model.Check(rows); err != nil {
-		return located(err, f.binding.Columns())
+		return located(err, f.binding.Columns(), f.model.Preprocess.Method)
 	}
 	if f.epochs > 0 {
 		if f.holdout != nil {
@@ -534,6 +537,9 @@ func (f *Fitter) observe(p Progress) {
 		}
 	}
 	p.Cost, p.MeanActivation = now.Cost.Total, now.MeanActivation
+	if now.Rows == 0 {
+		p.Cost, p.MeanActivation = math.NaN(), math.NaN()
+	}
 	f.config.Observer(p)
 }
 

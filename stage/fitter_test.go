@@ -202,13 +202,27 @@ func TestMemoryFormula(t *testing.T) {
 	}
 }
 
-// What may cure a value out of range depends on its side.
+// What may cure a value out of range depends on its side, on what is done with
+// it, and never is what was done already.
 func TestRangeHints(t *testing.T) {
-	for value, largest := range map[float64]bool{-0.5: false, 7: true} {
+	for _, c := range []struct {
+		value float64
+		fits  string
+		want  string
+	}{
+		{-0.5, model.PreprocessScale, "choose --preprocess standardize, or none with a linear output activation"},
+		{7, model.PreprocessScale, "name the largest with --pixel-max, or choose --preprocess standardize, or none with a linear output activation"},
+		{7, model.PreprocessNone, "choose --output-activation linear, or --preprocess scale"},
+		{-0.5, model.PreprocessStandardize, "leave --pixel-max out"},
+		{-0.5, model.PreprocessZCA, "cast the column to floating point"},
+		{7, model.PreprocessPatch, "name the largest with --pixel-max, or cast the column to floating point"},
+		{-0.5, "", "fit a model to rows that have them"},
+		{7, "", "name the largest with --pixel-max, or fit a model to rows that have them"},
+	} {
+		err := located(&model.RangeError{Value: c.value, Max: 1, Reason: "no"}, []string{"patch"}, c.fits)
 		var e *arrowio.RowError
-		if err := located(&model.RangeError{Value: value, Max: 1, Reason: "no"}, []string{"patch"}); !errors.As(err, &e) ||
-			!strings.Contains(e.Hint, "standardize") || strings.Contains(e.Hint, "--pixel-max") != largest {
-			t.Errorf("value %v: %v, hint %q", value, err, e.Hint)
+		if !errors.As(err, &e) || e.Hint != "if such values are meant, "+c.want {
+			t.Errorf("value %v under %q: %v, hint %q", c.value, c.fits, err, e.Hint)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math"
 	"runtime"
 	"strings"
 	"testing"
@@ -73,6 +74,9 @@ func TestLearnFromKeptRows(t *testing.T) {
 		got, report := fit(t, p.reader(t, checked(t), 700), Config{
 			Model: linearModel(3), Epochs: 3, Preprocess: method,
 			Observer: func(p Progress) {
+				if p.Phase == PhaseLearn && !math.IsNaN(p.Cost) {
+					t.Errorf("%s: cost %v before any training", method, p.Cost)
+				}
 				if len(phases) == 0 || phases[len(phases)-1] != p.Phase {
 					phases = append(phases, p.Phase)
 				}

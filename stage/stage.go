@@ -106,8 +106,9 @@ func rowsOf(r arrowio.Rows) model.Rows {
 }
 
 // located turns an error of the model about a value into one that names the
-// column, one of those that make up the patch.
-func located(err error, columns []string) error {
+// column, one of those that make up the patch. Where a model is fitted to the
+// value, fits is the method that preprocesses it; else it is "".
+func located(err error, columns []string, fits string) error {
 	var e *model.RangeError
 	if !errors.As(err, &e) {
 		return err
@@ -121,11 +122,23 @@ func located(err error, columns []string) error {
 	}
 	located := &arrowio.RowError{Column: column, Row: e.Row, Reason: value + ": " + e.Reason}
 	if !math.IsNaN(e.Value) && !math.IsInf(e.Value, 0) {
-		cure := "choose --preprocess standardize, or none with a linear output activation"
-		if e.Value > 0 {
-			cure = "name the largest with --pixel-max, or " + cure
+		var cures []string
+		if e.Value > 0 && fits != model.PreprocessNone {
+			cures = append(cures, "name the largest with --pixel-max")
 		}
-		located.Hint = "if such values are meant, " + cure
+		switch fits {
+		case "":
+			cures = append(cures, "fit a model to rows that have them")
+		case model.PreprocessNone:
+			cures = append(cures, "choose --output-activation linear, or --preprocess scale")
+		case model.PreprocessScale:
+			cures = append(cures, "choose --preprocess standardize, or none with a linear output activation")
+		case model.PreprocessStandardize:
+			cures = append(cures, "leave --pixel-max out")
+		default:
+			cures = append(cures, "cast the column to floating point")
+		}
+		located.Hint = "if such values are meant, " + strings.Join(cures, ", or ")
 	}
 	return located
 }

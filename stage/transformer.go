@@ -235,13 +235,13 @@ func (t *Transformer) transform(ctx context.Context, batch arrow.RecordBatch, fi
 	rows := rowsOf(bound)
 	if rows.Len() > 0 {
 		if err := t.model.Check(rows); err != nil {
-			return nil, 0, located(err, t.columns)
+			return nil, 0, located(err, t.columns, "")
 		}
 	}
 	f := newFeatures(t, int(batch.NumRows()))
 	defer f.release()
 	if err := f.encode(ctx, w, rows, first); err != nil {
-		return nil, 0, located(err, t.columns)
+		return nil, 0, located(err, t.columns, "")
 	}
 	columns := make([]arrow.Array, 0, t.out.NumFields())
 	for _, i := range t.keep {

@@ -106,13 +106,19 @@ func fit(c *cli.Context, ui *console) error {
 		return err
 	}
 	defer src.Close()
-	if err := j.checkEmit(src.Schema()); err != nil {
+	f, err := stage.NewFitter(src.Schema(), j.config)
+	if err != nil {
 		return src.Locate(err)
 	}
-	if err := j.checkSize(src.Schema()); err != nil {
+	patch, columns := f.Patch(), f.Columns()
+	f.Close()
+	if err := j.checkEmit(src.Schema(), patch); err != nil {
+		return src.Locate(err)
+	}
+	if err := j.checkSize(patch); err != nil {
 		return err
 	}
-	m, report, err := j.train(c.Context, src)
+	m, report, err := j.train(c.Context, src, columns)
 	if err != nil {
 		return j.advise(src.Locate(err))
 	}
@@ -189,6 +195,9 @@ func (j *fitJob) readFlags(c *cli.Context) error {
 	if j.emit != "" && sameOutput(j.output, j.emit) {
 		return usagef("fit", "model and features cannot both go to %s", nameOf(j.output))
 	}
+	if j.emit != "" && wouldReplace(j.emit, c.String("init")) {
+		return usagef("fit", "the features would replace the initial model %s", c.String("init"))
+	}
 	if err := refuseTerminal(j.ui, "fit", "a model", j.output); err != nil {
 		return err
 	}
@@ -258,15 +267,9 @@ func (j *fitJob) initial(ctx context.Context, out *modelFile) error {
 	return nil
 }
 
-// train fits a model to the rows of src.
-func (j *fitJob) train(ctx context.Context, src *arrowio.Source) (*model.Model, *stage.Report, error) {
+// train fits a model to the rows of src, of which it reads the given columns.
+func (j *fitJob) train(ctx context.Context, src *arrowio.Source, columns []string) (*model.Model, *stage.Report, error) {
 	defer j.progress.clear()
-	f, err := stage.NewFitter(src.Schema(), j.config)
-	if err != nil {
-		return nil, nil, err
-	}
-	columns := f.Columns()
-	f.Close()
 	r, err := src.Reader(ctx, columns)
 	if err != nil {
 		return nil, nil, err
@@ -277,19 +280,15 @@ func (j *fitJob) train(ctx context.Context, src *arrowio.Source) (*model.Model, 
 }
 
 // checkEmit finds out before training what would stop --emit after it.
-func (j *fitJob) checkEmit(schema *arrow.Schema) error {
+func (j *fitJob) checkEmit(schema *arrow.Schema, patch *arrowio.Binding) error {
 	if j.emit == "" {
 		return nil
-	}
-	binding, err := arrowio.Bind(schema, arrowio.BindOptions{Columns: j.config.Columns, Width: j.config.Model.Inputs})
-	if err != nil {
-		return err
 	}
 	// A stand-in with the right width of code; that of the patch may have to
 	// wait for a row.
 	config := j.config.Model
-	config.Inputs = max(1, binding.Width())
-	m := &model.Model{Config: config, Preprocess: model.Preprocess{Method: model.PreprocessNone}}
+	config.Inputs = max(1, patch.Width())
+	m := &model.Model{Config: config, Preprocess: model.Preprocess{Method: model.PreprocessNone}, Binding: model.Binding{Columns: patch.Columns()}}
 	f := j.features
 	f.config.PixelMax = 0
 	return f.check(m, schema, j.emit)
@@ -297,12 +296,9 @@ func (j *fitJob) checkEmit(schema *arrow.Schema) error {
 
 // checkSize refuses a model that the machine has no memory for, since running
 // out of it cannot be an error later.
-func (j *fitJob) checkSize(schema *arrow.Schema) error {
+func (j *fitJob) checkSize(patch *arrowio.Binding) error {
 	config := j.config.Model
-	if binding, err := arrowio.Bind(schema, arrowio.BindOptions{Columns: j.config.Columns, Width: config.Inputs}); err == nil {
-		config.Inputs = binding.Width() // the fit itself says what is wrong with columns
-	}
-	config.Inputs = max(1, config.Inputs)
+	config.Inputs = max(1, patch.Width())
 	rule := model.Preprocess{Method: j.config.Preprocess}
 	takes, has := j.config.Train.Memory(config)+rule.Memory(config.Inputs), machineMemory()
 	if has == 0 || takes <= has {
