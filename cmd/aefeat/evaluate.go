@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/urfave/cli/v2"
@@ -18,10 +19,11 @@ func evaluateCommand(ui *console) *cli.Command {
 		Name:      "evaluate",
 		Usage:     "print the cost of a model on data, by term",
 		UsageText: "aefeat evaluate -m MODEL [flags] [INPUT...]",
-		Description: `Rows are fed clean, without corruption, and judged by the model's own objective. A
-unit is dead if its code stays within 1% of its range over all rows, dense if it is
-active on more than half of them, saturated if it is at an end of its range on 99%. The normalised
-error is the squared error over the variance of the rows: 1 is no better than their mean.`,
+		Description: `Rows are fed clean, without corruption, and judged by the model's own objective; of a
+k-sparse model with the codes that its features keep (--k-encode). A unit is dead if its
+code stays within 1% of its range over all rows, dense if it is active on more than half
+of them, saturated if it is at an end of its range on 99%. The normalised error is the
+squared error over the variance of the rows: 1 is no better than their mean.`,
 		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "json", Category: categoryOutput, DisableDefaultText: true, Usage: "print one line of JSON"},
 			modelFlag(),
@@ -108,7 +110,11 @@ func printEvaluation(w io.Writer, e stage.Evaluation) error {
 	t.row("dead units", fmt.Sprint(e.DeadUnits))
 	t.row("dense units", fmt.Sprint(e.DenseUnits))
 	t.row("saturated units", fmt.Sprint(e.SaturatedUnits))
-	t.row("normalised error", fmt.Sprintf("%.4g", e.NMSE))
+	nmse := fmt.Sprintf("%.4g", e.NMSE)
+	if e.NMSE == math.MaxFloat64 {
+		nmse = "none: all rows are the same"
+	}
+	t.row("normalised error", nmse)
 	return t.print(w)
 }
 

@@ -177,7 +177,7 @@ func featureFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "reconstruction", Category: categoryOutput, DisableDefaultText: true,
 			Usage: "add a list column, reconstruction: what the model makes of the row, in the space that preprocessing maps to"},
 		&cli.BoolFlag{Name: "score", Category: categoryOutput, DisableDefaultText: true,
-			Usage: "add a column, score: the squared error of the reconstruction, of the squared loss twice what the row adds to the cost; large where a row is unlike those that the model was fitted on"},
+			Usage: "add a column, score: the squared error of the reconstruction, of the squared loss twice what the row adds to the cost; large where a row is unlike those that the model was fitted on; of k-sparse with the codes that the features keep"},
 	}
 }
 

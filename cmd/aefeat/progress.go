@@ -112,8 +112,11 @@ func (p *progress) endEpoch(s step, e model.Epoch) {
 	p.last, p.validation = p.now(), e.Validation
 	switch p.mode {
 	case progressPlain:
-		line := fmt.Sprintf("%s: %s, %s rows/s, cost %.5g, mean activation %.4g%s",
-			s.count(), plural(s.Rows, "row"), round(rate), s.Cost, s.Mean, idle(e.Health))
+		line := fmt.Sprintf("%s: %s, ", s.count(), plural(s.Rows, "row"))
+		if rate > 0 {
+			line += round(rate) + " rows/s, "
+		}
+		line += fmt.Sprintf("cost %.5g, mean activation %.4g%s", s.Cost, s.Mean, idle(e.Health))
 		if s.Evaluations > 0 {
 			line += fmt.Sprintf(", %s", plural(s.Evaluations, "evaluation"))
 		}
@@ -163,7 +166,7 @@ func (p *progress) rate(rows int64) float64 { return perSecond(rows, p.now().Sub
 
 // perSecond returns rows a second, 0 where the time is too short to tell.
 func perSecond(rows int64, elapsed time.Duration) float64 {
-	if elapsed > time.Millisecond {
+	if elapsed > time.Microsecond {
 		return float64(rows) / elapsed.Seconds()
 	}
 	return 0
@@ -233,7 +236,7 @@ func (s step) bar(rate float64, width int) string {
 	if rate > 0 {
 		speed = round(rate) + " rows/s"
 	}
-	if s.Epochs > 0 && s.Rows > 0 && s.Phase != stage.PhaseLearn {
+	if s.Epochs > 0 && !math.IsNaN(s.Cost) {
 		cost = fmt.Sprintf("cost %.4g", s.Cost)
 		mean = fmt.Sprintf("rhohat %.3f", s.Mean)
 	}

@@ -133,6 +133,27 @@ func TestNoProgress(t *testing.T) {
 	}
 }
 
+// An epoch too short to time has no speed, and rows that have told nothing no cost.
+func TestUnknownProgress(t *testing.T) {
+	s := step{Phase: "fit", Epoch: 1, Epochs: 2, Rows: 100, Cost: 20.6134, Mean: 0.10249}
+	p, out, _ := clockwork(progressPlain)
+	p.show(s)
+	p.endEpoch(s, model.Epoch{})
+	if got, want := out.String(), "aefeat: epoch 1/2: 100 rows, cost 20.613, mean activation 0.1025\n"; got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	s.Cost, s.Mean = math.NaN(), math.NaN()
+	if bar := s.bar(1000, 120); strings.Contains(bar, "cost") || strings.Contains(bar, "rhohat") {
+		t.Errorf("got %q", bar)
+	}
+	p, out, now := clockwork(progressJSON)
+	*now = now.Add(2 * time.Second)
+	p.show(s)
+	if got := out.String(); !strings.Contains(got, `"mean_activation":null,`) || !strings.Contains(got, `"total_cost":null`) {
+		t.Errorf("got %s", got)
+	}
+}
+
 // What held-out rows cost is told with their epoch, and stays on the bar
 // during the next.
 func TestValidationProgress(t *testing.T) {
@@ -166,7 +187,7 @@ func TestValidationProgress(t *testing.T) {
 
 	p, out, _ = clockwork(progressJSON)
 	p.endEpoch(s, e)
-	if got := out.String(); !strings.Contains(got, `"evaluations":3,`) || !strings.Contains(got, `"validation":{"contraction":0,"reconstruction":0,"sparsity":0,"total":21.0456,`) {
+	if got := out.String(); !strings.Contains(got, `"rows_per_second":0,`) || !strings.Contains(got, `"evaluations":3,`) || !strings.Contains(got, `"validation":{"contraction":0,"reconstruction":0,"sparsity":0,"total":21.0456,`) {
 		t.Errorf("got %s", got)
 	}
 

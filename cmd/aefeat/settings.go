@@ -170,6 +170,7 @@ func warnUseless(c *cli.Context, ui *console, config stage.Config) {
 		{"noise", config.Model.Corruption == 0, "the corruption is 0"},
 		{"k-encode", config.Model.K == 0, "all codes are kept"},
 		{"preprocess-rows", !config.LearnsAhead(), "preprocessing learns from all rows, or nothing"},
+		{"validation", config.Epochs < 0, "there are no epochs"},
 		{"momentum", config.Train.Optimizer != model.SGD, "only sgd has a momentum"},
 	} {
 		if c.IsSet(w.flag) && w.useless {
