@@ -12,16 +12,12 @@ import (
 type DivergedError struct {
 	Step         int64   // the step that found it, counted from 1
 	Cost         float64 // what was found; NaN or infinite when numbers broke down
-	LearningRate float64 // of the training; a smaller one may do. 0 where there is none
-	Overflow     bool    // the square of the gradient, which Adam keeps, is beyond float32: no rate helps
+	LearningRate float64 // of the training; a smaller one may do. 0 where it is not to blame: the values are too large
 }
 
 func (e *DivergedError) Error() string {
 	if e.LearningRate == 0 {
-		return fmt.Sprintf("the initial weights give no finite cost or gradient (%.4g)", e.Cost)
-	}
-	if e.Overflow {
-		return fmt.Sprintf("the gradient at step %d is too large for Adam: scale the values of the rows down", e.Step)
+		return fmt.Sprintf("cost or gradient at step %d are too large for float32 (cost %.4g): scale the values of the rows down", e.Step, e.Cost)
 	}
 	return fmt.Sprintf("training diverged at step %d (cost %.4g): try a learning rate well below %g", e.Step, e.Cost, e.LearningRate)
 }
@@ -67,14 +63,13 @@ func (t *Trainer) judge(c Cost, trivial func() float64) error {
 
 // judgeWeights returns an error when the weights tell of divergence.
 func (t *Trainer) judgeWeights() error {
-	if !f32.AllFinite(t.m.Params.Flat) {
-		return t.diverged(math.NaN())
+	// Adam's infinite square of a gradient holds a weight where it is for ever.
+	if steps := t.optimizer.steps; steps == 1 && !f32.AllFinite(t.optimizer.second) {
+		t.err = &DivergedError{Step: steps, Cost: t.Running().Cost.Total}
+		return t.err
 	}
-	// An infinite square would hold its weight where it is for ever.
-	if !f32.AllFinite(t.optimizer.second) {
-		err := t.diverged(math.Inf(1))
-		t.err.(*DivergedError).Overflow = true
-		return err
+	if !f32.AllFinite(t.m.Params.Flat) || !f32.AllFinite(t.optimizer.second) {
+		return t.diverged(math.NaN())
 	}
 	if decay := t.m.weightDecay(); t.guard.started && decay > explosion*t.guard.scale {
 		return t.diverged(decay)
@@ -84,8 +79,12 @@ func (t *Trainer) judgeWeights() error {
 
 // diverged ends the training.
 func (t *Trainer) diverged(cost float64) error {
-	t.err = &DivergedError{Step: t.optimizer.steps + 1, Cost: cost, LearningRate: t.o.LearningRate}
-	return t.err
+	e := &DivergedError{Step: t.optimizer.steps + 1, Cost: cost}
+	if e.Step > 1 {
+		e.LearningRate = t.o.LearningRate
+	}
+	t.err = e
+	return e
 }
 
 // trivialCost is the mean cost of rows, energy being their sum of |x|^2, for a

@@ -328,8 +328,8 @@ func TestGradientBeyondFloat32(t *testing.T) {
 	trainer := newTrainer(t, m, TrainOptions{BatchSize: 100})
 	err := trainer.Add(Float32Rows(x, n), nil)
 	var diverged *DivergedError
-	if !errors.As(err, &diverged) || !strings.Contains(err.Error(), "scale the values of") {
-		t.Errorf("error %v, want a DivergedError that says to scale the values", err)
+	if !errors.As(err, &diverged) || diverged.Step != 1 || !strings.Contains(err.Error(), "scale the values of") {
+		t.Errorf("error %v, want a DivergedError at step 1 that says to scale the values", err)
 	}
 }
 

@@ -399,6 +399,8 @@ func (j *fitJob) advise(err error) error {
 	switch {
 	case errors.As(err, &diverged) && diverged.LearningRate > 0:
 		return &hintedError{err, fmt.Sprintf("try a smaller --learning-rate, such as %.1g", diverged.LearningRate/10)}
+	case errors.As(err, &diverged):
+		return &hintedError{err, "choose --preprocess standardize, which brings values to one scale"}
 	case errors.As(err, &spill) && inMemory(spill.Dir):
 		return &hintedError{err, memoryHint(spill.Dir)}
 	}
