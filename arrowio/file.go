@@ -182,6 +182,42 @@ func followLinks(path string) (string, error) {
 	return "", &fs.PathError{Op: "create", Path: path, Err: errors.New("too many levels of symbolic links")}
 }
 
+// SameOutput reports whether two outputs, each a path or "-" for standard output, would overwrite each other or mix. Links
+// are followed, and neither file need exist.
+func SameOutput(a, b string) bool {
+	if a == b {
+		return true
+	}
+	x, pathX := destination(a)
+	y, pathY := destination(b)
+	if x == nil && y == nil {
+		return pathX == pathY
+	}
+	return x != nil && y != nil && os.SameFile(x, y) && x.Mode()&fs.ModeCharDevice == 0
+}
+
+// destination is where an output goes: a file that is there, or else the path of a new one.
+func destination(output string) (there fs.FileInfo, path string) {
+	if output == "-" {
+		there, _ = os.Stdout.Stat()
+		return there, output
+	}
+	if there, err := os.Stat(output); err == nil {
+		return there, ""
+	}
+	target, err := followLinks(output)
+	if err != nil {
+		return nil, output
+	}
+	if path, err = filepath.Abs(target); err != nil {
+		return nil, output
+	}
+	if folder, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		path = filepath.Join(folder, filepath.Base(path))
+	}
+	return nil, path
+}
+
 // renameError makes an error name the path that the user gave.
 func renameError(err error, path string) error {
 	var at *fs.PathError

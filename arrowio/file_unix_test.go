@@ -140,6 +140,33 @@ func TestCreateFileLinkLoop(t *testing.T) {
 	}
 }
 
+func TestSameOutput(t *testing.T) {
+	folder := t.TempDir()
+	at := func(name string) string { return filepath.Join(folder, name) }
+	if err := errors.Join(os.Mkdir(at("real"), 0o777), os.Symlink("real", at("link")), os.WriteFile(at("real/old"), nil, 0o666),
+		os.Symlink("real/new", at("near")), os.Symlink("near", at("far")), os.Symlink("loop", at("loop"))); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{
+		{at("real/new"), at("link/new"), true},
+		{at("real/old"), at("link/old"), true},
+		{at("real/new"), at("far"), true},
+		{at("real/new"), at("real/old"), false},
+		{at("real/new"), at("new"), false},
+		{at("loop"), at("real/new"), false},
+		{"-", at("real/new"), false},
+		{"-", "-", true},
+		{"/dev/null", "/dev/./null", false}, // room for both
+	} {
+		if SameOutput(c.a, c.b) != c.want || SameOutput(c.b, c.a) != c.want {
+			t.Errorf("%s and %s: not %t", c.a, c.b, c.want)
+		}
+	}
+}
+
 // TestKilled kills a process in the middle of writing. Where files can be without a name, nothing is left.
 func TestKilled(t *testing.T) {
 	if folder := os.Getenv("ARROWIO_TEST_KILL"); folder != "" {

@@ -192,11 +192,8 @@ func (j *fitJob) readValidation(c *cli.Context) error {
 }
 
 func (j *fitJob) readFlags(c *cli.Context) error {
-	if j.emit != "" && sameOutput(j.output, j.emit) {
+	if j.emit != "" && arrowio.SameOutput(j.output, j.emit) {
 		return usagef("fit", "model and features cannot both go to %s", nameOf(j.output))
-	}
-	if j.emit != "" && wouldReplace(j.emit, c.String("init")) {
-		return usagef("fit", "the features would replace the initial model %s", c.String("init"))
 	}
 	if err := refuseTerminal(j.ui, "fit", "a model", j.output); err != nil {
 		return err
@@ -208,6 +205,9 @@ func (j *fitJob) readFlags(c *cli.Context) error {
 	}
 	var err error
 	if j.emit != "" {
+		if init := c.String("init"); wouldReplace(j.emit, init) {
+			return usagef("fit", "the features would replace the initial model %s", init)
+		}
 		if err := refuseTerminal(j.ui, "fit", "features", j.emit); err != nil {
 			return err
 		}

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -25,45 +23,6 @@ func nameOf(output string) string {
 		return "standard output"
 	}
 	return output
-}
-
-// sameOutput reports whether two outputs would overwrite each other, or mix.
-func sameOutput(a, b string) bool {
-	if a == b {
-		return true
-	}
-	x, pathX := destination(a)
-	y, pathY := destination(b)
-	if x == nil && y == nil {
-		return pathX == pathY
-	}
-	return x != nil && y != nil && os.SameFile(x, y) && x.Mode()&fs.ModeCharDevice == 0
-}
-
-// destination is where an output goes: a file that is there, or else the path
-// of a new one.
-func destination(output string) (there fs.FileInfo, path string) {
-	if output == "-" {
-		there, _ = os.Stdout.Stat()
-		return there, output
-	}
-	if there, err := os.Stat(output); err == nil {
-		return there, ""
-	}
-	if to, err := os.Readlink(output); err == nil {
-		if !filepath.IsAbs(to) {
-			to = filepath.Join(filepath.Dir(output), to)
-		}
-		output = to
-	}
-	path, err := filepath.Abs(output)
-	if err != nil {
-		return nil, output
-	}
-	if folder, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
-		path = filepath.Join(folder, filepath.Base(path))
-	}
-	return nil, path
 }
 
 // wouldReplace reports whether writing output would take the place of a file
