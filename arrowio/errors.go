@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// SkipHint is the Hint of errors about rows that can be left out.
+const SkipHint = "mend it, or leave bad rows out with --on-bad-row skip"
+
 // RowError says which value of the data is at fault.
 type RowError struct {
 	File   string // "" when not known; see [Source.Locate]

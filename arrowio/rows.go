@@ -107,7 +107,7 @@ func (b *Binding) mark(row int32, column string, reason func() string) {
 	}
 	b.bad[row] = true
 	if !b.skip && (b.firstBad == nil || int64(row) < b.firstBad.Row) {
-		b.firstBad = &RowError{Column: column, Row: int64(row), Reason: reason(), Hint: "mend it, or leave bad rows out with --on-bad-row skip"}
+		b.firstBad = &RowError{Column: column, Row: int64(row), Reason: reason(), Hint: SkipHint}
 	}
 }
 

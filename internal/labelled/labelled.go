@@ -127,7 +127,7 @@ func (r *Rows) Add(batch arrow.RecordBatch, first int64, where func(row int64) *
 	r.bad = append(r.bad[:0], make([]bool, len(r.batch))...)
 	for i, l := range r.batch {
 		if l.Null && !r.skip {
-			return &arrowio.RowError{Column: r.label.Column(), Row: first + int64(i), Reason: "null label", Hint: "mend it, or leave bad rows out with --on-bad-row skip"}
+			return &arrowio.RowError{Column: r.label.Column(), Row: first + int64(i), Reason: "null label", Hint: arrowio.SkipHint}
 		}
 		r.bad[i] = l.Null
 	}
