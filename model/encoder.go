@@ -54,10 +54,10 @@ func (e *Encoder) Encode(dst []float32, r Rows) error {
 // Reconstruct sets code (m,h) to what Encode gives and, in the same pass, y
 // (m,n) to the reconstructions g(W2 a + b2), in the space of preprocessed rows,
 // and score (m) to their errors sum_j (y_j - x_j)^2, whatever the model's loss.
-// They depend on their own row alone, as a code does, and a reconstruction or score that
-// overflows is the same error as such a code. Each of code, y and score
-// may be nil where it is not wanted; room for what is on the way to the others
-// is made once. Reconstruct panics when one has another length.
+// They depend on their own row alone, as a code does, and a reconstruction or
+// score that overflows is the same error as such a code. Each of code, y and
+// score may be nil where it is not wanted; room for what is on the way to the
+// others is made once. Reconstruct panics when one has another length.
 func (e *Encoder) Reconstruct(code, y, score []float32, r Rows) error {
 	p := e.pass
 	n, h, m := p.m.Inputs, p.m.Hidden, r.Len()

@@ -40,11 +40,14 @@ const (
 const (
 	defaultBatchSize = 256
 	maxBatchSize     = 1 << 24 // of any use is far less
+	maxEpochs        = 100_000 // the header of a model file has room for the costs of so many
 )
 
-// MaxEpochs is the largest TrainOptions.Epochs: the header of a model file has
-// room for the costs of so many.
-const MaxEpochs = 100_000
+// Check reports what [NewTrainer] would refuse, as a [*ConfigError].
+func (o TrainOptions) Check() error {
+	_, err := o.withDefaults(PreprocessNone)
+	return err
+}
 
 // withDefaults fills in what is 0, for rows that were preprocessed by a
 // method, and reports what is out of bounds.
@@ -84,8 +87,8 @@ func (o TrainOptions) withDefaults(method string) (TrainOptions, error) {
 		return o, &ConfigError{"patience", "no rows are held out to judge the epochs by", "hold some out, or leave the patience out"}
 	case o.Epochs < 0:
 		return o, &ConfigError{"epochs", fmt.Sprintf("%d is not a number of epochs", o.Epochs), ""}
-	case o.Epochs > MaxEpochs:
-		return o, &ConfigError{"epochs", fmt.Sprintf("%d are more than the %d that a model file can tell of", o.Epochs, MaxEpochs), ""}
+	case o.Epochs > maxEpochs:
+		return o, &ConfigError{"epochs", fmt.Sprintf("%d are more than the %d that a model file can tell of", o.Epochs, maxEpochs), ""}
 	case o.BatchSize < 0 && o.BatchSize != FullBatch || o.BatchSize > maxBatchSize:
 		return o, &ConfigError{"batch size", fmt.Sprintf("%d is not a number of rows", o.BatchSize), ""}
 	}

@@ -232,10 +232,13 @@ func (f *Fitter) settle() error {
 	case share == 0 && f.config.ValidationKey != "":
 		return &model.ConfigError{Setting: "validation", Reason: "there is a key, but no share of rows to hold out", Hint: "give a share such as 0.1"}
 	}
-	if n := f.config.passes(); n > model.MaxEpochs {
-		return &model.ConfigError{Setting: "epochs", Reason: fmt.Sprintf("%d are more than the %d that a model file can tell of", n, model.MaxEpochs)}
+	train := &f.config.Train
+	train.Epochs, train.Validate = f.config.passes(), f.config.Validation > 0
+	if train.Epochs > 0 {
+		if err := train.Check(); err != nil {
+			return err
+		}
 	}
-	f.config.Train.Validate = f.config.Validation > 0
 	c, from := &f.config.Model, f.config.Init
 	if from != nil {
 		if *c == (model.Config{}) {
@@ -450,7 +453,6 @@ func (f *Fitter) begin(first model.Rows) error {
 		return nil
 	}
 
-	c.Train.Epochs = f.epochs
 	if f.trainer, err = model.NewTrainer(m, c.Train); err != nil {
 		return err
 	}
