@@ -21,13 +21,14 @@ const module = "github.com/aefeat/aefeat/"
 // is a package that is not here.
 var mayImport = map[string][]string{
 	"arrowio":           {},
-	"model":             {"internal/f32", "internal/rng"},
+	"model":             {"internal/f32", "internal/lbfgs", "internal/rng"},
 	"stage":             {"arrowio", "model", "internal/rng", "internal/spill"},
-	"linear":            {"internal/f32", "model"},
+	"linear":            {"internal/f32", "internal/lbfgs"},
 	"imagery":           {},
 	"internal/cpu":      {},
 	"internal/f32":      {"internal/cpu"},
 	"internal/labelled": {"arrowio", "model"},
+	"internal/lbfgs":    {},
 	"internal/rng":      {},
 	"internal/spill":    {"internal/rng"},
 }
