@@ -39,7 +39,7 @@ func ExampleNew() {
 	fmt.Println(err)
 	// Output:
 	// sparse 1600 3289
-	// sparsity: the sparsity term needs sigmoid or tanh hidden units, not relu
+	// SparsityWeight: the sparsity term needs sigmoid or tanh hidden units, not relu
 }
 
 func ExampleTrainer() {

@@ -124,7 +124,7 @@ func (c Config) health(sums []float64, rows int64) Health {
 	var s Health
 	quiet := deadShare
 	if c.SparsityWeight > 0 {
-		quiet = min(quiet, c.Sparsity/10)
+		quiet = min(quiet, c.rho()/10)
 	}
 	for _, sum := range sums {
 		switch q := c.rhohat(sum / float64(rows)); c.Activation {

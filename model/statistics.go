@@ -209,7 +209,7 @@ func (s *Statistics) Learn() (Preprocess, error) {
 	}
 	s.fold()
 	if s.rows == 0 {
-		return Preprocess{}, &ConfigError{"preprocessing", fmt.Sprintf("%s has no rows to learn from", s.p.Method), ""}
+		return Preprocess{}, &ConfigError{"Preprocess", fmt.Sprintf("%s has no rows to learn from", s.p.Method), ""}
 	}
 	s.learned = s.moments()
 	l := &Learned{Rows: s.rows}
@@ -230,12 +230,16 @@ func (s *Statistics) Learn() (Preprocess, error) {
 	case PreprocessZCA:
 		l.Mean = narrowed(s.mean)
 		if l.Whiten = whitening(s.products, s.n, s.rows, p.Epsilon); l.Whiten == nil {
-			return Preprocess{}, &ConfigError{"preprocessing", "zca finds no principal axes: the values are too large", "scale them, or use --preprocess standardize"}
+			return Preprocess{}, &ConfigError{"Preprocess",
+				"zca finds no principal axes: the values are too large",
+				"scale them, or use `Preprocess` standardize"}
 		}
 		s.products, s.product = nil, nil
 	}
 	if err := p.validate(); err != nil || !f32.AllFinite(l.Mean) || !f32.AllFinite(l.Scale) || !f32.AllFinite(l.Whiten) {
-		return Preprocess{}, &ConfigError{"preprocessing", fmt.Sprintf("the values are too large for %s", p.Method), "scale them first, for instance with --pixel-max"}
+		return Preprocess{}, &ConfigError{"Preprocess",
+			fmt.Sprintf("the values are too large for %s", p.Method),
+			"scale them first, for instance with `PixelMax`"}
 	}
 	return p, nil
 }
