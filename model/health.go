@@ -59,6 +59,16 @@ func (s *health) add(codes []float32) {
 	}
 }
 
+// merge takes in what b has seen.
+func (s *health) merge(b *health) {
+	for i := range s.low {
+		s.low[i] = min(s.low[i], b.low[i])
+		s.high[i] = max(s.high[i], b.high[i])
+		s.active[i] += b.active[i]
+		s.ends[i] += b.ends[i]
+	}
+}
+
 // dead counts units as Evaluation.DeadUnits says.
 func (s *health) dead() int {
 	var width float32
