@@ -60,7 +60,9 @@
 // An [Accumulator], a [Validator], an [Evaluator] and [Statistics] are sums
 // over rows. Each process gathers those of its rows, MarshalBinary makes bytes
 // of them, and elsewhere UnmarshalBinary and Merge put them together. Rows keep
-// the numbers that they have in the whole, which key the noise. The bytes are
+// the numbers that they have in the whole, which key the noise. A [Trainer]
+// makes exact full-batch steps and L-BFGS iterations of merged sums:
+// [Trainer.Begin] and [Trainer.AddSums] say how. The bytes are
 // words of eight bytes, integers and IEEE 754 doubles, all little-endian:
 //
 //	"aefsums2"    magic, and the version of the layout

@@ -236,3 +236,40 @@ func ExampleEvaluator_Merge() {
 	// the sums were gathered with other settings or weights
 	// 1000 true
 }
+
+// A driver makes iterations of L-BFGS out of what others gather: here two
+// accumulators, on a cluster processes that take over the parameters and the
+// noise, and send their sums as bytes.
+func ExampleTrainer_AddSums() {
+	m, err := model.New(model.Config{Inputs: 8, Hidden: 3})
+	if err != nil {
+		log.Fatal(err)
+	}
+	driver, err := model.NewTrainer(m, model.TrainOptions{Optimizer: model.LBFGS, Epochs: 10})
+	if err != nil {
+		log.Fatal(err)
+	}
+	x := bars(1000)
+	halves := []model.Rows{model.Float32Rows(x[:8*500], 8), model.Float32Rows(x[8*500:], 8)}
+	for driver.Stopped() == model.NotStopped {
+		noise, err := driver.Begin()
+		if err != nil {
+			log.Fatal(err)
+		}
+		for _, rows := range halves {
+			sums := model.NewAccumulator(m)
+			sums.Reset(noise)
+			if err := sums.Add(rows, nil); err != nil {
+				log.Fatal(err)
+			}
+			if err := driver.AddSums(sums); err != nil {
+				log.Fatal(err)
+			}
+		}
+		if _, err := driver.EndEpoch(); err != nil {
+			log.Fatal(err)
+		}
+	}
+	fmt.Println(driver.Stopped(), m.History[9].Rows, m.History[9].Cost.Total < m.History[0].Cost.Total)
+	// Output: epochs 1000 true
+}

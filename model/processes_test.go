@@ -21,9 +21,13 @@ import (
 
 // task is what the driver asks of a worker.
 type task struct {
-	What  string           // "statistics", "evaluation" or "validation"
+	What  string           // "statistics", "evaluation", "validation" or "gradient"
 	Rule  model.Preprocess // to learn, for statistics
 	Model []byte           // a model file, for all else
+
+	// For gradients: the parameters and the noise that Trainer.Begin chose.
+	Params []float32
+	Noise  uint32
 }
 
 // answer is what a worker returns.
@@ -76,6 +80,11 @@ func (t task) gather(rows model.Rows) (encoding.BinaryMarshaler, error) {
 	case "validation":
 		v := model.NewValidator(m)
 		return v, v.Add(rows, nil)
+	case "gradient":
+		copy(m.Params.Flat, t.Params)
+		a := model.NewAccumulator(m)
+		a.Reset(t.Noise)
+		return a, a.Add(rows, nil)
 	}
 	return nil, fmt.Errorf("unknown task %q", t.What)
 }
@@ -274,5 +283,67 @@ func TestProcesses(t *testing.T) {
 	// A worker's error comes back, and it works on.
 	if err := ask(workers[:1], task{What: "anything"}, nil); err == nil {
 		t.Error("an unknown task was done")
+	}
+}
+
+// Two processes gather for a driver, which takes full-batch steps and makes
+// iterations of L-BFGS, and the costs are those of one process.
+func TestProcessesTrain(t *testing.T) {
+	for name, o := range map[string]model.TrainOptions{
+		"lbfgs":      {Optimizer: model.LBFGS, Epochs: 6},
+		"full batch": {BatchSize: model.FullBatch, Epochs: 6},
+		"sgd":        {Optimizer: model.SGD, BatchSize: model.FullBatch, Epochs: 6},
+	} {
+		t.Run(name, func(t *testing.T) {
+			workers := startWorkers(t)
+			rule := model.Preprocess{Method: model.PreprocessNone}
+			together, alone := sparseModel(t, rule), sparseModel(t, rule)
+			driver, err := model.NewTrainer(together, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := modelFile(t, together)
+			for driver.Stopped() == model.NotStopped {
+				noise, err := driver.Begin()
+				if err != nil {
+					t.Fatal(err)
+				}
+				gradient := task{What: "gradient", Model: file, Params: together.Params.Flat, Noise: noise}
+				if err := ask(workers, gradient, func(sums []byte) error {
+					part := model.NewAccumulator(together)
+					part.Reset(noise)
+					return errors.Join(part.UnmarshalBinary(sums), driver.AddSums(part))
+				}); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := driver.EndEpoch(); err != nil {
+					t.Fatal(err)
+				}
+			}
+
+			trainer, err := model.NewTrainer(alone, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows := patches(0, allRows)
+			for trainer.Stopped() == model.NotStopped {
+				if err := trainer.Add(rows, nil); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := trainer.EndEpoch(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if len(together.History) != 6 || len(alone.History) != 6 || together.RowsSeen != alone.RowsSeen {
+				t.Fatalf("%d epochs and %d rows by two processes, %d and %d by one",
+					len(together.History), together.RowsSeen, len(alone.History), alone.RowsSeen)
+			}
+			for i, e := range alone.History {
+				sameCost(t, fmt.Sprintf("epoch %d", e.Epoch), together.History[i].Cost, e.Cost)
+			}
+			if first, last := alone.History[0].Cost.Total, alone.History[5].Cost.Total; !(last < first) {
+				t.Errorf("cost %v after %v", last, first)
+			}
+		})
 	}
 }
