@@ -40,16 +40,17 @@ func (p Preprocess) Learns() bool {
 // cannot reconstruct them and salt-and-pepper noise has nowhere to go.
 func (p Preprocess) Allows(c Config) error {
 	switch {
-	case p.Method != PreprocessStandardize && p.Method != PreprocessZCA:
+	case !p.unbounded():
 		return nil
 	case c.unitInterval():
-		return &ConfigError{"output activation", fmt.Sprintf("sigmoid reconstructs values in [0, 1], and preprocessing %s makes others", p.Method),
-			"choose a linear output activation with the squared loss"}
+		return &ConfigError{"Output", fmt.Sprintf("sigmoid reconstructs values in [0, 1], and preprocessing %s makes others", p.Method),
+			"choose `Output` linear, with `Loss` squared"}
 	case c.Corruption > 0 && c.Noise == SaltPepper:
-		return &ConfigError{"noise", fmt.Sprintf("salt-pepper needs a lowest and a highest value, and preprocessing %s has none", p.Method),
+		return &ConfigError{"Noise", fmt.Sprintf("salt-pepper needs a lowest and a highest value, and preprocessing %s has none", p.Method),
 			"choose masking or gaussian"}
 	case p.Method == PreprocessZCA && c.Inputs > maxWeights/max(1, c.Inputs):
-		return &ConfigError{"preprocessing", fmt.Sprintf("zca of %d inputs does not fit in memory", c.Inputs), "choose standardize, or cut smaller patches"}
+		return &ConfigError{"Preprocess", fmt.Sprintf("zca of %d inputs does not fit in memory", c.Inputs),
+			"choose standardize, or cut smaller patches"}
 	}
 	return nil
 }

@@ -228,9 +228,9 @@ func (f *Fitter) bind(schema *arrow.Schema) (err error) {
 func (f *Fitter) settle() error {
 	switch share := f.config.Validation; {
 	case !(share >= 0 && share < 1):
-		return &model.ConfigError{Setting: "validation", Reason: fmt.Sprintf("%v is not a share of the rows", share), Hint: "give a number from 0 to below 1, such as 0.1"}
+		return &model.ConfigError{Setting: "Validation", Reason: fmt.Sprintf("%v is not a share of the rows", share), Hint: "give a number from 0 to below 1, such as 0.1"}
 	case share == 0 && f.config.ValidationKey != "":
-		return &model.ConfigError{Setting: "validation", Reason: "there is a key, but no share of rows to hold out", Hint: "give a share such as 0.1"}
+		return &model.ConfigError{Setting: "ValidationKey", Reason: "there is a key, but no share of rows to hold out", Hint: "set `Validation` to a share such as 0.1"}
 	}
 	train := &f.config.Train
 	train.Epochs, train.Validate = f.config.passes(), f.config.Validation > 0
@@ -253,7 +253,7 @@ func (f *Fitter) settle() error {
 		for _, size := range []struct {
 			name        string
 			asked, have int
-		}{{"hidden units", c.Hidden, from.Hidden}, {"inputs", c.Inputs, from.Inputs}} {
+		}{{"Hidden", c.Hidden, from.Hidden}, {"Inputs", c.Inputs, from.Inputs}} {
 			if size.asked != size.have {
 				return &model.ConfigError{Setting: size.name,
 					Reason: fmt.Sprintf("%d were asked for, the initial model has %d", size.asked, size.have),
@@ -261,7 +261,7 @@ func (f *Fitter) settle() error {
 			}
 		}
 		if c.Tied != from.Tied {
-			return &model.ConfigError{Setting: "tied weights", Reason: "the initial model is not of that kind",
+			return &model.ConfigError{Setting: "Tied", Reason: "the initial model has the other kind of decoder",
 				Hint: "leave the choice to the initial model"}
 		}
 	}
@@ -479,9 +479,9 @@ func (f *Fitter) keep(rowBytes int) (err error) {
 		return nil
 	}
 	if c.Memory < least {
-		return &model.ConfigError{Setting: "memory",
+		return &model.ConfigError{Setting: "Memory",
 			Reason: fmt.Sprintf("%d bytes are too few for rows of %d bytes", c.Memory, rowBytes),
-			Hint:   fmt.Sprintf("give at least %dMiB with --memory", (least+1<<20-1)>>20)}
+			Hint:   fmt.Sprintf("give at least %dMiB with `Memory`", (least+1<<20-1)>>20)}
 	}
 	if f.config.keeps() {
 		f.store, err = spill.New(spill.Config{Width: rowBytes, Seed: c.Model.Seed, Memory: memory, Dir: c.SpillDir})
@@ -640,11 +640,11 @@ func (f *Fitter) arrangeHeld(ctx context.Context) error {
 	case f.holdout == nil:
 		return nil
 	case f.report.HeldOut == 0:
-		return &model.ConfigError{Setting: "validation", Reason: fmt.Sprintf("none of the %d rows was drawn to be held out", f.report.Rows),
-			Hint: "hold out a larger share, or use a key that has more values"}
+		return &model.ConfigError{Setting: "Validation", Reason: fmt.Sprintf("none of the %d rows was drawn to be held out", f.report.Rows),
+			Hint: "hold out a larger share, or use a `ValidationKey` that has more values"}
 	case f.report.Rows == 0:
-		return &model.ConfigError{Setting: "validation", Reason: fmt.Sprintf("all of the %d rows were drawn to be held out", f.report.HeldOut),
-			Hint: "hold out a smaller share, or use a key that has more values"}
+		return &model.ConfigError{Setting: "Validation", Reason: fmt.Sprintf("all of the %d rows were drawn to be held out", f.report.HeldOut),
+			Hint: "hold out a smaller share, or use a `ValidationKey` that has more values"}
 	}
 	return f.arrange(ctx, f.held)
 }

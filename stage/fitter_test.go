@@ -210,14 +210,14 @@ func TestRangeHints(t *testing.T) {
 		fits  string
 		want  string
 	}{
-		{-0.5, model.PreprocessScale, "choose --preprocess standardize, or none with a linear output activation"},
-		{7, model.PreprocessScale, "name the largest with --pixel-max, or choose --preprocess standardize, or none with a linear output activation"},
-		{7, model.PreprocessNone, "choose --output-activation linear, or --preprocess scale"},
-		{-0.5, model.PreprocessStandardize, "leave --pixel-max out"},
+		{-0.5, model.PreprocessScale, "choose `Preprocess` standardize, or none with `Output` linear"},
+		{7, model.PreprocessScale, "name the largest with `PixelMax`, or choose `Preprocess` standardize, or none with `Output` linear"},
+		{7, model.PreprocessNone, "choose `Output` linear, or `Preprocess` scale"},
+		{-0.5, model.PreprocessStandardize, "leave `PixelMax` out"},
 		{-0.5, model.PreprocessZCA, "cast the column to floating point"},
-		{7, model.PreprocessPatch, "name the largest with --pixel-max, or cast the column to floating point"},
+		{7, model.PreprocessPatch, "name the largest with `PixelMax`, or cast the column to floating point"},
 		{-0.5, "", "fit a model to rows that have them"},
-		{7, "", "name the largest with --pixel-max, or fit a model to rows that have them"},
+		{7, "", "name the largest with `PixelMax`, or fit a model to rows that have them"},
 	} {
 		err := located(&model.RangeError{Value: c.value, Max: 1, Reason: "no"}, []string{"patch"}, c.fits)
 		var e *arrowio.RowError
@@ -237,14 +237,14 @@ func TestSettings(t *testing.T) {
 		config Config
 		want   string
 	}{
-		{"no hidden units", Config{}, "hidden units"},
-		{"init of another size", Config{Model: model.Plain(4), Init: init}, "hidden units: 4 were asked for, the initial model has 3"},
-		{"init of another width", Config{Model: other, Init: init}, "inputs: 17"},
+		{"no hidden units", Config{}, "Hidden: "},
+		{"init of another size", Config{Model: model.Plain(4), Init: init}, "Hidden: 4 were asked for, the initial model has 3"},
+		{"init of another width", Config{Model: other, Init: init}, "Inputs: 17"},
 		{"width of the data", Config{Model: other}, "16"},
 		{"memory", Config{Model: model.Plain(3), Memory: 1 << 20}, "16MiB"},
 		{"preprocessing", Config{Model: model.Plain(3), Preprocess: "magic"}, "magic"},
 		{"column", Config{Model: model.Plain(3), Columns: []string{"picture"}}, "picture"},
-		{"training", Config{Model: model.Plain(3), Train: model.TrainOptions{LearningRate: -1}}, "learning rate"},
+		{"training", Config{Model: model.Plain(3), Train: model.TrainOptions{LearningRate: -1}}, "LearningRate: "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			noGoroutinesLeft(t)
@@ -428,7 +428,7 @@ func TestDivergence(t *testing.T) {
 	c.Activation, c.Output = model.Linear, model.Linear
 	r := p.reader(t, checked(t), 100)
 	defer r.Release()
-	_, _, err := Fit(context.Background(), r, Config{Model: c, Train: model.TrainOptions{Optimizer: model.SGD, LearningRate: 100}})
+	_, _, err := Fit(context.Background(), r, Config{Model: c, Train: model.TrainOptions{Optimizer: model.SGD, LearningRate: 100, Momentum: model.NoMomentum}})
 	var e *model.DivergedError
 	if !errors.As(err, &e) {
 		t.Errorf("got %v", err)

@@ -244,7 +244,7 @@ func TestNothingToHoldOut(t *testing.T) {
 		{Config{Validation: math.NaN()}, "not a share"},
 		{Config{ValidationKey: "id"}, "no share"},
 		{Config{Train: model.TrainOptions{Patience: 2}}, "held out"},
-		{Config{Validation: 0.5, Train: model.TrainOptions{Patience: -2}}, "patience"},
+		{Config{Validation: 0.5, Train: model.TrainOptions{Patience: -2}}, "Patience: "},
 	} {
 		r := p.reader(t, memory.DefaultAllocator, 20)
 		defer r.Release()

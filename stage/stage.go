@@ -124,17 +124,17 @@ func located(err error, columns []string, fits string) error {
 	if !math.IsNaN(e.Value) && !math.IsInf(e.Value, 0) {
 		var cures []string
 		if e.Value > 0 && fits != model.PreprocessNone {
-			cures = append(cures, "name the largest with --pixel-max")
+			cures = append(cures, "name the largest with `PixelMax`")
 		}
 		switch fits {
 		case "":
 			cures = append(cures, "fit a model to rows that have them")
 		case model.PreprocessNone:
-			cures = append(cures, "choose --output-activation linear, or --preprocess scale")
+			cures = append(cures, "choose `Output` linear, or `Preprocess` scale")
 		case model.PreprocessScale:
-			cures = append(cures, "choose --preprocess standardize, or none with a linear output activation")
+			cures = append(cures, "choose `Preprocess` standardize, or none with `Output` linear")
 		case model.PreprocessStandardize:
-			cures = append(cures, "leave --pixel-max out")
+			cures = append(cures, "leave `PixelMax` out")
 		default:
 			cures = append(cures, "cast the column to floating point")
 		}
@@ -178,5 +178,5 @@ func couldBe(schema *arrow.Schema, width int) string {
 	if len(names) == 0 {
 		return fmt.Sprintf("no column of the data can hold a patch of %d values", width)
 	}
-	return "name the column that holds the patch with --column; it could be " + strings.Join(names, ", ")
+	return "name the column that holds the patch with `Columns`; it could be " + strings.Join(names, ", ")
 }

@@ -100,11 +100,11 @@ func NewTransformer(m *model.Model, schema *arrow.Schema, c TransformConfig) (*T
 	case LayoutColumns, LayoutList:
 	case LayoutNone:
 		if !c.Reconstruction && !c.Score {
-			return nil, &model.ConfigError{Setting: "layout", Reason: "without codes, reconstructions and scores there is nothing to add",
-				Hint: "ask for --reconstruction or --score, or for another layout"}
+			return nil, &model.ConfigError{Setting: "Layout", Reason: "without codes, reconstructions and scores there is nothing to add",
+				Hint: "ask for `Reconstruction` or `Score`, or for another `Layout`"}
 		}
 	default:
-		return nil, &model.ConfigError{Setting: "layout", Reason: fmt.Sprintf("%q is unknown", c.Layout), Hint: "choose columns, list or none"}
+		return nil, &model.ConfigError{Setting: "Layout", Reason: fmt.Sprintf("%q is unknown", c.Layout), Hint: "choose columns, list or none"}
 	}
 	if c.Prefix == "" {
 		c.Prefix = "code"
@@ -126,7 +126,7 @@ func NewTransformer(m *model.Model, schema *arrow.Schema, c TransformConfig) (*T
 func (t *Transformer) build(keep []string, prefix string) error {
 	for _, name := range keep {
 		if !t.in.HasField(name) {
-			return &arrowio.RowError{Column: name, Row: -1, Reason: "the column to keep is not in the data", Hint: "check the names given to --keep"}
+			return &arrowio.RowError{Column: name, Row: -1, Reason: "the column to keep is not in the data", Hint: "check the names given to `Keep`"}
 		}
 	}
 	var fields []arrow.Field
@@ -140,9 +140,9 @@ func (t *Transformer) build(keep []string, prefix string) error {
 	}
 	for _, field := range t.added(prefix) {
 		if taken[field.Name] {
-			hint := "name the codes otherwise with --prefix, or keep fewer columns with --keep"
+			hint := "name the codes otherwise with `Prefix`, or keep fewer columns with `Keep`"
 			if !strings.HasPrefix(field.Name, prefix) {
-				hint = "keep fewer columns with --keep"
+				hint = "keep fewer columns with `Keep`"
 			}
 			return &arrowio.RowError{Column: field.Name, Row: -1, Reason: "the name is already taken", Hint: hint}
 		}

@@ -313,7 +313,7 @@ func TestAddedNames(t *testing.T) {
 	} {
 		_, err := NewTransformer(m, schema, c)
 		var e *arrowio.RowError
-		if !errors.As(err, &e) || e.Column != want || !strings.Contains(e.Hint, "--keep") || strings.Contains(e.Hint, "--prefix") {
+		if !errors.As(err, &e) || e.Column != want || !strings.Contains(e.Hint, "`Keep`") || strings.Contains(e.Hint, "`Prefix`") {
 			t.Errorf("%+v: error %v", c, err)
 		}
 		c.Keep = []string{"label"}
@@ -323,7 +323,7 @@ func TestAddedNames(t *testing.T) {
 	}
 	_, err := NewTransformer(m, patchSchema(20), TransformConfig{Layout: LayoutList, Prefix: "score", Score: true})
 	var e *arrowio.RowError
-	if !errors.As(err, &e) || e.Column != "score" || !strings.Contains(e.Hint, "--prefix") {
+	if !errors.As(err, &e) || e.Column != "score" || !strings.Contains(e.Hint, "`Prefix`") {
 		t.Errorf("error %v", err)
 	}
 	var config *model.ConfigError
@@ -344,12 +344,12 @@ func TestModelAndDataDisagree(t *testing.T) {
 		want   []string
 	}{
 		{"width", schema("image", list(19, arrow.PrimitiveTypes.Uint8)), TransformConfig{}, []string{"image", "19", "20"}},
-		{"column", schema("img", list(20, arrow.PrimitiveTypes.Uint8)), TransformConfig{}, []string{"image", `"img"`, "--column"}},
-		{"source", schema("image", list(20, arrow.PrimitiveTypes.Float32)), TransformConfig{}, []string{"uint8", "float32", "--pixel-max"}},
+		{"column", schema("img", list(20, arrow.PrimitiveTypes.Uint8)), TransformConfig{}, []string{"image", `"img"`, "`Columns`"}},
+		{"source", schema("image", list(20, arrow.PrimitiveTypes.Float32)), TransformConfig{}, []string{"uint8", "float32", "`PixelMax`"}},
 		{"source, pixel maximum repeated", schema("image", list(20, arrow.PrimitiveTypes.Int32)), TransformConfig{PixelMax: 255}, nil},
 		{"other column", schema("img", list(20, arrow.PrimitiveTypes.Uint8)), TransformConfig{Columns: []string{"img"}}, nil},
-		{"taken name", schema("image", list(20, arrow.PrimitiveTypes.Uint8)), TransformConfig{Layout: LayoutList, Prefix: "id"}, []string{"id", "taken", "--prefix"}},
-		{"keep", schema("image", list(20, arrow.PrimitiveTypes.Uint8)), TransformConfig{Keep: []string{"label"}}, []string{"label", "--keep"}},
+		{"taken name", schema("image", list(20, arrow.PrimitiveTypes.Uint8)), TransformConfig{Layout: LayoutList, Prefix: "id"}, []string{"id", "taken", "`Prefix`"}},
+		{"keep", schema("image", list(20, arrow.PrimitiveTypes.Uint8)), TransformConfig{Keep: []string{"label"}}, []string{"label", "`Keep`"}},
 		{"layout", schema("image", list(20, arrow.PrimitiveTypes.Uint8)), TransformConfig{Layout: "cube"}, []string{"cube"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -32,10 +32,7 @@ func demoCommand(ui *console) *cli.Command {
 		Description: `Writes 6,000 handwritten digits as Parquet, fits a model to 5,000 of them, transforms all,
 compares a linear classifier on the learned code with one on raw pixels over the 1,000
 held-out digits, and draws the learned filters.`,
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "dir", Category: categoryOutput, Value: "aefeat-demo", Usage: "`FOLDER` for everything that the demo writes"},
-			progressFlag(),
-		},
+		Flags:  cliFlags("demo"),
 		Action: func(c *cli.Context) error { return demo(c, ui) },
 	}
 }

@@ -24,12 +24,7 @@ k-sparse model with the codes that its features keep (--k-encode). A unit is dea
 code stays within 1% of its range over all rows, dense if it is active on more than half
 of them, saturated if it is at an end of its range on 99%. The normalised error is the
 squared error over the variance of the rows: 1 is no better than their mean.`,
-		Flags: append([]cli.Flag{
-			&cli.BoolFlag{Name: "json", Category: categoryOutput, DisableDefaultText: true, Usage: "print one line of JSON"},
-			modelFlag(),
-			spillFlag(),
-			progressFlag(),
-		}, inputFlags()...),
+		Flags:  cliFlags("evaluate"),
 		Action: func(c *cli.Context) error { return evaluate(c, ui) },
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/urfave/cli/v2"
@@ -20,7 +19,6 @@ import (
 const defaultHidden = 196
 
 func fitCommand(ui *console) *cli.Command {
-	memory := size(stage.DefaultMemory)
 	return &cli.Command{
 		Name:      "fit",
 		Usage:     "train an autoencoder on patches and write the model",
@@ -29,47 +27,7 @@ func fitCommand(ui *console) *cli.Command {
 are read once: what --epochs beyond the first need is kept in memory up to --memory
 and in a spill file from there. With lbfgs the number of epochs is one of
 iterations. Equal rows, flags and seed give equal bytes.`,
-		Flags: slices.Concat([]cli.Flag{
-			outputFlag("the model"),
-			&cli.StringFlag{Name: "emit", Category: categoryOutput,
-				Usage: "also write every input row with its features to `FILE`, as transform would"},
-
-			&cli.IntFlag{Name: "hidden", Category: categoryModel, Value: defaultHidden, Usage: "`N` hidden units: the length of the code"},
-			chooseFlag("objective", categoryModel, model.ObjectiveSparse, "sets the terms of the cost", objectives...),
-			termFlag("sparsity", func(c model.Config) float64 { return c.Sparsity }, "rho, the mean activation to aim for"),
-			termFlag("sparsity-weight", func(c model.Config) float64 { return c.SparsityWeight }, "beta, the weight of the sparsity term"),
-			termFlag("weight-decay", func(c model.Config) float64 { return c.WeightDecay }, "lambda, the weight of the squared weights"),
-			termFlag("contraction", func(c model.Config) float64 { return c.Contraction }, "gamma, the weight of the squared Jacobian of the code"),
-			termFlag("corruption", func(c model.Config) float64 { return c.Corruption },
-				"v, the share of a row that noise destroys in training; for gaussian its standard deviation"),
-			&cli.IntFlag{Name: "k", Category: categoryModel, DefaultText: fmt.Sprintf("k-sparse: %d, at most a quarter", model.KSparse(defaultHidden).K),
-				Usage: "keep the `N` largest codes of a row, by value and with their sign; mini-batches begin with four times as many; 0: all"},
-			termFlag("k-encode", func(c model.Config) float64 { return c.KEncode }, "alpha: the features keep alpha times k codes"),
-			chooseFlag("noise", categoryModel, "masking", "form of the corruption", "masking", "gaussian", "salt-pepper"),
-			chooseFlag("activation", categoryModel, "sigmoid", "of the hidden units; of k-sparse linear", "sigmoid", "tanh", "relu", "linear"),
-			chooseFlag("output-activation", categoryModel, "sigmoid", "of the reconstruction; of k-sparse, and after standardize and zca, linear", "sigmoid", "tanh", "relu", "linear"),
-			chooseFlag("loss", categoryModel, "squared", "of the reconstruction", "squared", "cross-entropy"),
-			&cli.BoolFlag{Name: "tied", Category: categoryModel, DisableDefaultText: true, Usage: "make the decoder the encoder transposed; k-sparse does unless --tied=false"},
-			&cli.StringFlag{Name: "init", Category: categoryModel, Usage: "start from the weights, and but for the flags given from the settings, of this model `FILE`"},
-			&cli.Uint64Flag{Name: "seed", Category: categoryModel, Usage: "`NUMBER` that decides the initial weights, the noise and the order of rows"},
-
-			chooseFlag("optimizer", categoryTraining, "adam", "how the gradient moves the weights; lbfgs takes all rows for each step", "adam", "sgd", "lbfgs"),
-			&cli.Float64Flag{Name: "learning-rate", Category: categoryTraining, DefaultText: fmt.Sprintf("adam: %g, after --preprocess patch %g; sgd: %g", model.DefaultAdamRate, model.DefaultPatchRate, model.DefaultSGDRate), Usage: "size of a step; in the second half of the epochs it falls linearly to 0, unless --batch-size is 0"},
-			&cli.Float64Flag{Name: "momentum", Category: categoryTraining, Value: 0.9, Usage: "of sgd, from 0 to below 1"},
-			&cli.IntFlag{Name: "batch-size", Category: categoryTraining, Value: 256, DefaultText: "256, lbfgs: 0", Usage: "`ROWS` for each step; 0: all rows, one step an epoch"},
-			&cli.IntFlag{Name: "epochs", Category: categoryTraining, Value: stage.DefaultEpochs, DefaultText: fmt.Sprintf("%d, lbfgs: %d", stage.DefaultEpochs, stage.DefaultIterations),
-				Usage: "`N` times through the rows, for lbfgs at most N iterations; 0: none, write the initial model"},
-			&cli.Float64Flag{Name: "validation", Category: categoryTraining, DefaultText: "0, none",
-				Usage: "`SHARE` of the rows to hold out, by lot for each: their cost is told after each epoch, and the best epoch's model is written"},
-			&cli.StringFlag{Name: "validation-key", Category: categoryTraining, DefaultText: "each row by itself",
-				Usage: "hold out rows with equal values in this `COLUMN` together, such as patches of one image; the share is then one of its values"},
-			&cli.IntFlag{Name: "patience", Category: categoryTraining, DefaultText: "0, never stop early",
-				Usage: "stop after `N` epochs in a row that did not lower the cost of the held-out rows; a heavy --sparsity-weight raises it for some epochs at first"},
-		}, preprocessFlags(), []cli.Flag{
-			&cli.GenericFlag{Name: "memory", Category: categoryMachine, Value: &memory, Usage: "`SIZE` of the memory that keeps rows, such as 256MiB or 4GiB"},
-			spillFlag(),
-			progressFlag(),
-		}, featureFlags(), inputFlags()),
+		Flags:  cliFlags("fit"),
 		Action: func(c *cli.Context) error { return fit(c, ui) },
 	}
 }
@@ -136,24 +94,19 @@ func fit(c *cli.Context, ui *console) error {
 // file that cannot be read.
 func newFitJob(c *cli.Context, ui *console) (*fitJob, error) {
 	j := &fitJob{ui: ui, inputs: c.Args().Slice(), output: c.String("output"), emit: c.String("emit")}
-	switch epochs := c.Int("epochs"); {
-	case epochs < 0:
-		return nil, usagef("fit", "--epochs %d is negative", epochs)
-	case epochs == 0:
-		j.config.Epochs = -1
-	default:
-		j.config.Epochs = epochs
-	}
-	var err error
-	if j.config.Train, err = trainOptions(c); err != nil {
+	err := readFields(c, &j.config)
+	if err != nil {
 		return nil, err
 	}
-	if j.iterates() && !c.IsSet("epochs") {
-		j.config.Epochs = stage.DefaultIterations
-	}
-	if err := j.readValidation(c); err != nil {
+	if err := checkTraining(c, j.config.Train); err != nil {
 		return nil, err
 	}
+	for _, name := range []string{"validation-key", "patience"} {
+		if c.IsSet(name) && j.config.Validation == 0 {
+			return nil, usagef("fit", "--%s is about rows that --validation holds out, and there is no --validation", name)
+		}
+	}
+	j.config.Train.Validate = j.config.Validation > 0 // known to checkSize
 	if err := j.readFlags(c); err != nil {
 		return nil, err
 	}
@@ -171,24 +124,6 @@ func newFitJob(c *cli.Context, ui *console) (*fitJob, error) {
 	}
 	warnUseless(c, ui, j.config)
 	return j, nil
-}
-
-// readValidation reads the flags about rows that are held out.
-func (j *fitJob) readValidation(c *cli.Context) error {
-	j.config.Validation, j.config.ValidationKey = c.Float64("validation"), c.String("validation-key")
-	j.config.Train.Validate, j.config.Train.Patience = j.config.Validation > 0, c.Int("patience")
-	if share := j.config.Validation; !(share >= 0 && share < 1) {
-		return usagef("fit", "--validation %v is not a share of the rows, from 0 to below 1", share)
-	}
-	if patience := j.config.Train.Patience; patience < 0 {
-		return usagef("fit", "--patience %d is negative", patience)
-	}
-	for _, name := range []string{"validation-key", "patience"} {
-		if c.IsSet(name) && j.config.Validation == 0 {
-			return usagef("fit", "--%s is about rows that --validation holds out, and there is no --validation", name)
-		}
-	}
-	return nil
 }
 
 func (j *fitJob) readFlags(c *cli.Context) error {
@@ -227,11 +162,9 @@ func (j *fitJob) readFlags(c *cli.Context) error {
 	j.source.rewindable = j.emit != ""
 	j.config.Columns = j.source.columns
 	j.config.Skip = j.source.skip
-	j.config.PixelMax = j.source.pixelMax
-	j.config.Memory = int64(*c.Generic("memory").(*size))
 	j.config.SpillDir = j.source.spillDir
-	if err := readPreprocess(c, &j.config); err != nil {
-		return err
+	if j.config.Preprocess == model.PreprocessNone && j.config.PixelMax != 0 {
+		return usagef("fit", "--pixel-max has no meaning with --preprocess none, which divides by nothing")
 	}
 	j.progress = newProgress(j.ui, chosen(c, "progress"))
 	j.config.Observer = j.observe
@@ -241,7 +174,7 @@ func (j *fitJob) readFlags(c *cli.Context) error {
 // needsNoRows reports whether the job is to write an initial model about which
 // everything is known, and no input is named.
 func (j *fitJob) needsNoRows() bool {
-	if j.config.Epochs > 0 || j.emit != "" || len(j.inputs) > 0 || j.config.Init == nil {
+	if j.config.Epochs >= 0 || j.emit != "" || len(j.inputs) > 0 || j.config.Init == nil {
 		return false
 	}
 	rule := j.config.Init.Preprocess.Method

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 
@@ -33,9 +32,6 @@ func newSourceOptions(c *cli.Context, output string) (sourceOptions, error) {
 		pixelMax:        c.Float64("pixel-max"),
 		allowMissingEOS: c.Bool("allow-missing-eos"),
 		spillDir:        c.String("spill-dir"),
-	}
-	if c.IsSet("pixel-max") && !(o.pixelMax > 0 && o.pixelMax <= math.MaxFloat32) {
-		return o, usagef(o.command, "--pixel-max %v is not a positive number", o.pixelMax)
 	}
 	if o.spillDir == "" {
 		o.spillDir = besideOutput(output)

@@ -30,19 +30,7 @@ func probeCommand(ui *console) *cli.Command {
 rows and counts its errors on others: the --test files or, without any, a fifth of the
 rows that it does not learn from. All rows are held in memory, each value as a float32. A
 test row whose label no training row has counts as an error.`,
-		Flags: append([]cli.Flag{
-			&cli.BoolFlag{Name: "json", Category: categoryOutput, DisableDefaultText: true, Usage: "print one line of JSON"},
-			&cli.StringFlag{Name: "label", Category: categoryInput, Value: "label", Usage: "`COLUMN` of the labels: integers, strings or booleans"},
-			&cli.StringSliceFlag{Name: "features", Category: categoryInput, DefaultText: "code_* or code, as transform writes them",
-				Usage: "`COLUMNS` to read labels from, names or patterns; repeat it, or use commas, for several"},
-			&cli.StringSliceFlag{Name: "against", Category: categoryInput, Usage: "`COLUMNS` to compare the features with, such as the patch that they come from"},
-			&cli.StringSliceFlag{Name: "test", Category: categoryInput, DefaultText: "a fifth of the rows is held out", Usage: "`FILE` of rows to count errors on; repeat it for several"},
-			&cli.Uint64Flag{Name: "seed", Category: categoryTraining, Usage: "`NUMBER` that decides which rows are held out"},
-			&cli.Float64Flag{Name: "penalty", Category: categoryTraining, DefaultText: "the best on held-out training rows", Usage: "`WEIGHT` of the squared weights"},
-			&cli.IntFlag{Name: "iterations", Category: categoryTraining, Value: linear.DefaultIterations, Usage: "`N` iterations at most"},
-			spillFlag(),
-			progressFlag(),
-		}, rowFlags()...),
+		Flags:  cliFlags("probe"),
 		Action: func(c *cli.Context) error { return probe(c, ui) },
 	}
 }

@@ -81,7 +81,7 @@ func (r *Rows) bind(schema *arrow.Schema, name, label string, o arrowio.BindOpti
 		return err
 	}
 	if slices.Contains(b.Columns(), label) {
-		return &arrowio.RowError{Column: label, Row: -1, Reason: "is the label, and among the features too", Hint: "name the features, or the label with --label"}
+		return &arrowio.RowError{Column: label, Row: -1, Reason: "is the label, and among the features too", Hint: "name the features, or the label with `Label`"}
 	}
 	r.Sets = append(r.Sets, &Set{Name: name, binding: b})
 	return nil
