@@ -33,7 +33,7 @@ func Evaluate(ctx context.Context, m *model.Model, r array.RecordReader, c Evalu
 		return Evaluation{}, err
 	}
 	evaluator := model.NewEvaluator(m)
-	f := newFeed(model.Kind(binding.Kind()), m.Inputs)
+	f := newFeed(binding.Kind(), m.Inputs)
 	defer f.stop()
 	columns := binding.Columns()
 	f.start(func(rows model.Rows) error {
@@ -49,7 +49,7 @@ func Evaluate(ctx context.Context, m *model.Model, r array.RecordReader, c Evalu
 			return Evaluation{}, err
 		}
 		batch := r.RecordBatch()
-		bound, err := binding.Rows(batch, next)
+		bound, left, err := binding.Rows(batch, next)
 		if err != nil {
 			if earlier := f.finish(ctx); earlier != nil {
 				return Evaluation{}, earlier
@@ -57,7 +57,7 @@ func Evaluate(ctx context.Context, m *model.Model, r array.RecordReader, c Evalu
 			return Evaluation{}, err
 		}
 		next += batch.NumRows()
-		skipped += int64(len(bound.Skipped))
+		skipped += int64(len(left))
 		for at := 0; at < len(bound.Number); {
 			at += f.current.fill(bound, at)
 			if f.current.full() {

@@ -11,9 +11,9 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 
-	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/internal/spill"
 	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
 )
 
 // Config says what to fit and how. Of its fields only Model.Hidden, or Init,
@@ -39,7 +39,7 @@ type Config struct {
 	// rule that is not known without.
 	Epochs int
 
-	Columns    []string // names or patterns of the patch columns; nil: those of Init, or found by arrowio.Bind
+	Columns    []string // names or patterns of the patch columns; nil: those of Init, or found by patch.Bind
 	Skip       bool     // leave bad rows out and count them, instead of failing
 	Preprocess string   // model.PreprocessScale or another method, which Model.Output must suit; "": the rule of Init, else scale
 	PixelMax   float64  // divisor of scaling; 0: by the type of the elements
@@ -137,9 +137,9 @@ type Report struct {
 type Fitter struct {
 	config  Config
 	epochs  int
-	binding *arrowio.Binding // nil when there is no schema
-	holdout *holdout         // nil when no rows are held out
-	next    int64            // number of the next row
+	binding *patch.Binding // nil when there is no schema
+	holdout *holdout       // nil when no rows are held out
+	next    int64          // number of the next row
 	report  Report
 	err     error
 
@@ -212,15 +212,15 @@ func (c Config) keeps() bool { return c.passes() > 1 || c.passes() == 1 && c.ite
 // Init where the data have them, else what the schema suggests.
 func (f *Fitter) bind(schema *arrow.Schema) (err error) {
 	c := f.config
-	o := arrowio.BindOptions{Columns: c.Columns, Width: c.Model.Inputs, Skip: c.Skip}
+	o := patch.BindOptions{Columns: c.Columns, Width: c.Model.Inputs, Skip: c.Skip}
 	if len(o.Columns) == 0 && c.Init != nil && len(c.Init.Binding.Columns) > 0 {
 		o.Columns = c.Init.Binding.Columns
-		if f.binding, err = arrowio.Bind(schema, o); err == nil {
+		if f.binding, err = patch.Bind(schema, o); err == nil {
 			return nil
 		}
 		o.Columns = nil
 	}
-	f.binding, err = arrowio.Bind(schema, o)
+	f.binding, err = patch.Bind(schema, o)
 	return err
 }
 
@@ -272,7 +272,7 @@ func (f *Fitter) settle() error {
 }
 
 // Patch returns how the columns of the patch are bound; nil without a schema.
-func (f *Fitter) Patch() *arrowio.Binding { return f.binding }
+func (f *Fitter) Patch() *patch.Binding { return f.binding }
 
 // Columns returns the names of the columns that the Fitter reads, for a
 // projection of the input.
@@ -292,7 +292,7 @@ func (f *Fitter) Columns() []string {
 // behind, so an error of it may come from a later call, but the error of an
 // earlier row comes before that of a later one.
 //
-// Errors are [*arrowio.RowError] for bad data, [*model.DivergedError],
+// Errors are [*patch.RowError] for bad data, [*model.DivergedError],
 // [*SpillError] and ctx's.
 func (f *Fitter) Write(ctx context.Context, batch arrow.RecordBatch) error {
 	if f.err == nil {
@@ -309,7 +309,7 @@ func (f *Fitter) write(ctx context.Context, batch arrow.RecordBatch) error {
 		return errors.New("stage: a fitter without a schema takes no rows")
 	}
 	first := f.next
-	bound, err := f.binding.Rows(batch, first)
+	bound, skipped, err := f.binding.Rows(batch, first)
 	f.next += batch.NumRows()
 	var held []bool
 	if err == nil && f.holdout != nil {
@@ -322,12 +322,12 @@ func (f *Fitter) write(ctx context.Context, batch arrow.RecordBatch) error {
 		}
 		return err
 	}
-	f.report.Skipped += int64(len(bound.Skipped))
+	f.report.Skipped += int64(len(skipped))
 	if len(bound.Number) == 0 || f.Ready() {
 		return nil
 	}
 	if f.feed == nil {
-		f.feed = newFeed(model.Kind(bound.Kind), bound.Width)
+		f.feed = newFeed(bound.Kind, bound.Width)
 	}
 	for at := 0; at < len(bound.Number); {
 		n := f.feed.current.fill(bound, at)

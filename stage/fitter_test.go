@@ -17,8 +17,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
-	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
 )
 
 func TestFitLearns(t *testing.T) {
@@ -220,7 +220,7 @@ func TestRangeHints(t *testing.T) {
 		{7, "", "name the largest with `PixelMax`, or fit a model to rows that have them"},
 	} {
 		err := located(&model.RangeError{Value: c.value, Max: 1, Reason: "no"}, []string{"patch"}, c.fits)
-		var e *arrowio.RowError
+		var e *patch.RowError
 		if !errors.As(err, &e) || e.Hint != "if such values are meant, "+c.want {
 			t.Errorf("value %v under %q: %v, hint %q", c.value, c.fits, err, e.Hint)
 		}
@@ -374,7 +374,7 @@ func TestBadRows(t *testing.T) {
 		return report, err
 	}
 	_, err := write(Config{Model: model.Plain(2), Epochs: 1, FirstRow: 1000})
-	var e *arrowio.RowError
+	var e *patch.RowError
 	if !errors.As(err, &e) || e.Row != 3600 || e.Column != "image" {
 		t.Errorf("got %v", err)
 	}
@@ -414,7 +414,7 @@ func TestValueOutsideTheRuleNamesColumnAndRow(t *testing.T) {
 		r := floats(t, checked(t), size, rows...)
 		defer r.Release()
 		_, _, err := Fit(context.Background(), r, Config{Model: model.Plain(2), Epochs: 1, FirstRow: 5})
-		var e *arrowio.RowError
+		var e *patch.RowError
 		if !errors.As(err, &e) || e.Row != 2505 || e.Column != "x2" || !strings.Contains(e.Reason, "3") {
 			t.Errorf("got %v", err)
 		}

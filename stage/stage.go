@@ -76,7 +76,7 @@
 // # Row numbers
 //
 // Rows are numbered by their position in the input, from Config.FirstRow on;
-// skipped rows count. Errors name them so, as [arrowio.RowError], and the noise
+// skipped rows count. Errors name them so, as [patch.RowError], and the noise
 // of a row is keyed by its number, and so is its lot to be held out.
 package stage
 
@@ -88,9 +88,9 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 
-	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/internal/spill"
 	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
 )
 
 // ErrNoRows is what fitting or evaluating nothing returns.
@@ -99,11 +99,6 @@ var ErrNoRows = errors.New("no rows")
 // SpillError is a failure of the temporary file that holds rows: no space
 // left, or a block that came back different. It names the folder.
 type SpillError = spill.Error
-
-// rowsOf returns bound rows as the model takes them.
-func rowsOf(r arrowio.Rows) model.Rows {
-	return model.Rows{Kind: model.Kind(r.Kind), Width: r.Width, Data: r.Data, Number: r.Number}
-}
 
 // located turns an error of the model about a value into one that names the
 // column, one of those that make up the patch. Where a model is fitted to the
@@ -120,7 +115,7 @@ func located(err error, columns []string, fits string) error {
 	if e.Min != 0 || e.Max != 0 {
 		value += fmt.Sprintf(", outside %v to %v", e.Min, e.Max)
 	}
-	located := &arrowio.RowError{Column: column, Row: e.Row, Reason: value + ": " + e.Reason}
+	located := &patch.RowError{Column: column, Row: e.Row, Reason: value + ": " + e.Reason}
 	if !math.IsNaN(e.Value) && !math.IsInf(e.Value, 0) {
 		var cures []string
 		if e.Value > 0 && fits != model.PreprocessNone {
@@ -145,16 +140,16 @@ func located(err error, columns []string, fits string) error {
 
 // bindTo binds the columns that a model takes, or those of the given names,
 // and returns the model with its preprocessing rule adapted to them.
-func bindTo(m *model.Model, schema *arrow.Schema, columns []string, skip bool, pixelMax float64) (*model.Model, *arrowio.Binding, error) {
+func bindTo(m *model.Model, schema *arrow.Schema, columns []string, skip bool, pixelMax float64) (*model.Model, *patch.Binding, error) {
 	own := len(columns) == 0
 	if own {
 		columns = m.Binding.Columns
 	}
-	b, err := arrowio.Bind(schema, arrowio.BindOptions{Columns: columns, Width: m.Inputs, Skip: skip})
+	b, err := patch.Bind(schema, patch.BindOptions{Columns: columns, Width: m.Inputs, Skip: skip})
 	if err != nil {
-		var e *arrowio.RowError
+		var e *patch.RowError
 		if own && errors.As(err, &e) {
-			err = &arrowio.RowError{Column: e.Column, Row: e.Row,
+			err = &patch.RowError{Column: e.Column, Row: e.Row,
 				Reason: "the model was fitted on this column: " + e.Reason, Hint: couldBe(schema, m.Inputs)}
 		}
 		return nil, nil, err
@@ -170,7 +165,7 @@ func bindTo(m *model.Model, schema *arrow.Schema, columns []string, skip bool, p
 // couldBe says which columns of schema could hold patches of the given width.
 func couldBe(schema *arrow.Schema, width int) string {
 	var names []string
-	for _, c := range arrowio.Candidates(schema) {
+	for _, c := range patch.Candidates(schema) {
 		if c.Width == 0 || c.Width == width {
 			names = append(names, c.String())
 		}

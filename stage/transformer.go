@@ -12,8 +12,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
-	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
 )
 
 // The layouts of codes.
@@ -69,7 +69,7 @@ type Transformer struct {
 
 // worker is what one goroutine needs to encode.
 type worker struct {
-	binding *arrowio.Binding
+	binding *patch.Binding
 	encoder *model.Encoder
 	codes   []float32 // of a chunk of rows, on their way to columns
 }
@@ -126,7 +126,7 @@ func NewTransformer(m *model.Model, schema *arrow.Schema, c TransformConfig) (*T
 func (t *Transformer) build(keep []string, prefix string) error {
 	for _, name := range keep {
 		if !t.in.HasField(name) {
-			return &arrowio.RowError{Column: name, Row: -1, Reason: "the column to keep is not in the data", Hint: "check the names given to `Keep`"}
+			return &patch.RowError{Column: name, Row: -1, Reason: "the column to keep is not in the data", Hint: "check the names given to `Keep`"}
 		}
 	}
 	var fields []arrow.Field
@@ -144,7 +144,7 @@ func (t *Transformer) build(keep []string, prefix string) error {
 			if !strings.HasPrefix(field.Name, prefix) {
 				hint = "keep fewer columns with `Keep`"
 			}
-			return &arrowio.RowError{Column: field.Name, Row: -1, Reason: "the name is already taken", Hint: hint}
+			return &patch.RowError{Column: field.Name, Row: -1, Reason: "the name is already taken", Hint: hint}
 		}
 		fields = append(fields, field)
 		taken[field.Name] = true
@@ -228,11 +228,10 @@ func (t *Transformer) transform(ctx context.Context, batch arrow.RecordBatch, fi
 	}
 	w := t.workers.Get().(*worker)
 	defer t.workers.Put(w)
-	bound, err := w.binding.Rows(batch, first)
+	rows, skipped, err := w.binding.Rows(batch, first)
 	if err != nil {
 		return nil, 0, err
 	}
-	rows := rowsOf(bound)
 	if rows.Len() > 0 {
 		if err := t.model.Check(rows); err != nil {
 			return nil, 0, located(err, t.columns, "")
@@ -252,5 +251,5 @@ func (t *Transformer) transform(ctx context.Context, batch arrow.RecordBatch, fi
 	for _, a := range made {
 		a.Release()
 	}
-	return out, len(bound.Skipped), nil
+	return out, len(skipped), nil
 }

@@ -11,8 +11,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/imagery"
+	"github.com/aefeat/aefeat/internal/atomicfile"
 	"github.com/aefeat/aefeat/testdata"
 )
 
@@ -106,7 +106,7 @@ func (f demoFiles) draw() error {
 
 // writeFile writes a file that appears whole or not at all.
 func writeFile(name string, write func(io.Writer) error) error {
-	f, err := arrowio.CreateFile(name)
+	f, err := atomicfile.Create(name)
 	if err != nil {
 		return err
 	}

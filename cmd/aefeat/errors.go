@@ -13,6 +13,7 @@ import (
 
 	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
 	"github.com/aefeat/aefeat/stage"
 )
 
@@ -178,9 +179,11 @@ func hintsOf(err error) []string {
 			defer func() { hints = append(hints, e.hints...) }()
 		case *hintedError:
 			hint = e.hint
-		case *arrowio.RowError:
+		case *patch.RowError:
 			hint = e.Hint
 		case *arrowio.FileError:
+			hint = e.Hint
+		case *arrowio.ColumnError:
 			hint = e.Hint
 		case *model.ConfigError:
 			hint = e.Hint

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
 	"github.com/aefeat/aefeat/stage"
 )
 
@@ -25,7 +25,7 @@ func TestErrorsNameFlags(t *testing.T) {
 		{"transform", setting, "zca epsilon: needs preprocess zca, a width", []string{"leave --on-bad-row skip out, or `zca`"}},
 		{"fit", wrong("fit", setting), "--zca-epsilon: needs --preprocess zca, a width",
 			[]string{"leave --on-bad-row skip out, or `zca`", "run 'aefeat fit --help' for usage"}},
-		{"probe", &arrowio.RowError{Column: "`Columns`", Row: -1, Reason: "is the label", Hint: "use `Columns` or `Label`"},
+		{"probe", &patch.RowError{Column: "`Columns`", Row: -1, Reason: "is the label", Hint: "use `Columns` or `Label`"},
 			"column \"`Columns`\": is the label", []string{"use --features or --label"}},
 		{"fit", &stage.SpillError{Dir: "d", Err: errors.New("full"), Hint: "`SpillDir`, `Memory`"}, "", []string{"--spill-dir, --memory"}},
 		{"fit", errors.New("plain"), "plain", nil},

@@ -10,7 +10,9 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/internal/atomicfile"
 	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
 	"github.com/aefeat/aefeat/stage"
 )
 
@@ -66,19 +68,19 @@ func fit(c *cli.Context, ui *console) error {
 	defer src.Close()
 	f, err := stage.NewFitter(src.Schema(), j.config)
 	if err != nil {
-		return src.Locate(err)
+		return located(src, err)
 	}
 	patch, columns := f.Patch(), f.Columns()
 	f.Close()
 	if err := j.checkEmit(src.Schema(), patch); err != nil {
-		return src.Locate(err)
+		return located(src, err)
 	}
 	if err := j.checkSize(patch); err != nil {
 		return err
 	}
 	m, report, err := j.train(c.Context, src, columns)
 	if err != nil {
-		return j.advise(src.Locate(err))
+		return j.advise(located(src, err))
 	}
 	if err := writeModel(out, m); err != nil {
 		return err
@@ -127,7 +129,7 @@ func newFitJob(c *cli.Context, ui *console) (*fitJob, error) {
 }
 
 func (j *fitJob) readFlags(c *cli.Context) error {
-	if j.emit != "" && arrowio.SameOutput(j.output, j.emit) {
+	if j.emit != "" && atomicfile.Same(j.output, j.emit) {
 		return usagef("fit", "model and features cannot both go to %s", nameOf(j.output))
 	}
 	if err := refuseTerminal(j.ui, "fit", "a model", j.output); err != nil {
@@ -203,7 +205,7 @@ func (j *fitJob) initial(ctx context.Context, out *modelFile) error {
 // train fits a model to the rows of src, of which it reads the given columns.
 func (j *fitJob) train(ctx context.Context, src *arrowio.Source, columns []string) (*model.Model, *stage.Report, error) {
 	defer j.progress.clear()
-	r, err := src.Reader(ctx, columns)
+	r, err := read(ctx, src, columns)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -213,7 +215,7 @@ func (j *fitJob) train(ctx context.Context, src *arrowio.Source, columns []strin
 }
 
 // checkEmit finds out before training what would stop --emit after it.
-func (j *fitJob) checkEmit(schema *arrow.Schema, patch *arrowio.Binding) error {
+func (j *fitJob) checkEmit(schema *arrow.Schema, patch *patch.Binding) error {
 	if j.emit == "" {
 		return nil
 	}
@@ -229,7 +231,7 @@ func (j *fitJob) checkEmit(schema *arrow.Schema, patch *arrowio.Binding) error {
 
 // checkSize refuses a model that the machine has no memory for, since running
 // out of it cannot be an error later.
-func (j *fitJob) checkSize(patch *arrowio.Binding) error {
+func (j *fitJob) checkSize(patch *patch.Binding) error {
 	config := j.config.Model
 	config.Inputs = max(1, patch.Width())
 	rule := model.Preprocess{Method: j.config.Preprocess}

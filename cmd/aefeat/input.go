@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/patch"
 )
 
 // sourceOptions are what the input flags say.
@@ -57,6 +59,31 @@ func (o sourceOptions) open(ctx context.Context, ui *console, inputs []string) (
 		Rewindable:      o.rewindable,
 		AllowMissingEOS: o.allowMissingEOS,
 	})
+}
+
+// read begins to read the named columns; nil: all.
+func read(ctx context.Context, src *arrowio.Source, columns []string) (*arrowio.Reader, error) {
+	paths, err := patch.Paths(src.Schema(), columns)
+	if err != nil {
+		return nil, err
+	}
+	return src.Reader(ctx, paths)
+}
+
+// located makes an error about a row of the whole input one that names the file
+// and the row in it.
+func located(src *arrowio.Source, err error) error {
+	var at *patch.RowError
+	if !errors.As(err, &at) || at.File != "" {
+		return err
+	}
+	file, row, ok := src.Locate(at.Row)
+	if !ok {
+		return err
+	}
+	in := *at
+	in.File, in.Row = file, row
+	return &in
 }
 
 // besideOutput is the folder of an output file, where there should be room for

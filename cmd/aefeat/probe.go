@@ -19,6 +19,7 @@ import (
 	"github.com/aefeat/aefeat/internal/labelled"
 	"github.com/aefeat/aefeat/internal/rng"
 	"github.com/aefeat/aefeat/linear"
+	"github.com/aefeat/aefeat/patch"
 )
 
 func probeCommand(ui *console) *cli.Command {
@@ -98,7 +99,7 @@ func (j *probeJob) run(ctx context.Context) (*probeResult, error) {
 	}
 	defer src.Close()
 	if j.features, err = featureColumns(src.Schema(), j.features); err != nil {
-		return nil, src.Locate(err)
+		return nil, located(src, err)
 	}
 	sets := [][]string{j.features}
 	if j.against != nil {
@@ -106,7 +107,7 @@ func (j *probeJob) run(ctx context.Context) (*probeResult, error) {
 	}
 	train, err := labelled.New(src.Schema(), j.label, sets, j.source.skip, &j.classes)
 	if err != nil {
-		return nil, src.Locate(err)
+		return nil, located(src, err)
 	}
 	test := train.Apart()
 	if len(j.tests) == 0 {
@@ -141,7 +142,7 @@ func (j *probeJob) readTests(ctx context.Context, train *labelled.Rows) (*labell
 	defer src.Close()
 	test, err := train.Bind(src.Schema())
 	if err != nil {
-		return nil, src.Locate(err)
+		return nil, located(src, err)
 	}
 	test.Reserve, _ = src.NumRows()
 	if err := j.read(ctx, src, test, func(int64) *labelled.Rows { return test }); err != nil {
@@ -152,7 +153,7 @@ func (j *probeJob) readTests(ctx context.Context, train *labelled.Rows) (*labell
 
 // read reads all rows of src, each to where it belongs.
 func (j *probeJob) read(ctx context.Context, src *arrowio.Source, rows *labelled.Rows, where func(row int64) *labelled.Rows) error {
-	r, err := src.Reader(ctx, rows.Columns())
+	r, err := read(ctx, src, rows.Columns())
 	if err != nil {
 		return err
 	}
@@ -165,7 +166,7 @@ func (j *probeJob) read(ctx context.Context, src *arrowio.Source, rows *labelled
 	for first := int64(0); w.Next(); first = w.step.Rows {
 		known := rows.Width()
 		if err := rows.Add(w.RecordBatch(), first, where); err != nil {
-			return src.Locate(err)
+			return located(src, err)
 		}
 		if width := rows.Width(); width > known {
 			if err := j.fitRows(total, width-known); err != nil {
@@ -200,7 +201,7 @@ func featureColumns(schema *arrow.Schema, asked []string) ([]string, error) {
 		return asked, nil
 	}
 	var found, could []string
-	for _, c := range arrowio.Candidates(schema) {
+	for _, c := range patch.Candidates(schema) {
 		if c.Column == "code" || strings.HasPrefix(c.Column, "code_") {
 			found = append(found, c.Column)
 		}
@@ -209,7 +210,7 @@ func featureColumns(schema *arrow.Schema, asked []string) ([]string, error) {
 	if len(found) == 1 {
 		return found, nil
 	}
-	err := &arrowio.RowError{Row: -1, Reason: "no column is called code or code_*", Hint: "name the features with --features"}
+	err := &patch.RowError{Row: -1, Reason: "no column is called code or code_*", Hint: "name the features with --features"}
 	if len(found) > 1 {
 		err.Reason = "several columns could be the features"
 	}
