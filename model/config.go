@@ -154,7 +154,7 @@ const maxWeights = 1 << 31
 // codes need linear activations and go with neither of the two terms. That rows
 // lie in [0, 1] where the output is a sigmoid is a matter of the data,
 // [Model.Check], and of preprocessing, [Preprocess.Allows]: standardize and zca
-// need another output, which is not chosen for them.
+// need another output, which [ForObjective] chooses.
 func (c Config) Validate() error {
 	switch c.Objective {
 	case "", ObjectiveSparse, ObjectiveDenoising, ObjectiveContractive, ObjectiveKSparse, ObjectivePlain:
