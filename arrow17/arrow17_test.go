@@ -5,9 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"go/parser"
+	"go/token"
 	"io"
+	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -322,6 +326,30 @@ func TestExport(t *testing.T) {
 	}
 }
 
+// v17 has one name each for keys and values.
+func TestExportMapOfOtherNames(t *testing.T) {
+	_, mem := checked(t)
+	key := arrow.Field{Name: "k", Type: arrow.BinaryTypes.String}
+	item := arrow.Field{Name: "v", Type: arrow.PrimitiveTypes.Int32, Nullable: true}
+	schema := arrow.NewSchema([]arrow.Field{{Name: "m", Type: arrow.MapOfFields(key, item)}}, nil)
+	b := array.NewRecordBuilder(mem, schema)
+	defer b.Release()
+	m := b.Field(0).(*array.MapBuilder)
+	m.Append(true)
+	m.KeyBuilder().(*array.StringBuilder).Append("a")
+	m.ItemBuilder().(*array.Int32Builder).Append(1)
+	batch := b.NewRecordBatch()
+	defer batch.Release()
+	rec, err := newExporter(t, schema).Record(batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rec.Release()
+	if got, want := text(t, rec.Column(0)), `[[{"key":"a","value":1}]]`; got != want {
+		t.Errorf("the map became %s, want %s", got, want)
+	}
+}
+
 // A column that outlives its batch keeps its own buffers alone.
 func TestColumnOutlivesBatch(t *testing.T) {
 	mem, _ := checked(t)
@@ -560,7 +588,7 @@ func (*code) Deserialize(storage old.DataType, data string) (old.ExtensionType, 
 
 type codes struct{ oldarray.ExtensionArrayBase }
 
-// newCode18 and so on are the same type for v18.
+// code18 is the same type for v18.
 type code18 struct{ arrow.ExtensionBase }
 
 func (*code18) ArrayType() reflect.Type { return reflect.TypeOf(codes18{}) }
@@ -773,5 +801,33 @@ func TestWriter(t *testing.T) {
 	}
 	if got.String() != "[1,2,3][1,2,3]" {
 		t.Error(got.String())
+	}
+}
+
+// Beside v17's Parquet and Flight, v18's cannot be linked.
+func TestImports(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	allowed := []string{"", "/array", "/ipc", "/memory"}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, spec := range parsed.Imports {
+			imported := strings.Trim(spec.Path.Value, `"`)
+			below, ok := strings.CutPrefix(imported, "github.com/apache/arrow-go/v18/arrow")
+			if !ok {
+				below, ok = strings.CutPrefix(imported, "github.com/apache/arrow/go/v17/arrow")
+			}
+			if ok && !slices.Contains(allowed, below) || !ok && strings.Contains(imported, ".") {
+				t.Errorf("%s may not import %s", file, imported)
+			}
+		}
 	}
 }

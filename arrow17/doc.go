@@ -15,7 +15,7 @@
 // with a reference of its own, and gives them back as it is released. So the
 // source may be released as soon as it is converted, and an allocator of
 // either version gets back exactly what it gave. What converting allocates,
-// some hundred bytes for each column, is left to Go's garbage collector.
+// some hundred bytes for each array, is left to Go's garbage collector.
 //
 // # Types
 //
@@ -49,6 +49,6 @@
 // v17.0.0 loses data without an error, and a conversion cannot see what is
 // missing: its Parquet writer turns non-nullable fixed-size lists into nulls,
 // and its Parquet reader takes some read errors for the end of the file, and
-// columns in BYTE_STREAM_SPLIT for empty ones. Where batches come from files,
-// package arrowio reads these itself.
+// columns in BYTE_STREAM_SPLIT for empty ones. Package arrowio reads such files
+// whole, in a program that does not link the Parquet of v17 as well.
 package arrow17
