@@ -293,18 +293,21 @@ func (f *Fitter) Columns() []string {
 // earlier row comes before that of a later one.
 //
 // Errors are [*patch.RowError] for bad data, [*model.DivergedError],
-// [*SpillError] and ctx's.
+// [*SpillError] and ctx's. One that came before anything of the batch was
+// copied, as when ctx had ended already, does not end the Fitter: the batch may
+// be written again.
 func (f *Fitter) Write(ctx context.Context, batch arrow.RecordBatch) error {
-	if f.err == nil {
-		f.err = f.write(ctx, batch)
+	if f.err != nil {
+		return f.err
 	}
+	if err := usable(ctx, batch); err != nil {
+		return err
+	}
+	f.err = f.write(ctx, batch)
 	return f.err
 }
 
 func (f *Fitter) write(ctx context.Context, batch arrow.RecordBatch) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	if f.binding == nil {
 		return errors.New("stage: a fitter without a schema takes no rows")
 	}
@@ -553,6 +556,9 @@ func (f *Fitter) Finish(ctx context.Context) (*model.Model, *Report, error) {
 	if f.err != nil {
 		return nil, nil, f.err
 	}
+	if ctx == nil {
+		return nil, nil, errNoContext
+	}
 	err := f.finish(ctx)
 	f.err = err
 	if err == nil {
@@ -733,6 +739,9 @@ func (f *Fitter) Close() error {
 // Fit fits a model to all batches of r, which it does not release. Without
 // epochs it reads no further than it needs.
 func Fit(ctx context.Context, r array.RecordReader, c Config) (*model.Model, *Report, error) {
+	if r == nil {
+		return nil, nil, errNoReader
+	}
 	f, err := NewFitter(r.Schema(), c)
 	if err != nil {
 		return nil, nil, err

@@ -81,6 +81,7 @@
 package stage
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -99,6 +100,26 @@ var ErrNoRows = errors.New("no rows")
 // SpillError is a failure of the temporary file that holds rows: no space
 // left, or a block that came back different. It names the folder.
 type SpillError = spill.Error
+
+var (
+	errNoContext = errors.New("stage: the context is nil")
+	errNoReader  = errors.New("stage: the reader is nil")
+	errNoModel   = errors.New("stage: the model is nil")
+	errNoSchema  = errors.New("stage: the schema is nil")
+)
+
+// usable reports what keeps a batch from being read, before any of it is.
+func usable(ctx context.Context, batch arrow.RecordBatch) error {
+	switch {
+	case ctx == nil:
+		return errNoContext
+	case batch == nil:
+		return errors.New("stage: the batch is nil")
+	case batch.NumCols() != int64(batch.Schema().NumFields()):
+		return fmt.Errorf("stage: the batch has %d columns and its schema %d: it was released", batch.NumCols(), batch.Schema().NumFields())
+	}
+	return ctx.Err()
+}
 
 // located turns an error of the model about a value into one that names the
 // column, one of those that make up the patch. Where a model is fitted to the
@@ -141,6 +162,12 @@ func located(err error, columns []string, fits string) error {
 // bindTo binds the columns that a model takes, or those of the given names,
 // and returns the model with its preprocessing rule adapted to them.
 func bindTo(m *model.Model, schema *arrow.Schema, columns []string, skip bool, pixelMax float64) (*model.Model, *patch.Binding, error) {
+	switch {
+	case m == nil || m.Params == nil:
+		return nil, nil, errNoModel
+	case schema == nil:
+		return nil, nil, errNoSchema
+	}
 	own := len(columns) == 0
 	if own {
 		columns = m.Binding.Columns

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"errors"
 	"runtime"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -40,6 +41,14 @@ type piece struct {
 // MiB. It neither releases r nor closes w, and has ended all goroutines when
 // it returns; ctx is looked at between pieces of batches.
 func Transform(ctx context.Context, m *model.Model, r array.RecordReader, w Writer, c TransformConfig) (TransformReport, error) {
+	switch {
+	case ctx == nil:
+		return TransformReport{}, errNoContext
+	case r == nil:
+		return TransformReport{}, errNoReader
+	case w == nil:
+		return TransformReport{}, errors.New("stage: the writer is nil")
+	}
 	t, err := NewTransformer(m, r.Schema(), c)
 	if err != nil {
 		return TransformReport{}, err

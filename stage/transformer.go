@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -220,7 +221,10 @@ func (t *Transformer) TransformAt(ctx context.Context, batch arrow.RecordBatch, 
 
 // transform also returns how many rows were skipped.
 func (t *Transformer) transform(ctx context.Context, batch arrow.RecordBatch, first int64) (arrow.RecordBatch, int, error) {
-	if err := ctx.Err(); err != nil {
+	if t.model == nil {
+		return nil, 0, errors.New("stage: a Transformer comes from NewTransformer")
+	}
+	if err := usable(ctx, batch); err != nil {
 		return nil, 0, err
 	}
 	if s := batch.Schema(); s != t.in && !s.Equal(t.in) {

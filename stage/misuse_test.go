@@ -1,0 +1,117 @@
+package stage_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/stage"
+)
+
+// pairs returns rows of two values each.
+func pairs(t *testing.T) arrow.RecordBatch {
+	t.Helper()
+	schema := arrow.NewSchema([]arrow.Field{{Name: "p", Type: arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Uint8)}}, nil)
+	b, _, err := array.RecordFromJSON(memory.DefaultAllocator, schema, strings.NewReader(`[{"p": [1, 2]}, {"p": [3, 4]}, {"p": [5, 6]}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func reader(t *testing.T, batch arrow.RecordBatch) array.RecordReader {
+	t.Helper()
+	r, err := array.NewRecordReader(batch.Schema(), []arrow.RecordBatch{batch})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// What is nil, zero or released is an error that says so, never a panic.
+func TestMisuse(t *testing.T) {
+	ctx, batch := t.Context(), pairs(t)
+	released := pairs(t)
+	released.Release()
+	config := stage.Config{Model: model.Plain(2)}
+	m, _, err := stage.Fit(ctx, reader(t, batch), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fitter := func() *stage.Fitter {
+		f, err := stage.NewFitter(batch.Schema(), config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+	transformer, err := stage.NewTransformer(m, batch.Schema(), stage.TransformConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	transform := func(tr *stage.Transformer, ctx context.Context, b arrow.RecordBatch) error {
+		_, err := tr.Transform(ctx, b)
+		return err
+	}
+	newTransformer := func(m *model.Model, s *arrow.Schema) error {
+		_, err := stage.NewTransformer(m, s, stage.TransformConfig{})
+		return err
+	}
+	var none context.Context
+	for want, got := range map[string]error{
+		"fit: the reader is nil":                    func() error { _, _, err := stage.Fit(ctx, nil, config); return err }(),
+		"fit: the context is nil":                   func() error { _, _, err := stage.Fit(none, reader(t, batch), config); return err }(),
+		"write: the batch is nil":                   fitter().Write(ctx, nil),
+		"write: the context is nil":                 fitter().Write(none, batch),
+		"write: it was released":                    fitter().Write(ctx, released),
+		"write: a fitter without a schema":          new(stage.Fitter).Write(ctx, batch),
+		"finish: the context is nil":                func() error { _, _, err := fitter().Finish(none); return err }(),
+		"evaluate: the model is nil":                func() error { _, err := stage.Evaluate(ctx, nil, reader(t, batch), stage.EvaluateConfig{}); return err }(),
+		"evaluate: the reader is nil":               func() error { _, err := stage.Evaluate(ctx, m, nil, stage.EvaluateConfig{}); return err }(),
+		"new: the model is nil":                     newTransformer(nil, batch.Schema()),
+		"zero: the model is nil":                    newTransformer(&model.Model{}, batch.Schema()),
+		"new: the schema is nil":                    newTransformer(m, nil),
+		"transform: the batch is nil":               transform(transformer, ctx, nil),
+		"transform: the context is nil":             transform(transformer, none, batch),
+		"transform: it was released":                transform(transformer, ctx, released),
+		"zero: a Transformer comes from NewTransfo": transform(new(stage.Transformer), ctx, batch),
+		"all: the writer is nil": func() error {
+			_, err := stage.Transform(ctx, m, reader(t, batch), nil, stage.TransformConfig{})
+			return err
+		}(),
+		"all: the reader is nil": func() error { _, err := stage.Transform(ctx, m, nil, nil, stage.TransformConfig{}); return err }(),
+	} {
+		_, text, _ := strings.Cut(want, ": ")
+		if got == nil || !strings.Contains(got.Error(), text) {
+			t.Errorf("%s: %v", want, got)
+		}
+	}
+}
+
+// A context that ended before anything was copied does not end the Fitter.
+func TestEndedContextIsNotSticky(t *testing.T) {
+	batch := pairs(t)
+	f, err := stage.NewFitter(batch.Schema(), stage.Config{Model: model.Plain(2)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := f.Write(ended, batch); !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v", err)
+	}
+	if err := f.Write(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
+	if _, report, err := f.Finish(t.Context()); err != nil || report.Rows != 3 {
+		t.Errorf("%+v, %v", report, err)
+	}
+}
