@@ -115,3 +115,66 @@ func TestEndedContextIsNotSticky(t *testing.T) {
 		t.Errorf("%+v, %v", report, err)
 	}
 }
+
+// A batch may have its fields in another order, and other nullability; what
+// differs otherwise is named.
+func TestTransformArranges(t *testing.T) {
+	patch := arrow.Field{Name: "p", Type: arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Uint8)}
+	id := arrow.Field{Name: "id", Type: arrow.PrimitiveTypes.Int32}
+	m, err := model.New(model.Config{Inputs: 2, Hidden: 2, Output: model.Linear})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Preprocess = model.Preprocess{Method: model.PreprocessScale, Source: "uint8", Max: 255}
+	tr, err := stage.NewTransformer(m, arrow.NewSchema([]arrow.Field{patch, id}, nil), stage.TransformConfig{Columns: []string{"p"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nullable, wide, other := patch, id, id
+	nullable.Nullable, wide.Type, other.Name = true, arrow.PrimitiveTypes.Int64, "other"
+	for _, test := range []struct {
+		fields []arrow.Field
+		want   string // "": taken
+	}{
+		{[]arrow.Field{patch, id}, ""},
+		{[]arrow.Field{id, nullable}, ""},
+		{[]arrow.Field{patch}, `batch at row 0: column "id" is missing`},
+		{[]arrow.Field{patch, wide}, `batch at row 0: column "id" is int64, expected int32`},
+		{[]arrow.Field{other, patch, id}, `batch at row 0: column "other" is one too many`},
+		{[]arrow.Field{id, patch, id}, `batch at row 0: two columns are called "id"`},
+	} {
+		mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+		b := array.NewRecordBuilder(mem, arrow.NewSchema(test.fields, nil))
+		for i, f := range test.fields {
+			switch field := b.Field(i).(type) {
+			case *array.FixedSizeListBuilder:
+				field.Append(true)
+				field.ValueBuilder().(*array.Uint8Builder).AppendValues([]uint8{1, 2}, nil)
+			case *array.Int32Builder:
+				field.Append(7)
+			case *array.Int64Builder:
+				field.Append(7)
+			default:
+				t.Fatal(f)
+			}
+		}
+		batch := b.NewRecordBatch()
+		b.Release()
+		out, err := tr.Transform(t.Context(), batch)
+		switch {
+		case test.want != "":
+			if err == nil || err.Error() != test.want {
+				t.Errorf("%v: error %v, want %s", test.fields, err, test.want)
+			}
+		case err != nil:
+			t.Errorf("%v: %v", test.fields, err)
+		default:
+			if got := out.Column(1).ValueStr(0); out.ColumnName(1) != "id" || got != "7" || out.NumCols() != 4 {
+				t.Errorf("%v: column %s is %s", test.fields, out.ColumnName(1), got)
+			}
+			out.Release()
+		}
+		batch.Release()
+		mem.AssertSize(t, 0)
+	}
+}

@@ -207,7 +207,8 @@ func (t *Transformer) Schema() *arrow.Schema { return t.out }
 func (t *Transformer) Columns() []string { return slices.Clone(t.columns) }
 
 // Transform returns batch with codes: as many rows, in their order, with the
-// kept columns by reference. The caller releases it. Errors number the rows
+// kept columns by reference. The caller releases it. The fields of batch may
+// differ from the schema in order and nullability. Errors number the rows
 // of the batch from TransformConfig.FirstRow.
 func (t *Transformer) Transform(ctx context.Context, batch arrow.RecordBatch) (arrow.RecordBatch, error) {
 	return t.TransformAt(ctx, batch, t.first)
@@ -219,6 +220,34 @@ func (t *Transformer) TransformAt(ctx context.Context, batch arrow.RecordBatch, 
 	return out, err
 }
 
+// arrange returns batch with its columns in the order of the input's schema,
+// by reference. Fields may differ in order, nullability and metadata.
+func (t *Transformer) arrange(batch arrow.RecordBatch) (arrow.RecordBatch, error) {
+	s := batch.Schema()
+	columns := make([]arrow.Array, t.in.NumFields())
+	for i, want := range t.in.Fields() {
+		switch at := s.FieldIndices(want.Name); {
+		case len(at) == 0:
+			return nil, fmt.Errorf("column %q is missing", want.Name)
+		case len(at) > 1:
+			return nil, fmt.Errorf("two columns are called %q", want.Name)
+		default:
+			columns[i] = batch.Column(at[0])
+		}
+		if got := columns[i].DataType(); !arrow.TypeEqual(got, want.Type) {
+			return nil, fmt.Errorf("column %q is %s, expected %s", want.Name, got, want.Type)
+		}
+	}
+	if s.NumFields() > len(columns) {
+		for _, f := range s.Fields() {
+			if !t.in.HasField(f.Name) {
+				return nil, fmt.Errorf("column %q is one too many", f.Name)
+			}
+		}
+	}
+	return array.NewRecordBatch(t.in, columns, batch.NumRows()), nil
+}
+
 // transform also returns how many rows were skipped.
 func (t *Transformer) transform(ctx context.Context, batch arrow.RecordBatch, first int64) (arrow.RecordBatch, int, error) {
 	if t.model == nil {
@@ -228,7 +257,12 @@ func (t *Transformer) transform(ctx context.Context, batch arrow.RecordBatch, fi
 		return nil, 0, err
 	}
 	if s := batch.Schema(); s != t.in && !s.Equal(t.in) {
-		return nil, 0, fmt.Errorf("batch at row %d: its schema is not the one of the data", first)
+		arranged, err := t.arrange(batch)
+		if err != nil {
+			return nil, 0, fmt.Errorf("batch at row %d: %w", first, err)
+		}
+		defer arranged.Release()
+		batch = arranged
 	}
 	w := t.workers.Get().(*worker)
 	defer t.workers.Put(w)
