@@ -38,6 +38,9 @@ func Evaluate(ctx context.Context, m *model.Model, r array.RecordReader, c Evalu
 	if err != nil {
 		return Evaluation{}, err
 	}
+	if m.Params == nil {
+		return Evaluation{}, errNoParams
+	}
 	evaluator := model.NewEvaluator(m)
 	f := newFeed(binding.Kind(), m.Inputs)
 	defer f.stop()

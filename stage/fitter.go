@@ -736,17 +736,13 @@ func (f *Fitter) Close() error {
 	return err
 }
 
-// Fit fits a model to all batches of r, which it does not release. Without
-// epochs it reads no further than it needs.
-func Fit(ctx context.Context, r array.RecordReader, c Config) (*model.Model, *Report, error) {
+// Run writes all batches of r, which it does not release, and finishes.
+// Without epochs it reads no further than it needs. The batches may be a
+// projection of the schema that has the columns of [Fitter.Columns].
+func (f *Fitter) Run(ctx context.Context, r array.RecordReader) (*model.Model, *Report, error) {
 	if r == nil {
 		return nil, nil, errNoReader
 	}
-	f, err := NewFitter(r.Schema(), c)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer f.Close()
 	for !f.Ready() && r.Next() {
 		if err := f.Write(ctx, r.RecordBatch()); err != nil {
 			return nil, nil, err
@@ -756,6 +752,19 @@ func Fit(ctx context.Context, r array.RecordReader, c Config) (*model.Model, *Re
 		return nil, nil, err
 	}
 	return f.Finish(ctx)
+}
+
+// Fit makes a Fitter for the schema of r and runs it.
+func Fit(ctx context.Context, r array.RecordReader, c Config) (*model.Model, *Report, error) {
+	if r == nil {
+		return nil, nil, errNoReader
+	}
+	f, err := NewFitter(r.Schema(), c)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	return f.Run(ctx, r)
 }
 
 // readError returns what ended the batches of r, nil for their end.

@@ -60,6 +60,10 @@ func TestMisuse(t *testing.T) {
 		_, err := tr.Transform(ctx, b)
 		return err
 	}
+	bare, err := stage.NewTransformer(&model.Model{Config: m.Config, Preprocess: m.Preprocess, Binding: m.Binding}, batch.Schema(), stage.TransformConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	newTransformer := func(m *model.Model, s *arrow.Schema) error {
 		_, err := stage.NewTransformer(m, s, stage.TransformConfig{})
 		return err
@@ -76,7 +80,7 @@ func TestMisuse(t *testing.T) {
 		"evaluate: the model is nil":                func() error { _, err := stage.Evaluate(ctx, nil, reader(t, batch), stage.EvaluateConfig{}); return err }(),
 		"evaluate: the reader is nil":               func() error { _, err := stage.Evaluate(ctx, m, nil, stage.EvaluateConfig{}); return err }(),
 		"new: the model is nil":                     newTransformer(nil, batch.Schema()),
-		"zero: the model is nil":                    newTransformer(&model.Model{}, batch.Schema()),
+		"transform: the model has no parameters":    transform(bare, ctx, batch),
 		"new: the schema is nil":                    newTransformer(m, nil),
 		"transform: the batch is nil":               transform(transformer, ctx, nil),
 		"transform: the context is nil":             transform(transformer, none, batch),

@@ -2,8 +2,8 @@
 // one, within bounded memory.
 //
 // [Fitter] is pushed batches and returns a model; [Transformer] turns each
-// batch into one with codes. [Fit], [Transform] and [Evaluate] are loops over
-// any array.RecordReader.
+// batch into one with codes. Their Run methods, [Fit], [Transform] and
+// [Evaluate] are loops over any array.RecordReader.
 //
 // # Fitting
 //
@@ -106,6 +106,9 @@ var (
 	errNoReader  = errors.New("stage: the reader is nil")
 	errNoModel   = errors.New("stage: the model is nil")
 	errNoSchema  = errors.New("stage: the schema is nil")
+
+	errNoParams        = errors.New("stage: the model has no parameters")
+	errZeroTransformer = errors.New("stage: a Transformer comes from NewTransformer")
 )
 
 // usable reports what keeps a batch from being read, before any of it is.
@@ -163,7 +166,7 @@ func located(err error, columns []string, fits string) error {
 // and returns the model with its preprocessing rule adapted to them.
 func bindTo(m *model.Model, schema *arrow.Schema, columns []string, skip bool, pixelMax float64) (*model.Model, *patch.Binding, error) {
 	switch {
-	case m == nil || m.Params == nil:
+	case m == nil:
 		return nil, nil, errNoModel
 	case schema == nil:
 		return nil, nil, errNoSchema

@@ -2,7 +2,6 @@ package stage
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -81,8 +80,9 @@ const encodeRows = 512
 
 // NewTransformer returns a Transformer for batches of the given schema. It
 // checks everything that can be checked before the first row: that the
-// columns are there and fit the model, and that no name is used twice. m must
-// not change while the Transformer is in use.
+// columns are there and fit the model, and that no name is used twice. For that
+// m need not have parameters yet. It must not change while the Transformer is
+// in use.
 func NewTransformer(m *model.Model, schema *arrow.Schema, c TransformConfig) (*Transformer, error) {
 	m, binding, err := bindTo(m, schema, c.Columns, c.Skip, c.PixelMax)
 	if err != nil {
@@ -250,8 +250,11 @@ func (t *Transformer) arrange(batch arrow.RecordBatch) (arrow.RecordBatch, error
 
 // transform also returns how many rows were skipped.
 func (t *Transformer) transform(ctx context.Context, batch arrow.RecordBatch, first int64) (arrow.RecordBatch, int, error) {
-	if t.model == nil {
-		return nil, 0, errors.New("stage: a Transformer comes from NewTransformer")
+	switch {
+	case t.model == nil:
+		return nil, 0, errZeroTransformer
+	case t.model.Params == nil:
+		return nil, 0, errNoParams
 	}
 	if err := usable(ctx, batch); err != nil {
 		return nil, 0, err

@@ -70,15 +70,14 @@ func fit(c *cli.Context, ui *console) error {
 	if err != nil {
 		return located(src, err)
 	}
-	patch, columns := f.Patch(), f.Columns()
-	f.Close()
-	if err := j.checkEmit(src.Schema(), patch); err != nil {
+	defer f.Close()
+	if err := j.checkEmit(src.Schema(), f.Patch()); err != nil {
 		return located(src, err)
 	}
-	if err := j.checkSize(patch); err != nil {
+	if err := j.checkSize(f.Patch()); err != nil {
 		return err
 	}
-	m, report, err := j.train(c.Context, src, columns)
+	m, report, err := j.train(c.Context, src, f)
 	if err != nil {
 		return j.advise(located(src, err))
 	}
@@ -202,16 +201,16 @@ func (j *fitJob) initial(ctx context.Context, out *modelFile) error {
 	return nil
 }
 
-// train fits a model to the rows of src, of which it reads the given columns.
-func (j *fitJob) train(ctx context.Context, src *arrowio.Source, columns []string) (*model.Model, *stage.Report, error) {
+// train runs a fit over the rows of src.
+func (j *fitJob) train(ctx context.Context, src *arrowio.Source, f *stage.Fitter) (*model.Model, *stage.Report, error) {
 	defer j.progress.clear()
-	r, err := read(ctx, src, columns)
+	r, err := read(ctx, src, f.Columns())
 	if err != nil {
 		return nil, nil, err
 	}
 	defer r.Release()
 	j.total, _ = src.NumRows()
-	return stage.Fit(ctx, r, j.config)
+	return f.Run(ctx, r)
 }
 
 // checkEmit finds out before training what would stop --emit after it.
