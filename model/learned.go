@@ -35,11 +35,14 @@ func (p Preprocess) Learns() bool {
 	return false
 }
 
-// Allows reports, as a [*ConfigError], what in c does not go with the method:
+// Allows reports, as a [*ConfigError], an unknown method, and what in c does
+// not go with the method:
 // standardized and whitened values lie in no interval, so that a sigmoid
 // cannot reconstruct them and salt-and-pepper noise has nowhere to go.
 func (p Preprocess) Allows(c Config) error {
 	switch {
+	case !p.known():
+		return unknownPreprocess(p.Method)
 	case !p.unbounded():
 		return nil
 	case c.unitInterval():

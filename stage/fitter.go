@@ -232,6 +232,12 @@ func (f *Fitter) settle() error {
 	case share == 0 && f.config.ValidationKey != "":
 		return &model.ConfigError{Setting: "ValidationKey", Reason: "there is a key, but no share of rows to hold out", Hint: "set `Validation` to a share such as 0.1"}
 	}
+	switch c := f.config; {
+	case c.PixelMax != 0 && !(c.PixelMax > 0 && c.PixelMax <= math.MaxFloat32):
+		return &model.ConfigError{Setting: "PixelMax", Reason: fmt.Sprintf("%v is not a positive number", c.PixelMax)}
+	case c.Memory < 0:
+		return &model.ConfigError{Setting: "Memory", Reason: fmt.Sprintf("%d is not a number of bytes", c.Memory)}
+	}
 	train := &f.config.Train
 	train.Epochs, train.Validate = f.config.passes(), f.config.Validation > 0
 	if train.Epochs > 0 {

@@ -182,3 +182,20 @@ func TestTransformArranges(t *testing.T) {
 		mem.AssertSize(t, 0)
 	}
 }
+
+// Settings that no rows could make good fail before there are any.
+func TestValidateEarly(t *testing.T) {
+	for setting, c := range map[string]stage.Config{
+		"Preprocess": {Model: model.Plain(2), Preprocess: "zac"},
+		"PixelMax":   {Model: model.Plain(2), PixelMax: -1},
+		"Memory":     {Model: model.Plain(2), Memory: -5},
+	} {
+		var e *model.ConfigError
+		if err := c.Validate(); !errors.As(err, &e) || e.Setting != setting {
+			t.Errorf("%s: %v", setting, err)
+		}
+		if _, err := stage.NewFitter(pairs(t).Schema(), c); !errors.As(err, &e) || e.Setting != setting {
+			t.Errorf("%s: %v", setting, err)
+		}
+	}
+}
