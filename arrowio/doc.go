@@ -1,52 +1,54 @@
-// Package arrowio reads and writes record batches, and finds the patches in them.
+// Package arrowio reads and writes record batches.
 //
-// [Open] opens files, folders, patterns and standard input; [Source.Reader] reads them batch by batch. [Bind] decides which columns hold the
-// patch and [Binding.Rows] gives typed rows out of a batch. [Create] writes batches to a file that appears whole or not at all, or to
-// standard output. [Inspect] says what a file holds, [CreateFile] is the same whole-or-nothing file for other things.
+// [Open] opens files, folders, patterns and standard input; [Source.Reader]
+// reads them batch by batch. [Create] writes batches to a file that appears
+// whole or not at all, or to standard output. [Inspect] says what a file
+// holds. Package patch finds the patches in a batch.
 //
 // # Formats
 //
-// Parquet, Arrow IPC files and Arrow IPC streams are told apart by their first bytes, never by their names. Parquet and IPC files need seeking: a
-// redirected file has it, a pipe is copied into a temporary file first. An IPC stream is read as it comes, and copied only where it
-// will be read twice. One that ends without its end marker is an error, unless that is allowed: a stream that was cut between two messages looks just
-// like a shorter one. So are bytes after the end marker.
+// Parquet, Arrow IPC files and Arrow IPC streams are told apart by their
+// first bytes, never by their names. Parquet and IPC files need seeking: a
+// redirected file has it, a pipe is copied into a temporary file first. An
+// IPC stream is read as it comes, and copied only where it will be read
+// twice. One that ends without its end marker is an error, unless that is
+// allowed: a stream that was cut between two messages looks just like a
+// shorter one. So are bytes after the end marker.
 //
-// Several files are read one after the other. They must have the same columns, by name and type, in the same order; the names of the elements
-// of lists, nullability and metadata may differ.
-//
-// # Patches
-//
-// A patch is n numbers in a row. What can hold one, and the form in which [Binding.Rows] hands it on:
-//
-//	fixed-size list, list or large list of numbers     their type if it is uint8, uint16 or float16, else float32
-//	the same, nested (a list of rows of pixels)        the same
-//	fixed-size binary, binary, large binary            uint8, one value a byte
-//	the extension arrow.fixed_shape_tensor             as its list
-//	scalar columns, by pattern                         the narrowest of these types that covers them all
-//	fields of structs, by a path with dots             as the field
-//	dictionaries of any of these                       as the values
-//
-// Rows that hold none (null, of another width, NaN, infinite) are errors that name the row, or are skipped.
+// Several files are read one after the other. They must have the same
+// columns, by name and type, in the same order; the names of the elements of
+// lists, nullability and metadata may differ.
 //
 // # Damaged files
 //
-// A damaged, truncated, encrypted or foreign file is a [*FileError] that names it: never a panic, never fewer rows than it should have, and never
-// memory out of proportion. The Arrow library does not promise that, and some of its panics come in goroutines where nobody can
-// recover them. So it never sees a file as it is. Of a Parquet file it is shown a footer that is written anew from what has been checked, and pages
-// that have been decompressed and checked: sizes, levels, number of values, encodings. IPC messages are handed to it one by one, after the same checks
-// of metadata and buffers. What comes back is checked once more, so that offsets and dictionary indexes of a batch are safe to follow. Memory for a
-// page or message is given only as far as the bytes that are there explain its size, by the most that their compression can give; pages, and rows of
-// Parquet, of more than 1 GiB are refused.
+// A damaged, truncated, encrypted or foreign file is a [*FileError] that
+// names it: never a panic, never fewer rows than it should have, and never
+// memory out of proportion. The Arrow library does not promise that, and
+// some of its panics come in goroutines where nobody can recover them. So it
+// never sees a file as it is. Of a Parquet file it is shown a footer that is
+// written anew from what has been checked, and pages that have been
+// decompressed and checked: sizes, levels, number of values, encodings. IPC
+// messages are handed to it one by one, after the same checks of metadata
+// and buffers. What comes back is checked once more, so that offsets and
+// dictionary indexes of a batch are safe to follow. Memory for a page or
+// message is given only as far as the bytes that are there explain its size,
+// by the most that their compression can give; pages, and rows of Parquet,
+// of more than 1 GiB are refused.
 //
-// Changed values that still decode cannot be told from others, except in Parquet files whose pages have checksums, which are verified.
+// Changed values that still decode cannot be told from others, except in
+// Parquet files whose pages have checksums, which are verified.
 //
 // # Memory
 //
-// A [Reader] holds of a Parquet file, for each column that is read, its largest page decompressed, and a batch of about 8 MiB; two more pages
-// while one is being decompressed. Row groups may be of any size. Of an IPC file or stream it holds one message, as it was written, and its buffers decompressed.
-// [Info.Held] is the size of these pages, or of the message, for a given file. A [Writer] holds about [WriteOptions.RowGroupBytes].
+// A [Reader] holds of a Parquet file, for each column that is read, its
+// largest page decompressed, and a batch of about 8 MiB; two more pages
+// while one is being decompressed. Row groups may be of any size. Of an IPC
+// file or stream it holds one message, as it was written, and its buffers
+// decompressed. [Info.Held] is the size of these pages, or of the message,
+// for a given file. A [Writer] holds about [WriteOptions.RowGroupBytes].
 //
 // # Compatibility
 //
-// Names and meanings of formats and options stay. Files that could be read can be read by later versions.
+// Names and meanings of formats and options stay. Files that could be read
+// can be read by later versions.
 package arrowio

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/patch"
 )
 
 func ExampleOpen() {
@@ -14,7 +15,12 @@ func ExampleOpen() {
 		return
 	}
 	defer src.Close()
-	r, err := src.Reader(context.Background(), []string{"label", "struct.pixels"})
+	columns, err := patch.Paths(src.Schema(), []string{"label", "struct.pixels"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	r, err := src.Reader(context.Background(), columns)
 	if err != nil {
 		fmt.Println(err)
 		return

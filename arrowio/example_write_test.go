@@ -5,10 +5,11 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/aefeat/aefeat/arrowio"
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/aefeat/aefeat/arrowio"
 )
 
 // digits returns two 2x2 pictures and their labels.
@@ -26,27 +27,6 @@ func digits() (*arrow.Schema, arrow.RecordBatch) {
 		b.Field(1).(*array.Int64Builder).Append(int64(i))
 	}
 	return schema, b.NewRecordBatch()
-}
-
-func ExampleBind() {
-	schema, batch := digits()
-	defer batch.Release()
-
-	b, err := arrowio.Bind(schema, arrowio.BindOptions{})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	rows, err := b.Rows(batch, 0)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(b.Columns(), rows.Len(), "patches of", rows.Width, rows.Kind)
-	fmt.Println(rows.Data)
-	// Output:
-	// [pixels] 2 patches of 4 uint8
-	// [0 255 255 0 255 0 0 255]
 }
 
 func ExampleCreate() {

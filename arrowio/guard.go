@@ -101,7 +101,7 @@ func hint(err error) string {
 	case errors.Is(err, errEncrypted):
 		return "decrypt it first"
 	case errors.Is(err, errNoEnd):
-		return "the program that wrote it stopped early; if the stream is known to be whole, allow a missing end marker (--allow-missing-eos)"
+		return "the program that wrote it stopped early; if the stream is known to be whole, allow a missing end marker (`AllowMissingEOS`)"
 	}
 	return ""
 }

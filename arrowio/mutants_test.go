@@ -21,8 +21,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aefeat/aefeat/arrowio"
 	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/aefeat/aefeat/arrowio"
 )
 
 // A panic in a goroutine of the Arrow library ends the process, whatever is recovered here. So damaged files are read in a child of the test

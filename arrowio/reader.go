@@ -36,12 +36,14 @@ type batchFile interface {
 	close()
 }
 
-// Reader begins to read. columns are the columns wanted: names of columns, and names with dots for fields of structs, which then are structs of
-// the fields wanted. Batches have them in the order of the schema; nil is all columns, and an empty list none: batches with rows and no columns.
+// Reader begins to read. columns are the paths of the columns wanted: the index
+// of a column, then of the field in each struct; such structs have the fields
+// wanted alone. Batches have them in the order of the schema; nil is all
+// columns, and an empty list none: batches with rows and no columns.
 //
 // An Arrow stream from a pipe can be read once, unless the source was opened as Rewindable: then a second call is an error. The context is
 // looked at between batches.
-func (s *Source) Reader(ctx context.Context, columns []string) (*Reader, error) {
+func (s *Source) Reader(ctx context.Context, columns [][]int) (*Reader, error) {
 	schema, chosen, err := project(s.schema, columns)
 	if err != nil {
 		return nil, err

@@ -11,10 +11,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aefeat/aefeat/arrowio"
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/patch"
 )
 
 var formats = []arrowio.Format{arrowio.Parquet, arrowio.Arrow, arrowio.Stream}
@@ -49,7 +51,11 @@ func checked(t testing.TB) memory.Allocator {
 // readRows reads columns of src and returns a text for each row, and the sizes of the batches.
 func readRows(t testing.TB, src *arrowio.Source, columns []string) ([]string, []int64) {
 	t.Helper()
-	r, err := src.Reader(context.Background(), columns)
+	paths, err := patch.Paths(src.Schema(), columns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := src.Reader(context.Background(), paths)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -429,11 +435,9 @@ func TestProjection(t *testing.T) {
 				t.Errorf("%s %v: %d rows, %q, expected %q", format, c.columns, len(got), got[2], c.want)
 			}
 		}
-		for _, column := range []string{"nothing", "img.nothing", "label.x", "img.pixels.x", ""} {
-			_, err := src.Reader(context.Background(), []string{column})
-			var at *arrowio.RowError
-			if !errors.As(err, &at) || at.Column != column {
-				t.Errorf("%q: %v", column, err)
+		for _, path := range [][]int{{}, {-1}, {99}, {2, 0}, {5, 99}, {5, 0, 0}} {
+			if _, err := src.Reader(context.Background(), [][]int{path}); err == nil {
+				t.Errorf("path %v is taken", path)
 			}
 		}
 	}
@@ -458,18 +462,15 @@ func TestLocate(t *testing.T) {
 		file int
 		want int64
 	}{{0, 0, 0}, {9, 0, 9}, {10, 1, 0}, {29, 1, 19}, {30, 2, 0}, {59, 2, 29}, {60, 3, 0}, {89, 3, 29}} {
-		err := src.Locate(fmt.Errorf("train: %w", &arrowio.RowError{Column: "image", Row: c.row, Reason: "null value"}))
-		want := fmt.Sprintf(`%s: column "image": row %d: null value`, names[c.file], c.want)
-		if err == nil || err.Error() != want {
-			t.Errorf("row %d: %v, expected %s", c.row, err, want)
+		file, at, ok := src.Locate(c.row)
+		if !ok || file != names[c.file] || at != c.want {
+			t.Errorf("row %d: %d of %s, %v, expected %d of %s", c.row, at, file, ok, c.want, names[c.file])
 		}
 	}
-	other := errors.New("other")
-	if err := src.Locate(other); err != other {
-		t.Error(err)
-	}
-	if err := src.Locate(nil); err != nil {
-		t.Error(err)
+	for _, row := range []int64{-1, 90} {
+		if file, _, ok := src.Locate(row); ok {
+			t.Errorf("row %d is in %s", row, file)
+		}
 	}
 }
 

@@ -3,7 +3,6 @@ package arrowio
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -155,9 +154,10 @@ type selection struct {
 	children []selection
 }
 
-// project finds columns by name: one at the top, or with dots into structs. The result is in the order of the schema.
-func project(schema *arrow.Schema, columns []string) (*arrow.Schema, []selection, error) {
-	if columns == nil {
+// project chooses columns by their paths. The result is in the order of the
+// schema.
+func project(schema *arrow.Schema, paths [][]int) (*arrow.Schema, []selection, error) {
+	if paths == nil {
 		var all []selection
 		for i := range schema.NumFields() {
 			all = append(all, selection{index: i})
@@ -165,10 +165,9 @@ func project(schema *arrow.Schema, columns []string) (*arrow.Schema, []selection
 		return schema, all, nil
 	}
 	var chosen []selection
-	for _, name := range columns {
-		path, err := findColumn(schema.Fields(), name)
-		if err != nil {
-			return nil, nil, err
+	for _, path := range paths {
+		if !leads(schema.Fields(), path) {
+			return nil, nil, fmt.Errorf("no column has the path %v", path)
 		}
 		chosen = choose(chosen, path)
 	}
@@ -177,26 +176,16 @@ func project(schema *arrow.Schema, columns []string) (*arrow.Schema, []selection
 	return arrow.NewSchema(fields, &meta), chosen, nil
 }
 
-func findColumn(fields []arrow.Field, name string) ([]int, error) {
-	for i, f := range fields {
-		if f.Name == name {
-			return []int{i}, nil
-		}
+// leads reports whether a path ends at a field.
+func leads(fields []arrow.Field, path []int) bool {
+	if len(path) == 0 || path[0] < 0 || path[0] >= len(fields) {
+		return false
 	}
-	// The longest name that fits comes first: names may have dots in them.
-	for at := strings.LastIndexByte(name, '.'); at > 0; at = strings.LastIndexByte(name[:at], '.') {
-		for i, f := range fields {
-			if f.Name != name[:at] {
-				continue
-			}
-			if t, ok := f.Type.(*arrow.StructType); ok {
-				if rest, err := findColumn(t.Fields(), name[at+1:]); err == nil {
-					return append([]int{i}, rest...), nil
-				}
-			}
-		}
+	if len(path) == 1 {
+		return true
 	}
-	return nil, &RowError{Column: name, Row: -1, Reason: "no such column"}
+	t, ok := fields[path[0]].Type.(*arrow.StructType)
+	return ok && leads(t.Fields(), path[1:])
 }
 
 // choose adds a path to selections that are in order.
@@ -299,3 +288,9 @@ func makeArray(data arrow.ArrayData) (arr arrow.Array, err error) {
 	})
 	return arr, err
 }
+
+// The keys of metadata that tell of an extension type.
+const (
+	extensionNameKey  = "ARROW:extension:name"
+	extensionValueKey = "ARROW:extension:metadata"
+)

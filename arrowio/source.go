@@ -11,6 +11,8 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/aefeat/aefeat/internal/atomicfile"
 )
 
 // OpenOptions says how inputs are opened. The zero value is ready to use.
@@ -180,7 +182,7 @@ func (s *Source) prepare(in *input) (*arrow.Schema, error) {
 		}
 		return checkedSchema(in.pipe.schema())
 	}
-	f, remove, err := spool(b, s.o.SpoolDir)
+	f, remove, err := atomicfile.Spool(b, s.o.SpoolDir)
 	if err != nil {
 		return nil, err
 	}
@@ -292,32 +294,26 @@ func (s *Source) Close() error {
 	return nil
 }
 
-// Locate says where a row is: an error that is a [*RowError] whose Row is a position in the whole input becomes one with the name of
-// the file and the row in it, both counted from 0. Other errors are returned as they are.
-func (s *Source) Locate(err error) error {
-	var at *RowError
-	if !errors.As(err, &at) || at.File != "" {
-		return err
-	}
-	located := *at
+// Locate says in which file a row lies, and where in it, both counted from 0.
+// Rows are counted over the whole input, those not read yet included; -1 is no
+// row, which tells of a file where there is only one. ok is false where
+// neither is known.
+func (s *Source) Locate(row int64) (file string, at int64, ok bool) {
 	if len(s.inputs) == 1 {
-		located.File = s.inputs[0].name
-		return &located
+		return s.inputs[0].name, row, true
 	}
-	if at.Row < 0 {
-		return err
+	if row < 0 {
+		return "", row, false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, in := range s.inputs {
-		rows := s.rows[i]
-		if located.Row < rows || !s.read[i] {
-			located.File = in.name
-			return &located
+		if row < s.rows[i] || !s.read[i] {
+			return in.name, row, true
 		}
-		located.Row -= rows
+		row -= s.rows[i]
 	}
-	return err
+	return "", row, false
 }
 
 // count notes that an input has this many rows at least, or exactly.

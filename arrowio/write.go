@@ -10,6 +10,8 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/aefeat/aefeat/internal/atomicfile"
 )
 
 // Format is a file format of record batches.
@@ -76,7 +78,7 @@ const defaultRowGroupBytes = 64 << 20
 type Writer struct {
 	schema *arrow.Schema
 	out    *sink
-	file   *File // nil: standard output
+	file   *atomicfile.File // nil: standard output
 	enc    encoder
 	stream bool
 	err    error
@@ -93,7 +95,7 @@ type encoder interface {
 }
 
 // Create opens path for record batches of the given schema. "-" is standard output. For a file see [CreateFile]: it
-// appears when [Writer.Close] returns nil. What the format cannot hold is a [*RowError] with Row -1, before anything is opened.
+// appears when [Writer.Close] returns nil. What the format cannot hold is a [*ColumnError] with Row -1, before anything is opened.
 func Create(path string, schema *arrow.Schema, o WriteOptions) (*Writer, error) {
 	if o.Allocator == nil {
 		o.Allocator = memory.DefaultAllocator
@@ -107,7 +109,7 @@ func Create(path string, schema *arrow.Schema, o WriteOptions) (*Writer, error) 
 	seen := map[string]bool{}
 	for _, f := range schema.Fields() {
 		if seen[f.Name] {
-			return nil, bindError(f.Name, "two columns of this name cannot be written", "")
+			return nil, &ColumnError{Column: f.Name, Row: -1, Reason: "two columns of this name cannot be written"}
 		}
 		seen[f.Name] = true
 	}
@@ -129,7 +131,7 @@ func Create(path string, schema *arrow.Schema, o WriteOptions) (*Writer, error) 
 		w.out.open(o.Stdout, "standard output")
 		return w, nil
 	}
-	if w.file, err = CreateFile(path); err != nil {
+	if w.file, err = atomicfile.Create(path); err != nil {
 		w.enc.abort()
 		return nil, err
 	}
@@ -141,7 +143,7 @@ func Create(path string, schema *arrow.Schema, o WriteOptions) (*Writer, error) 
 func (w *Writer) Schema() *arrow.Schema { return w.schema }
 
 // Write writes a batch and keeps no reference to it. Its columns must be those of the schema. A null in a column that may have
-// none is a [*RowError] whose Row counts from the first row written. After an error every further call returns that error.
+// none is a [*ColumnError] whose Row counts from the first row written. After an error every further call returns that error.
 func (w *Writer) Write(rec arrow.RecordBatch) error {
 	if w.err != nil {
 		return w.err
@@ -159,7 +161,7 @@ func (w *Writer) write(rec arrow.RecordBatch) (err error) {
 	}
 	for i, f := range w.schema.Fields() {
 		if got := rec.Column(i).DataType(); rec.ColumnName(i) != f.Name || !arrow.TypeEqual(got, f.Type) {
-			return bindError(f.Name, fmt.Sprintf("batch has column %q of %s here, expected %s", rec.ColumnName(i), got, f.Type), "")
+			return &ColumnError{Column: f.Name, Row: -1, Reason: fmt.Sprintf("batch has column %q of %s here, expected %s", rec.ColumnName(i), got, f.Type)}
 		}
 	}
 	err = w.guard(func() error { return w.enc.write(rec) })
@@ -214,7 +216,7 @@ func (w *Writer) Abort() error {
 	}
 	w.done = true
 	ending := w.enc.abort()
-	direct := w.file == nil || w.file.target == ""
+	direct := w.file == nil || w.file.Direct()
 	if direct && w.out.written && w.out.err == nil {
 		// All of a message or none: readers of a stream count its bytes.
 		_, _ = w.out.Write(ending)

@@ -9,12 +9,14 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/aefeat/aefeat/internal/arrowtest"
 )
 
 // BenchmarkWriteParquet writes batches of 4,096 rows. Bytes are those of the batches.
 func BenchmarkWriteParquet(b *testing.B) {
 	const m = 4096
-	g := &maker{Rand: rand.New(rand.NewPCG(1, 2)), mem: memory.DefaultAllocator}
+	g := &arrowtest.Maker{Rand: rand.New(rand.NewPCG(1, 2)), Mem: memory.DefaultAllocator}
 	codes := func(n int) []arrow.Field {
 		var fields []arrow.Field
 		for i := range n {
@@ -33,7 +35,7 @@ func BenchmarkWriteParquet(b *testing.B) {
 			schema := arrow.NewSchema(fields, nil)
 			var columns []arrow.Array
 			for _, f := range fields {
-				columns = append(columns, g.piece(f.Type, m, nil))
+				columns = append(columns, g.Piece(f.Type, m, nil))
 			}
 			rec := array.NewRecordBatch(schema, columns, m)
 			var size int64

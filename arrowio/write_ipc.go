@@ -63,7 +63,7 @@ func newIPCEncoder(out *sink, schema *arrow.Schema, o WriteOptions) (*ipcEncoder
 func encodable(f arrow.Field, mem memory.Allocator) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = bindError(f.Name, fmt.Sprintf("%s cannot be written: %v", f.Type, p), "")
+			err = &ColumnError{Column: f.Name, Row: -1, Reason: fmt.Sprintf("%s cannot be written: %v", f.Type, p)}
 		}
 	}()
 	p := ipc.GetSchemaPayload(arrow.NewSchema([]arrow.Field{f}, nil), mem)

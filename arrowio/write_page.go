@@ -370,7 +370,7 @@ func (p *outPage) encode() {
 	}
 	p.plain = len(p.levels) + len(values) + len(pad)
 	if p.plain > maxPage {
-		p.err = &RowError{Column: c.name, Row: -1, Reason: "a row of more than 1 GiB"}
+		p.err = &ColumnError{Column: c.name, Row: -1, Reason: "a row of more than 1 GiB"}
 		return
 	}
 	p.parts = [3][]byte{p.levels, values, pad}

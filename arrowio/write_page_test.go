@@ -20,6 +20,8 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/compress"
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/metadata"
+
+	"github.com/aefeat/aefeat/internal/arrowtest"
 )
 
 // TestHybridWriter gives runs of all lengths and widths to the decoder of the reading half.
@@ -125,7 +127,7 @@ func written(t *testing.T, f arrow.Field, column arrow.Array, limit int64, batch
 func TestPages(t *testing.T) {
 	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
 	defer mem.AssertSize(t, 0)
-	g := &maker{Rand: rand.New(rand.NewPCG(1, 2)), mem: mem}
+	g := &arrowtest.Maker{Rand: rand.New(rand.NewPCG(1, 2)), Mem: mem}
 	for i, c := range []struct {
 		typ      arrow.DataType
 		m        int
@@ -148,11 +150,11 @@ func TestPages(t *testing.T) {
 			continue
 		}
 		f := arrow.Field{Name: "v", Type: c.typ, Nullable: c.nullable}
-		g.nulls, g.ragged = 0, 0.3
+		g.Nulls, g.Ragged = 0, 0.3
 		if c.nullable {
-			g.nulls = 0.2
+			g.Nulls = 0.2
 		}
-		column := g.array(f, c.m, []int{6})
+		column := g.Array(f, c.m, []int{6})
 		data := written(t, f, column, 0, 1<<20)
 		if n := pages(t, data, 0); n < c.pages {
 			t.Errorf("%s: %d pages, want %d", c.typ, n, c.pages)
@@ -254,7 +256,7 @@ func TestSettings(t *testing.T) {
 // TestSameBytes writes with any number of cores, after other work of the compressor, and in other batches: the file is the same.
 func TestSameBytes(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
-	g := &maker{Rand: rand.New(rand.NewPCG(7, 8)), mem: memory.DefaultAllocator}
+	g := &arrowtest.Maker{Rand: rand.New(rand.NewPCG(7, 8)), Mem: memory.DefaultAllocator}
 	const m = 20_000
 	typ := arrow.StructOf(
 		arrow.Field{Name: "p", Type: arrow.FixedSizeListOf(100, arrow.PrimitiveTypes.Uint8)},
@@ -262,7 +264,7 @@ func TestSameBytes(t *testing.T) {
 		arrow.Field{Name: "x", Type: arrow.PrimitiveTypes.Float32},
 		arrow.Field{Name: "b", Type: arrow.FixedWidthTypes.Boolean},
 	)
-	column := g.piece(typ, m, nil)
+	column := g.Piece(typ, m, nil)
 	var want []byte
 	for _, cores := range []int{1, 2, 5} {
 		runtime.GOMAXPROCS(cores)

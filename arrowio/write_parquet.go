@@ -313,7 +313,7 @@ func (m *fieldMapper) field(f arrow.Field, name string) (physical, declared arro
 	}
 	physical, declared = f, f
 	refuse := func(why string) (arrow.Field, arrow.Field, error) {
-		return f, f, bindError(name, fmt.Sprintf("Parquet cannot hold %s%s", f.Type, why), "--format arrow can")
+		return f, f, &ColumnError{Column: name, Row: -1, Reason: fmt.Sprintf("Parquet cannot hold %s%s", f.Type, why), Hint: "`Format` arrow can"}
 	}
 	list := func(elem arrow.Field, physicalOf, declaredOf func(arrow.Field) arrow.DataType) error {
 		m.push(step{name: name, nullable: f.Nullable, list: true})

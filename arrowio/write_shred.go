@@ -224,5 +224,5 @@ type valueError struct {
 func (e *valueError) Error() string { return e.reason }
 
 func (c *outColumn) fault(reason string) error {
-	return &RowError{Column: c.name, Row: c.firstRow + int64(c.row), Reason: reason}
+	return &ColumnError{Column: c.name, Row: c.firstRow + int64(c.row), Reason: reason}
 }

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -21,6 +22,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+
+	"github.com/aefeat/aefeat/internal/arrowtest"
 )
 
 // textAt writes a value so that equal values are equal texts whatever form they are stored in.
@@ -157,7 +160,7 @@ var writable = append([]arrow.DataType{
 	&arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"}, &arrow.TimestampType{Unit: arrow.Nanosecond},
 	&arrow.Decimal128Type{Precision: 9, Scale: 2}, &arrow.Decimal128Type{Precision: 38, Scale: 10}, &arrow.Decimal256Type{Precision: 60, Scale: 4},
 	&arrow.Decimal32Type{Precision: 9, Scale: 2}, &arrow.Decimal64Type{Precision: 18, Scale: 3}, arrow.BinaryTypes.BinaryView,
-}, numericArrow...)
+}, arrowtest.Numbers...)
 
 // randomType nests lists, structs and maps around values of every kind.
 func randomType(g *rand.Rand, depth int) arrow.DataType {
@@ -219,9 +222,9 @@ func FuzzWrite(f *testing.F) {
 func testRandomWrite(t *testing.T, seed uint64) {
 	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
 	defer mem.AssertSize(t, 0)
-	g := &maker{Rand: rand.New(rand.NewPCG(seed, 11)), mem: mem}
-	g.nulls = []float64{0, 0.05, 0.5, 1}[g.IntN(4)]
-	g.ragged = []float64{0, 0.5}[g.IntN(2)]
+	g := &arrowtest.Maker{Rand: rand.New(rand.NewPCG(seed, 11)), Mem: mem}
+	g.Nulls = []float64{0, 0.05, 0.5, 1}[g.IntN(4)]
+	g.Ragged = []float64{0, 0.5}[g.IntN(2)]
 
 	var fields []arrow.Field
 	for i := range 1 + g.IntN(3) {
@@ -237,7 +240,7 @@ func testRandomWrite(t *testing.T, seed uint64) {
 		n := []int{0, 1, 7, 30, 150}[g.IntN(5)]
 		var columns []arrow.Array
 		for _, f := range fields {
-			columns = append(columns, g.array(f, n, nil))
+			columns = append(columns, g.Array(f, n, nil))
 		}
 		rec := array.NewRecordBatch(schema, columns, int64(n))
 		for _, c := range columns {
@@ -288,72 +291,6 @@ func dir(t *testing.T, folder string) []string {
 		names = append(names, e.Name())
 	}
 	return names
-}
-
-func TestFileWholeOrNothing(t *testing.T) {
-	folder := t.TempDir()
-	path := filepath.Join(folder, "out")
-	if err := os.WriteFile(path, []byte("old"), 0o640); err != nil {
-		t.Fatal(err)
-	}
-	f, err := CreateFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.Write([]byte("new"))
-	if got, _ := os.ReadFile(path); string(got) != "old" {
-		t.Errorf("before Commit the file holds %q", got)
-	}
-	if err := f.Abort(); err != nil {
-		t.Fatal(err)
-	}
-	if got, _ := os.ReadFile(path); string(got) != "old" {
-		t.Errorf("after Abort the file holds %q", got)
-	}
-	if names := dir(t, folder); len(names) != 1 {
-		t.Errorf("after Abort the folder holds %q", names)
-	}
-
-	link := filepath.Join(folder, "link")
-	if err := os.Symlink("out", link); err != nil {
-		t.Skip(err)
-	}
-	for _, name := range []string{path, link} {
-		if f, err = CreateFile(name); err != nil {
-			t.Fatal(err)
-		}
-		f.Write([]byte("new by " + name))
-		if err := f.Commit(); err != nil {
-			t.Fatal(err)
-		}
-		if got, _ := os.ReadFile(path); string(got) != "new by "+name {
-			t.Errorf("the file holds %q", got)
-		}
-		if err := f.Abort(); err != nil {
-			t.Errorf("Abort after Commit: %v", err)
-		}
-	}
-	if info, _ := os.Lstat(link); info.Mode()&os.ModeSymlink == 0 {
-		t.Error("the symlink was replaced")
-	}
-	if info, _ := os.Stat(path); info.Mode().Perm() != 0o640 {
-		t.Errorf("permissions became %v", info.Mode())
-	}
-	if names := dir(t, folder); len(names) != 2 {
-		t.Errorf("the folder holds %q", names)
-	}
-}
-
-func TestCreateFileErrors(t *testing.T) {
-	folder := t.TempDir()
-	for _, path := range []string{folder, filepath.Join(folder, "missing", "out")} {
-		if _, err := CreateFile(path); err == nil || !strings.Contains(err.Error(), path) {
-			t.Errorf("%s: error %v", path, err)
-		}
-	}
-	if names := dir(t, folder); len(names) != 0 {
-		t.Errorf("the folder holds %q", names)
-	}
 }
 
 // int64Batch returns a batch of one column of the numbers from lo to hi.
@@ -566,8 +503,8 @@ func TestCreateRefuses(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.err) {
 			t.Errorf("%s: error %v, want %q", name, err, c.err)
 		}
-		var at *RowError
-		if errors.As(err, &at) && strings.Contains(at.Reason, "Parquet cannot") && at.Hint != "--format arrow can" {
+		var at *ColumnError
+		if errors.As(err, &at) && strings.Contains(at.Reason, "Parquet cannot") && at.Hint != "`Format` arrow can" {
 			t.Errorf("%s: hint %q", name, at.Hint)
 		}
 		if names := dir(t, filepath.Dir(path)); len(names) > 0 {
@@ -616,7 +553,7 @@ func TestWriteNullInRequired(t *testing.T) {
 			err = w.Write(rec)
 			rec.Release()
 			column.Release()
-			var at *RowError
+			var at *ColumnError
 			if batch == 1 && (!errors.As(err, &at) || at.Row != 8 || !strings.HasPrefix(at.Column, "a")) {
 				t.Errorf("%s: error %v, want one about row 8", name, err)
 			}
@@ -712,7 +649,7 @@ func TestWriteUnfit(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = w.Write(rec)
-		var at *RowError
+		var at *ColumnError
 		if !errors.As(err, &at) || at.Row != 1 || at.Column != "a" || !strings.Contains(at.Reason, c.want) {
 			t.Errorf("%s: error %v", name, err)
 		}
@@ -728,7 +665,7 @@ func TestAbortFreesDictionaries(t *testing.T) {
 	defer mem.AssertSize(t, 0)
 	typ := &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int8, ValueType: arrow.BinaryTypes.String}
 	for _, format := range []Format{Parquet, Arrow, Stream} {
-		rec := jsonBatch(t, mem, typ, `["a","b","a",null]`)
+		rec := arrowtest.JSONBatch(t, mem, typ, `["a","b","a",null]`)
 		w, err := Create("-", rec.Schema(), WriteOptions{Format: format, Stdout: io.Discard, Allocator: mem})
 		if err != nil {
 			t.Fatal(err)
@@ -739,6 +676,82 @@ func TestAbortFreesDictionaries(t *testing.T) {
 		rec.Release()
 		if err := w.Abort(); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// A tensorType is the fixed_shape_tensor extension as a program may register it.
+type tensorType struct{ arrow.ExtensionBase }
+
+func newTensorType(n int32) *tensorType {
+	return &tensorType{arrow.ExtensionBase{Storage: arrow.FixedSizeListOf(n, arrow.PrimitiveTypes.Float32)}}
+}
+
+func (*tensorType) ArrayType() reflect.Type { return reflect.TypeFor[tensorArray]() }
+func (*tensorType) ExtensionName() string   { return "arrow.fixed_shape_tensor" }
+func (*tensorType) Serialize() string       { return `{"shape":[2,2],"permutation":[1,0]}` }
+func (t *tensorType) ExtensionEquals(o arrow.ExtensionType) bool {
+	return o.ExtensionName() == "arrow.fixed_shape_tensor" && arrow.TypeEqual(t.Storage, o.StorageType())
+}
+func (*tensorType) Deserialize(storage arrow.DataType, data string) (arrow.ExtensionType, error) {
+	return &tensorType{arrow.ExtensionBase{Storage: storage}}, nil
+}
+
+type tensorArray struct{ array.ExtensionArrayBase }
+
+// TestTensorExtension writes and reads a column of an extension type, not registered and registered.
+func TestTensorExtension(t *testing.T) {
+	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+	defer mem.AssertSize(t, 0)
+	typ := newTensorType(4)
+	storage, _, err := array.FromJSON(mem, typ.Storage, strings.NewReader(`[[9,9,9,9],[1,2,3,4],null,[5,6,7,8]]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer storage.Release()
+	part := array.NewSlice(storage, 1, 4)
+	defer part.Release()
+	column := array.NewExtensionArrayWithStorage(typ, part)
+	defer column.Release()
+	schema := arrow.NewSchema([]arrow.Field{{Name: "t", Type: typ, Nullable: true}}, nil)
+	rec := array.NewRecordBatch(schema, []arrow.Array{column}, 3)
+	defer rec.Release()
+
+	for _, registered := range []bool{false, true} {
+		if registered {
+			if err := arrow.RegisterExtensionType(typ); err != nil {
+				t.Fatal(err)
+			}
+			defer arrow.UnregisterExtensionType("arrow.fixed_shape_tensor")
+		}
+		for _, format := range []Format{Parquet, Arrow, Stream} {
+			var out strings.Builder
+			w, err := Create("-", schema, WriteOptions{Format: format, Stdout: &out, Allocator: mem})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Write(rec); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			got, texts, err := readBack([]byte(out.String()), format, memory.DefaultAllocator)
+			if err != nil {
+				t.Errorf("%s, registered %v: %v", format, registered, err)
+				continue
+			}
+			if want := rowTexts(rec); strings.Join(texts, "\n") != strings.Join(want, "\n") {
+				t.Errorf("%s, registered %v: %q, want %q", format, registered, texts, want)
+			}
+			f := got.Field(0)
+			name, _ := f.Metadata.GetValue(extensionNameKey)
+			if ext, ok := f.Type.(arrow.ExtensionType); ok {
+				name = ext.ExtensionName()
+			}
+			if name != "arrow.fixed_shape_tensor" {
+				t.Errorf("%s, registered %v: read as %s", format, registered, f)
+			}
 		}
 	}
 }

@@ -305,3 +305,11 @@ func bigEndian(dst []byte, v *big.Int) []byte {
 	}
 	return v.FillBytes(dst)
 }
+
+// bufferBytes returns the bytes of one of an array's buffers.
+func bufferBytes(a arrow.Array, i int) []byte {
+	if buf := a.Data().Buffers()[i]; buf != nil {
+		return buf.Bytes()
+	}
+	return nil
+}

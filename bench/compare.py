@@ -1,10 +1,12 @@
-"""Measure aefeat beside its peers in one run and write RESULTS.md's speed tables.
+"""Measure aefeat beside its peers: the speed tables of RESULTS.md and SEARCHES.md.
 
-    python3 compare.py IDX_FOLDER [--runs 5] [--only gemm,train,sklearn,transform,fit,inspect] [--out speed.md]
+    python3 compare.py IDX_FOLDER [--runs 5] [--out speed.md] [--no-torch]
+        [--only gemm,train,sklearn,transform,fit,inspect]
+        [--hidden 196,500,1000,25,1600] [--objectives sparse,denoising]
 
 Builds the command and the OpenBLAS program, then times ours and the peer in
 turn (A B A B ...), each as a whole process or, for training, by the epochs
-after the first. Medians and their ratio are printed; OPENBLAS_CORETYPE and
+after the first. Prints the medians and the median ratio. OPENBLAS_CORETYPE and
 OPENBLAS_L2_SIZE are unset for the peers. Needs Go, a C compiler with
 libopenblas, GNU time, and numpy, pyarrow, torch, scikit-learn and safetensors.
 """
@@ -67,7 +69,7 @@ def openblas(a):
 
 
 def step_rate(a, n, h, batch=256):
-    """OpenBLAS's GFLOP/s over the five products of a training step, by the median call of each."""
+    """OpenBLAS's GFLOP/s for the five products of a step, by their median calls."""
     products = [(batch, h, n, "NT"), (batch, n, h, "NT"), (batch, h, n, "NN"), (h, n, batch, "TN"), (n, h, batch, "TN")]
     seconds = 0
     for p in products:
@@ -92,7 +94,9 @@ def gemm(a):
 
     def ours():
         got = {}
-        for cpus in "12":  # one run each: a list for -test.cpu does not reach benchmarks that use b.Loop
+        # One run each: a list for -test.cpu does not reach benchmarks that use
+        # b.Loop.
+        for cpus in "12":
             text = output(test, "-test.run", "^$", "-test.bench", "BenchmarkGemm", "-test.benchtime", "200ms", "-test.cpu", cpus)
             for row in text.splitlines():
                 hit = re.match(r"BenchmarkGemm/(\d+)x(\d+)x(\d+)/(\w\w)\S*\s.*?([\d.]+) best-GFLOP/s", row)
@@ -153,7 +157,7 @@ def random_patches(path, rows, n):
     import pyarrow as pa
     import pyarrow.parquet as pq
     rng = np.random.default_rng(3)
-    # Smooth patches: sums of a few random waves, so that there is something to learn.
+    # Smooth patches, sums of a few random waves: there is something to learn.
     t = np.arange(n) / n
     x = sum(rng.uniform(0, .25, (rows, 1)) * (1 + np.cos(2 * np.pi * (f * t + rng.uniform(0, 1, (rows, 1))))) for f in (1, 2))
     values = pa.array(np.clip(x, 0, 1).astype(np.float32).ravel())

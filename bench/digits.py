@@ -1,11 +1,12 @@
-"""Write MNIST as Parquet or as an Arrow stream, for the measurements of this folder.
+"""Write MNIST as Parquet or as an Arrow stream, for the measurements here.
 
-    python3 digits.py IDX_FOLDER train|test OUT [--order file|label|shuffled] [--rows N] [--float] [--stream BATCH]
+    python3 digits.py IDX_FOLDER train|test OUT [--order file|label|shuffled]
+        [--rows N] [--float] [--stream BATCH]
 
 IDX_FOLDER holds the four MNIST files (.gz). The columns are `image`, a
 fixed-size list of 784 uint8 (float32 in 0..1 with --float), and `label`.
 --rows repeats the rows until there are N. --stream writes an Arrow IPC stream
-in batches of BATCH rows, with OUT "-" for stdout. Needs numpy and pyarrow.
+in batches of BATCH rows, and with OUT "-" to stdout. Needs numpy and pyarrow.
 """
 import argparse
 import gzip

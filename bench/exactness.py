@@ -1,4 +1,4 @@
-"""Compare the command's cost and gradient with an independent float64 computation.
+"""Compare cost and gradient with an independent computation in float64.
 
     python3 exactness.py AEFEAT [ROWS]
 

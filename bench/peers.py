@@ -1,11 +1,14 @@
-"""The published experiments in PyTorch.
+"""Repeat the published experiments in PyTorch.
 
-    python3 peers.py denoising IDX_FOLDER OUT [--seed 1] [--epochs 60]    # 1000 tied units, 25% masked, cross-entropy
-    python3 peers.py k-sparse IDX_FOLDER OUT [--seed 1] [--epochs 30]     # 1000 tied linear units, k 100 to 25, codes of 50
+    python3 peers.py denoising IDX_FOLDER OUT [--seed 1] [--epochs 60]
+    python3 peers.py k-sparse IDX_FOLDER OUT [--seed 1] [--epochs 30]
 
-Adam at 1e-3, batches of 256 and a rate that falls as a cosine. Writes
-OUT-train.parquet and OUT-test.parquet, the codes and labels of all rows, for
-`aefeat probe`. Needs numpy, pyarrow and torch.
+denoising: 1000 tied units, 25% masked, cross-entropy. k-sparse: 1000 tied
+linear units, k falling from 100 to 25, codes of 50. Both use Adam at 1e-3,
+batches of 256 and a rate that falls as a cosine.
+
+Writes OUT-train.parquet and OUT-test.parquet, the codes and labels of all
+rows, for `aefeat probe`. Needs numpy, pyarrow and torch.
 """
 import argparse
 import time

@@ -1,15 +1,17 @@
-"""Repeat a published experiment: fit, stack, transform, and a linear classifier on the frozen codes.
+"""Repeat a published experiment: layers, and a linear classifier on the codes.
 
-    python3 published.py AEFEAT DATA_FOLDER ROW [--seed 1] [--test] [--fit FLAGS]...
+    python3 published.py AEFEAT DATA_FOLDER ROW [--seed 1] [--test]
+        [--fit FLAGS]...
 
-DATA_FOLDER holds train.parquet and test.parquet (digits.py), or also
-held.parquet (variants.py). ROW is a key of ROWS, or a new name beside --fit,
-each of which gives the flags of one layer, for a search. The codes of each
-layer are classified. `aefeat probe` chooses its penalty on training rows and
-counts the errors on held.parquet, or without one on a fifth of the training
-rows; with --test, on the test rows. Prints the seconds of all cores that the
-fits took, which stay true on a machine busy with something else. Needs nothing
-but Python.
+DATA_FOLDER holds train.parquet and test.parquet (digits.py), and may hold
+held.parquet (variants.py). ROW is a key of ROWS. For a search it is a new name
+beside --fit, which is given once for each layer with the flags of that layer.
+
+The codes of each layer are classified. `aefeat probe` chooses its penalty on
+training rows and counts the errors on the test rows (--test), else on
+held.parquet, or without that file on a fifth of the training rows. The script
+also prints the processor time of the fits, which holds on a busy machine too.
+Needs nothing but Python.
 """
 import argparse
 import json
@@ -48,7 +50,11 @@ def run(*words):
 
 
 def layers(aefeat, data, flags, seed, splits, work):
-    """The folder whose Parquet files have the columns layer1, layer2, ...; seconds of all cores in the fits."""
+    """Fit and apply the layers one after another.
+
+    Returns the folder whose Parquet files have the columns layer1, layer2, ...,
+    and the processor seconds of the fits.
+    """
     seconds = 0.0
     for i, words in enumerate(flags, 1):
         given = "image" if i == 1 else f"layer{i - 1}"
@@ -64,7 +70,7 @@ def layers(aefeat, data, flags, seed, splits, work):
 
 
 def probe(aefeat, columns, train, *more):
-    """Percent of rows that a linear classifier on the columns gets wrong, and its penalty."""
+    """A linear classifier on the columns: its error in percent, its penalty."""
     score = json.loads(run(aefeat, "probe", "--json", "--features", columns, *more, train))["features"]
     return 100 * (1 - score["accuracy"]), score["penalty"]
 

@@ -1,6 +1,7 @@
-"""Self-taught learning on MNIST, beside numpy and scipy from the same initial weights.
+"""Measure self-taught learning on MNIST, beside numpy and scipy.
 
-    python3 selftaught.py AEFEAT IDX_FOLDER [--seeds 1,2,3] [--iterations 400] [--peer float32] [--fit FLAGS]...
+    python3 selftaught.py AEFEAT IDX_FOLDER [--seeds 1,2,3] [--fit FLAGS]...
+        [--iterations 400] [--peer float32|float64]
 
 Features are learned without labels from the 29,404 training digits 5 to 9: 200
 sparse units, rho 0.1, lambda 3e-3, beta 3. Softmax regression then tells the
@@ -8,8 +9,8 @@ digits 0 to 4 apart, fitted on the first half of those and tested on the second
 (`aefeat probe`). Each --fit is one way to train (default: L-BFGS, then
 mini-batches). --peer runs as many iterations of scipy's L-BFGS-B over a cost
 written in numpy, in float32 or float64, in turn with ours. Times are of the
-training alone; the seconds of all cores stay true on a machine that is busy with
-something else. Needs numpy, scipy, pyarrow and safetensors.
+training alone; processor time, of all cores, holds on a busy machine too.
+Needs numpy, scipy, pyarrow and safetensors.
 
 A. Ng et al., "UFLDL tutorial", exercise "Self-taught learning".
 """
@@ -58,7 +59,7 @@ def parameters(p, shapes):
 
 
 def clock(who):
-    """Wall seconds, and those that the cores worked for this process or its children."""
+    """Wall seconds, and processor seconds of this process or its children."""
     used = resource.getrusage(who)
     return np.array([time.perf_counter(), used.ru_utime + used.ru_stime])
 
@@ -95,7 +96,7 @@ def main():
             return subprocess.run([a.aefeat, *map(str, words), "--progress", "none"], check=True, capture_output=True, text=True).stdout
 
         def score():
-            """Final cost of the model, and percent right on the second half of the digits 0 to 4."""
+            """Final cost, and accuracy on the second half of the digits 0 to 4."""
             for path in (first, second):
                 run("transform", "-m", model, "--layout", "list", "-o", path + ".code", path)
             cost = json.loads(subprocess.run([a.aefeat, "evaluate", "--json", "-m", model, learn], check=True, capture_output=True).stdout)["cost"]

@@ -1,10 +1,11 @@
-"""How hard a data set is: support vector machines on its pixels, to set beside published ones.
+"""How hard a data set is: errors of support vector machines on its pixels.
 
     python3 svm.py DATA_FOLDER
 
 Fits scikit-learn's LinearSVC and SVC (radial basis functions) to train.parquet
 with a few settings, chooses by the errors on held.parquet (variants.py makes
-both) and counts those on test.parquet. Needs numpy, pyarrow and scikit-learn.
+both) and counts those on test.parquet, to compare with published errors. Needs
+numpy, pyarrow and scikit-learn.
 """
 import pathlib
 import sys

@@ -1,12 +1,13 @@
-"""Sweep the defaults: 196 units, 5 epochs, a linear classifier on held-out training rows.
+"""Sweep the defaults: 196 units, 5 epochs, errors on held-out training rows.
 
-    python3 sweep.py AEFEAT MNIST_FOLDER FASHION_FOLDER [--only sparse,k-sparse] [--seed 1]
+    python3 sweep.py AEFEAT MNIST_FOLDER FASHION_FOLDER
+        [--only sparse,k-sparse] [--seed 1]
 
-The folders hold train.parquet (digits.py reads both data sets' IDX files). The
-figures are the errors of `aefeat probe` on a fifth of the training rows, which
-only the autoencoder has seen. Test rows are not read. One row a setting, after
-which the later of two flags counts; settings not named are the defaults. Needs
-nothing but Python.
+The folders hold train.parquet (digits.py reads the IDX files of both data
+sets). The figures are the errors of `aefeat probe` on a fifth of the training
+rows, which only the autoencoder has seen. Test rows are not read. Each row is
+one setting: of two equal flags the later counts, and what is not named is the
+default. Needs nothing but Python.
 """
 import argparse
 import pathlib

@@ -1,9 +1,10 @@
-"""The peer of `aefeat fit`: the same autoencoder in PyTorch, on the CPU, from the same Parquet.
+"""The peer of `aefeat fit`: the same autoencoder and file, in PyTorch on the CPU.
 
-    python3 torch_fit.py DATA.parquet --hidden 196 --epochs 5 [--denoise 0.25] [--compile] [-o weights.safetensors]
+    python3 torch_fit.py DATA.parquet [--hidden 196] [--epochs 5] [--batch 256]
+        [--denoise 0.25] [--compile] [--threads 2] [-o weights.safetensors]
 
 Settings are PyTorch's best that we know: all rows in memory as float32, fused
-Adam, two threads, oneDNN, no gradient graph kept between steps; --compile adds
+Adam, two threads, oneDNN, no gradient graph kept between steps. --compile adds
 torch.compile, which needs a C++ compiler. Prints the seconds of each epoch
 after the data is in memory. Needs numpy, pyarrow, torch and safetensors.
 """
@@ -48,7 +49,8 @@ def main():
 
     def cost(clean):
         given = clean
-        if a.denoise:  # independent bits: the exact proportion would cost PyTorch more
+        # Independent bits: an exact proportion would cost PyTorch more.
+        if a.denoise:
             given = clean * (torch.rand_like(clean) >= a.denoise)
         code = torch.sigmoid(torch.nn.functional.linear(given, w1, b1))
         y = torch.sigmoid(torch.nn.functional.linear(code, w2, b2))

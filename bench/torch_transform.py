@@ -1,8 +1,10 @@
-"""The peer of `aefeat transform`: pyarrow reads, PyTorch encodes, pyarrow writes the same columns.
+"""The peer of `aefeat transform`: the same columns by pyarrow and PyTorch.
 
     python3 torch_transform.py WEIGHTS.safetensors IN.parquet OUT.parquet
+        [--batch 16384] [--compression snappy] [--threads 2]
 
-Rows are read in batches. Needs numpy, pyarrow, torch and safetensors.
+pyarrow reads batches of rows, PyTorch encodes them, pyarrow writes. Needs
+numpy, pyarrow, torch and safetensors.
 """
 import argparse
 

@@ -1,13 +1,14 @@
-"""Make harder MNIST as Larochelle et al. did: digits rotated, or on a background of random pixels.
+"""Make MNIST harder: digits rotated, or on a background of random pixels.
 
     python3 variants.py IDX_FOLDER rotated|background OUT_FOLDER [--held 2000]
 
-Writes train.parquet (10,000 rows), held.parquet (2,000, to choose settings on;
-up to 10,000 with --held, where that decides too little) and test.parquet
-(50,000), drawn without replacement from all 70,000 digits by a fixed seed.
-Rotated: by an angle uniform over the circle, bilinear. Background: pixels that
-are 0 become uniform over 0..255. The rows are not those of the published files,
-which were drawn by another generator. Needs numpy, scipy, pyarrow.
+As Larochelle et al. did. Writes train.parquet (10,000 rows), held.parquet
+(2,000, to choose settings on; up to 10,000 with --held, where 2,000 decide too
+little) and test.parquet (50,000), drawn without replacement from all 70,000
+digits by a fixed seed. Rotated: by an angle uniform over the circle, bilinear.
+Background: pixels that are 0 become uniform over 0..255. The rows are not those
+of the published files, which were drawn by another generator. Needs numpy,
+scipy and pyarrow.
 
 H. Larochelle, D. Erhan, A. Courville, J. Bergstra and Y. Bengio, "An empirical
 evaluation of deep architectures on problems with many factors of variation",

@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -21,16 +22,20 @@ const module = "github.com/aefeat/aefeat/"
 // which may import everything. An edge that is not here is an error, and so
 // is a package that is not here.
 var mayImport = map[string][]string{
-	"arrowio":           {},
-	"model":             {"internal/f32", "internal/rng"},
-	"stage":             {"arrowio", "model", "internal/rng", "internal/spill"},
-	"linear":            {"internal/f32", "model"},
-	"imagery":           {},
-	"internal/cpu":      {},
-	"internal/f32":      {"internal/cpu"},
-	"internal/labelled": {"arrowio", "model"},
-	"internal/rng":      {},
-	"internal/spill":    {"internal/rng"},
+	"arrowio":             {"internal/atomicfile"},
+	"model":               {"internal/f32", "internal/lbfgs", "internal/rng"},
+	"patch":               {"model"},
+	"stage":               {"patch", "model", "internal/rng", "internal/spill"},
+	"linear":              {"internal/f32", "internal/lbfgs"},
+	"imagery":             {},
+	"internal/cpu":        {},
+	"internal/f32":        {"internal/cpu"},
+	"internal/labelled":   {"patch", "model"},
+	"internal/arrowtest":  {},
+	"internal/atomicfile": {},
+	"internal/lbfgs":      {},
+	"internal/rng":        {},
+	"internal/spill":      {"internal/rng"},
 }
 
 // knowsNo lists libraries that a package must not import: the model knows no
@@ -40,7 +45,27 @@ var knowsNo = map[string][]string{
 	"linear":  {"github.com/apache/arrow-go"},
 	"imagery": {"github.com/apache/arrow-go", "gonum.org"},
 	"arrowio": {"gonum.org"},
-	"stage":   {"gonum.org", "github.com/apache/arrow-go/v18/parquet", "github.com/apache/arrow-go/v18/arrow/ipc"},
+	"patch":   {"gonum.org"},
+	"stage":   {"gonum.org"},
+}
+
+// Whoever has batches of their own links no file format, and no network.
+func TestStageLinksNoFileFormat(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "../stage", "../patch").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages := strings.Fields(string(out))
+	if !slices.Contains(packages, strings.TrimSuffix(module, "/")+"/stage") {
+		t.Fatalf("the list has no stage: %q", packages)
+	}
+	for _, pkg := range packages {
+		for _, part := range []string{"parquet", "arrow/ipc", "arrow/flight", "grpc", "protobuf"} {
+			if strings.Contains(pkg, part) {
+				t.Errorf("stage or patch links %s", pkg)
+			}
+		}
+	}
 }
 
 func TestImportTable(t *testing.T) {

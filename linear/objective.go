@@ -21,8 +21,8 @@ const blockElements = 64 << 10
 
 // An objective computes the cost J of the package comment and its gradient at
 // a point w: W (K,n) followed by b (K), on standardised features and in
-// float64, as the optimiser keeps it. It remembers the last point, because
-// gonum's line search asks for value and gradient in separate calls.
+// float64, as the optimiser keeps it. It remembers the last point, which a line
+// search may ask for twice.
 //
 // Rows are read as they are: the scaler moves into the weights,
 //
@@ -108,18 +108,7 @@ func (o *objective) split(w []float64) (weight, bias []float32) {
 	return flat[:k:k], flat[k:]
 }
 
-// value returns J at w.
-func (o *objective) value(w []float64) float64 {
-	o.evaluate(w)
-	return o.cost
-}
-
-// slope writes the gradient of J at w to dst.
-func (o *objective) slope(dst, w []float64) {
-	o.evaluate(w)
-	copy(dst, o.gradient)
-}
-
+// evaluate sets cost, gradient and right to those at w.
 func (o *objective) evaluate(w []float64) {
 	if slices.Equal(o.point, w) {
 		return

@@ -111,14 +111,15 @@ func TestObjective(t *testing.T) {
 		}
 
 		cost, gradient := reference(standard, size.n, labels, size.classes, penalty, w)
-		if got := o.value(w); math.Abs(got-cost) > 1e-6*cost {
+		o.evaluate(w)
+		if got := o.cost; math.Abs(got-cost) > 1e-6*cost {
 			t.Errorf("%v: cost %v, want %v", size, got, cost)
 		}
-		got := make([]float64, len(w))
-		o.slope(got, w)
+		o.evaluate(w)
 		if o.evaluations != 1 {
-			t.Errorf("%v: value and slope at one point took %d evaluations", size, o.evaluations)
+			t.Errorf("%v: one point twice took %d evaluations", size, o.evaluations)
 		}
+		got := o.gradient
 		top := maxAbs(gradient)
 		for i := range got {
 			if math.Abs(got[i]-gradient[i]) > 1e-6*top {

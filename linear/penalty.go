@@ -65,7 +65,7 @@ func choosePenalty(ctx context.Context, o *objective, c Config) (penalty float64
 		if start, stats, err = minimise(ctx, o, start, min(c.Iterations, trialIterations), trialTolerance); err != nil {
 			return 0, err
 		}
-		o.value(start)
+		o.evaluate(start)
 		if c.Observe != nil {
 			c.Observe(Trial{penalties[i], float64(o.right) / float64(count), count, stats})
 		}

@@ -1,15 +1,6 @@
 package model
 
-import (
-	"encoding/binary"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"hash/crc64"
-	"math"
-
-	"github.com/aefeat/aefeat/internal/f32"
-)
+import "github.com/aefeat/aefeat/internal/f32"
 
 // chunkRows is the number of rows whose sums are formed in float32 before
 // they are folded into float64. It is fixed, so that the sums of a pass do
@@ -276,10 +267,16 @@ func (a *Accumulator) Gradient(dst []float32) {
 }
 
 // Merge adds the sums of b to those of a; b keeps its own. Both must be of the
-// same settings, weights and epoch of noise. The result depends, in the last digits, on which
-// rows were whose and on the order of the merges, and on nothing else.
+// same settings, weights and epoch of noise. The result depends, in the last
+// digits, on which rows were whose and on the order of the merges, and on
+// nothing else.
 func (a *Accumulator) Merge(b *Accumulator) error {
-	if a.fingerprint() != b.fingerprint() {
+	switch {
+	case a == b:
+		return errOwnSums
+	case a.m == nil || b == nil || b.m == nil:
+		return errNoSums
+	case a.fingerprint() != b.fingerprint():
 		return errForeignSums
 	}
 	a.fold()
@@ -287,85 +284,43 @@ func (a *Accumulator) Merge(b *Accumulator) error {
 	a.rows += b.rows
 	a.loss += b.loss
 	a.energy += b.energy
-	for i, v := range b.sums {
-		a.sums[i] += v
-	}
+	addSums(a.sums, b.sums)
 	return nil
 }
 
-var errForeignSums = errors.New("the sums were gathered with other settings or weights")
-
-// accumulatorMagic opens the marshalled form and numbers its version.
-const accumulatorMagic = "aefsums1"
-
 // MarshalBinary returns the sums as bytes, for an accumulator of the same
-// model in another process. It keeps every bit of them.
+// model in another process. It keeps every bit of them. The layout is in the
+// package comment.
 func (a *Accumulator) MarshalBinary() ([]byte, error) {
-	a.fold()
-	b := make([]byte, 0, accumulatorHeader+8*len(a.sums))
-	b = append(b, accumulatorMagic...)
-	b = binary.LittleEndian.AppendUint64(b, a.fingerprint())
-	b = binary.LittleEndian.AppendUint64(b, uint64(a.rows))
-	b = binary.LittleEndian.AppendUint64(b, math.Float64bits(a.loss))
-	b = binary.LittleEndian.AppendUint64(b, math.Float64bits(a.energy))
-	for _, v := range a.sums {
-		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
+	if a.m == nil {
+		return nil, errNoSums
 	}
-	return b, nil
+	a.fold()
+	return a.form().marshal(), nil
 }
-
-const accumulatorHeader = len(accumulatorMagic) + 4*8
 
 // UnmarshalBinary replaces what a holds by sums that MarshalBinary wrote,
 // under the same settings, weights and epoch of noise; anything else is an
 // error that leaves a as it was. a must come from [NewAccumulator].
 func (a *Accumulator) UnmarshalBinary(data []byte) error {
-	if len(data) < accumulatorHeader || string(data[:len(accumulatorMagic)]) != accumulatorMagic {
-		return errors.New("not the sums of an accumulator")
+	if a.m == nil {
+		return errNoSums
 	}
-	if want := accumulatorHeader + 8*len(a.sums); len(data) != want {
-		return fmt.Errorf("sums of %d bytes, want %d", len(data), want)
-	}
-	data = data[len(accumulatorMagic):]
-	next := func() uint64 {
-		v := binary.LittleEndian.Uint64(data)
-		data = data[8:]
-		return v
-	}
-	if next() != a.fingerprint() {
-		return errForeignSums
-	}
-	rows := int64(next())
-	if rows < 0 {
-		return fmt.Errorf("sums over %d rows", rows)
+	if err := a.form().unmarshal(data); err != nil {
+		return err
 	}
 	a.pass.reset()
-	a.rows = rows
-	a.loss = math.Float64frombits(next())
-	a.energy = math.Float64frombits(next())
-	for i := range a.sums {
-		a.sums[i] = math.Float64frombits(next())
-	}
 	return nil
 }
 
-// fingerprint tells sums apart that must not be added: it covers the
-// settings, the preprocessing, the weights, and the epoch of the noise.
-func (a *Accumulator) fingerprint() uint64 {
-	sum := crc64.New(crc64.MakeTable(crc64.ECMA))
-	settings := struct {
-		Config     Config
-		Preprocess Preprocess
-		Epoch      uint32
-	}{a.m.Config, a.m.Preprocess, 0}
-	if a.m.Corruption > 0 {
-		settings.Epoch = a.epoch
+// form is what the bytes of the sums hold.
+func (a *Accumulator) form() sumsForm {
+	kind := kindGradient
+	if a.chunk == nil {
+		kind = kindCost
 	}
-	// Neither the encoder nor a hash can fail here.
-	json.NewEncoder(sum).Encode(settings)
-	writeFloats(sum, a.m.Params.Flat)
-	for _, t := range a.m.Preprocess.tensors(a.m.Inputs) {
-		writeFloats(sum, *t.data)
-	}
-	return sum.Sum64()
+	return sumsForm{kind, a.fingerprint(), []any{&a.rows, &a.loss, &a.energy, a.sums}}
 }
+
+// fingerprint tells sums apart that must not be added.
+func (a *Accumulator) fingerprint() uint64 { return a.m.fingerprint(a.epoch) }

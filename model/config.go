@@ -31,7 +31,7 @@ type Config struct {
 	Loss       Loss       `json:"loss"`
 	Tied       bool       `json:"tied"` // the decoder is the encoder transposed: one matrix, decayed once
 
-	Sparsity       float64 `json:"sparsity"`        // rho, the wanted mean activation, in (0, 1); used when SparsityWeight is set
+	Sparsity       float64 `json:"sparsity"`        // rho, the wanted mean activation, in (0, 1); used when SparsityWeight is set; 0: DefaultSparsity
 	SparsityWeight float64 `json:"sparsity_weight"` // beta
 	WeightDecay    float64 `json:"weight_decay"`    // lambda
 	Contraction    float64 `json:"contraction"`     // gamma
@@ -46,12 +46,15 @@ type Config struct {
 	Seed uint64 `json:"seed"` // of the initial weights, the noise and the order of rows
 }
 
+// DefaultSparsity is the rho that 0 stands for where SparsityWeight is set.
+const DefaultSparsity = 0.1
+
 // Sparse returns the sparse autoencoder of A. Ng, "Sparse autoencoder",
 // CS294A lecture notes, 2011: rho 0.1, lambda 3e-3, and beta 0.3. The notes'
 // exercise has beta 3, which holds mean activations closer to rho; a
 // classifier reads the codes of 0.3 better.
 func Sparse(hidden int) Config {
-	return Config{Objective: ObjectiveSparse, Hidden: hidden, Sparsity: 0.1, SparsityWeight: 0.3, WeightDecay: 3e-3}
+	return Config{Objective: ObjectiveSparse, Hidden: hidden, Sparsity: DefaultSparsity, SparsityWeight: 0.3, WeightDecay: 3e-3}
 }
 
 // Denoising returns the denoising autoencoder of P. Vincent, H. Larochelle,
@@ -82,10 +85,55 @@ func Plain(hidden int) Config {
 	return Config{Objective: ObjectivePlain, Hidden: hidden}
 }
 
+// ForObjective returns the settings of an objective by its name, for a model
+// of the given number of hidden units on rows that are preprocessed by a
+// method: [PreprocessScale] and so on, or "" for scale. They are those of
+// [Sparse], [Denoising], [Contractive], [KSparse] or [Plain], whose comments
+// have values, units and sources. After standardize and zca, whose values lie
+// in no interval, Output is Linear, since a sigmoid could not reconstruct them.
+//
+// The error is a [*ConfigError], for a name or a method that is unknown. hidden
+// is left to [Config.Validate].
+func ForObjective(name string, hidden int, preprocess string) (Config, error) {
+	var c Config
+	switch name {
+	case ObjectiveSparse:
+		c = Sparse(hidden)
+	case ObjectiveDenoising:
+		c = Denoising(hidden)
+	case ObjectiveContractive:
+		c = Contractive(hidden)
+	case ObjectiveKSparse:
+		c = KSparse(hidden)
+	case ObjectivePlain:
+		c = Plain(hidden)
+	default:
+		return Config{}, unknownObjective(name)
+	}
+	p := Preprocess{Method: preprocess}
+	if !p.known() {
+		return Config{}, unknownPreprocess(preprocess)
+	}
+	if p.unbounded() {
+		c.Output = Linear
+	}
+	return c, nil
+}
+
+func unknownObjective(name string) *ConfigError {
+	return &ConfigError{"Objective", fmt.Sprintf("%q is unknown", name), "choose sparse, denoising, contractive, k-sparse or plain"}
+}
+
 // ConfigError says which setting is wrong, or clashes with another. Tools
 // treat it as wrong usage.
+//
+// Setting is a key that stays: the Go name of the field that is at fault, such
+// as "Hidden", of [Config], [TrainOptions] or a Config of package stage, where
+// "Preprocess" is the method of preprocessing and "PixelMax" its divisor.
+// Reason and Hint name other fields in backquotes, as in "choose `Output`
+// linear", so that a program with words of its own for them can put these in.
 type ConfigError struct {
-	Setting string // what is wrong, in plain words
+	Setting string // the field that is wrong
 	Reason  string // why
 	Hint    string // what to change; may be empty
 }
@@ -106,70 +154,92 @@ const maxWeights = 1 << 31
 // codes need linear activations and go with neither of the two terms. That rows
 // lie in [0, 1] where the output is a sigmoid is a matter of the data,
 // [Model.Check], and of preprocessing, [Preprocess.Allows]: standardize and zca
-// need another output, which is not chosen for them.
+// need another output, which [ForObjective] chooses.
 func (c Config) Validate() error {
 	switch c.Objective {
 	case "", ObjectiveSparse, ObjectiveDenoising, ObjectiveContractive, ObjectiveKSparse, ObjectivePlain:
 	default:
-		return &ConfigError{"objective", fmt.Sprintf("%q is unknown", c.Objective), "choose sparse, denoising, contractive, k-sparse or plain"}
+		return unknownObjective(c.Objective)
 	}
 	switch {
 	case c.Inputs < 0:
-		return &ConfigError{"inputs", fmt.Sprintf("%d is negative", c.Inputs), ""}
+		return &ConfigError{"Inputs", fmt.Sprintf("%d is negative", c.Inputs), ""}
 	case c.Hidden < 1:
-		return &ConfigError{"hidden units", fmt.Sprintf("%d is not a positive number", c.Hidden), "ask for at least one hidden unit"}
+		return &ConfigError{"Hidden", fmt.Sprintf("%d is not a positive number", c.Hidden), "ask for at least one hidden unit"}
 	case c.Inputs > maxWeights, c.Hidden > maxWeights, c.Inputs > 0 && c.Hidden > maxWeights/c.Inputs:
-		return &ConfigError{"size", fmt.Sprintf("a weight matrix of %d by %d does not fit in memory", c.Hidden, c.Inputs), "ask for fewer hidden units"}
+		return &ConfigError{"Hidden",
+			fmt.Sprintf("a weight matrix of %d by %d does not fit in memory", c.Hidden, c.Inputs),
+			"ask for fewer hidden units"}
 	case int(c.Activation) >= len(activationNames):
-		return &ConfigError{"activation", c.Activation.String(), ""}
+		return &ConfigError{"Activation", c.Activation.String(), ""}
 	case int(c.Output) >= len(activationNames):
-		return &ConfigError{"output activation", c.Output.String(), ""}
+		return &ConfigError{"Output", c.Output.String(), ""}
 	case int(c.Loss) >= len(lossNames):
-		return &ConfigError{"loss", c.Loss.String(), ""}
+		return &ConfigError{"Loss", c.Loss.String(), ""}
 	case int(c.Noise) >= len(noiseNames):
-		return &ConfigError{"noise", c.Noise.String(), ""}
+		return &ConfigError{"Noise", c.Noise.String(), ""}
 	}
 	for _, term := range []struct {
-		name  string
-		value float64
+		setting string
+		value   float64
 	}{
-		{"sparsity weight", c.SparsityWeight},
-		{"weight decay", c.WeightDecay},
-		{"contraction", c.Contraction},
-		{"corruption", c.Corruption},
-		{"share of k to encode with", c.KEncode},
+		{"SparsityWeight", c.SparsityWeight},
+		{"WeightDecay", c.WeightDecay},
+		{"Contraction", c.Contraction},
+		{"Corruption", c.Corruption},
+		{"KEncode", c.KEncode},
 	} {
 		if !(term.value >= 0 && term.value <= math.MaxFloat32) {
-			return &ConfigError{term.name, fmt.Sprintf("%v is not a number from 0 up", term.value), ""}
+			return &ConfigError{term.setting, fmt.Sprintf("%v is not a number from 0 up", term.value), ""}
 		}
 	}
 	if c.Noise != Gaussian && c.Corruption > 1 {
-		return &ConfigError{"corruption", fmt.Sprintf("%v is not a share of the components", c.Corruption), "give a number from 0 to 1, or choose gaussian noise"}
+		return &ConfigError{"Corruption",
+			fmt.Sprintf("%v is not a share of the components", c.Corruption),
+			"give a number from 0 to 1, or choose `Noise` gaussian"}
 	}
 	if !(c.Sparsity >= 0 && c.Sparsity <= 1) {
-		return &ConfigError{"sparsity", fmt.Sprintf("%v is not a mean activation", c.Sparsity), "give a number between 0 and 1"}
+		return &ConfigError{"Sparsity", fmt.Sprintf("%v is not a mean activation", c.Sparsity), "give a number between 0 and 1"}
 	}
 	if c.SparsityWeight > 0 {
-		if c.Sparsity == 0 || c.Sparsity == 1 {
-			return &ConfigError{"sparsity", fmt.Sprintf("the wanted mean activation cannot be %v", c.Sparsity), "give a number between 0 and 1, such as 0.1"}
+		if c.Sparsity == 1 {
+			return &ConfigError{"Sparsity", "the wanted mean activation cannot be 1", "give a number between 0 and 1, such as 0.1"}
 		}
 		if c.Activation != Sigmoid && c.Activation != Tanh {
-			return &ConfigError{"sparsity", fmt.Sprintf("the sparsity term needs sigmoid or tanh hidden units, not %s", c.Activation), "set the sparsity weight to 0, or choose another activation"}
+			return &ConfigError{"SparsityWeight",
+				fmt.Sprintf("the sparsity term needs sigmoid or tanh hidden units, not %s", c.Activation),
+				"set `SparsityWeight` to 0, or choose another `Activation`"}
 		}
 	}
 	switch {
 	case c.K == 0:
 	case c.K < 0 || c.K > c.Hidden:
-		return &ConfigError{"k", fmt.Sprintf("%d is not a number of hidden units from 1 to %d", c.K, c.Hidden), "keep fewer codes, or ask for more hidden units"}
+		return &ConfigError{"K",
+			fmt.Sprintf("%d is not a number of hidden units from 1 to %d", c.K, c.Hidden),
+			"keep fewer codes, or ask for more hidden units"}
 	case c.Activation != Linear:
-		return &ConfigError{"k", fmt.Sprintf("k-sparse codes need linear hidden units, not %s", c.Activation), "choose a linear activation, or the k-sparse objective, which has it"}
+		return &ConfigError{"K",
+			fmt.Sprintf("k-sparse codes need linear hidden units, not %s", c.Activation),
+			"choose `Activation` linear, which the k-sparse objective has"}
 	case c.Contraction > 0:
-		return &ConfigError{"contraction", "the contraction term does not go with k-sparse codes", "set the contraction to 0, or keep all codes"}
+		return &ConfigError{"Contraction",
+			"the contraction term does not go with k-sparse codes",
+			"set `Contraction` to 0, or `K` to 0, which keeps all codes"}
 	}
 	if c.Loss == CrossEntropy && c.Output != Sigmoid {
-		return &ConfigError{"loss", fmt.Sprintf("cross-entropy needs a sigmoid output, not %s", c.Output), "choose the squared loss, or a sigmoid output activation"}
+		return &ConfigError{"Loss",
+			fmt.Sprintf("cross-entropy needs a sigmoid output, not %s", c.Output),
+			"choose `Loss` squared, or `Output` sigmoid"}
 	}
 	return nil
+}
+
+// rho returns the wanted mean activation.
+func (c Config) rho() float64 {
+	if c.Sparsity == 0 {
+		return DefaultSparsity
+	}
+	return c.Sparsity
 }
 
 // objective names what the terms make of c.

@@ -31,37 +31,36 @@ func TestValidate(t *testing.T) {
 		c    Config
 		want string
 	}{
-		{Config{}, "hidden"},
-		{Config{Hidden: -1}, "hidden"},
-		{Config{Hidden: 2, Inputs: -1}, "inputs"},
+		{Config{}, "Hidden: "},
+		{Config{Hidden: -1}, "Hidden: "},
+		{Config{Hidden: 2, Inputs: -1}, "Inputs: "},
 		{Config{Hidden: math.MaxInt, Inputs: 2}, "memory"},
 		{Config{Hidden: 1 << 30, Inputs: 3}, "memory"},
-		{Config{Hidden: 2, Activation: 9}, "activation"},
-		{Config{Hidden: 2, Output: 9}, "output"},
-		{Config{Hidden: 2, Loss: 9}, "loss"},
-		{Config{Hidden: 2, Noise: 9}, "noise"},
+		{Config{Hidden: 2, Activation: 9}, "Activation: "},
+		{Config{Hidden: 2, Output: 9}, "Output: "},
+		{Config{Hidden: 2, Loss: 9}, "Loss: "},
+		{Config{Hidden: 2, Noise: 9}, "Noise: "},
 		{Config{Hidden: 2, Objective: "variational"}, "variational"},
 		{Config{Hidden: 2, Activation: ReLU, Sparsity: 0.1, SparsityWeight: 1}, "relu"},
 		{Config{Hidden: 2, Activation: Linear, Sparsity: 0.1, SparsityWeight: 1}, "linear"},
-		{Config{Hidden: 2, SparsityWeight: 1}, "sparsity"},
-		{Config{Hidden: 2, SparsityWeight: 1, Sparsity: 1}, "sparsity"},
-		{Config{Hidden: 2, SparsityWeight: -1, Sparsity: 0.5}, "sparsity"},
-		{Config{Hidden: 2, Sparsity: math.NaN()}, "sparsity"},
-		{Config{Hidden: 2, WeightDecay: -1}, "weight decay"},
-		{Config{Hidden: 2, WeightDecay: math.NaN()}, "weight decay"},
-		{Config{Hidden: 2, WeightDecay: math.Inf(1)}, "weight decay"},
-		{Config{Hidden: 2, Contraction: -1}, "contraction"},
-		{Config{Hidden: 2, Corruption: 1.1}, "corruption"},
+		{Config{Hidden: 2, SparsityWeight: 1, Sparsity: 1}, "Sparsity: "},
+		{Config{Hidden: 2, SparsityWeight: -1, Sparsity: 0.5}, "SparsityWeight: "},
+		{Config{Hidden: 2, Sparsity: math.NaN()}, "Sparsity: "},
+		{Config{Hidden: 2, WeightDecay: -1}, "WeightDecay: "},
+		{Config{Hidden: 2, WeightDecay: math.NaN()}, "WeightDecay: "},
+		{Config{Hidden: 2, WeightDecay: math.Inf(1)}, "WeightDecay: "},
+		{Config{Hidden: 2, Contraction: -1}, "Contraction: "},
+		{Config{Hidden: 2, Corruption: 1.1}, "Corruption: "},
 		{Config{Hidden: 2, Loss: CrossEntropy, Output: Linear}, "cross-entropy"},
 		{Config{Hidden: 2, Loss: CrossEntropy, Output: Tanh}, "tanh"},
-		{Config{Hidden: 2, K: -1, Activation: Linear}, "k:"},
-		{Config{Hidden: 2, K: 3, Activation: Linear}, "k:"},
+		{Config{Hidden: 2, K: -1, Activation: Linear}, "K: "},
+		{Config{Hidden: 2, K: 3, Activation: Linear}, "K: "},
 		{Config{Hidden: 2, K: 1}, "sigmoid"},
 		{Config{Hidden: 2, K: 1, Activation: ReLU}, "relu"},
-		{Config{Hidden: 2, K: 1, Activation: Linear, Contraction: 1}, "contraction"},
-		{Config{Hidden: 2, K: 1, Activation: Linear, Sparsity: 0.1, SparsityWeight: 1}, "sparsity"},
-		{Config{Hidden: 2, K: 1, Activation: Linear, KEncode: -1}, "encode"},
-		{Config{Hidden: 2, K: 1, Activation: Linear, KEncode: math.NaN()}, "encode"},
+		{Config{Hidden: 2, K: 1, Activation: Linear, Contraction: 1}, "Contraction: "},
+		{Config{Hidden: 2, K: 1, Activation: Linear, Sparsity: 0.1, SparsityWeight: 1}, "SparsityWeight: "},
+		{Config{Hidden: 2, K: 1, Activation: Linear, KEncode: -1}, "KEncode: "},
+		{Config{Hidden: 2, K: 1, Activation: Linear, KEncode: math.NaN()}, "KEncode: "},
 	} {
 		err := c.c.Validate()
 		var config *ConfigError
@@ -178,5 +177,67 @@ func TestInitialWeights(t *testing.T) {
 	}
 	if m.Params.EncoderWeight[0] == m.Params.DecoderWeight[0] {
 		t.Error("both tensors start alike")
+	}
+}
+
+func TestForObjective(t *testing.T) {
+	for name, want := range map[string]Config{
+		"sparse": Sparse(40), "denoising": Denoising(40), "contractive": Contractive(40), "k-sparse": KSparse(40), "plain": Plain(40),
+	} {
+		for _, method := range []string{"", PreprocessNone, PreprocessScale, PreprocessPatch, PreprocessStandardize, PreprocessZCA} {
+			got, err := ForObjective(name, 40, method)
+			want := want
+			if method == PreprocessStandardize || method == PreprocessZCA {
+				want.Output = Linear
+			}
+			if err != nil || got != want {
+				t.Errorf("%s after %q: %+v, error %v, want %+v", name, method, got, err, want)
+			}
+			if err := (Preprocess{Method: method}).Allows(got); err != nil {
+				t.Errorf("%s after %q: %v", name, method, err)
+			}
+			if err := got.Validate(); err != nil {
+				t.Errorf("%s after %q: %v", name, method, err)
+			}
+		}
+	}
+	for _, c := range []struct{ name, method, setting string }{
+		{"", "", "Objective"},
+		{"variational", "", "Objective"},
+		{"sparse", "zac", "Preprocess"},
+	} {
+		var config *ConfigError
+		if _, err := ForObjective(c.name, 40, c.method); !errors.As(err, &config) || config.Setting != c.setting || config.Hint == "" {
+			t.Errorf("%q after %q: error %#v, want one of %s", c.name, c.method, err, c.setting)
+		}
+	}
+}
+
+// A sparsity of 0 is the default, for whoever asks: in the file of a new model
+// and in the cost of one that was changed by hand.
+func TestDefaultSparsity(t *testing.T) {
+	c := Config{Inputs: 3, Hidden: 2, SparsityWeight: 1}
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	m := newModel(t, c, 3, 2)
+	if m.Sparsity != DefaultSparsity {
+		t.Errorf("sparsity %v, want %v", m.Sparsity, DefaultSparsity)
+	}
+	if plain := newModel(t, Config{}, 3, 2); plain.Sparsity != 0 {
+		t.Errorf("sparsity %v without a weight", plain.Sparsity)
+	}
+	rows := Float32Rows([]float32{0.1, 0.5, 0.9, 0.3, 0.2, 0.7}, 3)
+	costs := make([]float64, 2)
+	for i, rho := range []float64{0, DefaultSparsity} {
+		m.Sparsity = rho
+		a := NewAccumulator(m)
+		if err := a.Add(rows, nil); err != nil {
+			t.Fatal(err)
+		}
+		costs[i] = a.Cost().Total
+	}
+	if costs[0] != costs[1] {
+		t.Errorf("cost %v by default, %v with rho %v", costs[0], costs[1], DefaultSparsity)
 	}
 }

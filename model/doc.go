@@ -3,12 +3,12 @@
 // go in as they are stored, []float32 comes out.
 //
 // [New] makes a model from a [Config], [NewTrainer] trains it, [NewEncoder]
-// computes codes and reconstructions, [NewEvaluator] measures it, [Model.WriteTo] and [Read] keep
-// it. [NewAccumulator] is for those who do their own training: it gives the
-// exact cost and gradient over all rows, and its sums merge across processes.
-// [NewValidator] measures rows that are held out of training.
-// [NewPreprocess] settles what becomes of stored values first, and [Statistics]
-// learn it where it depends on the rows.
+// computes codes and reconstructions, [NewEvaluator] measures it,
+// [Model.WriteTo] and [Read] keep it. [NewAccumulator] is for those who do
+// their own training: it gives the exact cost and gradient over all rows.
+// [NewValidator] measures rows that are held out of training. [NewPreprocess]
+// settles what becomes of stored values first, and [Statistics] learn it where
+// it depends on the rows. What these gather merges across processes.
 //
 // # The cost
 //
@@ -54,4 +54,35 @@
 //
 // Model files of version 1 stay readable, and the names in them keep their
 // meaning.
+//
+// # Sums across processes
+//
+// An [Accumulator], a [Validator], an [Evaluator] and [Statistics] are sums
+// over rows. Each process gathers those of its rows, MarshalBinary makes bytes
+// of them, and elsewhere UnmarshalBinary and Merge put them together. Rows keep
+// the numbers that they have in the whole, which key the noise. A [Trainer]
+// makes exact full-batch steps and L-BFGS iterations of merged sums:
+// [Trainer.Begin] and [Trainer.AddSums] say how. The bytes are
+// words of eight bytes, integers and IEEE 754 doubles, all little-endian:
+//
+//	"aefsums2"    magic, and the version of the layout
+//	kind          "gradient", "cost    ", "evaluate" or "moments "
+//	fingerprint   of settings, preprocessing, weights and the epoch of noise
+//	sums          as below
+//	checksum      CRC-64 (ECMA) of all bytes before it
+//
+//	gradient      m, sum of L, sum of |x|^2, then with x~ for the noisy row
+//	              the gradient's sums over rows, by W1 (h,n), b1 (h), W2 (n,h)
+//	              unless tied, b2 (n); A (h); with a sparsity term S (h,n) and
+//	              s (h); with contraction P (h): see Accumulator
+//	cost          m, sum of L, sum of |x|^2, A (h), with contraction P (h)
+//	evaluate      m, sum of L, sum of |y-x|^2, sum of |x|^2, sum of x (n), A (h),
+//	              with contraction P (h), the least and the largest code (h,
+//	              h), rows on which a unit was active, or near an end (h, h)
+//	moments       m, mean (n), squared distances from it (n), for zca their
+//	              products (n,n): see Statistics
+//
+// m and the counts of rows are integers. Bytes of another version, kind or
+// fingerprint, and damaged ones, are errors that change nothing. A fingerprint
+// has meaning for one version of this package alone.
 package model

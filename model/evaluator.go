@@ -49,7 +49,8 @@ type Evaluation struct {
 }
 
 // Evaluator evaluates a model on rows. How they are split over calls of Add
-// does not matter. It is not safe for concurrent use.
+// does not matter. Evaluators of parts of the rows merge into one of the whole.
+// It is not safe for concurrent use.
 type Evaluator struct {
 	m        *Model
 	pass     *pass
@@ -152,6 +153,62 @@ func (e *Evaluator) Result() Evaluation {
 	v.SaturatedUnits = e.health.saturated(e.rows)
 	v.NMSE = e.nmse()
 	return v
+}
+
+// Merge adds what b has gathered of other rows; b keeps its own. Both must be
+// of the same settings and weights. The result depends, in the last digits, on
+// which rows were whose and on the order of the merges, and on nothing else.
+func (e *Evaluator) Merge(b *Evaluator) error {
+	switch {
+	case e == b:
+		return errOwnSums
+	case e.m == nil || b == nil || b.m == nil:
+		return errNoSums
+	case e.m.fingerprint(0) != b.m.fingerprint(0):
+		return errForeignSums
+	}
+	e.fold()
+	b.fold()
+	e.rows += b.rows
+	e.loss += b.loss
+	e.errors += b.errors
+	e.energy += b.energy
+	addSums(e.inputs, b.inputs)
+	addSums(e.codes, b.codes)
+	addSums(e.squares, b.squares)
+	e.health.merge(b.health)
+	return nil
+}
+
+// MarshalBinary returns what was gathered as bytes, for an evaluator of the
+// same model in another process. It keeps every bit. The layout is in the
+// package comment.
+func (e *Evaluator) MarshalBinary() ([]byte, error) {
+	if e.m == nil {
+		return nil, errNoSums
+	}
+	e.fold()
+	return e.form().marshal(), nil
+}
+
+// UnmarshalBinary replaces what e has gathered by what MarshalBinary wrote,
+// under the same settings and weights; anything else is an error that leaves e
+// as it was. e must come from [NewEvaluator].
+func (e *Evaluator) UnmarshalBinary(data []byte) error {
+	if e.m == nil {
+		return errNoSums
+	}
+	if err := e.form().unmarshal(data); err != nil {
+		return err
+	}
+	e.pass.reset()
+	return nil
+}
+
+// form is what the bytes of what was gathered hold.
+func (e *Evaluator) form() sumsForm {
+	return sumsForm{kindEvaluation, e.m.fingerprint(0), []any{&e.rows, &e.loss, &e.errors, &e.energy, e.inputs, e.codes, e.squares,
+		e.health.low, e.health.high, e.health.active, e.health.ends}}
 }
 
 func (e *Evaluator) nmse() float64 {

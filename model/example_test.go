@@ -39,7 +39,7 @@ func ExampleNew() {
 	fmt.Println(err)
 	// Output:
 	// sparse 1600 3289
-	// sparsity: the sparsity term needs sigmoid or tanh hidden units, not relu
+	// SparsityWeight: the sparsity term needs sigmoid or tanh hidden units, not relu
 }
 
 func ExampleTrainer() {
@@ -155,4 +155,121 @@ func ExampleEvaluator() {
 	v := e.Result()
 	fmt.Println(v.Rows, v.DeadUnits, v.NMSE > 1)
 	// Output: 700 0 true
+}
+
+// Statistics of parts of the rows merge into those that a rule learns from.
+func ExampleStatistics_Merge() {
+	rule, err := model.NewPreprocess(model.PreprocessStandardize, "float32", 0, model.Rows{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	x := bars(1000)
+	here, there := model.NewStatistics(rule, 8), model.NewStatistics(rule, 8)
+	if err := here.Add(model.Float32Rows(x[:8*600], 8)); err != nil {
+		log.Fatal(err)
+	}
+	if err := there.Add(model.Float32Rows(x[8*600:], 8)); err != nil {
+		log.Fatal(err)
+	}
+
+	sums, err := there.MarshalBinary() // over the wire
+	if err != nil {
+		log.Fatal(err)
+	}
+	received := model.NewStatistics(rule, 8)
+	if err := received.UnmarshalBinary(sums); err != nil {
+		log.Fatal(err)
+	}
+	if err := here.Merge(received); err != nil {
+		log.Fatal(err)
+	}
+
+	rule, err = here.Learn()
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%d rows, mean of the first value %.3f\n", rule.Learned.Rows, rule.Learned.Mean[0])
+	// Output: 1000 rows, mean of the first value 0.214
+}
+
+// Evaluators, and with the same calls Validators, of parts of the rows merge
+// into one of the whole.
+func ExampleEvaluator_Merge() {
+	m, err := model.New(model.Config{Inputs: 8, Hidden: 3})
+	if err != nil {
+		log.Fatal(err)
+	}
+	x := bars(1000)
+	here, there := model.NewEvaluator(m), model.NewEvaluator(m)
+	if err := here.Add(model.Float32Rows(x[:8*600], 8)); err != nil {
+		log.Fatal(err)
+	}
+	if err := there.Add(model.Float32Rows(x[8*600:], 8)); err != nil {
+		log.Fatal(err)
+	}
+
+	sums, err := there.MarshalBinary() // over the wire
+	if err != nil {
+		log.Fatal(err)
+	}
+	received := model.NewEvaluator(m)
+	if err := received.UnmarshalBinary(sums); err != nil {
+		log.Fatal(err)
+	}
+	// Sums of another model are refused.
+	other, err := model.New(model.Config{Inputs: 8, Hidden: 3, Seed: 1})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(model.NewEvaluator(other).UnmarshalBinary(sums))
+	if err := here.Merge(received); err != nil {
+		log.Fatal(err)
+	}
+
+	whole := model.NewEvaluator(m)
+	if err := whole.Add(model.Float32Rows(x, 8)); err != nil {
+		log.Fatal(err)
+	}
+	got, want := here.Result(), whole.Result()
+	fmt.Println(got.Rows, math.Abs(got.Cost.Total-want.Cost.Total) <= 1e-12*want.Cost.Total)
+	// Output:
+	// the sums were gathered with other settings or weights
+	// 1000 true
+}
+
+// A driver makes iterations of L-BFGS out of what others gather: here two
+// accumulators, on a cluster processes that take over the parameters and the
+// noise, and send their sums as bytes.
+func ExampleTrainer_AddSums() {
+	m, err := model.New(model.Config{Inputs: 8, Hidden: 3})
+	if err != nil {
+		log.Fatal(err)
+	}
+	driver, err := model.NewTrainer(m, model.TrainOptions{Optimizer: model.LBFGS, Epochs: 10})
+	if err != nil {
+		log.Fatal(err)
+	}
+	x := bars(1000)
+	halves := []model.Rows{model.Float32Rows(x[:8*500], 8), model.Float32Rows(x[8*500:], 8)}
+	for driver.Stopped() == model.NotStopped {
+		noise, err := driver.Begin()
+		if err != nil {
+			log.Fatal(err)
+		}
+		for _, rows := range halves {
+			sums := model.NewAccumulator(m)
+			sums.Reset(noise)
+			if err := sums.Add(rows, nil); err != nil {
+				log.Fatal(err)
+			}
+			if err := driver.AddSums(sums); err != nil {
+				log.Fatal(err)
+			}
+		}
+		if _, err := driver.EndEpoch(); err != nil {
+			log.Fatal(err)
+		}
+	}
+	fmt.Println(driver.Stopped(), m.History[9].Rows, m.History[9].Cost.Total < m.History[0].Cost.Total)
+	// Output: epochs 1000 true
 }

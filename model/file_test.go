@@ -339,6 +339,7 @@ func TestDamagedFiles(t *testing.T) {
 		"negative rows":           {edit(`\"rows_seen\":`, `\"rows_seen\":-`), "rows"},
 		"best of no cost":         {edit(`],\"cost\":`, `],\"best_epoch\":2,\"coast\":`), "best"},
 		"negative inputs":         {edit(`\"inputs\":5`, `\"inputs\":-5`), "settings"},
+		"a sparsity of 0":         {edit(`\"sparsity\":0.1`, `\"sparsity\":0.0`), "sparsity"},
 		"infinite number":         {edit(`\"sparsity\":0.1`, `\"sparsity\":1e999`), "settings"},
 		"a range the wrong way":   {edit(`\"min\":0,\"max\":255`, `\"min\":9,\"max\":5`), "settings"},
 		"a scale beyond float32":  {edit(`\"scale\":0.00`, `\"scale\":1e300,\"x\":0.00`), "settings"},

@@ -59,6 +59,16 @@ func (s *health) add(codes []float32) {
 	}
 }
 
+// merge takes in what b has seen.
+func (s *health) merge(b *health) {
+	for i := range s.low {
+		s.low[i] = min(s.low[i], b.low[i])
+		s.high[i] = max(s.high[i], b.high[i])
+		s.active[i] += b.active[i]
+		s.ends[i] += b.ends[i]
+	}
+}
+
 // dead counts units as Evaluation.DeadUnits says.
 func (s *health) dead() int {
 	var width float32
@@ -124,7 +134,7 @@ func (c Config) health(sums []float64, rows int64) Health {
 	var s Health
 	quiet := deadShare
 	if c.SparsityWeight > 0 {
-		quiet = min(quiet, c.Sparsity/10)
+		quiet = min(quiet, c.rho()/10)
 	}
 	for _, sum := range sums {
 		switch q := c.rhohat(sum / float64(rows)); c.Activation {

@@ -231,6 +231,14 @@ var errStopped = errors.New("model: the training has stopped")
 
 // addTrial takes rows into the evaluation at the search's point.
 func (t *Trainer) addTrial(r Rows, order []int32) error {
+	if err := t.place(); err != nil {
+		return err
+	}
+	return t.full.Add(r, order)
+}
+
+// place sets the parameters to the search's point.
+func (t *Trainer) place() error {
 	if t.search.stop != NotStopped {
 		return errStopped
 	}
@@ -238,7 +246,7 @@ func (t *Trainer) addTrial(r Rows, order []int32) error {
 		t.search.place(t.m.Params.Flat)
 		t.placed = true
 	}
-	return t.full.Add(r, order)
+	return nil
 }
 
 // endTrial ends an evaluation. Unless it ended an iteration too, the epoch it
@@ -247,6 +255,10 @@ func (t *Trainer) endTrial() (Epoch, error) {
 	t.full.fold()
 	e := t.Running()
 	if e.Rows == 0 {
+		if t.placed && t.search.evaluations > 0 {
+			copy(t.m.Params.Flat, t.search.accepted)
+		}
+		t.placed = false
 		return e, nil
 	}
 	first := t.search.evaluations == 0

@@ -35,21 +35,25 @@ func (p Preprocess) Learns() bool {
 	return false
 }
 
-// Allows reports, as a [*ConfigError], what in c does not go with the method:
+// Allows reports, as a [*ConfigError], an unknown method, and what in c does
+// not go with the method:
 // standardized and whitened values lie in no interval, so that a sigmoid
 // cannot reconstruct them and salt-and-pepper noise has nowhere to go.
 func (p Preprocess) Allows(c Config) error {
 	switch {
-	case p.Method != PreprocessStandardize && p.Method != PreprocessZCA:
+	case !p.known():
+		return unknownPreprocess(p.Method)
+	case !p.unbounded():
 		return nil
 	case c.unitInterval():
-		return &ConfigError{"output activation", fmt.Sprintf("sigmoid reconstructs values in [0, 1], and preprocessing %s makes others", p.Method),
-			"choose a linear output activation with the squared loss"}
+		return &ConfigError{"Output", fmt.Sprintf("sigmoid reconstructs values in [0, 1], and preprocessing %s makes others", p.Method),
+			"choose `Output` linear, with `Loss` squared"}
 	case c.Corruption > 0 && c.Noise == SaltPepper:
-		return &ConfigError{"noise", fmt.Sprintf("salt-pepper needs a lowest and a highest value, and preprocessing %s has none", p.Method),
+		return &ConfigError{"Noise", fmt.Sprintf("salt-pepper needs a lowest and a highest value, and preprocessing %s has none", p.Method),
 			"choose masking or gaussian"}
 	case p.Method == PreprocessZCA && c.Inputs > maxWeights/max(1, c.Inputs):
-		return &ConfigError{"preprocessing", fmt.Sprintf("zca of %d inputs does not fit in memory", c.Inputs), "choose standardize, or cut smaller patches"}
+		return &ConfigError{"Preprocess", fmt.Sprintf("zca of %d inputs does not fit in memory", c.Inputs),
+			"choose standardize, or cut smaller patches"}
 	}
 	return nil
 }

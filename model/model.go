@@ -33,17 +33,20 @@ type Epoch struct {
 	Validation *Cost `json:"validation,omitempty"` // over held-out rows, at the weights of the end
 }
 
-// New returns a model with initial weights. The sizes must be known; the
-// error is what [Config.Validate] reports.
+// New returns a model with initial weights, and with the defaults of c filled
+// in. The sizes must be known; the error is what [Config.Validate] reports.
 func New(c Config) (*Model, error) {
 	if c.Inputs == 0 {
-		return nil, &ConfigError{"inputs", "the width of a row is not known", ""}
+		return nil, &ConfigError{"Inputs", "the width of a row is not known", ""}
 	}
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
 	if c.Objective == "" {
 		c.Objective = c.objective()
+	}
+	if c.SparsityWeight > 0 {
+		c.Sparsity = c.rho()
 	}
 	m := &Model{Config: c, Params: NewParams(c.Inputs, c.Hidden, c.Tied, nil)}
 	m.Params.initialize(c.Seed)

@@ -9,12 +9,15 @@ import (
 // FullBatch as a batch size makes one step of each pass over all rows.
 const FullBatch = -1
 
+// NoMomentum as a momentum makes SGD plain gradient descent.
+const NoMomentum = -1
+
 // TrainOptions say how parameters follow the gradient. The zero value is
 // Adam on batches of 256.
 type TrainOptions struct {
 	Optimizer    Optimizer
 	LearningRate float64 // 0: one of the defaults below. LBFGS chooses its steps itself: must be 0
-	Momentum     float64 // of SGD, in [0, 1); 0 is plain gradient descent. Adam has no use for it
+	Momentum     float64 // of SGD, in (0, 1); 0: DefaultMomentum; NoMomentum: none. Others have no use for it
 	BatchSize    int     // rows of a step; 0: 256, or FullBatch for LBFGS, which knows no other; FullBatch: all rows
 
 	// Epochs is how many are planned. With two or more, mini-batches keep the
@@ -30,11 +33,12 @@ type TrainOptions struct {
 	Patience int
 }
 
-// The learning rates that stand in for 0.
+// The learning rates and the momentum that stand in for 0.
 const (
 	DefaultAdamRate  = 4e-3
 	DefaultPatchRate = 2e-3 // of Adam after PreprocessPatch: with twice this the sparsity term of such patches runs away
-	DefaultSGDRate   = 0.01 // with momentum 0.9, ten times this makes the units of a sparse model swing
+	DefaultMomentum  = 0.9  // customary: a step lasts for about ten
+	DefaultSGDRate   = 0.01 // with this momentum, ten times this makes the units of a sparse model swing
 )
 
 const (
@@ -60,11 +64,18 @@ func (o TrainOptions) withDefaults(method string) (TrainOptions, error) {
 	}
 	switch {
 	case int(o.Optimizer) >= len(optimizerNames):
-		return o, &ConfigError{"optimizer", o.Optimizer.String(), ""}
+		return o, &ConfigError{"Optimizer", o.Optimizer.String(), ""}
 	case o.Optimizer == LBFGS && o.BatchSize != FullBatch:
-		return o, &ConfigError{"optimizer", "L-BFGS needs the cost over all rows, not that of batches", "choose the full batch, or another optimizer"}
+		return o, &ConfigError{"BatchSize",
+			fmt.Sprintf("%d rows are a batch, and L-BFGS needs the cost over all rows", o.BatchSize),
+			"choose the full batch, or another `Optimizer`"}
 	case o.Optimizer == LBFGS && o.LearningRate != 0:
-		return o, &ConfigError{"learning rate", "L-BFGS finds the size of its steps itself", "leave it out, or choose another optimizer"}
+		return o, &ConfigError{"LearningRate",
+			"L-BFGS finds the size of its steps itself",
+			"leave it out, or choose another `Optimizer`"}
+	}
+	if o.Optimizer == SGD && o.Momentum == 0 {
+		o.Momentum = DefaultMomentum
 	}
 	if o.LearningRate == 0 {
 		switch {
@@ -78,19 +89,21 @@ func (o TrainOptions) withDefaults(method string) (TrainOptions, error) {
 	}
 	switch {
 	case o.Optimizer != LBFGS && !(o.LearningRate > 0 && o.LearningRate <= maxRate):
-		return o, &ConfigError{"learning rate", fmt.Sprintf("%v is not a positive number", o.LearningRate), ""}
-	case o.Optimizer == SGD && !(o.Momentum >= 0 && o.Momentum < 1):
-		return o, &ConfigError{"momentum", fmt.Sprintf("%v is not a number from 0 up to 1", o.Momentum), ""}
+		return o, &ConfigError{"LearningRate", fmt.Sprintf("%v is not a positive number", o.LearningRate), ""}
+	case o.Optimizer == SGD && !(o.Momentum > 0 && o.Momentum < 1) && o.Momentum != NoMomentum:
+		return o, &ConfigError{"Momentum", fmt.Sprintf("%v is not a number from 0 to below 1", o.Momentum), ""}
 	case o.Patience < 0:
-		return o, &ConfigError{"patience", fmt.Sprintf("%d is not a number of epochs", o.Patience), ""}
+		return o, &ConfigError{"Patience", fmt.Sprintf("%d is not a number of epochs", o.Patience), ""}
 	case o.Patience > 0 && !o.Validate:
-		return o, &ConfigError{"patience", "no rows are held out to judge the epochs by", "hold some out, or leave the patience out"}
+		return o, &ConfigError{"Patience",
+			"no rows are held out to judge the epochs by",
+			"hold some out, or leave `Patience` out"}
 	case o.Epochs < 0:
-		return o, &ConfigError{"epochs", fmt.Sprintf("%d is not a number of epochs", o.Epochs), ""}
+		return o, &ConfigError{"Epochs", fmt.Sprintf("%d is not a number of epochs", o.Epochs), ""}
 	case o.Epochs > maxEpochs:
-		return o, &ConfigError{"epochs", fmt.Sprintf("%d are more than the %d that a model file can tell of", o.Epochs, maxEpochs), ""}
+		return o, &ConfigError{"Epochs", fmt.Sprintf("%d are more than the %d that a model file can tell of", o.Epochs, maxEpochs), ""}
 	case o.BatchSize < 0 && o.BatchSize != FullBatch || o.BatchSize > maxBatchSize:
-		return o, &ConfigError{"batch size", fmt.Sprintf("%d is not a number of rows", o.BatchSize), ""}
+		return o, &ConfigError{"BatchSize", fmt.Sprintf("%d is not a number of rows", o.BatchSize), ""}
 	}
 	return o, nil
 }
@@ -133,6 +146,6 @@ func (s *optimizer) step(p, g []float32, rate float32) {
 			Step:         int(s.steps),
 		})
 	case SGD:
-		f32.Momentum(p, g, s.first, rate, float32(s.o.Momentum))
+		f32.Momentum(p, g, s.first, rate, float32(max(0, s.o.Momentum)))
 	}
 }

@@ -66,6 +66,25 @@ const (
 	contrastEpsilon    = 10. / 255 / 255
 )
 
+// known reports whether the method is one of ours; "" is scale, or of a model
+// that takes values as they are.
+func (p Preprocess) known() bool {
+	switch p.Method {
+	case "", PreprocessNone, PreprocessScale, PreprocessPatch, PreprocessStandardize, PreprocessZCA:
+		return true
+	}
+	return false
+}
+
+// unbounded reports whether the method makes values that lie in no interval.
+func (p Preprocess) unbounded() bool {
+	return p.Method == PreprocessStandardize || p.Method == PreprocessZCA
+}
+
+func unknownPreprocess(method string) *ConfigError {
+	return &ConfigError{"Preprocess", fmt.Sprintf("%q is unknown", method), "choose none, scale, patch, standardize or zca"}
+}
+
 // byteMax is the largest value of a byte: wider integers that never exceed it
 // are taken for bytes in a larger type.
 const byteMax = 255
@@ -73,22 +92,24 @@ const byteMax = 255
 // NewPreprocess settles the rule for values whose type in the input is
 // source; what a method learns is left to [Statistics].
 //
-// Method "scale", and every one that learns, divides uint8 by 255 and uint16 by 65535. Other integers are
-// divided by 255 if the values of first all lie in 0..255; if not, the error
-// names the maximum seen and asks for pixelMax. Floats stay as they are, and
-// so do these integers under "standardize", which undoes any unit.
+// Method "scale", and every one that learns, divides uint8 by 255 and uint16
+// by 65535. Other integers are divided by 255 if the values of first all lie in
+// 0..255; if not, the error names the maximum seen and asks for pixelMax. Floats
+// stay as they are, and so do these integers under "standardize", which undoes
+// any unit.
 // A pixelMax that is not 0 is the divisor for every type. Stored values
 // outside the rule, below 0 or above the divisor, are found by [Model.Check].
 // Method "none" takes all values as they are, and pixelMax must be 0.
 func NewPreprocess(method, source string, pixelMax float64, first Rows) (Preprocess, error) {
 	p := Preprocess{Method: method, Source: source, Scale: 1, PixelMax: pixelMax}
 	if !(pixelMax >= 0 && pixelMax <= math.MaxFloat32) || pixelMax > 0 && 1/pixelMax > math.MaxFloat32 {
-		return Preprocess{}, &ConfigError{"pixel maximum", fmt.Sprintf("%v is not a positive number of float32", pixelMax), ""}
+		return Preprocess{}, &ConfigError{"PixelMax", fmt.Sprintf("%v is not a positive number of float32", pixelMax), ""}
 	}
 	switch method {
 	case PreprocessNone:
 		if pixelMax != 0 {
-			return Preprocess{}, &ConfigError{"pixel maximum", "preprocessing none divides by nothing", "leave out --pixel-max, or use --preprocess scale"}
+			return Preprocess{}, &ConfigError{"PixelMax", "preprocessing none divides by nothing",
+				"leave out `PixelMax`, or use `Preprocess` scale"}
 		}
 		return p, nil
 	case PreprocessScale, PreprocessPatch:
@@ -97,7 +118,7 @@ func NewPreprocess(method, source string, pixelMax float64, first Rows) (Preproc
 	case PreprocessZCA:
 		p.Epsilon, p.Contrast = zcaEpsilon, contrastEpsilon
 	default:
-		return Preprocess{}, &ConfigError{"preprocessing", fmt.Sprintf("%q is unknown", method), "choose none, scale, patch, standardize or zca"}
+		return Preprocess{}, unknownPreprocess(method)
 	}
 	max, wide := sourceMax(source)
 	switch {
@@ -111,9 +132,9 @@ func NewPreprocess(method, source string, pixelMax float64, first Rows) (Preproc
 			return Preprocess{}, err
 		}
 		if lo < 0 || hi > byteMax {
-			return Preprocess{}, &ConfigError{"preprocessing",
+			return Preprocess{}, &ConfigError{"PixelMax",
 				fmt.Sprintf("%s values from %v to %v are not pixels of one byte", source, lo, hi),
-				fmt.Sprintf("give the largest value that can occur with --pixel-max (the largest seen is %v), or use --preprocess none", hi)}
+				fmt.Sprintf("give the largest value that can occur with `PixelMax` (the largest seen is %v), or use `Preprocess` none", hi)}
 		}
 		max = byteMax
 	case max == 0:
@@ -160,7 +181,9 @@ func sourceMax(source string) (max float64, wide bool) {
 func (p Preprocess) Adapt(source string, pixelMax float64) (Preprocess, error) {
 	if pixelMax != 0 {
 		if p.Method == PreprocessNone || p.Method == "" {
-			return Preprocess{}, &ConfigError{"pixel maximum", fmt.Sprintf("the model's preprocessing is %q, which divides by nothing", p.Method), "leave out --pixel-max"}
+			return Preprocess{}, &ConfigError{"PixelMax",
+				fmt.Sprintf("the model's preprocessing is %q, which divides by nothing", p.Method),
+				"leave out `PixelMax`"}
 		}
 		scale, err := NewPreprocess(p.Method, source, pixelMax, Rows{})
 		scale.Epsilon, scale.Contrast, scale.Learned = p.Epsilon, p.Contrast, p.Learned
@@ -171,11 +194,12 @@ func (p Preprocess) Adapt(source string, pixelMax float64) (Preprocess, error) {
 		return max == 0 && !wide
 	}
 	if source != p.Source && p.Method != PreprocessNone && !(isFloat(source) && isFloat(p.Source)) {
-		hint := "give the value that stands for 1 with --pixel-max"
+		hint := "give the value that stands for 1 with `PixelMax`"
 		if p.Max != 0 {
-			hint = fmt.Sprintf("give the value that stands for %v %s in this input with --pixel-max", p.Max, p.Source)
+			hint = fmt.Sprintf("give the value that stands for %v %s in this input with `PixelMax`", p.Max, p.Source)
 		}
-		return Preprocess{}, &ConfigError{"preprocessing", fmt.Sprintf("the model was trained on %s values, and these are %s", p.Source, source), hint}
+		return Preprocess{}, &ConfigError{"PixelMax",
+			fmt.Sprintf("the model was trained on %s values, and these are %s", p.Source, source), hint}
 	}
 	p.Source = source
 	return p, nil
@@ -211,9 +235,7 @@ func (p Preprocess) factors() (scale, offset float32) {
 
 // validate reports a rule that no one could have settled.
 func (p Preprocess) validate() error {
-	switch p.Method {
-	case "", PreprocessNone, PreprocessScale, PreprocessPatch, PreprocessStandardize, PreprocessZCA:
-	default:
+	if !p.known() {
 		return fmt.Errorf("preprocessing %q is unknown", p.Method)
 	}
 	l := Learned{}

@@ -78,13 +78,13 @@ func TestNewPreprocess(t *testing.T) {
 		hint           string
 	}{
 		{"scale", "int32", 0, Float32Rows([]float32{0, 4095}, 2), "4095"},
-		{"scale", "int8", 0, Float32Rows([]float32{-3, 100}, 2), "--pixel-max"},
+		{"scale", "int8", 0, Float32Rows([]float32{-3, 100}, 2), "`PixelMax`"},
 		{"scale", "uint8", -1, Rows{}, ""},
 		{"scale", "uint8", math.NaN(), Rows{}, ""},
 		{"scale", "uint8", math.Inf(1), Rows{}, ""},
 		{"scale", "float64", 1e39, Rows{}, ""},
 		{"scale", "float64", 1e-39, Rows{}, ""},
-		{"none", "uint8", 255, Rows{}, "--pixel-max"},
+		{"none", "uint8", 255, Rows{}, "`PixelMax`"},
 		{"whiten", "uint8", 0, Rows{}, "zca"},
 	} {
 		var config *ConfigError

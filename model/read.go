@@ -176,6 +176,9 @@ func (m *Model) settingsFrom(h *fileHeader) error {
 	if c.Inputs < 1 || c.RowsSeen < 0 {
 		return damaged("in its settings: %d inputs, %d rows seen", c.Inputs, c.RowsSeen)
 	}
+	if c.SparsityWeight > 0 && c.Sparsity == 0 {
+		return damaged("in its settings: a sparsity of 0") // no default: New has settled it
+	}
 	if c.Best < 0 || c.Best > 0 && c.Cost == nil {
 		return damaged("in its settings: best epoch %d, whose cost is missing", c.Best)
 	}

@@ -15,13 +15,16 @@ import (
 // preprocessing learns from them: means, squares of distances from them and,
 // for zca, their products.
 //
-// Rows are worked on in chunks, of 4,096 for zca and of no more than a million
-// values otherwise, each about its own mean and in float64, but that products
-// are summed in float32 inside a chunk. Chunks join by the formulas of T. Chan,
-// G. Golub and R. LeVeque, "Updating formulae and a pairwise algorithm for
-// computing sample variances", 1979: values that are large beside their
-// deviations lose nothing. How the rows are split over calls of Add does not
-// matter. Learn, Drift and Merge end the current chunk early.
+// Rows are worked on in chunks, of 4,096 for zca and otherwise of 1,024, or as
+// many as have 2^20 values. Each is taken about its own mean and in float64,
+// but that products are summed in float32 inside a chunk. Chunks join by the
+// formulas of T. Chan, G. Golub and R. LeVeque, "Updating formulae and a
+// pairwise algorithm for computing sample variances", 1979: values that are
+// large beside their deviations lose nothing. How the rows are split over calls
+// of Add does not matter. Learn, Drift, Merge and MarshalBinary end the current
+// chunk early. So statistics of parts of the data, merged in their order, agree
+// with those of one pass to rounding in float64 where all parts but the last
+// are whole chunks, and to rounding in float32 otherwise.
 //
 // It is not safe for concurrent use.
 type Statistics struct {
@@ -179,8 +182,15 @@ func (s *Statistics) join(rows int64) (weight float64) {
 // and neither have learned it. The result depends, in the last digits, on
 // which rows were whose and on the order of the merges, and on nothing else.
 func (s *Statistics) Merge(b *Statistics) error {
-	if s.p != b.p || s.n != b.n || s.learned != nil || b.learned != nil {
-		return errors.New("the statistics are for another rule, or have been learned from")
+	switch {
+	case s == b:
+		return errOwnSums
+	case s.n == 0 || b == nil || b.n == 0:
+		return errNoSums
+	case s.learned != nil || b.learned != nil:
+		return errLearned
+	case s.p != b.p || s.n != b.n:
+		return errors.New("the statistics are for another rule")
 	}
 	s.fold()
 	b.fold()
@@ -198,6 +208,44 @@ func (s *Statistics) Merge(b *Statistics) error {
 	return nil
 }
 
+var errLearned = errors.New("the statistics have been learned from")
+
+// MarshalBinary returns what was gathered as bytes, for statistics of the same
+// rule in another process. It keeps every bit. The layout is in the package
+// comment. After Learn it is an error.
+func (s *Statistics) MarshalBinary() ([]byte, error) {
+	switch {
+	case s.n == 0:
+		return nil, errNoSums
+	case s.learned != nil:
+		return nil, errLearned
+	}
+	s.fold()
+	return s.form().marshal(), nil
+}
+
+// UnmarshalBinary replaces what s has gathered by what MarshalBinary wrote, for
+// the same rule and width; anything else is an error that leaves s as it was. s
+// must come from [NewStatistics] and not have been learned from.
+func (s *Statistics) UnmarshalBinary(data []byte) error {
+	switch {
+	case s.n == 0:
+		return errNoSums
+	case s.learned != nil:
+		return errLearned
+	}
+	if err := s.form().unmarshal(data); err != nil {
+		return err
+	}
+	s.wait = 0
+	return nil
+}
+
+// form is what the bytes of what was gathered hold.
+func (s *Statistics) form() sumsForm {
+	return sumsForm{kindStatistics, s.p.fingerprint(s.n), []any{&s.rows, s.mean, s.squares, s.products}}
+}
+
 // Learn returns the rule with what it has learned from the rows so far. It is
 // called once. More rows may follow, for [Statistics.Drift].
 //
@@ -209,7 +257,7 @@ func (s *Statistics) Learn() (Preprocess, error) {
 	}
 	s.fold()
 	if s.rows == 0 {
-		return Preprocess{}, &ConfigError{"preprocessing", fmt.Sprintf("%s has no rows to learn from", s.p.Method), ""}
+		return Preprocess{}, &ConfigError{"Preprocess", fmt.Sprintf("%s has no rows to learn from", s.p.Method), ""}
 	}
 	s.learned = s.moments()
 	l := &Learned{Rows: s.rows}
@@ -230,12 +278,16 @@ func (s *Statistics) Learn() (Preprocess, error) {
 	case PreprocessZCA:
 		l.Mean = narrowed(s.mean)
 		if l.Whiten = whitening(s.products, s.n, s.rows, p.Epsilon); l.Whiten == nil {
-			return Preprocess{}, &ConfigError{"preprocessing", "zca finds no principal axes: the values are too large", "scale them, or use --preprocess standardize"}
+			return Preprocess{}, &ConfigError{"Preprocess",
+				"zca finds no principal axes: the values are too large",
+				"scale them, or use `Preprocess` standardize"}
 		}
 		s.products, s.product = nil, nil
 	}
 	if err := p.validate(); err != nil || !f32.AllFinite(l.Mean) || !f32.AllFinite(l.Scale) || !f32.AllFinite(l.Whiten) {
-		return Preprocess{}, &ConfigError{"preprocessing", fmt.Sprintf("the values are too large for %s", p.Method), "scale them first, for instance with --pixel-max"}
+		return Preprocess{}, &ConfigError{"Preprocess",
+			fmt.Sprintf("the values are too large for %s", p.Method),
+			"scale them first, for instance with `PixelMax`"}
 	}
 	return p, nil
 }

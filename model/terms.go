@@ -21,7 +21,7 @@ func (c Config) rhohat(mean float64) float64 {
 // sparsity returns beta KL(rho || rhohat) of one unit and its derivative by
 // the unit's mean code, beta times the c of the package comment.
 func (c Config) sparsity(rhohat float64) (kl, slope float64) {
-	rho, q := c.Sparsity, min(max(rhohat, rhoMargin), 1-rhoMargin)
+	rho, q := c.rho(), min(max(rhohat, rhoMargin), 1-rhoMargin)
 	kl = float64(rho*math.Log(rho/q)) + float64((1-rho)*math.Log((1-rho)/(1-q)))
 	slope = -rho/q + (1-rho)/(1-q)
 	if c.Activation == Tanh {

@@ -39,7 +39,7 @@ var optionsTested = []TrainOptions{
 	{BatchSize: 64},
 	{BatchSize: 1500, Optimizer: SGD, Momentum: 0.9},
 	{BatchSize: FullBatch},
-	{BatchSize: FullBatch, Optimizer: SGD, LearningRate: 1},
+	{BatchSize: FullBatch, Optimizer: SGD, LearningRate: 1, Momentum: NoMomentum},
 	{Optimizer: LBFGS},
 }
 
@@ -129,7 +129,7 @@ func TestFullBatchStep(t *testing.T) {
 			m := newModel(t, c.c, n, h)
 			before := widen(m.Params.Flat)
 			want := newReference(m.Config, before, rowsOf(x, n), rowsOf(x, n))
-			trainer := newTrainer(t, m, TrainOptions{Optimizer: SGD, LearningRate: 1, BatchSize: FullBatch})
+			trainer := newTrainer(t, m, TrainOptions{Optimizer: SGD, LearningRate: 1, Momentum: NoMomentum, BatchSize: FullBatch})
 			if err := trainer.Add(Float32Rows(x, n), nil); err != nil {
 				t.Fatal(err)
 			}
@@ -165,7 +165,7 @@ func TestFullBatchStep(t *testing.T) {
 func TestRunningMean(t *testing.T) {
 	for _, batch := range []int{100, 2000} {
 		m := newModel(t, Config{Sparsity: 0.1, SparsityWeight: 1}, 5, 3)
-		trainer := newTrainer(t, m, TrainOptions{BatchSize: batch, Optimizer: SGD, LearningRate: 1e-3})
+		trainer := newTrainer(t, m, TrainOptions{BatchSize: batch, Optimizer: SGD, LearningRate: 1e-3, Momentum: NoMomentum})
 		x := randomRows(3, 4*batch, 5)
 		mean, weight := make([]float64, 3), 0.0
 		for step := range 4 {
@@ -206,7 +206,7 @@ func TestTrainingLowersTheCost(t *testing.T) {
 			{BatchSize: 50},
 			{BatchSize: 50, Optimizer: SGD, LearningRate: 0.01, Momentum: 0.5},
 			{BatchSize: FullBatch, LearningRate: 0.02},
-			{BatchSize: FullBatch, Optimizer: SGD, LearningRate: 0.05},
+			{BatchSize: FullBatch, Optimizer: SGD, LearningRate: 0.05, Momentum: NoMomentum},
 		} {
 			t.Run(fmt.Sprintf("%s/%v %d", c.name, o.Optimizer, o.BatchSize), func(t *testing.T) {
 				m := newModel(t, c.c, n, h)
@@ -281,12 +281,12 @@ func TestDiverged(t *testing.T) {
 		c    Config
 		o    TrainOptions
 	}{
-		{"linear", Config{Activation: Linear, Output: Linear}, TrainOptions{Optimizer: SGD, LearningRate: 10, BatchSize: 100}},
-		{"linear full batch", Config{Activation: Linear, Output: Linear}, TrainOptions{Optimizer: SGD, LearningRate: 10, BatchSize: FullBatch}},
+		{"linear", Config{Activation: Linear, Output: Linear}, TrainOptions{Optimizer: SGD, LearningRate: 10, Momentum: NoMomentum, BatchSize: 100}},
+		{"linear full batch", Config{Activation: Linear, Output: Linear}, TrainOptions{Optimizer: SGD, LearningRate: 10, Momentum: NoMomentum, BatchSize: FullBatch}},
 		{"tied with momentum", Config{Activation: Linear, Output: Linear, Tied: true}, TrainOptions{Optimizer: SGD, LearningRate: 0.5, Momentum: 0.9, BatchSize: 100}},
 		{"sparse", Sparse(h), TrainOptions{LearningRate: 1e3, BatchSize: 100}},
-		{"sparse, gradient descent", Sparse(h), TrainOptions{Optimizer: SGD, LearningRate: 1e4, BatchSize: 100}},
-		{"contractive", Contractive(h), TrainOptions{Optimizer: SGD, LearningRate: 1e30, BatchSize: 100}},
+		{"sparse, gradient descent", Sparse(h), TrainOptions{Optimizer: SGD, LearningRate: 1e4, Momentum: NoMomentum, BatchSize: 100}},
+		{"contractive", Contractive(h), TrainOptions{Optimizer: SGD, LearningRate: 1e30, Momentum: NoMomentum, BatchSize: 100}},
 		{"overflow", Plain(h), TrainOptions{LearningRate: 1e38, BatchSize: 100}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -427,7 +427,7 @@ func TestTrainOptions(t *testing.T) {
 	if o := newTrainer(t, learnedModel(t, PreprocessPatch), TrainOptions{}).o; o.LearningRate != 2e-3 {
 		t.Errorf("defaults after patch %+v", o)
 	}
-	if o := newTrainer(t, m, TrainOptions{Optimizer: SGD}).o; o.LearningRate != 0.01 || o.Momentum != 0 {
+	if o := newTrainer(t, m, TrainOptions{Optimizer: SGD}).o; o.LearningRate != 0.01 || o.Momentum != 0.9 {
 		t.Errorf("defaults of SGD %+v", o)
 	}
 	if o := newTrainer(t, m, TrainOptions{Optimizer: LBFGS}).o; o.BatchSize != FullBatch || o.LearningRate != 0 {
@@ -441,7 +441,7 @@ func TestOptimizers(t *testing.T) {
 	for _, o := range []TrainOptions{
 		{LearningRate: 0.01},
 		{Optimizer: SGD, LearningRate: 0.1, Momentum: 0.9},
-		{Optimizer: SGD, LearningRate: 0.1},
+		{Optimizer: SGD, LearningRate: 0.1, Momentum: NoMomentum},
 	} {
 		p, g := make([]float32, 37), make([]float32, 37)
 		want, first, second := make([]float64, 37), make([]float64, 37), make([]float64, 37)
@@ -451,7 +451,7 @@ func TestOptimizers(t *testing.T) {
 				g[i] = float32(s.Norm())
 				d := float64(g[i])
 				if o.Optimizer == SGD {
-					first[i] = o.Momentum*first[i] + d
+					first[i] = max(0, o.Momentum)*first[i] + d
 					want[i] -= o.LearningRate * first[i]
 					continue
 				}
@@ -506,7 +506,7 @@ func TestMemoryIsForeseen(t *testing.T) {
 	all := Sparse(7)
 	all.Corruption, all.Contraction, all.Tied = 0.25, 0.1, true
 	for _, c := range []Config{Plain(3), Sparse(5), Denoising(4), Contractive(6), all} {
-		for _, o := range []TrainOptions{{}, {Optimizer: SGD, BatchSize: 10}, {BatchSize: FullBatch}, {Optimizer: LBFGS}, {Validate: true}} {
+		for _, o := range []TrainOptions{{}, {Optimizer: SGD, BatchSize: 10, Momentum: NoMomentum}, {BatchSize: FullBatch}, {Optimizer: LBFGS}, {Validate: true}} {
 			c.Inputs = 11
 			m, err := New(c)
 			if err != nil {

@@ -4,8 +4,8 @@ import "math"
 
 // Validator computes the cost over rows that are held out of training: all
 // terms, of rows corrupted as in training, but with one fixed sample of the
-// noise, so that the costs of two epochs compare. It is not safe for
-// concurrent use.
+// noise, so that the costs of two epochs compare. Validators of parts of the
+// rows merge into one of the whole. It is not safe for concurrent use.
 type Validator struct {
 	sums *Accumulator
 }
@@ -51,6 +51,39 @@ func (v *Validator) Cost() Cost {
 	c := v.sums.Cost()
 	v.sums.Reset(fixedNoise)
 	return c
+}
+
+// Rows is the number of rows added, merged ones included.
+func (v *Validator) Rows() int64 { return v.sums.Rows() }
+
+// Merge adds what b has gathered of other rows; b keeps its own. Both must be
+// of the same settings and weights. The result depends, in the last digits, on
+// which rows were whose and on the order of the merges, and on nothing else.
+func (v *Validator) Merge(b *Validator) error {
+	if v.sums == nil || b == nil || b.sums == nil {
+		return errNoSums
+	}
+	return v.sums.Merge(b.sums)
+}
+
+// MarshalBinary returns what was gathered as bytes, for a validator of the same
+// model in another process. It keeps every bit. The layout is in the package
+// comment.
+func (v *Validator) MarshalBinary() ([]byte, error) {
+	if v.sums == nil {
+		return nil, errNoSums
+	}
+	return v.sums.MarshalBinary()
+}
+
+// UnmarshalBinary replaces what v has gathered by what MarshalBinary wrote,
+// under the same settings and weights; anything else is an error that leaves v
+// as it was. v must come from [NewValidator].
+func (v *Validator) UnmarshalBinary(data []byte) error {
+	if v.sums == nil {
+		return errNoSums
+	}
+	return v.sums.UnmarshalBinary(data)
 }
 
 // best remembers the parameters of the epoch whose held-out rows cost least.

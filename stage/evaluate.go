@@ -28,12 +28,21 @@ type Evaluation struct {
 // release, and [ErrNoRows] when there are none. It has ended all goroutines
 // when it returns; ctx is looked at between batches.
 func Evaluate(ctx context.Context, m *model.Model, r array.RecordReader, c EvaluateConfig) (Evaluation, error) {
+	switch {
+	case ctx == nil:
+		return Evaluation{}, errNoContext
+	case r == nil:
+		return Evaluation{}, errNoReader
+	}
 	m, binding, err := bindTo(m, r.Schema(), c.Columns, c.Skip, c.PixelMax)
 	if err != nil {
 		return Evaluation{}, err
 	}
+	if m.Params == nil {
+		return Evaluation{}, errNoParams
+	}
 	evaluator := model.NewEvaluator(m)
-	f := newFeed(model.Kind(binding.Kind()), m.Inputs)
+	f := newFeed(binding.Kind(), m.Inputs)
 	defer f.stop()
 	columns := binding.Columns()
 	f.start(func(rows model.Rows) error {
@@ -49,7 +58,7 @@ func Evaluate(ctx context.Context, m *model.Model, r array.RecordReader, c Evalu
 			return Evaluation{}, err
 		}
 		batch := r.RecordBatch()
-		bound, err := binding.Rows(batch, next)
+		bound, left, err := binding.Rows(batch, next)
 		if err != nil {
 			if earlier := f.finish(ctx); earlier != nil {
 				return Evaluation{}, earlier
@@ -57,7 +66,7 @@ func Evaluate(ctx context.Context, m *model.Model, r array.RecordReader, c Evalu
 			return Evaluation{}, err
 		}
 		next += batch.NumRows()
-		skipped += int64(len(bound.Skipped))
+		skipped += int64(len(left))
 		for at := 0; at < len(bound.Number); {
 			at += f.current.fill(bound, at)
 			if f.current.full() {

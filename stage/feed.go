@@ -3,7 +3,6 @@ package stage
 import (
 	"context"
 
-	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/model"
 )
 
@@ -38,7 +37,7 @@ func newBlock(kind model.Kind, width int) *block {
 }
 
 // fill copies rows from number at on, as many as fit, and returns how many.
-func (b *block) fill(r arrowio.Rows, at int) int {
+func (b *block) fill(r model.Rows, at int) int {
 	n := min(b.size-len(b.rows.Number), len(r.Number)-at)
 	rowBytes := r.Width * model.Kind(r.Kind).Size()
 	b.rows.Data = append(b.rows.Data, r.Data[at*rowBytes:(at+n)*rowBytes]...)

@@ -11,9 +11,9 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 
-	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/internal/spill"
 	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
 )
 
 // Config says what to fit and how. Of its fields only Model.Hidden, or Init,
@@ -39,7 +39,7 @@ type Config struct {
 	// rule that is not known without.
 	Epochs int
 
-	Columns    []string // names or patterns of the patch columns; nil: those of Init, or found by arrowio.Bind
+	Columns    []string // names or patterns of the patch columns; nil: those of Init, or found by patch.Bind
 	Skip       bool     // leave bad rows out and count them, instead of failing
 	Preprocess string   // model.PreprocessScale or another method, which Model.Output must suit; "": the rule of Init, else scale
 	PixelMax   float64  // divisor of scaling; 0: by the type of the elements
@@ -137,9 +137,9 @@ type Report struct {
 type Fitter struct {
 	config  Config
 	epochs  int
-	binding *arrowio.Binding // nil when there is no schema
-	holdout *holdout         // nil when no rows are held out
-	next    int64            // number of the next row
+	binding *patch.Binding // nil when there is no schema
+	holdout *holdout       // nil when no rows are held out
+	next    int64          // number of the next row
 	report  Report
 	err     error
 
@@ -212,15 +212,15 @@ func (c Config) keeps() bool { return c.passes() > 1 || c.passes() == 1 && c.ite
 // Init where the data have them, else what the schema suggests.
 func (f *Fitter) bind(schema *arrow.Schema) (err error) {
 	c := f.config
-	o := arrowio.BindOptions{Columns: c.Columns, Width: c.Model.Inputs, Skip: c.Skip}
+	o := patch.BindOptions{Columns: c.Columns, Width: c.Model.Inputs, Skip: c.Skip}
 	if len(o.Columns) == 0 && c.Init != nil && len(c.Init.Binding.Columns) > 0 {
 		o.Columns = c.Init.Binding.Columns
-		if f.binding, err = arrowio.Bind(schema, o); err == nil {
+		if f.binding, err = patch.Bind(schema, o); err == nil {
 			return nil
 		}
 		o.Columns = nil
 	}
-	f.binding, err = arrowio.Bind(schema, o)
+	f.binding, err = patch.Bind(schema, o)
 	return err
 }
 
@@ -228,9 +228,15 @@ func (f *Fitter) bind(schema *arrow.Schema) (err error) {
 func (f *Fitter) settle() error {
 	switch share := f.config.Validation; {
 	case !(share >= 0 && share < 1):
-		return &model.ConfigError{Setting: "validation", Reason: fmt.Sprintf("%v is not a share of the rows", share), Hint: "give a number from 0 to below 1, such as 0.1"}
+		return &model.ConfigError{Setting: "Validation", Reason: fmt.Sprintf("%v is not a share of the rows", share), Hint: "give a number from 0 to below 1, such as 0.1"}
 	case share == 0 && f.config.ValidationKey != "":
-		return &model.ConfigError{Setting: "validation", Reason: "there is a key, but no share of rows to hold out", Hint: "give a share such as 0.1"}
+		return &model.ConfigError{Setting: "ValidationKey", Reason: "there is a key, but no share of rows to hold out", Hint: "set `Validation` to a share such as 0.1"}
+	}
+	switch c := f.config; {
+	case c.PixelMax != 0 && !(c.PixelMax > 0 && c.PixelMax <= math.MaxFloat32):
+		return &model.ConfigError{Setting: "PixelMax", Reason: fmt.Sprintf("%v is not a positive number", c.PixelMax)}
+	case c.Memory < 0:
+		return &model.ConfigError{Setting: "Memory", Reason: fmt.Sprintf("%d is not a number of bytes", c.Memory)}
 	}
 	train := &f.config.Train
 	train.Epochs, train.Validate = f.config.passes(), f.config.Validation > 0
@@ -253,7 +259,7 @@ func (f *Fitter) settle() error {
 		for _, size := range []struct {
 			name        string
 			asked, have int
-		}{{"hidden units", c.Hidden, from.Hidden}, {"inputs", c.Inputs, from.Inputs}} {
+		}{{"Hidden", c.Hidden, from.Hidden}, {"Inputs", c.Inputs, from.Inputs}} {
 			if size.asked != size.have {
 				return &model.ConfigError{Setting: size.name,
 					Reason: fmt.Sprintf("%d were asked for, the initial model has %d", size.asked, size.have),
@@ -261,7 +267,7 @@ func (f *Fitter) settle() error {
 			}
 		}
 		if c.Tied != from.Tied {
-			return &model.ConfigError{Setting: "tied weights", Reason: "the initial model is not of that kind",
+			return &model.ConfigError{Setting: "Tied", Reason: "the initial model has the other kind of decoder",
 				Hint: "leave the choice to the initial model"}
 		}
 	}
@@ -272,7 +278,7 @@ func (f *Fitter) settle() error {
 }
 
 // Patch returns how the columns of the patch are bound; nil without a schema.
-func (f *Fitter) Patch() *arrowio.Binding { return f.binding }
+func (f *Fitter) Patch() *patch.Binding { return f.binding }
 
 // Columns returns the names of the columns that the Fitter reads, for a
 // projection of the input.
@@ -292,24 +298,27 @@ func (f *Fitter) Columns() []string {
 // behind, so an error of it may come from a later call, but the error of an
 // earlier row comes before that of a later one.
 //
-// Errors are [*arrowio.RowError] for bad data, [*model.DivergedError],
-// [*SpillError] and ctx's.
+// Errors are [*patch.RowError] for bad data, [*model.DivergedError],
+// [*SpillError] and ctx's. One that came before anything of the batch was
+// copied, as when ctx had ended already, does not end the Fitter: the batch may
+// be written again.
 func (f *Fitter) Write(ctx context.Context, batch arrow.RecordBatch) error {
-	if f.err == nil {
-		f.err = f.write(ctx, batch)
+	if f.err != nil {
+		return f.err
 	}
+	if err := usable(ctx, batch); err != nil {
+		return err
+	}
+	f.err = f.write(ctx, batch)
 	return f.err
 }
 
 func (f *Fitter) write(ctx context.Context, batch arrow.RecordBatch) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	if f.binding == nil {
 		return errors.New("stage: a fitter without a schema takes no rows")
 	}
 	first := f.next
-	bound, err := f.binding.Rows(batch, first)
+	bound, skipped, err := f.binding.Rows(batch, first)
 	f.next += batch.NumRows()
 	var held []bool
 	if err == nil && f.holdout != nil {
@@ -322,12 +331,12 @@ func (f *Fitter) write(ctx context.Context, batch arrow.RecordBatch) error {
 		}
 		return err
 	}
-	f.report.Skipped += int64(len(bound.Skipped))
+	f.report.Skipped += int64(len(skipped))
 	if len(bound.Number) == 0 || f.Ready() {
 		return nil
 	}
 	if f.feed == nil {
-		f.feed = newFeed(model.Kind(bound.Kind), bound.Width)
+		f.feed = newFeed(bound.Kind, bound.Width)
 	}
 	for at := 0; at < len(bound.Number); {
 		n := f.feed.current.fill(bound, at)
@@ -479,9 +488,9 @@ func (f *Fitter) keep(rowBytes int) (err error) {
 		return nil
 	}
 	if c.Memory < least {
-		return &model.ConfigError{Setting: "memory",
+		return &model.ConfigError{Setting: "Memory",
 			Reason: fmt.Sprintf("%d bytes are too few for rows of %d bytes", c.Memory, rowBytes),
-			Hint:   fmt.Sprintf("give at least %dMiB with --memory", (least+1<<20-1)>>20)}
+			Hint:   fmt.Sprintf("give at least %dMiB with `Memory`", (least+1<<20-1)>>20)}
 	}
 	if f.config.keeps() {
 		f.store, err = spill.New(spill.Config{Width: rowBytes, Seed: c.Model.Seed, Memory: memory, Dir: c.SpillDir})
@@ -552,6 +561,9 @@ func (f *Fitter) observe(p Progress) {
 func (f *Fitter) Finish(ctx context.Context) (*model.Model, *Report, error) {
 	if f.err != nil {
 		return nil, nil, f.err
+	}
+	if ctx == nil {
+		return nil, nil, errNoContext
 	}
 	err := f.finish(ctx)
 	f.err = err
@@ -640,11 +652,11 @@ func (f *Fitter) arrangeHeld(ctx context.Context) error {
 	case f.holdout == nil:
 		return nil
 	case f.report.HeldOut == 0:
-		return &model.ConfigError{Setting: "validation", Reason: fmt.Sprintf("none of the %d rows was drawn to be held out", f.report.Rows),
-			Hint: "hold out a larger share, or use a key that has more values"}
+		return &model.ConfigError{Setting: "Validation", Reason: fmt.Sprintf("none of the %d rows was drawn to be held out", f.report.Rows),
+			Hint: "hold out a larger share, or use a `ValidationKey` that has more values"}
 	case f.report.Rows == 0:
-		return &model.ConfigError{Setting: "validation", Reason: fmt.Sprintf("all of the %d rows were drawn to be held out", f.report.HeldOut),
-			Hint: "hold out a smaller share, or use a key that has more values"}
+		return &model.ConfigError{Setting: "Validation", Reason: fmt.Sprintf("all of the %d rows were drawn to be held out", f.report.HeldOut),
+			Hint: "hold out a smaller share, or use a `ValidationKey` that has more values"}
 	}
 	return f.arrange(ctx, f.held)
 }
@@ -730,14 +742,13 @@ func (f *Fitter) Close() error {
 	return err
 }
 
-// Fit fits a model to all batches of r, which it does not release. Without
-// epochs it reads no further than it needs.
-func Fit(ctx context.Context, r array.RecordReader, c Config) (*model.Model, *Report, error) {
-	f, err := NewFitter(r.Schema(), c)
-	if err != nil {
-		return nil, nil, err
+// Run writes all batches of r, which it does not release, and finishes.
+// Without epochs it reads no further than it needs. The batches may be a
+// projection of the schema that has the columns of [Fitter.Columns].
+func (f *Fitter) Run(ctx context.Context, r array.RecordReader) (*model.Model, *Report, error) {
+	if r == nil {
+		return nil, nil, errNoReader
 	}
-	defer f.Close()
 	for !f.Ready() && r.Next() {
 		if err := f.Write(ctx, r.RecordBatch()); err != nil {
 			return nil, nil, err
@@ -747,6 +758,19 @@ func Fit(ctx context.Context, r array.RecordReader, c Config) (*model.Model, *Re
 		return nil, nil, err
 	}
 	return f.Finish(ctx)
+}
+
+// Fit makes a Fitter for the schema of r and runs it.
+func Fit(ctx context.Context, r array.RecordReader, c Config) (*model.Model, *Report, error) {
+	if r == nil {
+		return nil, nil, errNoReader
+	}
+	f, err := NewFitter(r.Schema(), c)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	return f.Run(ctx, r)
 }
 
 // readError returns what ended the batches of r, nil for their end.

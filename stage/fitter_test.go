@@ -17,8 +17,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
-	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
 )
 
 func TestFitLearns(t *testing.T) {
@@ -210,17 +210,17 @@ func TestRangeHints(t *testing.T) {
 		fits  string
 		want  string
 	}{
-		{-0.5, model.PreprocessScale, "choose --preprocess standardize, or none with a linear output activation"},
-		{7, model.PreprocessScale, "name the largest with --pixel-max, or choose --preprocess standardize, or none with a linear output activation"},
-		{7, model.PreprocessNone, "choose --output-activation linear, or --preprocess scale"},
-		{-0.5, model.PreprocessStandardize, "leave --pixel-max out"},
+		{-0.5, model.PreprocessScale, "choose `Preprocess` standardize, or none with `Output` linear"},
+		{7, model.PreprocessScale, "name the largest with `PixelMax`, or choose `Preprocess` standardize, or none with `Output` linear"},
+		{7, model.PreprocessNone, "choose `Output` linear, or `Preprocess` scale"},
+		{-0.5, model.PreprocessStandardize, "leave `PixelMax` out"},
 		{-0.5, model.PreprocessZCA, "cast the column to floating point"},
-		{7, model.PreprocessPatch, "name the largest with --pixel-max, or cast the column to floating point"},
+		{7, model.PreprocessPatch, "name the largest with `PixelMax`, or cast the column to floating point"},
 		{-0.5, "", "fit a model to rows that have them"},
-		{7, "", "name the largest with --pixel-max, or fit a model to rows that have them"},
+		{7, "", "name the largest with `PixelMax`, or fit a model to rows that have them"},
 	} {
 		err := located(&model.RangeError{Value: c.value, Max: 1, Reason: "no"}, []string{"patch"}, c.fits)
-		var e *arrowio.RowError
+		var e *patch.RowError
 		if !errors.As(err, &e) || e.Hint != "if such values are meant, "+c.want {
 			t.Errorf("value %v under %q: %v, hint %q", c.value, c.fits, err, e.Hint)
 		}
@@ -237,14 +237,14 @@ func TestSettings(t *testing.T) {
 		config Config
 		want   string
 	}{
-		{"no hidden units", Config{}, "hidden units"},
-		{"init of another size", Config{Model: model.Plain(4), Init: init}, "hidden units: 4 were asked for, the initial model has 3"},
-		{"init of another width", Config{Model: other, Init: init}, "inputs: 17"},
+		{"no hidden units", Config{}, "Hidden: "},
+		{"init of another size", Config{Model: model.Plain(4), Init: init}, "Hidden: 4 were asked for, the initial model has 3"},
+		{"init of another width", Config{Model: other, Init: init}, "Inputs: 17"},
 		{"width of the data", Config{Model: other}, "16"},
 		{"memory", Config{Model: model.Plain(3), Memory: 1 << 20}, "16MiB"},
 		{"preprocessing", Config{Model: model.Plain(3), Preprocess: "magic"}, "magic"},
 		{"column", Config{Model: model.Plain(3), Columns: []string{"picture"}}, "picture"},
-		{"training", Config{Model: model.Plain(3), Train: model.TrainOptions{LearningRate: -1}}, "learning rate"},
+		{"training", Config{Model: model.Plain(3), Train: model.TrainOptions{LearningRate: -1}}, "LearningRate: "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			noGoroutinesLeft(t)
@@ -374,7 +374,7 @@ func TestBadRows(t *testing.T) {
 		return report, err
 	}
 	_, err := write(Config{Model: model.Plain(2), Epochs: 1, FirstRow: 1000})
-	var e *arrowio.RowError
+	var e *patch.RowError
 	if !errors.As(err, &e) || e.Row != 3600 || e.Column != "image" {
 		t.Errorf("got %v", err)
 	}
@@ -414,7 +414,7 @@ func TestValueOutsideTheRuleNamesColumnAndRow(t *testing.T) {
 		r := floats(t, checked(t), size, rows...)
 		defer r.Release()
 		_, _, err := Fit(context.Background(), r, Config{Model: model.Plain(2), Epochs: 1, FirstRow: 5})
-		var e *arrowio.RowError
+		var e *patch.RowError
 		if !errors.As(err, &e) || e.Row != 2505 || e.Column != "x2" || !strings.Contains(e.Reason, "3") {
 			t.Errorf("got %v", err)
 		}
@@ -428,7 +428,7 @@ func TestDivergence(t *testing.T) {
 	c.Activation, c.Output = model.Linear, model.Linear
 	r := p.reader(t, checked(t), 100)
 	defer r.Release()
-	_, _, err := Fit(context.Background(), r, Config{Model: c, Train: model.TrainOptions{Optimizer: model.SGD, LearningRate: 100}})
+	_, _, err := Fit(context.Background(), r, Config{Model: c, Train: model.TrainOptions{Optimizer: model.SGD, LearningRate: 100, Momentum: model.NoMomentum}})
 	var e *model.DivergedError
 	if !errors.As(err, &e) {
 		t.Errorf("got %v", err)

@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
-	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 
-	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/internal/rng"
+	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
 )
 
 // holdout decides which rows are held out: those whose number, or key, gives a
@@ -41,7 +41,7 @@ func (h *holdout) draw(form uint32, key uint64) bool {
 
 // mark says of the good rows of a batch, whose first row has the given
 // number, which are held out. The answer is valid until the next call.
-func (h *holdout) mark(batch arrow.RecordBatch, rows arrowio.Rows, first int64) ([]bool, error) {
+func (h *holdout) mark(batch arrow.RecordBatch, rows model.Rows, first int64) ([]bool, error) {
 	h.marks = slices.Grow(h.marks[:0], len(rows.Number))[:len(rows.Number)]
 	if h.column == "" {
 		for i, n := range rows.Number {
@@ -109,10 +109,11 @@ func (h *holdout) resolve(schema *arrow.Schema) error {
 	if h.column == "" || schema == h.schema {
 		return nil
 	}
-	path, typ, err := findColumn(schema.Fields(), h.column)
+	path, field, err := patch.Find(schema, h.column)
 	if err != nil {
-		return &arrowio.RowError{Column: h.column, Row: -1, Reason: err.Error(), Hint: "name a column that says which rows belong together"}
+		return &patch.RowError{Column: h.column, Row: -1, Reason: "no such column", Hint: "name a column that says which rows belong together"}
 	}
+	typ := field.Type
 	if d, ok := typ.(*arrow.DictionaryType); ok {
 		typ = d.ValueType
 	}
@@ -120,27 +121,9 @@ func (h *holdout) resolve(schema *arrow.Schema) error {
 	case arrow.IsInteger(typ.ID()), arrow.IsBinaryLike(typ.ID()), arrow.IsLargeBinaryLike(typ.ID()):
 	case typ.ID() == arrow.BINARY_VIEW, typ.ID() == arrow.STRING_VIEW, typ.ID() == arrow.FIXED_SIZE_BINARY:
 	default:
-		return &arrowio.RowError{Column: h.column, Row: -1, Reason: fmt.Sprintf("%s cannot be the key of rows", typ),
+		return &patch.RowError{Column: h.column, Row: -1, Reason: fmt.Sprintf("%s cannot be the key of rows", typ),
 			Hint: "name a column of integers, strings or bytes"}
 	}
 	h.schema, h.path = schema, path
 	return nil
-}
-
-// findColumn finds a column by its name, or by a dotted path into structs.
-func findColumn(fields []arrow.Field, name string) ([]int, arrow.DataType, error) {
-	if at := slices.IndexFunc(fields, func(f arrow.Field) bool { return f.Name == name }); at >= 0 {
-		return []int{at}, fields[at].Type, nil
-	}
-	for at, f := range fields {
-		rest, ok := strings.CutPrefix(name, f.Name+".")
-		st, isStruct := f.Type.(*arrow.StructType)
-		if !ok || !isStruct {
-			continue
-		}
-		if path, typ, err := findColumn(st.Fields(), rest); err == nil {
-			return append([]int{at}, path...), typ, nil
-		}
-	}
-	return nil, nil, fmt.Errorf("no such column")
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
-	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
 )
 
 // Held-out rows must not touch the model: it is that of a fit to the others,
@@ -156,7 +156,7 @@ func TestKeysStayTogether(t *testing.T) {
 	}
 	batch := array.NewRecordBatch(arrow.NewSchema(fields, nil), columns, rows)
 	defer batch.Release()
-	bound := arrowio.Rows{}
+	bound := model.Rows{}
 	for i := range rows {
 		bound.Number = append(bound.Number, int64(1000+i))
 	}
@@ -173,7 +173,7 @@ func TestKeysStayTogether(t *testing.T) {
 		// A slice of the batch says the same of its rows.
 		part := batch.NewSlice(100, 300)
 		defer part.Release()
-		again, err := h.mark(part, arrowio.Rows{Number: bound.Number[110:300:300]}, 1100)
+		again, err := h.mark(part, model.Rows{Number: bound.Number[110:300:300]}, 1100)
 		if err != nil || !slices.Equal(again, whole[110:300]) {
 			t.Errorf("%s: a slice differs, error %v", column, err)
 		}
@@ -204,7 +204,7 @@ func TestKeysStayTogether(t *testing.T) {
 	}
 	for column, want := range map[string]string{"none": "no such column", "nested": "cannot be the key"} {
 		h := holdout{column: column}
-		var e *arrowio.RowError
+		var e *patch.RowError
 		if err := h.resolve(batch.Schema()); !errors.As(err, &e) || e.Column != column || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v", column, err)
 		}
@@ -244,7 +244,7 @@ func TestNothingToHoldOut(t *testing.T) {
 		{Config{Validation: math.NaN()}, "not a share"},
 		{Config{ValidationKey: "id"}, "no share"},
 		{Config{Train: model.TrainOptions{Patience: 2}}, "held out"},
-		{Config{Validation: 0.5, Train: model.TrainOptions{Patience: -2}}, "patience"},
+		{Config{Validation: 0.5, Train: model.TrainOptions{Patience: -2}}, "Patience: "},
 	} {
 		r := p.reader(t, memory.DefaultAllocator, 20)
 		defer r.Release()

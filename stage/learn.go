@@ -37,16 +37,16 @@ func (f *Fitter) settleRule() error {
 	zca := "is a part of zca, and preprocessing is " + method
 	switch {
 	case c.PreprocessRows < 0:
-		return &model.ConfigError{Setting: "preprocessing rows", Reason: fmt.Sprintf("%d is negative", c.PreprocessRows)}
+		return &model.ConfigError{Setting: "PreprocessRows", Reason: fmt.Sprintf("%d is negative", c.PreprocessRows)}
 	case !(c.ZCAEpsilon >= 0 && c.ZCAEpsilon <= 1e30):
-		return &model.ConfigError{Setting: "zca epsilon", Reason: fmt.Sprintf("%v is not a positive number", c.ZCAEpsilon)}
+		return &model.ConfigError{Setting: "ZCAEpsilon", Reason: fmt.Sprintf("%v is not a positive number", c.ZCAEpsilon)}
 	case c.ZCAEpsilon != 0 && method != model.PreprocessZCA:
-		return &model.ConfigError{Setting: "zca epsilon", Reason: zca, Hint: "leave it out, or choose --preprocess zca"}
+		return &model.ConfigError{Setting: "ZCAEpsilon", Reason: zca, Hint: "leave it out, or choose `Preprocess` zca"}
 	case c.NoContrast && method != model.PreprocessZCA:
-		return &model.ConfigError{Setting: "contrast", Reason: "its normalisation " + zca, Hint: "leave --no-contrast out, or choose --preprocess zca"}
+		return &model.ConfigError{Setting: "NoContrast", Reason: "the normalisation of contrast " + zca, Hint: "leave `NoContrast` out, or choose `Preprocess` zca"}
 	}
 	if rule := c.initial(); rule != nil && (c.ZCAEpsilon != 0 && c.ZCAEpsilon != rule.Epsilon || c.NoContrast && rule.Contrast != 0) {
-		return &model.ConfigError{Setting: "preprocessing", Reason: "the initial model has learned it with another epsilon or contrast",
+		return &model.ConfigError{Setting: "Preprocess", Reason: "the rule of the initial model was learned with another epsilon or contrast",
 			Hint: "leave the choice to the initial model"}
 	}
 	return nil

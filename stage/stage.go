@@ -2,8 +2,8 @@
 // one, within bounded memory.
 //
 // [Fitter] is pushed batches and returns a model; [Transformer] turns each
-// batch into one with codes. [Fit], [Transform] and [Evaluate] are loops over
-// any array.RecordReader.
+// batch into one with codes. Their Run methods, [Fit], [Transform] and
+// [Evaluate] are loops over any array.RecordReader.
 //
 // # Fitting
 //
@@ -76,11 +76,12 @@
 // # Row numbers
 //
 // Rows are numbered by their position in the input, from Config.FirstRow on;
-// skipped rows count. Errors name them so, as [arrowio.RowError], and the noise
+// skipped rows count. Errors name them so, as [patch.RowError], and the noise
 // of a row is keyed by its number, and so is its lot to be held out.
 package stage
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -88,9 +89,9 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 
-	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/internal/spill"
 	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
 )
 
 // ErrNoRows is what fitting or evaluating nothing returns.
@@ -100,9 +101,27 @@ var ErrNoRows = errors.New("no rows")
 // left, or a block that came back different. It names the folder.
 type SpillError = spill.Error
 
-// rowsOf returns bound rows as the model takes them.
-func rowsOf(r arrowio.Rows) model.Rows {
-	return model.Rows{Kind: model.Kind(r.Kind), Width: r.Width, Data: r.Data, Number: r.Number}
+var (
+	errNoContext = errors.New("stage: the context is nil")
+	errNoReader  = errors.New("stage: the reader is nil")
+	errNoModel   = errors.New("stage: the model is nil")
+	errNoSchema  = errors.New("stage: the schema is nil")
+
+	errNoParams        = errors.New("stage: the model has no parameters")
+	errZeroTransformer = errors.New("stage: a Transformer comes from NewTransformer")
+)
+
+// usable reports what keeps a batch from being read, before any of it is.
+func usable(ctx context.Context, batch arrow.RecordBatch) error {
+	switch {
+	case ctx == nil:
+		return errNoContext
+	case batch == nil:
+		return errors.New("stage: the batch is nil")
+	case batch.NumCols() != int64(batch.Schema().NumFields()):
+		return fmt.Errorf("stage: the batch has %d columns and its schema %d: it was released", batch.NumCols(), batch.Schema().NumFields())
+	}
+	return ctx.Err()
 }
 
 // located turns an error of the model about a value into one that names the
@@ -120,21 +139,21 @@ func located(err error, columns []string, fits string) error {
 	if e.Min != 0 || e.Max != 0 {
 		value += fmt.Sprintf(", outside %v to %v", e.Min, e.Max)
 	}
-	located := &arrowio.RowError{Column: column, Row: e.Row, Reason: value + ": " + e.Reason}
+	located := &patch.RowError{Column: column, Row: e.Row, Reason: value + ": " + e.Reason}
 	if !math.IsNaN(e.Value) && !math.IsInf(e.Value, 0) {
 		var cures []string
 		if e.Value > 0 && fits != model.PreprocessNone {
-			cures = append(cures, "name the largest with --pixel-max")
+			cures = append(cures, "name the largest with `PixelMax`")
 		}
 		switch fits {
 		case "":
 			cures = append(cures, "fit a model to rows that have them")
 		case model.PreprocessNone:
-			cures = append(cures, "choose --output-activation linear, or --preprocess scale")
+			cures = append(cures, "choose `Output` linear, or `Preprocess` scale")
 		case model.PreprocessScale:
-			cures = append(cures, "choose --preprocess standardize, or none with a linear output activation")
+			cures = append(cures, "choose `Preprocess` standardize, or none with `Output` linear")
 		case model.PreprocessStandardize:
-			cures = append(cures, "leave --pixel-max out")
+			cures = append(cures, "leave `PixelMax` out")
 		default:
 			cures = append(cures, "cast the column to floating point")
 		}
@@ -145,16 +164,22 @@ func located(err error, columns []string, fits string) error {
 
 // bindTo binds the columns that a model takes, or those of the given names,
 // and returns the model with its preprocessing rule adapted to them.
-func bindTo(m *model.Model, schema *arrow.Schema, columns []string, skip bool, pixelMax float64) (*model.Model, *arrowio.Binding, error) {
+func bindTo(m *model.Model, schema *arrow.Schema, columns []string, skip bool, pixelMax float64) (*model.Model, *patch.Binding, error) {
+	switch {
+	case m == nil:
+		return nil, nil, errNoModel
+	case schema == nil:
+		return nil, nil, errNoSchema
+	}
 	own := len(columns) == 0
 	if own {
 		columns = m.Binding.Columns
 	}
-	b, err := arrowio.Bind(schema, arrowio.BindOptions{Columns: columns, Width: m.Inputs, Skip: skip})
+	b, err := patch.Bind(schema, patch.BindOptions{Columns: columns, Width: m.Inputs, Skip: skip})
 	if err != nil {
-		var e *arrowio.RowError
+		var e *patch.RowError
 		if own && errors.As(err, &e) {
-			err = &arrowio.RowError{Column: e.Column, Row: e.Row,
+			err = &patch.RowError{Column: e.Column, Row: e.Row,
 				Reason: "the model was fitted on this column: " + e.Reason, Hint: couldBe(schema, m.Inputs)}
 		}
 		return nil, nil, err
@@ -170,7 +195,7 @@ func bindTo(m *model.Model, schema *arrow.Schema, columns []string, skip bool, p
 // couldBe says which columns of schema could hold patches of the given width.
 func couldBe(schema *arrow.Schema, width int) string {
 	var names []string
-	for _, c := range arrowio.Candidates(schema) {
+	for _, c := range patch.Candidates(schema) {
 		if c.Width == 0 || c.Width == width {
 			names = append(names, c.String())
 		}
@@ -178,5 +203,5 @@ func couldBe(schema *arrow.Schema, width int) string {
 	if len(names) == 0 {
 		return fmt.Sprintf("no column of the data can hold a patch of %d values", width)
 	}
-	return "name the column that holds the patch with --column; it could be " + strings.Join(names, ", ")
+	return "name the column that holds the patch with `Columns`; it could be " + strings.Join(names, ", ")
 }

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"errors"
 	"runtime"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -35,20 +36,33 @@ type piece struct {
 	err     error
 }
 
-// Transform writes the batches of r, with codes of m, to w, in their order.
-// It encodes several at a time, and cuts those whose features take more than 8
-// MiB. It neither releases r nor closes w, and has ended all goroutines when
-// it returns; ctx is looked at between pieces of batches.
+// Transform makes a Transformer for the schema of r and runs it.
 func Transform(ctx context.Context, m *model.Model, r array.RecordReader, w Writer, c TransformConfig) (TransformReport, error) {
+	if r == nil {
+		return TransformReport{}, errNoReader
+	}
 	t, err := NewTransformer(m, r.Schema(), c)
 	if err != nil {
 		return TransformReport{}, err
 	}
-	return t.all(ctx, r, w)
+	return t.Run(ctx, r, w)
 }
 
-// all is Transform with a Transformer made.
-func (t *Transformer) all(ctx context.Context, r array.RecordReader, w Writer) (report TransformReport, err error) {
+// Run writes the batches of r, with codes, to w, in their order. It encodes
+// several at a time, and cuts those whose features take more than 8 MiB. It
+// neither releases r nor closes w, and has ended all goroutines when it
+// returns; ctx is looked at between pieces of batches.
+func (t *Transformer) Run(ctx context.Context, r array.RecordReader, w Writer) (report TransformReport, err error) {
+	switch {
+	case t.model == nil:
+		return report, errZeroTransformer
+	case ctx == nil:
+		return report, errNoContext
+	case r == nil:
+		return report, errNoReader
+	case w == nil:
+		return report, errors.New("stage: the writer is nil")
+	}
 	working, cancel := context.WithCancel(ctx)
 	pieces := make(chan *piece, max(1, runtime.GOMAXPROCS(0)-1))
 	var readErr error // valid once pieces is closed

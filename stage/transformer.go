@@ -12,8 +12,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
-	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
 )
 
 // The layouts of codes.
@@ -69,7 +69,7 @@ type Transformer struct {
 
 // worker is what one goroutine needs to encode.
 type worker struct {
-	binding *arrowio.Binding
+	binding *patch.Binding
 	encoder *model.Encoder
 	codes   []float32 // of a chunk of rows, on their way to columns
 }
@@ -80,8 +80,9 @@ const encodeRows = 512
 
 // NewTransformer returns a Transformer for batches of the given schema. It
 // checks everything that can be checked before the first row: that the
-// columns are there and fit the model, and that no name is used twice. m must
-// not change while the Transformer is in use.
+// columns are there and fit the model, and that no name is used twice. For that
+// m need not have parameters yet. It must not change while the Transformer is
+// in use.
 func NewTransformer(m *model.Model, schema *arrow.Schema, c TransformConfig) (*Transformer, error) {
 	m, binding, err := bindTo(m, schema, c.Columns, c.Skip, c.PixelMax)
 	if err != nil {
@@ -100,11 +101,11 @@ func NewTransformer(m *model.Model, schema *arrow.Schema, c TransformConfig) (*T
 	case LayoutColumns, LayoutList:
 	case LayoutNone:
 		if !c.Reconstruction && !c.Score {
-			return nil, &model.ConfigError{Setting: "layout", Reason: "without codes, reconstructions and scores there is nothing to add",
-				Hint: "ask for --reconstruction or --score, or for another layout"}
+			return nil, &model.ConfigError{Setting: "Layout", Reason: "without codes, reconstructions and scores there is nothing to add",
+				Hint: "ask for `Reconstruction` or `Score`, or for another `Layout`"}
 		}
 	default:
-		return nil, &model.ConfigError{Setting: "layout", Reason: fmt.Sprintf("%q is unknown", c.Layout), Hint: "choose columns, list or none"}
+		return nil, &model.ConfigError{Setting: "Layout", Reason: fmt.Sprintf("%q is unknown", c.Layout), Hint: "choose columns, list or none"}
 	}
 	if c.Prefix == "" {
 		c.Prefix = "code"
@@ -126,7 +127,7 @@ func NewTransformer(m *model.Model, schema *arrow.Schema, c TransformConfig) (*T
 func (t *Transformer) build(keep []string, prefix string) error {
 	for _, name := range keep {
 		if !t.in.HasField(name) {
-			return &arrowio.RowError{Column: name, Row: -1, Reason: "the column to keep is not in the data", Hint: "check the names given to --keep"}
+			return &patch.RowError{Column: name, Row: -1, Reason: "the column to keep is not in the data", Hint: "check the names given to `Keep`"}
 		}
 	}
 	var fields []arrow.Field
@@ -140,11 +141,11 @@ func (t *Transformer) build(keep []string, prefix string) error {
 	}
 	for _, field := range t.added(prefix) {
 		if taken[field.Name] {
-			hint := "name the codes otherwise with --prefix, or keep fewer columns with --keep"
+			hint := "name the codes otherwise with `Prefix`, or keep fewer columns with `Keep`"
 			if !strings.HasPrefix(field.Name, prefix) {
-				hint = "keep fewer columns with --keep"
+				hint = "keep fewer columns with `Keep`"
 			}
-			return &arrowio.RowError{Column: field.Name, Row: -1, Reason: "the name is already taken", Hint: hint}
+			return &patch.RowError{Column: field.Name, Row: -1, Reason: "the name is already taken", Hint: hint}
 		}
 		fields = append(fields, field)
 		taken[field.Name] = true
@@ -206,7 +207,8 @@ func (t *Transformer) Schema() *arrow.Schema { return t.out }
 func (t *Transformer) Columns() []string { return slices.Clone(t.columns) }
 
 // Transform returns batch with codes: as many rows, in their order, with the
-// kept columns by reference. The caller releases it. Errors number the rows
+// kept columns by reference. The caller releases it. The fields of batch may
+// differ from the schema in order and nullability. Errors number the rows
 // of the batch from TransformConfig.FirstRow.
 func (t *Transformer) Transform(ctx context.Context, batch arrow.RecordBatch) (arrow.RecordBatch, error) {
 	return t.TransformAt(ctx, batch, t.first)
@@ -218,21 +220,59 @@ func (t *Transformer) TransformAt(ctx context.Context, batch arrow.RecordBatch, 
 	return out, err
 }
 
+// arrange returns batch with its columns in the order of the input's schema,
+// by reference. Fields may differ in order, nullability and metadata.
+func (t *Transformer) arrange(batch arrow.RecordBatch) (arrow.RecordBatch, error) {
+	s := batch.Schema()
+	columns := make([]arrow.Array, t.in.NumFields())
+	for i, want := range t.in.Fields() {
+		switch at := s.FieldIndices(want.Name); {
+		case len(at) == 0:
+			return nil, fmt.Errorf("column %q is missing", want.Name)
+		case len(at) > 1:
+			return nil, fmt.Errorf("two columns are called %q", want.Name)
+		default:
+			columns[i] = batch.Column(at[0])
+		}
+		if got := columns[i].DataType(); !arrow.TypeEqual(got, want.Type) {
+			return nil, fmt.Errorf("column %q is %s, expected %s", want.Name, got, want.Type)
+		}
+	}
+	if s.NumFields() > len(columns) {
+		for _, f := range s.Fields() {
+			if !t.in.HasField(f.Name) {
+				return nil, fmt.Errorf("column %q is one too many", f.Name)
+			}
+		}
+	}
+	return array.NewRecordBatch(t.in, columns, batch.NumRows()), nil
+}
+
 // transform also returns how many rows were skipped.
 func (t *Transformer) transform(ctx context.Context, batch arrow.RecordBatch, first int64) (arrow.RecordBatch, int, error) {
-	if err := ctx.Err(); err != nil {
+	switch {
+	case t.model == nil:
+		return nil, 0, errZeroTransformer
+	case t.model.Params == nil:
+		return nil, 0, errNoParams
+	}
+	if err := usable(ctx, batch); err != nil {
 		return nil, 0, err
 	}
 	if s := batch.Schema(); s != t.in && !s.Equal(t.in) {
-		return nil, 0, fmt.Errorf("batch at row %d: its schema is not the one of the data", first)
+		arranged, err := t.arrange(batch)
+		if err != nil {
+			return nil, 0, fmt.Errorf("batch at row %d: %w", first, err)
+		}
+		defer arranged.Release()
+		batch = arranged
 	}
 	w := t.workers.Get().(*worker)
 	defer t.workers.Put(w)
-	bound, err := w.binding.Rows(batch, first)
+	rows, skipped, err := w.binding.Rows(batch, first)
 	if err != nil {
 		return nil, 0, err
 	}
-	rows := rowsOf(bound)
 	if rows.Len() > 0 {
 		if err := t.model.Check(rows); err != nil {
 			return nil, 0, located(err, t.columns, "")
@@ -252,5 +292,5 @@ func (t *Transformer) transform(ctx context.Context, batch arrow.RecordBatch, fi
 	for _, a := range made {
 		a.Release()
 	}
-	return out, len(bound.Skipped), nil
+	return out, len(skipped), nil
 }

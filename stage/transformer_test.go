@@ -14,8 +14,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
-	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
 )
 
 // untrained returns a model of h units over images of n uint8 pixels.
@@ -186,7 +186,7 @@ func TestSkippedRowsHaveNullCodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = tr.TransformAt(context.Background(), batch, 10)
-	var e *arrowio.RowError
+	var e *patch.RowError
 	if !errors.As(err, &e) || e.Row != 10 || e.Column != "image" {
 		t.Errorf("got %v", err)
 	}
@@ -312,8 +312,8 @@ func TestAddedNames(t *testing.T) {
 		"reconstruction": {Reconstruction: true, Score: true},
 	} {
 		_, err := NewTransformer(m, schema, c)
-		var e *arrowio.RowError
-		if !errors.As(err, &e) || e.Column != want || !strings.Contains(e.Hint, "--keep") || strings.Contains(e.Hint, "--prefix") {
+		var e *patch.RowError
+		if !errors.As(err, &e) || e.Column != want || !strings.Contains(e.Hint, "`Keep`") || strings.Contains(e.Hint, "`Prefix`") {
 			t.Errorf("%+v: error %v", c, err)
 		}
 		c.Keep = []string{"label"}
@@ -322,8 +322,8 @@ func TestAddedNames(t *testing.T) {
 		}
 	}
 	_, err := NewTransformer(m, patchSchema(20), TransformConfig{Layout: LayoutList, Prefix: "score", Score: true})
-	var e *arrowio.RowError
-	if !errors.As(err, &e) || e.Column != "score" || !strings.Contains(e.Hint, "--prefix") {
+	var e *patch.RowError
+	if !errors.As(err, &e) || e.Column != "score" || !strings.Contains(e.Hint, "`Prefix`") {
 		t.Errorf("error %v", err)
 	}
 	var config *model.ConfigError
@@ -344,12 +344,12 @@ func TestModelAndDataDisagree(t *testing.T) {
 		want   []string
 	}{
 		{"width", schema("image", list(19, arrow.PrimitiveTypes.Uint8)), TransformConfig{}, []string{"image", "19", "20"}},
-		{"column", schema("img", list(20, arrow.PrimitiveTypes.Uint8)), TransformConfig{}, []string{"image", `"img"`, "--column"}},
-		{"source", schema("image", list(20, arrow.PrimitiveTypes.Float32)), TransformConfig{}, []string{"uint8", "float32", "--pixel-max"}},
+		{"column", schema("img", list(20, arrow.PrimitiveTypes.Uint8)), TransformConfig{}, []string{"image", `"img"`, "`Columns`"}},
+		{"source", schema("image", list(20, arrow.PrimitiveTypes.Float32)), TransformConfig{}, []string{"uint8", "float32", "`PixelMax`"}},
 		{"source, pixel maximum repeated", schema("image", list(20, arrow.PrimitiveTypes.Int32)), TransformConfig{PixelMax: 255}, nil},
 		{"other column", schema("img", list(20, arrow.PrimitiveTypes.Uint8)), TransformConfig{Columns: []string{"img"}}, nil},
-		{"taken name", schema("image", list(20, arrow.PrimitiveTypes.Uint8)), TransformConfig{Layout: LayoutList, Prefix: "id"}, []string{"id", "taken", "--prefix"}},
-		{"keep", schema("image", list(20, arrow.PrimitiveTypes.Uint8)), TransformConfig{Keep: []string{"label"}}, []string{"label", "--keep"}},
+		{"taken name", schema("image", list(20, arrow.PrimitiveTypes.Uint8)), TransformConfig{Layout: LayoutList, Prefix: "id"}, []string{"id", "taken", "`Prefix`"}},
+		{"keep", schema("image", list(20, arrow.PrimitiveTypes.Uint8)), TransformConfig{Keep: []string{"label"}}, []string{"label", "`Keep`"}},
 		{"layout", schema("image", list(20, arrow.PrimitiveTypes.Uint8)), TransformConfig{Layout: "cube"}, []string{"cube"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -364,7 +364,7 @@ func TestModelAndDataDisagree(t *testing.T) {
 				t.Fatal("no error")
 			}
 			text := err.Error()
-			var row *arrowio.RowError
+			var row *patch.RowError
 			var setting *model.ConfigError
 			switch {
 			case errors.As(err, &row):
@@ -501,7 +501,7 @@ func TestTransformReaderFails(t *testing.T) {
 		defer r.Release()
 		w := &collect{t: t, h: 5}
 		report, err := Transform(context.Background(), m, r, w, TransformConfig{FirstRow: 1000})
-		var e *arrowio.RowError
+		var e *patch.RowError
 		if !errors.As(err, &e) || e.Row != 4333 {
 			t.Errorf("got %v", err)
 		}
@@ -607,7 +607,7 @@ func TestEvaluate(t *testing.T) {
 	}
 	r = single()
 	defer r.Release()
-	var e *arrowio.RowError
+	var e *patch.RowError
 	if _, err := Evaluate(context.Background(), m, r, EvaluateConfig{FirstRow: 10}); !errors.As(err, &e) || e.Row != 15 {
 		t.Errorf("got %v", err)
 	}

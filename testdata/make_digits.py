@@ -2,7 +2,8 @@
 
     python make_digits.py FOLDER
 
-FOLDER holds the four IDX files as distributed (train-images-idx3-ubyte.gz, ...).
+FOLDER holds the four IDX files as distributed (train-images-idx3-ubyte.gz and
+so on).
 The files beside this script were made with pyarrow 26.0.1; another version may
 compress to other bytes, but the values are the same.
 """

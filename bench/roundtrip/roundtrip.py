@@ -1,11 +1,15 @@
-"""Reads with pyarrow and DuckDB what package arrowio writes, and compares every value.
+"""Read with pyarrow and DuckDB what package arrowio writes; compare every value.
 
     pip install pyarrow duckdb
-    python3 bench/roundtrip/roundtrip.py            # from the repository's root; needs Go
+    python3 bench/roundtrip/roundtrip.py
 
-Every form (see main.go) is written as Parquet, Arrow file and Arrow stream, in batches of 7, 64 and 1,000 rows that are slices
-of longer arrays, with row groups of one batch and of many. pyarrow must give back the values and, from Parquet, the type; DuckDB
-reads the Parquet files. Output that was aborted must be refused.
+Runs from the repository's root and needs Go.
+
+Every form (see main.go) is written as Parquet, Arrow file and Arrow stream, in
+batches of 7, 64 and 1,000 rows that are slices of longer arrays, with row
+groups of one batch and of many. pyarrow must give back the values and, from
+Parquet, the type. DuckDB reads the Parquet files. Output that was aborted must
+be refused.
 """
 
 import base64
@@ -52,7 +56,8 @@ def pyarrow_table(path):
 
 
 def from_duckdb(path, kind):
-    zoned = "tz=" in kind  # DuckDB would need one more package to make Python values of these
+    # DuckDB needs one more package to make Python values of these.
+    zoned = "tz=" in kind
     column = "strftime(v::timestamp, '%Y-%m-%d %H:%M:%SZ')" if zoned else "v"
     connection = duckdb.connect()
     connection.execute("set timezone = 'UTC'")
@@ -61,7 +66,8 @@ def from_duckdb(path, kind):
     for _, v in rows:
         if kind.startswith("map<") and isinstance(v, dict):
             v = list(v.items())
-        if kind.startswith("duration") and isinstance(v, int):  # a number of microseconds to DuckDB
+        # DuckDB gives a number of microseconds.
+        if kind.startswith("duration") and isinstance(v, int):
             v = datetime.timedelta(microseconds=v)
         out.append(plain(v))
     return out

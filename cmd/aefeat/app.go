@@ -12,7 +12,8 @@ import (
 )
 
 // newApp builds the command line over the three streams of ui. Its commands
-// return their errors: what they mean for the exit status is main's business.
+// return their errors, with flags for the settings at fault: what they mean for
+// the exit status is main's business.
 func newApp(ui *console) *cli.App {
 	app := &cli.App{
 		Name:      "aefeat",
@@ -37,6 +38,13 @@ func newApp(ui *console) *cli.App {
 	}
 	for _, c := range app.Commands {
 		c.HideHelp = true
+		action := c.Action
+		c.Action = func(x *cli.Context) error {
+			if err := checkBounds(x); err != nil {
+				return err
+			}
+			return inFlags(c.Name, action(x))
+		}
 		c.OnUsageError = func(c *cli.Context, err error, _ bool) error { return flagError(c.Command, err) }
 	}
 	return app

@@ -11,8 +11,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/imagery"
+	"github.com/aefeat/aefeat/internal/atomicfile"
 	"github.com/aefeat/aefeat/testdata"
 )
 
@@ -32,10 +32,7 @@ func demoCommand(ui *console) *cli.Command {
 		Description: `Writes 6,000 handwritten digits as Parquet, fits a model to 5,000 of them, transforms all,
 compares a linear classifier on the learned code with one on raw pixels over the 1,000
 held-out digits, and draws the learned filters.`,
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "dir", Category: categoryOutput, Value: "aefeat-demo", Usage: "`FOLDER` for everything that the demo writes"},
-			progressFlag(),
-		},
+		Flags:  cliFlags("demo"),
 		Action: func(c *cli.Context) error { return demo(c, ui) },
 	}
 }
@@ -109,7 +106,7 @@ func (f demoFiles) draw() error {
 
 // writeFile writes a file that appears whole or not at all.
 func writeFile(name string, write func(io.Writer) error) error {
-	f, err := arrowio.CreateFile(name)
+	f, err := atomicfile.Create(name)
 	if err != nil {
 		return err
 	}

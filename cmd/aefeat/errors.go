@@ -1,14 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
+	"strings"
 	"syscall"
+	"unicode"
 
 	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
 	"github.com/aefeat/aefeat/stage"
 )
 
@@ -53,6 +58,65 @@ type hintedError struct {
 
 func (e *hintedError) Error() string { return e.err.Error() }
 func (e *hintedError) Unwrap() error { return e.err }
+
+// commandError is an error of a command, written in the command's flags where a
+// library wrote in the fields of its settings.
+type commandError struct {
+	command string
+	err     error
+}
+
+// inFlags makes a commandError of an error, nil of nil.
+func inFlags(command string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &commandError{command, err}
+}
+
+func (e *commandError) Unwrap() error { return e.err }
+
+// Error puts "--hidden: 0 is not a positive number" for "Hidden: 0 is not a
+// positive number", which may stand behind the name of a file.
+func (e *commandError) Error() string {
+	text := e.err.Error()
+	var setting *model.ConfigError
+	if errors.As(e.err, &setting) {
+		words := flagOf(e.command, setting.Setting) + ": " + namesToFlags(e.command, setting.Reason)
+		text = strings.Replace(text, setting.Error(), words, 1)
+	}
+	return text
+}
+
+// quotedName is how libraries name a setting in reasons and hints.
+var quotedName = regexp.MustCompile("`([A-Z][A-Za-z]*)`")
+
+// namesToFlags puts flags of a command for the settings that text names.
+func namesToFlags(command, text string) string {
+	return quotedName.ReplaceAllStringFunc(text, func(name string) string {
+		return flagOf(command, strings.Trim(name, "`"))
+	})
+}
+
+// flagOf returns the flag of a command for a setting, or plain words for one
+// that has none: "zca epsilon" for ZCAEpsilon.
+func flagOf(command, key string) string {
+	for _, f := range flagsOf(command) {
+		if f.key == key {
+			return cmp.Or(f.written, spell(f.name))
+		}
+	}
+	var b strings.Builder
+	for i, r := range key {
+		if i > 0 && isUpper(key[i]) && (!isUpper(key[i-1]) || i+1 < len(key) && !isUpper(key[i+1])) {
+			b.WriteByte(' ')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}
+
+func isUpper(c byte) bool { return c >= 'A' && c <= 'Z' }
 
 // signalError is the cause of a context that a signal cancelled.
 type signalError struct{ signal os.Signal }
@@ -104,17 +168,22 @@ func finish(ctx context.Context, ui *console, err error) int {
 // first but for where to read about usage.
 func hintsOf(err error) []string {
 	var hints []string
+	command := ""
 	var walk func(error)
 	walk = func(err error) {
 		hint := ""
 		switch e := err.(type) {
+		case *commandError:
+			command = e.command
 		case *usageError:
 			defer func() { hints = append(hints, e.hints...) }()
 		case *hintedError:
 			hint = e.hint
-		case *arrowio.RowError:
+		case *patch.RowError:
 			hint = e.Hint
 		case *arrowio.FileError:
+			hint = e.Hint
+		case *arrowio.ColumnError:
 			hint = e.Hint
 		case *model.ConfigError:
 			hint = e.Hint
@@ -122,7 +191,7 @@ func hintsOf(err error) []string {
 			hint = e.Hint
 		}
 		if hint != "" {
-			hints = append(hints, hint)
+			hints = append(hints, namesToFlags(command, hint))
 		}
 		switch e := err.(type) {
 		case interface{ Unwrap() error }:

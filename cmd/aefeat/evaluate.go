@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/patch"
 	"github.com/aefeat/aefeat/stage"
 )
 
@@ -24,12 +25,7 @@ k-sparse model with the codes that its features keep (--k-encode). A unit is dea
 code stays within 1% of its range over all rows, dense if it is active on more than half
 of them, saturated if it is at an end of its range on 99%. The normalised error is the
 squared error over the variance of the rows: 1 is no better than their mean.`,
-		Flags: append([]cli.Flag{
-			&cli.BoolFlag{Name: "json", Category: categoryOutput, DisableDefaultText: true, Usage: "print one line of JSON"},
-			modelFlag(),
-			spillFlag(),
-			progressFlag(),
-		}, inputFlags()...),
+		Flags:  cliFlags("evaluate"),
 		Action: func(c *cli.Context) error { return evaluate(c, ui) },
 	}
 }
@@ -52,7 +48,7 @@ func evaluate(c *cli.Context, ui *console) error {
 	if len(columns) == 0 {
 		columns = m.Binding.Columns
 	}
-	r, err := src.Reader(c.Context, patchColumns(src, columns))
+	r, err := read(c.Context, src, patchColumns(src, columns))
 	if err != nil {
 		return err
 	}
@@ -63,7 +59,7 @@ func evaluate(c *cli.Context, ui *console) error {
 	e, err := stage.Evaluate(c.Context, m, &watched{RecordReader: r, progress: p, step: step{Phase: "evaluate", Total: total}},
 		stage.EvaluateConfig{Columns: source.columns, Skip: source.skip, PixelMax: source.pixelMax})
 	if err != nil {
-		return src.Locate(err)
+		return located(src, err)
 	}
 	p.finish(map[string]any{"command": "evaluate", "rows": e.Rows, "skipped": e.Skipped})
 	if e.Skipped > 0 {
@@ -83,7 +79,7 @@ func evaluate(c *cli.Context, ui *console) error {
 // patchColumns resolves the columns of the patch to those to read. Where they
 // cannot be resolved all are read, and whoever binds them says what is wrong.
 func patchColumns(src *arrowio.Source, columns []string) []string {
-	b, err := arrowio.Bind(src.Schema(), arrowio.BindOptions{Columns: columns})
+	b, err := patch.Bind(src.Schema(), patch.BindOptions{Columns: columns})
 	if err != nil {
 		return nil
 	}

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/urfave/cli/v2"
 
 	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/internal/atomicfile"
 	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
 	"github.com/aefeat/aefeat/stage"
 )
 
@@ -20,7 +21,6 @@ import (
 const defaultHidden = 196
 
 func fitCommand(ui *console) *cli.Command {
-	memory := size(stage.DefaultMemory)
 	return &cli.Command{
 		Name:      "fit",
 		Usage:     "train an autoencoder on patches and write the model",
@@ -29,47 +29,7 @@ func fitCommand(ui *console) *cli.Command {
 are read once: what --epochs beyond the first need is kept in memory up to --memory
 and in a spill file from there. With lbfgs the number of epochs is one of
 iterations. Equal rows, flags and seed give equal bytes.`,
-		Flags: slices.Concat([]cli.Flag{
-			outputFlag("the model"),
-			&cli.StringFlag{Name: "emit", Category: categoryOutput,
-				Usage: "also write every input row with its features to `FILE`, as transform would"},
-
-			&cli.IntFlag{Name: "hidden", Category: categoryModel, Value: defaultHidden, Usage: "`N` hidden units: the length of the code"},
-			chooseFlag("objective", categoryModel, model.ObjectiveSparse, "sets the terms of the cost", objectives...),
-			termFlag("sparsity", func(c model.Config) float64 { return c.Sparsity }, "rho, the mean activation to aim for"),
-			termFlag("sparsity-weight", func(c model.Config) float64 { return c.SparsityWeight }, "beta, the weight of the sparsity term"),
-			termFlag("weight-decay", func(c model.Config) float64 { return c.WeightDecay }, "lambda, the weight of the squared weights"),
-			termFlag("contraction", func(c model.Config) float64 { return c.Contraction }, "gamma, the weight of the squared Jacobian of the code"),
-			termFlag("corruption", func(c model.Config) float64 { return c.Corruption },
-				"v, the share of a row that noise destroys in training; for gaussian its standard deviation"),
-			&cli.IntFlag{Name: "k", Category: categoryModel, DefaultText: fmt.Sprintf("k-sparse: %d, at most a quarter", model.KSparse(defaultHidden).K),
-				Usage: "keep the `N` largest codes of a row, by value and with their sign; mini-batches begin with four times as many; 0: all"},
-			termFlag("k-encode", func(c model.Config) float64 { return c.KEncode }, "alpha: the features keep alpha times k codes"),
-			chooseFlag("noise", categoryModel, "masking", "form of the corruption", "masking", "gaussian", "salt-pepper"),
-			chooseFlag("activation", categoryModel, "sigmoid", "of the hidden units; of k-sparse linear", "sigmoid", "tanh", "relu", "linear"),
-			chooseFlag("output-activation", categoryModel, "sigmoid", "of the reconstruction; of k-sparse, and after standardize and zca, linear", "sigmoid", "tanh", "relu", "linear"),
-			chooseFlag("loss", categoryModel, "squared", "of the reconstruction", "squared", "cross-entropy"),
-			&cli.BoolFlag{Name: "tied", Category: categoryModel, DisableDefaultText: true, Usage: "make the decoder the encoder transposed; k-sparse does unless --tied=false"},
-			&cli.StringFlag{Name: "init", Category: categoryModel, Usage: "start from the weights, and but for the flags given from the settings, of this model `FILE`"},
-			&cli.Uint64Flag{Name: "seed", Category: categoryModel, Usage: "`NUMBER` that decides the initial weights, the noise and the order of rows"},
-
-			chooseFlag("optimizer", categoryTraining, "adam", "how the gradient moves the weights; lbfgs takes all rows for each step", "adam", "sgd", "lbfgs"),
-			&cli.Float64Flag{Name: "learning-rate", Category: categoryTraining, DefaultText: fmt.Sprintf("adam: %g, after --preprocess patch %g; sgd: %g", model.DefaultAdamRate, model.DefaultPatchRate, model.DefaultSGDRate), Usage: "size of a step; in the second half of the epochs it falls linearly to 0, unless --batch-size is 0"},
-			&cli.Float64Flag{Name: "momentum", Category: categoryTraining, Value: 0.9, Usage: "of sgd, from 0 to below 1"},
-			&cli.IntFlag{Name: "batch-size", Category: categoryTraining, Value: 256, DefaultText: "256, lbfgs: 0", Usage: "`ROWS` for each step; 0: all rows, one step an epoch"},
-			&cli.IntFlag{Name: "epochs", Category: categoryTraining, Value: stage.DefaultEpochs, DefaultText: fmt.Sprintf("%d, lbfgs: %d", stage.DefaultEpochs, stage.DefaultIterations),
-				Usage: "`N` times through the rows, for lbfgs at most N iterations; 0: none, write the initial model"},
-			&cli.Float64Flag{Name: "validation", Category: categoryTraining, DefaultText: "0, none",
-				Usage: "`SHARE` of the rows to hold out, by lot for each: their cost is told after each epoch, and the best epoch's model is written"},
-			&cli.StringFlag{Name: "validation-key", Category: categoryTraining, DefaultText: "each row by itself",
-				Usage: "hold out rows with equal values in this `COLUMN` together, such as patches of one image; the share is then one of its values"},
-			&cli.IntFlag{Name: "patience", Category: categoryTraining, DefaultText: "0, never stop early",
-				Usage: "stop after `N` epochs in a row that did not lower the cost of the held-out rows; a heavy --sparsity-weight raises it for some epochs at first"},
-		}, preprocessFlags(), []cli.Flag{
-			&cli.GenericFlag{Name: "memory", Category: categoryMachine, Value: &memory, Usage: "`SIZE` of the memory that keeps rows, such as 256MiB or 4GiB"},
-			spillFlag(),
-			progressFlag(),
-		}, featureFlags(), inputFlags()),
+		Flags:  cliFlags("fit"),
 		Action: func(c *cli.Context) error { return fit(c, ui) },
 	}
 }
@@ -108,19 +68,18 @@ func fit(c *cli.Context, ui *console) error {
 	defer src.Close()
 	f, err := stage.NewFitter(src.Schema(), j.config)
 	if err != nil {
-		return src.Locate(err)
+		return located(src, err)
 	}
-	patch, columns := f.Patch(), f.Columns()
-	f.Close()
-	if err := j.checkEmit(src.Schema(), patch); err != nil {
-		return src.Locate(err)
+	defer f.Close()
+	if err := j.checkEmit(src.Schema(), f.Patch()); err != nil {
+		return located(src, err)
 	}
-	if err := j.checkSize(patch); err != nil {
+	if err := j.checkSize(f.Patch()); err != nil {
 		return err
 	}
-	m, report, err := j.train(c.Context, src, columns)
+	m, report, err := j.train(c.Context, src, f)
 	if err != nil {
-		return j.advise(src.Locate(err))
+		return j.advise(located(src, err))
 	}
 	if err := writeModel(out, m); err != nil {
 		return err
@@ -136,24 +95,19 @@ func fit(c *cli.Context, ui *console) error {
 // file that cannot be read.
 func newFitJob(c *cli.Context, ui *console) (*fitJob, error) {
 	j := &fitJob{ui: ui, inputs: c.Args().Slice(), output: c.String("output"), emit: c.String("emit")}
-	switch epochs := c.Int("epochs"); {
-	case epochs < 0:
-		return nil, usagef("fit", "--epochs %d is negative", epochs)
-	case epochs == 0:
-		j.config.Epochs = -1
-	default:
-		j.config.Epochs = epochs
-	}
-	var err error
-	if j.config.Train, err = trainOptions(c); err != nil {
+	err := readFields(c, &j.config)
+	if err != nil {
 		return nil, err
 	}
-	if j.iterates() && !c.IsSet("epochs") {
-		j.config.Epochs = stage.DefaultIterations
-	}
-	if err := j.readValidation(c); err != nil {
+	if err := checkTraining(c, j.config.Train); err != nil {
 		return nil, err
 	}
+	for _, name := range []string{"validation-key", "patience"} {
+		if c.IsSet(name) && j.config.Validation == 0 {
+			return nil, usagef("fit", "--%s is about rows that --validation holds out, and there is no --validation", name)
+		}
+	}
+	j.config.Train.Validate = j.config.Validation > 0 // known to checkSize
 	if err := j.readFlags(c); err != nil {
 		return nil, err
 	}
@@ -173,26 +127,8 @@ func newFitJob(c *cli.Context, ui *console) (*fitJob, error) {
 	return j, nil
 }
 
-// readValidation reads the flags about rows that are held out.
-func (j *fitJob) readValidation(c *cli.Context) error {
-	j.config.Validation, j.config.ValidationKey = c.Float64("validation"), c.String("validation-key")
-	j.config.Train.Validate, j.config.Train.Patience = j.config.Validation > 0, c.Int("patience")
-	if share := j.config.Validation; !(share >= 0 && share < 1) {
-		return usagef("fit", "--validation %v is not a share of the rows, from 0 to below 1", share)
-	}
-	if patience := j.config.Train.Patience; patience < 0 {
-		return usagef("fit", "--patience %d is negative", patience)
-	}
-	for _, name := range []string{"validation-key", "patience"} {
-		if c.IsSet(name) && j.config.Validation == 0 {
-			return usagef("fit", "--%s is about rows that --validation holds out, and there is no --validation", name)
-		}
-	}
-	return nil
-}
-
 func (j *fitJob) readFlags(c *cli.Context) error {
-	if j.emit != "" && arrowio.SameOutput(j.output, j.emit) {
+	if j.emit != "" && atomicfile.Same(j.output, j.emit) {
 		return usagef("fit", "model and features cannot both go to %s", nameOf(j.output))
 	}
 	if err := refuseTerminal(j.ui, "fit", "a model", j.output); err != nil {
@@ -227,11 +163,9 @@ func (j *fitJob) readFlags(c *cli.Context) error {
 	j.source.rewindable = j.emit != ""
 	j.config.Columns = j.source.columns
 	j.config.Skip = j.source.skip
-	j.config.PixelMax = j.source.pixelMax
-	j.config.Memory = int64(*c.Generic("memory").(*size))
 	j.config.SpillDir = j.source.spillDir
-	if err := readPreprocess(c, &j.config); err != nil {
-		return err
+	if j.config.Preprocess == model.PreprocessNone && j.config.PixelMax != 0 {
+		return usagef("fit", "--pixel-max has no meaning with --preprocess none, which divides by nothing")
 	}
 	j.progress = newProgress(j.ui, chosen(c, "progress"))
 	j.config.Observer = j.observe
@@ -241,7 +175,7 @@ func (j *fitJob) readFlags(c *cli.Context) error {
 // needsNoRows reports whether the job is to write an initial model about which
 // everything is known, and no input is named.
 func (j *fitJob) needsNoRows() bool {
-	if j.config.Epochs > 0 || j.emit != "" || len(j.inputs) > 0 || j.config.Init == nil {
+	if j.config.Epochs >= 0 || j.emit != "" || len(j.inputs) > 0 || j.config.Init == nil {
 		return false
 	}
 	rule := j.config.Init.Preprocess.Method
@@ -267,20 +201,20 @@ func (j *fitJob) initial(ctx context.Context, out *modelFile) error {
 	return nil
 }
 
-// train fits a model to the rows of src, of which it reads the given columns.
-func (j *fitJob) train(ctx context.Context, src *arrowio.Source, columns []string) (*model.Model, *stage.Report, error) {
+// train runs a fit over the rows of src.
+func (j *fitJob) train(ctx context.Context, src *arrowio.Source, f *stage.Fitter) (*model.Model, *stage.Report, error) {
 	defer j.progress.clear()
-	r, err := src.Reader(ctx, columns)
+	r, err := read(ctx, src, f.Columns())
 	if err != nil {
 		return nil, nil, err
 	}
 	defer r.Release()
 	j.total, _ = src.NumRows()
-	return stage.Fit(ctx, r, j.config)
+	return f.Run(ctx, r)
 }
 
 // checkEmit finds out before training what would stop --emit after it.
-func (j *fitJob) checkEmit(schema *arrow.Schema, patch *arrowio.Binding) error {
+func (j *fitJob) checkEmit(schema *arrow.Schema, patch *patch.Binding) error {
 	if j.emit == "" {
 		return nil
 	}
@@ -296,7 +230,7 @@ func (j *fitJob) checkEmit(schema *arrow.Schema, patch *arrowio.Binding) error {
 
 // checkSize refuses a model that the machine has no memory for, since running
 // out of it cannot be an error later.
-func (j *fitJob) checkSize(patch *arrowio.Binding) error {
+func (j *fitJob) checkSize(patch *patch.Binding) error {
 	config := j.config.Model
 	config.Inputs = max(1, patch.Width())
 	rule := model.Preprocess{Method: j.config.Preprocess}

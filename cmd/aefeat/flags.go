@@ -1,152 +1,60 @@
 package main
 
 import (
+	"encoding"
 	"fmt"
 	"math"
-	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/linear"
+	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/stage"
 )
 
-// choice is the value of a flag that takes one of a few words.
-type choice struct {
-	value   string
-	choices []string
+// flag is all that there is to know about a flag. A new one is an entry of
+// flagTable: its help, its default, its rules and the name that errors of the
+// libraries have for it come from there, and where field says so its value
+// reaches the settings of a fit.
+type flag struct {
+	of       string // the commands that have it, with spaces between
+	name     string
+	letter   string // what stands for the name after a single dash
+	category string
+	value    any    // the default, whose type is that of the flag: see cli
+	text     string // of the default in help; "": the default itself
+	usage    string
+
+	// key is the field of a library's settings that the flag is about, the
+	// name that errors give it. written is how a message writes the flag,
+	// where that is more than its name.
+	key     string
+	written string
+
+	bound bound // on the number that is given
+
+	// field returns where fit puts the value that is given; nil: the command
+	// reads it by itself. none is what a library takes for none where 0 is its
+	// default; a 0 that is given becomes that.
+	field func(*stage.Config) any
+	none  int
 }
 
-func (c *choice) String() string { return c.value }
+// bound is what a number that is given may be.
+type bound int
 
-func (c *choice) Set(s string) error {
-	for _, known := range c.choices {
-		if s == known {
-			c.value = s
-			return nil
-		}
-	}
-	hint := ""
-	if near := nearest(s, c.choices); near != "" {
-		hint = "; did you mean " + near + "?"
-	}
-	return fmt.Errorf("choose %s%s", alternatives(c.choices), hint)
-}
+const (
+	anyNumber bound = iota
+	positive        // a 0 would mean the default to a library
+	notNegative
+)
 
-// alternatives writes "a, b or c".
-func alternatives(words []string) string {
-	if len(words) < 2 {
-		return strings.Join(words, "")
-	}
-	last := len(words) - 1
-	return strings.Join(words[:last], ", ") + " or " + words[last]
-}
-
-// chooseFlag makes a flag that takes one of choices; value is the default.
-func chooseFlag(name, category, value, usage string, choices ...string) cli.Flag {
-	return &cli.GenericFlag{
-		Name:     name,
-		Category: category,
-		Usage:    usage,
-		Value:    &choice{value, choices},
-	}
-}
-
-// chosen returns the word given for a chooseFlag, or its default.
-func chosen(c *cli.Context, name string) string { return c.Generic(name).(*choice).value }
-
-// size is the value of a flag that takes a number of bytes.
-type size int64
-
-func (s *size) Set(text string) error {
-	n, err := parseSize(text)
-	if err != nil {
-		return err
-	}
-	*s = size(n)
-	return nil
-}
-
-func (s *size) String() string { return formatSize(int64(*s)) }
-
-// Units of bytes. A bare letter means the power of 1024, as for sort -S.
-var units = []struct {
-	suffix string
-	bytes  float64
-}{
-	{"kib", 1 << 10}, {"mib", 1 << 20}, {"gib", 1 << 30}, {"tib", 1 << 40},
-	{"kb", 1e3}, {"mb", 1e6}, {"gb", 1e9}, {"tb", 1e12},
-	{"k", 1 << 10}, {"m", 1 << 20}, {"g", 1 << 30}, {"t", 1 << 40},
-	{"b", 1}, {"", 1},
-}
-
-// parseSize reads sizes such as 268435456, 256MiB, 1.5g, 4 GB and 1e9.
-func parseSize(text string) (int64, error) {
-	s := strings.ToLower(strings.TrimSpace(text))
-	for _, unit := range units {
-		number, ok := strings.CutSuffix(s, unit.suffix)
-		if !ok {
-			continue
-		}
-		number = strings.TrimSpace(number)
-		// Whole numbers of bytes are exact, beyond 2^53 too.
-		if n, err := strconv.ParseInt(number, 10, 64); err == nil && n > 0 && float64(n)*unit.bytes < math.MaxInt64 {
-			return n * int64(unit.bytes), nil
-		}
-		x, err := strconv.ParseFloat(number, 64)
-		if bytes := x * unit.bytes; err == nil && bytes >= 1 && bytes < math.MaxInt64 {
-			return int64(bytes), nil
-		}
-		break
-	}
-	return 0, fmt.Errorf("not a size: write a number of bytes, or one such as 256MiB, 4GiB or 1e9")
-}
-
-// formatSize writes a number of bytes for people.
-func formatSize(n int64) string {
-	unit := "B"
-	x := float64(n)
-	for _, larger := range []string{"KiB", "MiB", "GiB", "TiB"} {
-		if x < 1024 {
-			break
-		}
-		x, unit = x/1024, larger
-	}
-	return strconv.FormatFloat(math.Round(x*10)/10, 'f', -1, 64) + " " + unit
-}
-
-// split cuts a list such as "label,id" at its commas; "\," is a comma in a
-// name.
-func split(list string) []string {
-	const escaped = "\x00"
-	words := strings.Split(strings.ReplaceAll(list, `\,`, escaped), ",")
-	for i, w := range words {
-		words[i] = strings.ReplaceAll(w, escaped, ",")
-	}
-	return words
-}
-
-// columns collects what the --column flags name.
-func columns(c *cli.Context) []string { return names(c, "column") }
-
-// names collects what all the flags of one name list.
-func names(c *cli.Context, flag string) []string {
-	var all []string
-	for _, list := range c.StringSlice(flag) {
-		all = append(all, split(list)...)
-	}
-	return all
-}
-
-// keep returns the input columns that the output has: nil for all.
-func keep(c *cli.Context) []string {
-	switch list := c.String("keep"); list {
-	case "all":
-		return nil
-	case "none", "":
-		return []string{}
-	default:
-		return split(list)
-	}
-}
+// costTerm is the value of a flag for a number in the cost, whose default is
+// the objective's.
+type costTerm struct{}
 
 // The categories that --help lists flags under.
 const (
@@ -157,55 +65,300 @@ const (
 	categoryMachine  = "Machine"
 )
 
-func outputFlag(what string) cli.Flag {
-	return &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: categoryOutput, Value: "-", DefaultText: "standard output",
-		Usage: "write " + what + " to `FILE`; it appears whole or not at all"}
+var objectives = []string{model.ObjectiveSparse, model.ObjectiveDenoising, model.ObjectiveContractive, model.ObjectiveKSparse, model.ObjectivePlain}
+
+// flagTable holds the flags of all commands. Help lists those of a category in
+// this order.
+var flagTable = []flag{
+	{of: "fit", name: "output", letter: "o", category: categoryOutput, value: "-", text: "standard output",
+		usage: "write the model to `FILE`; it appears whole or not at all"},
+	{of: "transform", name: "output", letter: "o", category: categoryOutput, value: "-", text: "standard output",
+		usage: "write the rows with their features to `FILE`; it appears whole or not at all"},
+	{of: "patches", name: "output", letter: "o", category: categoryOutput, value: "-", text: "standard output",
+		usage: "write the patches to `FILE`; it appears whole or not at all"},
+	{of: "demo", name: "dir", category: categoryOutput, value: "aefeat-demo",
+		usage: "`FOLDER` for everything that the demo writes"},
+	{of: "evaluate probe", name: "json", category: categoryOutput, value: false,
+		usage: "print one line of JSON"},
+	{of: "inspect", name: "json", category: categoryOutput, value: false,
+		usage: "print JSON"},
+	{of: "fit", name: "emit", category: categoryOutput, value: "",
+		usage: "also write every input row with its features to `FILE`, as transform would"},
+	{of: "fit transform", name: "format", category: categoryOutput, key: "Format",
+		value: oneOf(string(arrowio.Parquet), string(arrowio.Arrow), string(arrowio.Stream)),
+		usage: "format of the features, an Arrow IPC file or an IPC stream"},
+	{of: "patches", name: "format", category: categoryOutput, key: "Format",
+		value: oneOf(string(arrowio.Parquet), string(arrowio.Arrow), string(arrowio.Stream)),
+		usage: "`FORMAT` of the output"},
+	{of: "fit transform", name: "layout", category: categoryOutput, key: "Layout",
+		value: oneOf(stage.LayoutColumns, stage.LayoutList, stage.LayoutNone),
+		usage: "one column for each hidden unit (code_000, code_001, ...), one fixed-size list of them, or no codes"},
+	{of: "fit transform", name: "prefix", category: categoryOutput, key: "Prefix", value: "code",
+		usage: "`NAME` of the feature columns"},
+	{of: "fit transform", name: "keep", category: categoryOutput, key: "Keep", value: "all",
+		usage: "input columns to keep: all, none or a list, `COLUMNS`"},
+	{of: "fit transform", name: "reconstruction", category: categoryOutput, key: "Reconstruction", value: false,
+		usage: "add a list column, reconstruction: what the model makes of the row, in the space that preprocessing maps to"},
+	{of: "fit transform", name: "score", category: categoryOutput, key: "Score", value: false,
+		usage: "add a column, score: the squared error of the reconstruction, of the squared loss twice what the row adds to the cost; large where a row is unlike those that the model was fitted on; of k-sparse with the codes that the features keep"},
+
+	{of: "transform evaluate", name: "model", letter: "m", category: categoryModel, value: "",
+		usage: "the model `FILE`, made by fit"},
+	{of: "fit", name: "hidden", category: categoryModel, key: "Hidden", value: defaultHidden,
+		field: func(c *stage.Config) any { return &c.Model.Hidden },
+		usage: "`N` hidden units: the length of the code"},
+	{of: "fit", name: "objective", category: categoryModel, key: "Objective", value: oneOf(objectives...),
+		usage: "sets the terms of the cost"},
+	{of: "fit", name: "sparsity", category: categoryModel, key: "Sparsity", value: costTerm{},
+		field: func(c *stage.Config) any { return &c.Model.Sparsity },
+		usage: "rho, the mean activation to aim for"},
+	{of: "fit", name: "sparsity-weight", category: categoryModel, key: "SparsityWeight", value: costTerm{},
+		field: func(c *stage.Config) any { return &c.Model.SparsityWeight },
+		usage: "beta, the weight of the sparsity term"},
+	{of: "fit", name: "weight-decay", category: categoryModel, key: "WeightDecay", value: costTerm{},
+		field: func(c *stage.Config) any { return &c.Model.WeightDecay },
+		usage: "lambda, the weight of the squared weights"},
+	{of: "fit", name: "contraction", category: categoryModel, key: "Contraction", value: costTerm{},
+		field: func(c *stage.Config) any { return &c.Model.Contraction },
+		usage: "gamma, the weight of the squared Jacobian of the code"},
+	{of: "fit", name: "corruption", category: categoryModel, key: "Corruption", value: costTerm{},
+		field: func(c *stage.Config) any { return &c.Model.Corruption },
+		usage: "v, the share of a row that noise destroys in training; for gaussian its standard deviation"},
+	{of: "fit", name: "k", category: categoryModel, key: "K", value: 0,
+		text:  fmt.Sprintf("k-sparse: %d, at most a quarter", model.KSparse(defaultHidden).K),
+		field: func(c *stage.Config) any { return &c.Model.K },
+		usage: "keep the `N` largest codes of a row, by value and with their sign; mini-batches begin with four times as many; 0: all"},
+	{of: "fit", name: "k-encode", category: categoryModel, key: "KEncode", value: costTerm{},
+		field: func(c *stage.Config) any { return &c.Model.KEncode },
+		usage: "alpha: the features keep alpha times k codes"},
+	{of: "fit", name: "noise", category: categoryModel, key: "Noise", value: oneOf("masking", "gaussian", "salt-pepper"),
+		field: func(c *stage.Config) any { return &c.Model.Noise },
+		usage: "form of the corruption"},
+	{of: "fit", name: "activation", category: categoryModel, key: "Activation", value: oneOf("sigmoid", "tanh", "relu", "linear"),
+		field: func(c *stage.Config) any { return &c.Model.Activation },
+		usage: "of the hidden units; of k-sparse linear"},
+	{of: "fit", name: "output-activation", category: categoryModel, key: "Output", value: oneOf("sigmoid", "tanh", "relu", "linear"),
+		field: func(c *stage.Config) any { return &c.Model.Output },
+		usage: "of the reconstruction; of k-sparse, and after standardize and zca, linear"},
+	{of: "fit", name: "loss", category: categoryModel, key: "Loss", value: oneOf("squared", "cross-entropy"),
+		field: func(c *stage.Config) any { return &c.Model.Loss },
+		usage: "of the reconstruction"},
+	{of: "fit", name: "tied", category: categoryModel, key: "Tied", value: false,
+		field: func(c *stage.Config) any { return &c.Model.Tied },
+		usage: "make the decoder the encoder transposed; k-sparse does unless --tied=false"},
+	{of: "fit", name: "init", category: categoryModel, key: "Init", value: "",
+		usage: "start from the weights, and but for the flags given from the settings, of this model `FILE`"},
+	{of: "fit", name: "seed", category: categoryModel, key: "Seed", value: uint64(0),
+		field: func(c *stage.Config) any { return &c.Model.Seed },
+		usage: "`NUMBER` that decides the initial weights, the noise and the order of rows"},
+
+	{of: "fit", name: "optimizer", category: categoryTraining, key: "Optimizer", value: oneOf("adam", "sgd", "lbfgs"),
+		field: func(c *stage.Config) any { return &c.Train.Optimizer },
+		usage: "how the gradient moves the weights; lbfgs takes all rows for each step"},
+	{of: "fit", name: "learning-rate", category: categoryTraining, key: "LearningRate", value: 0., bound: positive,
+		text:  fmt.Sprintf("adam: %g, after --preprocess patch %g; sgd: %g", model.DefaultAdamRate, model.DefaultPatchRate, model.DefaultSGDRate),
+		field: func(c *stage.Config) any { return &c.Train.LearningRate },
+		usage: "size of a step; in the second half of the epochs it falls linearly to 0, unless --batch-size is 0"},
+	{of: "fit", name: "momentum", category: categoryTraining, key: "Momentum", value: model.DefaultMomentum, none: model.NoMomentum,
+		field: func(c *stage.Config) any { return &c.Train.Momentum },
+		usage: "of sgd, from 0 to below 1"},
+	{of: "fit", name: "batch-size", category: categoryTraining, key: "BatchSize", value: 256, none: model.FullBatch, bound: notNegative,
+		text:  "256, lbfgs: 0",
+		field: func(c *stage.Config) any { return &c.Train.BatchSize },
+		usage: "`ROWS` for each step; 0: all rows, one step an epoch"},
+	{of: "fit", name: "epochs", category: categoryTraining, key: "Epochs", value: stage.DefaultEpochs, none: -1, bound: notNegative,
+		text:  fmt.Sprintf("%d, lbfgs: %d", stage.DefaultEpochs, stage.DefaultIterations),
+		field: func(c *stage.Config) any { return &c.Epochs },
+		usage: "`N` times through the rows, for lbfgs at most N iterations; 0: none, write the initial model"},
+	{of: "fit", name: "validation", category: categoryTraining, key: "Validation", value: 0., text: "0, none",
+		field: func(c *stage.Config) any { return &c.Validation },
+		usage: "`SHARE` of the rows to hold out, by lot for each: their cost is told after each epoch, and the best epoch's model is written"},
+	{of: "fit", name: "validation-key", category: categoryTraining, key: "ValidationKey", value: "", text: "each row by itself",
+		field: func(c *stage.Config) any { return &c.ValidationKey },
+		usage: "hold out rows with equal values in this `COLUMN` together, such as patches of one image; the share is then one of its values"},
+	{of: "fit", name: "patience", category: categoryTraining, key: "Patience", value: 0, text: "0, never stop early", bound: notNegative,
+		field: func(c *stage.Config) any { return &c.Train.Patience },
+		usage: "stop after `N` epochs in a row that did not lower the cost of the held-out rows; a heavy --sparsity-weight raises it for some epochs at first"},
+	{of: "fit", name: "preprocess", category: categoryTraining, key: "Preprocess",
+		value: choice{model.PreprocessScale, []string{model.PreprocessNone, model.PreprocessScale, model.PreprocessPatch, model.PreprocessStandardize, model.PreprocessZCA}},
+		field: func(c *stage.Config) any { return &c.Preprocess },
+		usage: "what becomes of pixels first: scale maps integers to [0, 1]; patch also takes each patch's mean off and maps to [0.1, 0.9]; standardize gives each input mean 0 and deviation 1; zca normalises contrast and whitens"},
+	{of: "fit", name: "preprocess-rows", category: categoryTraining, key: "PreprocessRows", value: stage.DefaultPreprocessRows, bound: positive,
+		field: func(c *stage.Config) any { return &c.PreprocessRows },
+		usage: "with --epochs 1 or 0, the first `ROWS` that patch, standardize and zca learn from; with more epochs, or lbfgs, these learn from all rows"},
+	{of: "fit", name: "zca-epsilon", category: categoryTraining, key: "ZCAEpsilon", value: 0., text: "0.1", bound: positive,
+		field: func(c *stage.Config) any { return &c.ZCAEpsilon },
+		usage: "what zca adds to the variances that it divides by"},
+	{of: "fit", name: "no-contrast", category: categoryTraining, key: "NoContrast", value: false,
+		field: func(c *stage.Config) any { return &c.NoContrast },
+		usage: "leave the contrast of patches to zca as it is"},
+	{of: "probe", name: "seed", category: categoryTraining, value: uint64(0),
+		usage: "`NUMBER` that decides which rows are held out"},
+	{of: "probe", name: "penalty", category: categoryTraining, key: "Penalty", value: 0., text: "the best on held-out training rows",
+		usage: "`WEIGHT` of the squared weights"},
+	{of: "probe", name: "iterations", category: categoryTraining, key: "Iterations", value: linear.DefaultIterations,
+		usage: "`N` iterations at most"},
+
+	{of: "patches", name: "height", category: categoryInput, value: 8,
+		usage: "`PIXELS` from top to bottom of a patch"},
+	{of: "patches", name: "width", category: categoryInput, value: 0, text: "the height",
+		usage: "`PIXELS` from left to right of a patch"},
+	{of: "patches", name: "grey", category: categoryInput, value: false,
+		usage: "brightness alone instead of colours"},
+	{of: "patches", name: "per-image", category: categoryInput, value: 0, text: "all that lie side by side",
+		usage: "cut `N` patches at random places of each image"},
+	{of: "patches", name: "seed", category: categoryInput, value: uint64(0),
+		usage: "`NUMBER` that decides the random places"},
+	{of: "probe", name: "label", category: categoryInput, key: "Label", value: "label",
+		usage: "`COLUMN` of the labels: integers, strings or booleans"},
+	{of: "probe", name: "features", category: categoryInput, key: "Columns", value: []string(nil), text: "code_* or code, as transform writes them",
+		usage: "`COLUMNS` to read labels from, names or patterns; repeat it, or use commas, for several"},
+	{of: "probe", name: "against", category: categoryInput, value: []string(nil),
+		usage: "`COLUMNS` to compare the features with, such as the patch that they come from"},
+	{of: "probe", name: "test", category: categoryInput, value: []string(nil), text: "a fifth of the rows is held out",
+		usage: "`FILE` of rows to count errors on; repeat it for several"},
+	{of: "fit transform evaluate", name: "column", category: categoryInput, key: "Columns", value: []string(nil), text: "the one that can hold patches",
+		usage: "`NAME` of the column with the patch, or a pattern such as 'pixel*'; repeat it, or use commas, for several"},
+	{of: "fit transform evaluate", name: "pixel-max", category: categoryInput, key: "PixelMax", value: 0., text: "by the type of the column", bound: positive,
+		field: func(c *stage.Config) any { return &c.PixelMax },
+		usage: "the largest pixel, `VALUE`, that scaling maps to 1"},
+	{of: "fit transform evaluate probe", name: "on-bad-row", category: categoryInput, key: "Skip", written: "--on-bad-row skip",
+		value: oneOf("fail", "skip"),
+		usage: "what to do with nulls, ragged rows, NaN and infinities"},
+	{of: "fit transform evaluate probe", name: "allow-missing-eos", category: categoryInput, key: "AllowMissingEOS", value: false,
+		usage: "accept an IPC stream without its end marker, which may have been cut short"},
+
+	{of: "fit", name: "memory", category: categoryMachine, key: "Memory", value: size(stage.DefaultMemory),
+		field: func(c *stage.Config) any { return &c.Memory },
+		usage: "`SIZE` of the memory that keeps rows, such as 256MiB or 4GiB"},
+	{of: "fit transform evaluate probe", name: "spill-dir", category: categoryMachine, key: "SpillDir", value: "", text: "beside the output, or $TMPDIR",
+		usage: "`FOLDER` for rows that do not fit in memory and for a Parquet pipe"},
+	{of: "fit transform evaluate probe demo", name: "progress", category: categoryMachine,
+		value: oneOf(progressAuto, progressBar, progressPlain, progressJSON, progressNone),
+		usage: "how progress is shown on standard error; auto is a bar on a terminal, lines otherwise"},
 }
 
-func modelFlag() cli.Flag {
-	return &cli.StringFlag{Name: "model", Aliases: []string{"m"}, Category: categoryModel,
-		Usage: "the model `FILE`, made by fit"}
-}
-
-// featureFlags say how rows with features are written.
-func featureFlags() []cli.Flag {
-	return []cli.Flag{
-		chooseFlag("format", categoryOutput, "parquet", "format of the features, an Arrow IPC file or an IPC stream", "parquet", "arrow", "stream"),
-		chooseFlag("layout", categoryOutput, "columns", "one column for each hidden unit (code_000, code_001, ...), one fixed-size list of them, or no codes", "columns", "list", "none"),
-		&cli.StringFlag{Name: "prefix", Category: categoryOutput, Value: "code", Usage: "`NAME` of the feature columns"},
-		&cli.StringFlag{Name: "keep", Category: categoryOutput, Value: "all", Usage: "input columns to keep: all, none or a list, `COLUMNS`"},
-		&cli.BoolFlag{Name: "reconstruction", Category: categoryOutput, DisableDefaultText: true,
-			Usage: "add a list column, reconstruction: what the model makes of the row, in the space that preprocessing maps to"},
-		&cli.BoolFlag{Name: "score", Category: categoryOutput, DisableDefaultText: true,
-			Usage: "add a column, score: the squared error of the reconstruction, of the squared loss twice what the row adds to the cost; large where a row is unlike those that the model was fitted on; of k-sparse with the codes that the features keep"},
+// flagsOf returns the entries of a command.
+func flagsOf(command string) []flag {
+	var mine []flag
+	for _, f := range flagTable {
+		if slices.Contains(strings.Fields(f.of), command) {
+			mine = append(mine, f)
+		}
 	}
+	return mine
 }
 
-// inputFlags say what the input is.
-func inputFlags() []cli.Flag {
-	return append([]cli.Flag{
-		&cli.StringSliceFlag{Name: "column", Category: categoryInput, DefaultText: "the one that can hold patches",
-			Usage: "`NAME` of the column with the patch, or a pattern such as 'pixel*'; repeat it, or use commas, for several"},
-		&cli.Float64Flag{Name: "pixel-max", Category: categoryInput, DefaultText: "by the type of the column",
-			Usage: "the largest pixel, `VALUE`, that scaling maps to 1"},
-	}, rowFlags()...)
-}
-
-// rowFlags say which rows and streams will do.
-func rowFlags() []cli.Flag {
-	return []cli.Flag{
-		chooseFlag("on-bad-row", categoryInput, "fail", "what to do with nulls, ragged rows, NaN and infinities", "fail", "skip"),
-		&cli.BoolFlag{Name: "allow-missing-eos", Category: categoryInput, DisableDefaultText: true,
-			Usage: "accept an IPC stream without its end marker, which may have been cut short"},
+// cliFlags makes the flags of a command as the cli package takes them, with
+// values of their own.
+func cliFlags(command string) []cli.Flag {
+	var made []cli.Flag
+	for _, f := range flagsOf(command) {
+		made = append(made, f.cli())
 	}
+	return made
 }
 
-func spillFlag() cli.Flag {
-	return &cli.StringFlag{Name: "spill-dir", Category: categoryMachine, DefaultText: "beside the output, or $TMPDIR",
-		Usage: "`FOLDER` for rows that do not fit in memory and for a Parquet pipe"}
+func (f flag) cli() cli.Flag {
+	var letters []string
+	if f.letter != "" {
+		letters = []string{f.letter}
+	}
+	switch v := f.value.(type) {
+	case bool:
+		return &cli.BoolFlag{Name: f.name, Category: f.category, DisableDefaultText: true, Usage: f.usage}
+	case int:
+		return &cli.IntFlag{Name: f.name, Category: f.category, Value: v, DefaultText: f.text, Usage: f.usage}
+	case uint64:
+		return &cli.Uint64Flag{Name: f.name, Category: f.category, Value: v, DefaultText: f.text, Usage: f.usage}
+	case float64:
+		return &cli.Float64Flag{Name: f.name, Category: f.category, Value: v, DefaultText: f.text, Usage: f.usage}
+	case costTerm:
+		return &cli.Float64Flag{Name: f.name, Category: f.category, DefaultText: f.termDefault(), Usage: f.usage}
+	case string:
+		return &cli.StringFlag{Name: f.name, Aliases: letters, Category: f.category, Value: v, DefaultText: f.text, Usage: f.usage}
+	case []string:
+		return &cli.StringSliceFlag{Name: f.name, Category: f.category, DefaultText: f.text, Usage: f.usage}
+	case size:
+		return &cli.GenericFlag{Name: f.name, Category: f.category, Value: &v, Usage: f.usage}
+	case choice:
+		return &cli.GenericFlag{Name: f.name, Category: f.category, Value: &v, Usage: f.usage}
+	}
+	panic("a flag whose value is of no known type")
 }
 
-func progressFlag() cli.Flag {
-	return chooseFlag("progress", categoryMachine, progressAuto, "how progress is shown on standard error; auto is a bar on a terminal, lines otherwise",
-		progressAuto, progressBar, progressPlain, progressJSON, progressNone)
+// termDefault says which objectives turn a term on, and how far.
+func (f flag) termDefault() string {
+	var on []string
+	for _, name := range objectives {
+		var c stage.Config
+		c.Model, _ = model.ForObjective(name, 1, "") // all of these are known
+		if value := *f.field(&c).(*float64); value != 0 {
+			on = append(on, fmt.Sprintf("%s: %g", name, value))
+		}
+	}
+	return strings.Join(on, ", ")
+}
+
+// checkBounds reports, as a usage error, the first number given that is out of
+// the bounds of its flag.
+func checkBounds(c *cli.Context) error {
+	for _, f := range flagsOf(c.Command.Name) {
+		if f.bound == anyNumber || !c.IsSet(f.name) {
+			continue
+		}
+		var x float64
+		switch f.value.(type) {
+		case int:
+			x = float64(c.Int(f.name))
+		case float64:
+			x = c.Float64(f.name)
+		}
+		switch {
+		case f.bound == positive && !(x > 0 && x <= math.MaxFloat32):
+			return usagef(c.Command.Name, "%s %v is not a positive number", spell(f.name), c.Value(f.name))
+		case f.bound == notNegative && !(x >= 0):
+			return usagef(c.Command.Name, "%s %v is negative", spell(f.name), c.Value(f.name))
+		}
+	}
+	return nil
+}
+
+// readFields puts into config what the flags that were given say. Its errors
+// are usage errors.
+func readFields(c *cli.Context, config *stage.Config) error {
+	for _, f := range flagsOf(c.Command.Name) {
+		if f.field == nil || !c.IsSet(f.name) {
+			continue
+		}
+		switch field := f.field(config).(type) {
+		case *bool:
+			*field = c.Bool(f.name)
+		case *int:
+			if *field = c.Int(f.name); *field == 0 {
+				*field = f.none
+			}
+		case *float64:
+			if *field = c.Float64(f.name); *field == 0 {
+				*field = float64(f.none)
+			}
+		case *uint64:
+			*field = c.Uint64(f.name)
+		case *int64:
+			*field = int64(*c.Generic(f.name).(*size))
+		case *string:
+			if _, ok := f.value.(choice); ok {
+				*field = chosen(c, f.name)
+			} else {
+				*field = c.String(f.name)
+			}
+		case encoding.TextUnmarshaler:
+			if err := field.UnmarshalText([]byte(chosen(c, f.name))); err != nil {
+				return usagef(c.Command.Name, "%v", err)
+			}
+		default:
+			panic("a field of no known type for flag " + f.name)
+		}
+	}
+	return nil
 }

@@ -2,14 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/patch"
 )
 
 // sourceOptions are what the input flags say.
@@ -33,9 +34,6 @@ func newSourceOptions(c *cli.Context, output string) (sourceOptions, error) {
 		pixelMax:        c.Float64("pixel-max"),
 		allowMissingEOS: c.Bool("allow-missing-eos"),
 		spillDir:        c.String("spill-dir"),
-	}
-	if c.IsSet("pixel-max") && !(o.pixelMax > 0 && o.pixelMax <= math.MaxFloat32) {
-		return o, usagef(o.command, "--pixel-max %v is not a positive number", o.pixelMax)
 	}
 	if o.spillDir == "" {
 		o.spillDir = besideOutput(output)
@@ -61,6 +59,31 @@ func (o sourceOptions) open(ctx context.Context, ui *console, inputs []string) (
 		Rewindable:      o.rewindable,
 		AllowMissingEOS: o.allowMissingEOS,
 	})
+}
+
+// read begins to read the named columns; nil: all.
+func read(ctx context.Context, src *arrowio.Source, columns []string) (*arrowio.Reader, error) {
+	paths, err := patch.Paths(src.Schema(), columns)
+	if err != nil {
+		return nil, err
+	}
+	return src.Reader(ctx, paths)
+}
+
+// located makes an error about a row of the whole input one that names the file
+// and the row in it.
+func located(src *arrowio.Source, err error) error {
+	var at *patch.RowError
+	if !errors.As(err, &at) || at.File != "" {
+		return err
+	}
+	file, row, ok := src.Locate(at.Row)
+	if !ok {
+		return err
+	}
+	in := *at
+	in.File, in.Row = file, row
+	return &in
 }
 
 // besideOutput is the folder of an output file, where there should be room for

@@ -22,10 +22,8 @@ func inspectCommand(ui *console) *cli.Command {
 		Usage:       "print what a model file or a data file holds",
 		UsageText:   "aefeat inspect [--json] [FILE]",
 		Description: `Says of a data file also which columns could be the patch, and what reading it takes.`,
-		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "json", Category: categoryOutput, DisableDefaultText: true, Usage: "print JSON"},
-		},
-		Action: func(c *cli.Context) error { return inspect(c, ui) },
+		Flags:       cliFlags("inspect"),
+		Action:      func(c *cli.Context) error { return inspect(c, ui) },
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/patch"
 )
 
 // dataInfo is what inspect --json prints of a data file.
@@ -99,10 +100,10 @@ func describeData(file *arrowio.Info) dataInfo {
 	for _, f := range file.Schema.Fields() {
 		info.Columns = append(info.Columns, columnInfo{f.Name, typeName(f.Type), f.Nullable})
 	}
-	for _, c := range arrowio.Candidates(file.Schema) {
+	for _, c := range patch.Candidates(file.Schema) {
 		info.Candidates = append(info.Candidates, candidateInfo{c.Column, c.Type, c.Columns, c.Width})
 	}
-	if b, err := arrowio.Bind(file.Schema, arrowio.BindOptions{}); err == nil {
+	if b, err := patch.Bind(file.Schema, patch.BindOptions{}); err == nil {
 		info.Patch = &patchInfo{b.Columns(), b.Source(), b.Width()}
 	}
 	return info

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/internal/atomicfile"
 	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/stage"
 )
@@ -45,7 +46,7 @@ func refuseTerminal(ui *console, command, what, output string) error {
 // modelFile is where a model goes.
 type modelFile struct {
 	io.Writer
-	file *arrowio.File // nil: standard output
+	file *atomicfile.File // nil: standard output
 }
 
 // createModel opens the output for a model. Nothing appears there before
@@ -54,7 +55,7 @@ func createModel(ui *console, output string) (*modelFile, error) {
 	if output == "-" {
 		return &modelFile{ui.out, nil}, nil
 	}
-	f, err := arrowio.CreateFile(output)
+	f, err := atomicfile.Create(output)
 	if err != nil {
 		return nil, err
 	}
@@ -170,14 +171,14 @@ func (f features) write(ctx context.Context, ui *console, p *progress, src *arro
 	defer p.clear()
 	t, err := stage.NewTransformer(m, src.Schema(), f.config)
 	if err != nil {
-		return src.Locate(err)
+		return located(src, err)
 	}
 	w, err := arrowio.Create(output, t.Schema(), arrowio.WriteOptions{Format: f.format, Stdout: ui.out})
 	if err != nil {
 		return err
 	}
 	defer w.Abort() // after Close it does nothing
-	r, err := src.Reader(ctx, f.projection(t))
+	r, err := read(ctx, src, f.projection(t))
 	if err != nil {
 		return err
 	}
@@ -185,7 +186,7 @@ func (f features) write(ctx context.Context, ui *console, p *progress, src *arro
 	total, _ := src.NumRows()
 	report, err := stage.Transform(ctx, m, r, &counted{w: w, progress: p, step: step{Phase: "transform", Total: total}}, f.config)
 	if err != nil {
-		return src.Locate(err)
+		return located(src, err)
 	}
 	if err := w.Close(); err != nil {
 		return err

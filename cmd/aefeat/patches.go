@@ -21,16 +21,7 @@ func patchesCommand(ui *console) *cli.Command {
 		UsageText: "aefeat patches [flags] IMAGE...",
 		Description: `Writes a row for each patch: its pixels (column patch: lines from top to bottom, in
 colour red, green and blue side by side) and the image it comes from.`,
-		Flags: []cli.Flag{
-			outputFlag("the patches"),
-			chooseFlag("format", categoryOutput, string(arrowio.Parquet), "`FORMAT` of the output",
-				string(arrowio.Parquet), string(arrowio.Arrow), string(arrowio.Stream)),
-			&cli.IntFlag{Name: "height", Category: categoryInput, Value: 8, Usage: "`PIXELS` from top to bottom of a patch"},
-			&cli.IntFlag{Name: "width", Category: categoryInput, DefaultText: "the height", Usage: "`PIXELS` from left to right of a patch"},
-			&cli.BoolFlag{Name: "grey", Category: categoryInput, DisableDefaultText: true, Usage: "brightness alone instead of colours"},
-			&cli.IntFlag{Name: "per-image", Category: categoryInput, DefaultText: "all that lie side by side", Usage: "cut `N` patches at random places of each image"},
-			&cli.Uint64Flag{Name: "seed", Category: categoryInput, Usage: "`NUMBER` that decides the random places"},
-		},
+		Flags:  cliFlags("patches"),
 		Action: func(c *cli.Context) error { return patches(c, ui) },
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/aefeat/aefeat/internal/labelled"
 	"github.com/aefeat/aefeat/internal/rng"
 	"github.com/aefeat/aefeat/linear"
+	"github.com/aefeat/aefeat/patch"
 )
 
 func probeCommand(ui *console) *cli.Command {
@@ -30,19 +31,7 @@ func probeCommand(ui *console) *cli.Command {
 rows and counts its errors on others: the --test files or, without any, a fifth of the
 rows that it does not learn from. All rows are held in memory, each value as a float32. A
 test row whose label no training row has counts as an error.`,
-		Flags: append([]cli.Flag{
-			&cli.BoolFlag{Name: "json", Category: categoryOutput, DisableDefaultText: true, Usage: "print one line of JSON"},
-			&cli.StringFlag{Name: "label", Category: categoryInput, Value: "label", Usage: "`COLUMN` of the labels: integers, strings or booleans"},
-			&cli.StringSliceFlag{Name: "features", Category: categoryInput, DefaultText: "code_* or code, as transform writes them",
-				Usage: "`COLUMNS` to read labels from, names or patterns; repeat it, or use commas, for several"},
-			&cli.StringSliceFlag{Name: "against", Category: categoryInput, Usage: "`COLUMNS` to compare the features with, such as the patch that they come from"},
-			&cli.StringSliceFlag{Name: "test", Category: categoryInput, DefaultText: "a fifth of the rows is held out", Usage: "`FILE` of rows to count errors on; repeat it for several"},
-			&cli.Uint64Flag{Name: "seed", Category: categoryTraining, Usage: "`NUMBER` that decides which rows are held out"},
-			&cli.Float64Flag{Name: "penalty", Category: categoryTraining, DefaultText: "the best on held-out training rows", Usage: "`WEIGHT` of the squared weights"},
-			&cli.IntFlag{Name: "iterations", Category: categoryTraining, Value: linear.DefaultIterations, Usage: "`N` iterations at most"},
-			spillFlag(),
-			progressFlag(),
-		}, rowFlags()...),
+		Flags:  cliFlags("probe"),
 		Action: func(c *cli.Context) error { return probe(c, ui) },
 	}
 }
@@ -110,7 +99,7 @@ func (j *probeJob) run(ctx context.Context) (*probeResult, error) {
 	}
 	defer src.Close()
 	if j.features, err = featureColumns(src.Schema(), j.features); err != nil {
-		return nil, src.Locate(err)
+		return nil, located(src, err)
 	}
 	sets := [][]string{j.features}
 	if j.against != nil {
@@ -118,7 +107,7 @@ func (j *probeJob) run(ctx context.Context) (*probeResult, error) {
 	}
 	train, err := labelled.New(src.Schema(), j.label, sets, j.source.skip, &j.classes)
 	if err != nil {
-		return nil, src.Locate(err)
+		return nil, located(src, err)
 	}
 	test := train.Apart()
 	if len(j.tests) == 0 {
@@ -153,7 +142,7 @@ func (j *probeJob) readTests(ctx context.Context, train *labelled.Rows) (*labell
 	defer src.Close()
 	test, err := train.Bind(src.Schema())
 	if err != nil {
-		return nil, src.Locate(err)
+		return nil, located(src, err)
 	}
 	test.Reserve, _ = src.NumRows()
 	if err := j.read(ctx, src, test, func(int64) *labelled.Rows { return test }); err != nil {
@@ -164,7 +153,7 @@ func (j *probeJob) readTests(ctx context.Context, train *labelled.Rows) (*labell
 
 // read reads all rows of src, each to where it belongs.
 func (j *probeJob) read(ctx context.Context, src *arrowio.Source, rows *labelled.Rows, where func(row int64) *labelled.Rows) error {
-	r, err := src.Reader(ctx, rows.Columns())
+	r, err := read(ctx, src, rows.Columns())
 	if err != nil {
 		return err
 	}
@@ -177,7 +166,7 @@ func (j *probeJob) read(ctx context.Context, src *arrowio.Source, rows *labelled
 	for first := int64(0); w.Next(); first = w.step.Rows {
 		known := rows.Width()
 		if err := rows.Add(w.RecordBatch(), first, where); err != nil {
-			return src.Locate(err)
+			return located(src, err)
 		}
 		if width := rows.Width(); width > known {
 			if err := j.fitRows(total, width-known); err != nil {
@@ -212,7 +201,7 @@ func featureColumns(schema *arrow.Schema, asked []string) ([]string, error) {
 		return asked, nil
 	}
 	var found, could []string
-	for _, c := range arrowio.Candidates(schema) {
+	for _, c := range patch.Candidates(schema) {
 		if c.Column == "code" || strings.HasPrefix(c.Column, "code_") {
 			found = append(found, c.Column)
 		}
@@ -221,7 +210,7 @@ func featureColumns(schema *arrow.Schema, asked []string) ([]string, error) {
 	if len(found) == 1 {
 		return found, nil
 	}
-	err := &arrowio.RowError{Row: -1, Reason: "no column is called code or code_*", Hint: "name the features with --features"}
+	err := &patch.RowError{Row: -1, Reason: "no column is called code or code_*", Hint: "name the features with --features"}
 	if len(found) > 1 {
 		err.Reason = "several columns could be the features"
 	}

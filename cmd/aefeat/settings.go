@@ -1,10 +1,6 @@
 package main
 
 import (
-	"encoding"
-	"fmt"
-	"strings"
-
 	"github.com/urfave/cli/v2"
 
 	"github.com/aefeat/aefeat/model"
@@ -19,7 +15,10 @@ func settings(c *cli.Context, init *model.Model, bare bool) (model.Config, error
 	if init != nil {
 		hidden = init.Hidden
 	}
-	config := objective(chosen(c, "objective"), hidden)
+	config, err := model.ForObjective(chosen(c, "objective"), hidden, chosen(c, "preprocess"))
+	if err != nil {
+		return config, wrong("fit", err)
+	}
 	if init != nil {
 		from := init.Config
 		if c.IsSet("hidden") && c.Int("hidden") != from.Hidden {
@@ -46,45 +45,15 @@ func settings(c *cli.Context, init *model.Model, bare bool) (model.Config, error
 		}
 		config = from
 	}
-	for name, term := range map[string]*float64{
-		"sparsity":        &config.Sparsity,
-		"sparsity-weight": &config.SparsityWeight,
-		"weight-decay":    &config.WeightDecay,
-		"contraction":     &config.Contraction,
-		"corruption":      &config.Corruption,
-		"k-encode":        &config.KEncode,
-	} {
-		if c.IsSet(name) {
-			*term = c.Float64(name)
-		}
+	of := stage.Config{Model: config}
+	if err := readFields(c, &of); err != nil {
+		return config, err
 	}
-	if c.IsSet("k") {
-		config.K = c.Int("k")
-	}
-	for name, word := range map[string]encoding.TextUnmarshaler{
-		"activation":        &config.Activation,
-		"output-activation": &config.Output,
-		"loss":              &config.Loss,
-		"noise":             &config.Noise,
-	} {
-		if c.IsSet(name) {
-			if err := word.UnmarshalText([]byte(chosen(c, name))); err != nil {
-				return config, usagef("fit", "%v", err)
-			}
-		}
-	}
-	if (init == nil || bare) && !c.IsSet("output-activation") && unbounded(chosen(c, "preprocess")) {
-		config.Output = model.Linear
-	}
-	if init == nil && c.IsSet("tied") {
-		config.Tied = c.Bool("tied")
-	}
-	if c.IsSet("seed") {
-		config.Seed = c.Uint64("seed")
-	}
-	// A weight that is turned on by hand needs something to aim for.
-	if config.SparsityWeight > 0 && config.Sparsity == 0 && !c.IsSet("sparsity") {
-		config.Sparsity = model.Sparse(1).Sparsity
+	config = of.Model
+	if config.SparsityWeight > 0 && config.Sparsity == 0 && c.IsSet("sparsity") {
+		// Not the library's default, which a 0 would mean to it.
+		return config, wrong("fit", &model.ConfigError{Setting: "Sparsity",
+			Reason: "the wanted mean activation cannot be 0", Hint: "give a number between 0 and 1, such as 0.1"})
 	}
 	if err := config.Validate(); err != nil {
 		return config, wrong("fit", err)
@@ -92,71 +61,24 @@ func settings(c *cli.Context, init *model.Model, bare bool) (model.Config, error
 	return config, nil
 }
 
-var objectives = []string{model.ObjectiveSparse, model.ObjectiveDenoising, model.ObjectiveContractive, model.ObjectiveKSparse, model.ObjectivePlain}
-
-// objective returns the terms of the cost that a name stands for.
-func objective(name string, hidden int) model.Config {
-	switch name {
-	case model.ObjectiveDenoising:
-		return model.Denoising(hidden)
-	case model.ObjectiveContractive:
-		return model.Contractive(hidden)
-	case model.ObjectiveKSparse:
-		return model.KSparse(hidden)
-	case model.ObjectivePlain:
-		return model.Plain(hidden)
-	}
-	return model.Sparse(hidden)
-}
-
-// termFlag makes a flag for a number in the cost. Its default is the
-// objective's.
-func termFlag(name string, term func(model.Config) float64, usage string) cli.Flag {
-	return &cli.Float64Flag{Name: name, Category: categoryModel, DefaultText: termDefault(term), Usage: usage}
-}
-
-// termDefault says which objectives turn a term on, and how far.
-func termDefault(term func(model.Config) float64) string {
-	var on []string
-	for _, name := range objectives {
-		if value := term(objective(name, 1)); value != 0 {
-			on = append(on, fmt.Sprintf("%s: %g", name, value))
-		}
-	}
-	return strings.Join(on, ", ")
-}
-
-// trainOptions makes out of the flags how the weights are to move.
-func trainOptions(c *cli.Context) (model.TrainOptions, error) {
-	o := model.TrainOptions{LearningRate: c.Float64("learning-rate"), BatchSize: c.Int("batch-size")}
-	if err := o.Optimizer.UnmarshalText([]byte(chosen(c, "optimizer"))); err != nil {
-		return o, usagef("fit", "%v", err)
-	}
+// checkTraining reports, as a usage error, what the flags about training ask
+// for that does not go together. A library cannot tell: it meets a flag's 0 as
+// its default.
+func checkTraining(c *cli.Context, o model.TrainOptions) error {
 	if o.Optimizer == model.LBFGS {
 		for _, name := range []string{"learning-rate", "momentum"} {
 			if c.IsSet(name) {
-				return o, usagef("fit", "--%s does not go with --optimizer lbfgs, which finds the size of its steps itself", name)
+				return usagef("fit", "--%s does not go with --optimizer lbfgs, which finds the size of its steps itself", name)
 			}
 		}
-		if c.IsSet("batch-size") && o.BatchSize != 0 {
-			return o, usagef("fit", "--batch-size %d does not go with --optimizer lbfgs, which needs all rows for a step: leave it out, or say 0", o.BatchSize)
+		if rows := c.Int("batch-size"); c.IsSet("batch-size") && rows != 0 {
+			return usagef("fit", "--batch-size %d does not go with --optimizer lbfgs, which needs all rows for a step: leave it out, or say 0", rows)
 		}
-		o.BatchSize = 0
 	}
-	if o.Optimizer == model.SGD {
-		o.Momentum = c.Float64("momentum")
+	if momentum := c.Float64("momentum"); o.Optimizer == model.SGD && !(momentum >= 0 && momentum < 1) {
+		return usagef("fit", "--momentum %v is not a number from 0 to below 1", momentum)
 	}
-	switch {
-	case c.IsSet("learning-rate") && !(o.LearningRate > 0):
-		return o, usagef("fit", "--learning-rate %v is not a positive number", o.LearningRate)
-	case !(o.Momentum >= 0 && o.Momentum < 1):
-		return o, usagef("fit", "--momentum %v is not a number from 0 to below 1", o.Momentum)
-	case o.BatchSize < 0:
-		return o, usagef("fit", "--batch-size %d is negative", o.BatchSize)
-	case o.BatchSize == 0:
-		o.BatchSize = model.FullBatch
-	}
-	return o, nil
+	return nil
 }
 
 // warnUseless tells of flags that change nothing beside the others.

@@ -12,12 +12,7 @@ func transformCommand(ui *console) *cli.Command {
 		Description: `Every row and column of the input stays, in order, and the hidden code is added. A row
 that --on-bad-row skip passes over gets nulls. The output may replace the input, once
 it is whole.`,
-		Flags: append([]cli.Flag{
-			outputFlag("the rows with their features"),
-			modelFlag(),
-			spillFlag(),
-			progressFlag(),
-		}, append(featureFlags(), inputFlags()...)...),
+		Flags:  cliFlags("transform"),
 		Action: func(c *cli.Context) error { return transform(c, ui) },
 	}
 }

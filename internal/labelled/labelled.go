@@ -12,8 +12,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 
-	"github.com/aefeat/aefeat/arrowio"
-	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
 )
 
 // Rows are labelled rows, each with its features out of one or more sets of
@@ -24,11 +23,11 @@ type Rows struct {
 	Skipped int64 // bad rows that were left out
 	Reserve int64 // rows to make room for; 0: unknown
 
-	label   *arrowio.LabelBinding
+	label   *patch.LabelBinding
 	classes *Classes
 	skip    bool
 
-	batch []arrowio.Label // scratch
+	batch []patch.Label // scratch
 	bad   []bool
 }
 
@@ -38,7 +37,7 @@ type Set struct {
 	Width int       // n; 0 while there are no rows
 	X     []float32 // (m,n)
 
-	binding *arrowio.Binding
+	binding *patch.Binding
 	batch   []float32 // scratch
 }
 
@@ -47,12 +46,12 @@ type Set struct {
 func New(schema *arrow.Schema, label string, sets [][]string, skip bool, classes *Classes) (*Rows, error) {
 	r := &Rows{classes: classes, skip: skip}
 	for _, columns := range sets {
-		if err := r.bind(schema, strings.Join(columns, ","), label, arrowio.BindOptions{Columns: columns}); err != nil {
+		if err := r.bind(schema, strings.Join(columns, ","), label, patch.BindOptions{Columns: columns}); err != nil {
 			return nil, err
 		}
 	}
 	var err error
-	if r.label, err = arrowio.BindLabel(schema, label); err != nil {
+	if r.label, err = patch.BindLabel(schema, label); err != nil {
 		return nil, err
 	}
 	classes.compare = r.label.Compare
@@ -64,24 +63,24 @@ func New(schema *arrow.Schema, label string, sets [][]string, skip bool, classes
 func (r *Rows) Bind(schema *arrow.Schema) (*Rows, error) {
 	other := &Rows{classes: r.classes, skip: r.skip}
 	for _, s := range r.Sets {
-		if err := other.bind(schema, s.Name, r.label.Column(), arrowio.BindOptions{Columns: s.binding.Columns(), Width: s.Width}); err != nil {
+		if err := other.bind(schema, s.Name, r.label.Column(), patch.BindOptions{Columns: s.binding.Columns(), Width: s.Width}); err != nil {
 			return nil, err
 		}
 	}
 	var err error
-	other.label, err = arrowio.BindLabel(schema, r.label.Column())
+	other.label, err = patch.BindLabel(schema, r.label.Column())
 	return other, err
 }
 
 // bind adds a set.
-func (r *Rows) bind(schema *arrow.Schema, name, label string, o arrowio.BindOptions) error {
+func (r *Rows) bind(schema *arrow.Schema, name, label string, o patch.BindOptions) error {
 	o.Skip = r.skip
-	b, err := arrowio.Bind(schema, o)
+	b, err := patch.Bind(schema, o)
 	if err != nil {
 		return err
 	}
 	if slices.Contains(b.Columns(), label) {
-		return &arrowio.RowError{Column: label, Row: -1, Reason: "is the label, and among the features too", Hint: "name the features, or the label with --label"}
+		return &patch.RowError{Column: label, Row: -1, Reason: "is the label, and among the features too", Hint: "name the features, or the label with `Label`"}
 	}
 	r.Sets = append(r.Sets, &Set{Name: name, binding: b})
 	return nil
@@ -127,21 +126,21 @@ func (r *Rows) Add(batch arrow.RecordBatch, first int64, where func(row int64) *
 	r.bad = append(r.bad[:0], make([]bool, len(r.batch))...)
 	for i, l := range r.batch {
 		if l.Null && !r.skip {
-			return &arrowio.RowError{Column: r.label.Column(), Row: first + int64(i), Reason: "null label", Hint: arrowio.SkipHint}
+			return patch.BadRow(r.label.Column(), first+int64(i), "null label")
 		}
 		r.bad[i] = l.Null
 	}
 	numbers := make([][]int64, len(r.Sets))
 	for k, s := range r.Sets {
-		rows, err := s.binding.Rows(batch, first)
+		rows, skipped, err := s.binding.Rows(batch, first)
 		if err != nil {
 			return err
 		}
-		for _, row := range rows.Skipped {
+		for _, row := range skipped {
 			r.bad[row-first] = true
 		}
 		numbers[k], s.Width = rows.Number, rows.Width
-		s.batch = model.Rows{Kind: model.Kind(rows.Kind), Width: rows.Width, Data: rows.Data}.AppendFloat32(s.batch[:0])
+		s.batch = rows.AppendFloat32(s.batch[:0])
 	}
 	for i, l := range r.batch {
 		if r.bad[i] {

@@ -10,8 +10,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
-	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/internal/labelled"
+	"github.com/aefeat/aefeat/patch"
 )
 
 var schema = arrow.NewSchema([]arrow.Field{
@@ -60,7 +60,7 @@ func TestBadRowsAreLeftOutOfAllSets(t *testing.T) {
 	if rows, err = labelled.New(schema, "digit", sets, false, &classes); err != nil {
 		t.Fatal(err)
 	}
-	var e *arrowio.RowError
+	var e *patch.RowError
 	if err := rows.Add(b, 100, here); !errors.As(err, &e) || e.Column != "digit" || e.Row != 101 {
 		t.Errorf("error %v, want one about the label of row 101", err)
 	}

@@ -296,7 +296,7 @@ func (s *Store) Close() error {
 
 func (s *Store) failed(err error) error {
 	return &Error{Dir: s.dir, Err: err,
-		Hint: "name a folder on a sound disk with room for all rows (--spill-dir), or keep more of them in memory (--memory)"}
+		Hint: "name a folder on a sound disk with room for all rows (`SpillDir`), or keep more of them in memory (`Memory`)"}
 }
 
 func putNumber(b []byte, n int64) { binary.LittleEndian.PutUint64(b, uint64(n)) }

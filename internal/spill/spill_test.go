@@ -291,7 +291,7 @@ func checkError(t *testing.T, err error, dir, want string) {
 	if !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), dir) {
 		t.Errorf("error %q does not name %q and %q", err, dir, want)
 	}
-	if !strings.Contains(e.Hint, "--spill-dir") || !strings.Contains(e.Hint, "--memory") {
+	if !strings.Contains(e.Hint, "`SpillDir`") || !strings.Contains(e.Hint, "`Memory`") {
 		t.Errorf("hint %q", e.Hint)
 	}
 }

@@ -1,4 +1,4 @@
-package arrowio
+package patch
 
 import (
 	"fmt"
@@ -10,29 +10,28 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 )
 
-// A LabelBinding reads labels out of record batches: the values of one column of integers, strings or booleans, dictionary-encoded or
-// not. It is made by [BindLabel] and is safe for concurrent use.
+// A LabelBinding reads labels out of record batches: the values of one column
+// of integers, strings or booleans, dictionary-encoded or not. It is made by
+// [BindLabel] and is safe for concurrent use.
 type LabelBinding struct {
 	column string
 	number bool
 }
 
-// A Label is the class of a row. Its text is the integer in decimal, the string itself, or "true" or "false": so equal labels are equal
-// whatever the widths of their types.
+// A Label is the class of a row. Its text is the integer in decimal, the string
+// itself, or "true" or "false": so equal labels are equal whatever the widths
+// of their types.
 type Label struct {
 	Text string // valid as long as the caller holds the batch
 	Null bool
 }
 
-// BindLabel finds a column of labels in schema, or a field of structs by its path with dots. Errors are [*RowError] with Row -1.
+// BindLabel finds a column of labels in schema, or a field of structs by its
+// path with dots. Errors are [*RowError] with Row -1.
 func BindLabel(schema *arrow.Schema, column string) (*LabelBinding, error) {
-	path, err := findColumn(schema.Fields(), column)
+	_, f, err := Find(schema, column)
 	if err != nil {
-		return nil, bindError(column, "no such column", columnsHint(schema))
-	}
-	f := schema.Field(path[0])
-	for _, i := range path[1:] {
-		f = f.Type.(*arrow.StructType).Field(i)
+		return nil, err
 	}
 	t := f.Type
 	for {
@@ -70,7 +69,7 @@ func (b *LabelBinding) Compare(x, y string) int {
 
 // Labels appends the labels of all rows of batch to dst.
 func (b *LabelBinding) Labels(dst []Label, batch arrow.RecordBatch) ([]Label, error) {
-	path, err := findColumn(batch.Schema().Fields(), b.column)
+	path, _, err := Find(batch.Schema(), b.column)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package arrowio
+package atomicfile
 
 import (
 	"io/fs"
@@ -12,8 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openDescriptor opens the paths that stand for a descriptor of this process, such as /dev/stdout: the very descriptor, so
-// that output goes on where it stands. It returns nil for other paths.
+// openDescriptor opens the paths that stand for a descriptor of this process,
+// such as /dev/stdout: the very descriptor, so that output goes on where it
+// stands. It returns nil for other paths.
 func openDescriptor(path string) (*os.File, error) {
 	n := -1
 	switch path {
@@ -41,7 +42,8 @@ func openDescriptor(path string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// keepOwner gives f the owner of the file that it replaces, where that is allowed.
+// keepOwner gives f the owner of the file that it replaces, where that is
+// allowed.
 func keepOwner(f *os.File, info fs.FileInfo) {
 	old, ok := info.Sys().(*syscall.Stat_t)
 	if now, err := f.Stat(); ok && err == nil {
@@ -52,7 +54,8 @@ func keepOwner(f *os.File, info fs.FileInfo) {
 	}
 }
 
-// syncDir makes a new name durable. The file itself is on disk already, so a failure is no reason to say that it is not.
+// syncDir makes a new name durable. The file itself is on disk already, so a
+// failure is no reason to say that it is not.
 func syncDir(dir string) {
 	if d, err := os.Open(dir); err == nil {
 		_ = d.Sync()

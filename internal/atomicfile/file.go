@@ -1,4 +1,9 @@
-package arrowio
+// Package atomicfile makes files that appear under their names whole or not at
+// all, and copies of pipes that leave nothing behind.
+//
+// [Create] opens a [File], which Commit makes visible; [Spool] copies a reader
+// into a file without a name. A File is for one goroutine.
+package atomicfile
 
 import (
 	"errors"
@@ -9,11 +14,14 @@ import (
 	"path/filepath"
 )
 
-// A File is an output that appears under its name whole or not at all. It is made by [CreateFile], written, and ended with Commit
-// or Abort. Until Commit a file of the same name stays as it was, and where the system allows the new one has no name at
-// all, so that nothing is left behind even by a process that is killed.
+// A File is an output that appears under its name whole or not at all. It is
+// made by [Create], written, and ended with Commit or Abort. Until Commit a
+// file of the same name stays as it was, and where the system allows the new
+// one has no name at all, so that nothing is left behind even by a process that
+// is killed.
 //
-// Devices, named pipes and the like cannot be replaced: they are written as the bytes come.
+// Devices, named pipes and the like cannot be replaced: they are written as the
+// bytes come.
 type File struct {
 	f      *os.File
 	name   string // as given, for errors
@@ -24,13 +32,16 @@ type File struct {
 	written, sent int64 // bytes so far, and those that are on their way to the disk
 }
 
-// sendBytes is how much is written before the disk is told to begin with it, so that Commit does not wait for all of it at the end. (With an output of 950 MB
-// and a disk of 1.2 GB/s it waited 0.5 s of 7, and then 0.3; slower disks gain more.)
+// sendBytes is how much is written before the disk is told to begin with it, so
+// that Commit does not wait for all of it at the end. (With an output of 950 MB
+// and a disk of 1.2 GB/s it waited 0.5 s of 7, and then 0.3; slower disks gain
+// more.)
 const sendBytes = 16 << 20
 
-// CreateFile opens a file for output. The folder must exist. A file that exists keeps its permissions, and must be
-// writable; a new one gets what the umask leaves. A path that is a symlink stays one: what it points to is replaced.
-func CreateFile(path string) (*File, error) {
+// Create opens a file for output. The folder must exist. A file that exists
+// keeps its permissions, and must be writable; a new one gets what the umask
+// leaves. A path that is a symlink stays one: what it points to is replaced.
+func Create(path string) (*File, error) {
 	if f, err := openDescriptor(path); f != nil || err != nil {
 		return &File{f: f, name: path}, err
 	}
@@ -49,7 +60,8 @@ func CreateFile(path string) (*File, error) {
 		}
 		return &File{f: f, name: path}, nil
 	case err == nil:
-		// Replacing needs no permission on the file itself. Ask for it nonetheless: a protected file is protected for a reason.
+		// Replacing needs no permission on the file itself. Ask for it
+		// nonetheless: a protected file is protected for a reason.
 		f, err := os.OpenFile(target, os.O_WRONLY, 0)
 		if err != nil {
 			return nil, renameError(err, path)
@@ -78,26 +90,27 @@ func CreateFile(path string) (*File, error) {
 	return out, nil
 }
 
-// Name returns the path that CreateFile was given.
+// Name returns the path that Create was given.
 func (f *File) Name() string { return f.name }
 
 // Write implements [io.Writer]. Errors name the file.
 func (f *File) Write(p []byte) (int, error) {
 	n, err := f.f.Write(p)
 	f.written += int64(n)
-	if f.target != "" && f.written-f.sent >= sendBytes {
+	if !f.Direct() && f.written-f.sent >= sendBytes {
 		sendToDisk(f.f, f.sent, f.written-f.sent)
 		f.sent = f.written
 	}
 	return n, renameError(err, f.name)
 }
 
-// Commit makes the file appear, with everything on disk first. On an error nothing appears.
+// Commit makes the file appear, with everything on disk first. On an error
+// nothing appears.
 func (f *File) Commit() error {
 	if f.done {
 		return fs.ErrClosed
 	}
-	if f.target == "" {
+	if f.Direct() {
 		f.done = true
 		return renameError(f.f.Close(), f.name)
 	}
@@ -137,7 +150,12 @@ func (f *File) commit() error {
 	return nil
 }
 
-// Abort ends the output and leaves nothing of it behind, except where it was written directly. After Commit it does nothing.
+// Direct reports whether what is written is seen at once, since the output is a
+// device, a pipe or the like.
+func (f *File) Direct() bool { return f.target == "" }
+
+// Abort ends the output and leaves nothing of it behind, except where it was
+// written directly. After Commit it does nothing.
 func (f *File) Abort() error {
 	if f.done {
 		return nil
@@ -182,9 +200,10 @@ func followLinks(path string) (string, error) {
 	return "", &fs.PathError{Op: "create", Path: path, Err: errors.New("too many levels of symbolic links")}
 }
 
-// SameOutput reports whether two outputs, each a path or "-" for standard output, would overwrite each other or mix. Links
-// are followed, and neither file need exist.
-func SameOutput(a, b string) bool {
+// Same reports whether two outputs, each a path or "-" for standard output,
+// would overwrite each other or mix. Links are followed, and neither file need
+// exist.
+func Same(a, b string) bool {
 	if a == b {
 		return true
 	}
@@ -196,7 +215,8 @@ func SameOutput(a, b string) bool {
 	return x != nil && y != nil && os.SameFile(x, y) && x.Mode()&fs.ModeCharDevice == 0
 }
 
-// destination is where an output goes: a file that is there, or else the path of a new one.
+// destination is where an output goes: a file that is there, or else the path
+// of a new one.
 func destination(output string) (there fs.FileInfo, path string) {
 	if output == "-" {
 		there, _ = os.Stdout.Stat()

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package arrowio
+package atomicfile
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package arrowio
+package patch
 
 import (
 	"fmt"
@@ -9,6 +9,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/bitutil"
+
+	"github.com/aefeat/aefeat/model"
 )
 
 // scalarRows reads patches of which every value has a column of its own.
@@ -23,7 +25,8 @@ func (b *Binding) scalarRows(batch arrow.RecordBatch, m int) ([]byte, []int32, e
 		}
 	}
 
-	// Columns lie apart and rows together: take blocks of rows that stay in the cache for all columns.
+	// Columns lie apart and rows together: take blocks of rows that stay in the
+	// cache for all columns.
 	const block = 64
 	for lo := 0; lo < m; lo += block {
 		hi := min(lo+block, m)
@@ -58,7 +61,8 @@ func (b *Binding) scalarRows(batch arrow.RecordBatch, m int) ([]byte, []int32, e
 	return data, rows, nil
 }
 
-// scalarColumn finds the elements of column j and marks the rows where it has none.
+// scalarColumn finds the elements of column j and marks the rows where it has
+// none.
 func (b *Binding) scalarColumn(batch arrow.RecordBatch, j, m int) error {
 	col := &b.columns[j]
 	a := batch.Column(col.index[0])
@@ -138,16 +142,17 @@ func (b *Binding) markNulls(a arrow.Array, m int, column, reason string) {
 	}
 }
 
-// interleave puts rows lo to hi of the columns j to k, at most 8 of one type, into their places among the columns.
+// interleave puts rows lo to hi of the columns j to k, at most 8 of one type,
+// into their places among the columns.
 func (b *Binding) interleave(data []byte, j, k, lo, hi int) {
 	n, element, raw := len(b.columns), b.columns[j].element, b.raw[j:k]
 	at := lo*n + j
 	switch b.kind {
-	case Uint8:
+	case model.Uint8:
 		weave(data[at:], n, raw, lo, hi, arrow.Uint8Traits.CastFromBytes)
-	case Float16:
+	case model.Float16:
 		weave(arrow.Uint16Traits.CastFromBytes(data)[at:], n, raw, lo, hi, arrow.Uint16Traits.CastFromBytes)
-	case Uint16:
+	case model.Uint16:
 		dst := arrow.Uint16Traits.CastFromBytes(data)[at:]
 		if element == "uint8" {
 			weave(dst, n, raw, lo, hi, arrow.Uint8Traits.CastFromBytes)
@@ -187,7 +192,8 @@ func (b *Binding) interleave(data []byte, j, k, lo, hi int) {
 	}
 }
 
-// weave writes rows lo to hi of up to 8 columns side by side, n elements from row to row.
+// weave writes rows lo to hi of up to 8 columns side by side, n elements from
+// row to row.
 func weave[D, S number](dst []D, n int, columns [][]byte, lo, hi int, typed func([]byte) []S) {
 	if len(columns) < 8 {
 		for j, c := range columns {

@@ -1,4 +1,4 @@
-package arrowio
+package atomicfile
 
 import (
 	"io/fs"

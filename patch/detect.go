@@ -1,4 +1,4 @@
-package arrowio
+package patch
 
 import (
 	"fmt"
@@ -8,7 +8,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 )
 
-// A Candidate is a column, or a family of scalar columns, that could be the patch.
+// A Candidate is a column, or a family of scalar columns, that could be the
+// patch.
 type Candidate struct {
 	Column  string // what to give as BindOptions.Columns: a name, a dotted path, or a pattern such as "pixel*"
 	Type    string // Arrow's name of the type; of the single columns in a family
@@ -24,8 +25,9 @@ func (c Candidate) String() string {
 	return fmt.Sprintf("%q (%s)", c.Column, c.Type)
 }
 
-// Candidates returns the columns of schema that could be the patch: lists of numbers, bytes, and families of scalar
-// columns whose names differ in their numbers alone.
+// Candidates returns the columns of schema that could be the patch: lists of
+// numbers, bytes, and families of scalar columns whose names differ in their
+// numbers alone.
 func Candidates(schema *arrow.Schema) []Candidate {
 	return candidates(leaves(schema))
 }
@@ -44,7 +46,8 @@ func candidates(all []leaf) []Candidate {
 	return out
 }
 
-// A leaf is a column, or a field of a struct column, made of numbers in some form.
+// A leaf is a column, or a field of a struct column, made of numbers in some
+// form.
 type leaf struct {
 	name      string   // path joined with dots
 	path      []string // column, then field in each struct
@@ -72,7 +75,8 @@ var elementNames = map[arrow.Type]string{
 	arrow.FLOAT16: "float16", arrow.FLOAT32: "float32", arrow.FLOAT64: "float64",
 }
 
-// patchType reads a type as levels of lists around a number. Dictionaries and extension types count as what they stand for.
+// patchType reads a type as levels of lists around a number. Dictionaries and
+// extension types count as what they stand for.
 func patchType(t arrow.DataType) (element string, dims []int, ok bool) {
 	for {
 		switch x := t.(type) {
@@ -127,12 +131,12 @@ func holdsBytes(t arrow.DataType) bool {
 }
 
 const (
-	fixedShapeTensor  = "arrow.fixed_shape_tensor"
-	extensionNameKey  = "ARROW:extension:name"
-	extensionValueKey = "ARROW:extension:metadata"
+	fixedShapeTensor = "arrow.fixed_shape_tensor"
+	extensionNameKey = "ARROW:extension:name"
 )
 
-// leaves lists the numeric columns of a schema, fields of structs included, in the order of the schema.
+// leaves lists the numeric columns of a schema, fields of structs included, in
+// the order of the schema.
 func leaves(schema *arrow.Schema) []leaf {
 	var all []leaf
 	var visit func(path []string, f arrow.Field)
@@ -148,7 +152,8 @@ func leaves(schema *arrow.Schema) []leaf {
 		if !ok {
 			return
 		}
-		// A tensor is a patch whatever it is called; other extension types (UUID, JSON, geometry) mean something else.
+		// A tensor is a patch whatever it is called; other extension types
+		// (UUID, JSON, geometry) mean something else.
 		extension, _ := f.Metadata.GetValue(extensionNameKey)
 		if t, ok := f.Type.(arrow.ExtensionType); ok {
 			extension = t.ExtensionName()
@@ -196,21 +201,24 @@ func detect(all []leaf) ([]leaf, error) {
 	for i, c := range could {
 		names[i] = c.String()
 	}
-	return nil, bindError("", "several columns could be the patch: "+strings.Join(names, ", "), "name one with --column")
+	return nil, bindError("", "several columns could be the patch: "+strings.Join(names, ", "), "name one with `Columns`")
 }
 
-// looksLikeKey reports fixed-size bytes of the sizes of a UUID, SHA-1 or SHA-256.
+// looksLikeKey reports fixed-size bytes of the sizes of a UUID, SHA-1 or
+// SHA-256.
 func looksLikeKey(l leaf) bool {
 	return len(l.dims) == 1 && (l.dims[0] == 16 || l.dims[0] == 20 || l.dims[0] == 32)
 }
 
-// A family is a set of scalar columns whose names differ in their numbers alone.
+// A family is a set of scalar columns whose names differ in their numbers
+// alone.
 type family struct {
 	pattern string
 	columns []leaf // in natural order
 }
 
-// families finds the families of two columns or more, in the order of their first columns.
+// families finds the families of two columns or more, in the order of their
+// first columns.
 func families(all []leaf) []family {
 	var (
 		keys   []string
@@ -237,7 +245,8 @@ func families(all []leaf) []family {
 		}
 		sortNatural(columns)
 		pattern := key
-		// "pixel*" is what people type; show it where it selects the same columns.
+		// "pixel*" is what people type; show it where it selects the same
+		// columns.
 		if prefix, _, _ := strings.Cut(key, "#"); prefix != "" {
 			n := 0
 			for _, l := range all {
@@ -288,7 +297,8 @@ func selectOne(schema *arrow.Schema, all []leaf, name string) ([]leaf, error) {
 			exact = append(exact, l)
 		}
 	}
-	// A column may have dots in its own name: it comes before a field of that path.
+	// A column may have dots in its own name: it comes before a field of that
+	// path.
 	if len(exact) > 1 {
 		top := slices.DeleteFunc(slices.Clone(exact), func(l leaf) bool { return len(l.path) > 1 })
 		if len(top) != 1 {
@@ -299,11 +309,13 @@ func selectOne(schema *arrow.Schema, all []leaf, name string) ([]leaf, error) {
 	if len(exact) == 1 {
 		return exact, nil
 	}
-	if f, ok := findField(schema.Fields(), name); ok {
+	if path := find(schema.Fields(), name); path != nil {
+		f := fieldAt(schema.Fields(), path)
 		if _, isStruct := f.Type.(*arrow.StructType); !isStruct {
 			return nil, bindError(name, fmt.Sprintf("%s cannot be a patch", f.Type), "")
 		}
-		// A struct stands for the patch inside it, if there is no doubt which field that is.
+		// A struct stands for the patch inside it, if there is no doubt which
+		// field that is.
 		inside := slices.DeleteFunc(slices.Clone(all), func(l leaf) bool { return !strings.HasPrefix(l.name, name+".") })
 		chosen, err := detect(inside)
 		if err != nil {
@@ -333,134 +345,6 @@ func selectOne(schema *arrow.Schema, all []leaf, name string) ([]leaf, error) {
 	return matched, nil
 }
 
-// findField looks up a column, or a field by its dotted path.
-func findField(fields []arrow.Field, name string) (arrow.Field, bool) {
-	for _, f := range fields {
-		if f.Name == name {
-			return f, true
-		}
-	}
-	for _, f := range fields {
-		rest, ok := strings.CutPrefix(name, f.Name+".")
-		if st, isStruct := f.Type.(*arrow.StructType); ok && isStruct {
-			if found, ok := findField(st.Fields(), rest); ok {
-				return found, true
-			}
-		}
-	}
-	return arrow.Field{}, false
-}
-
-// columnsHint names the columns there are, as many as one line holds.
-func columnsHint(schema *arrow.Schema) string {
-	const most = 12 // more names than this hide the one that is looked for
-	var names []string
-	for i, f := range schema.Fields() {
-		if i == most {
-			names = append(names, fmt.Sprintf("... (%d columns)", schema.NumFields()))
-			break
-		}
-		names = append(names, fmt.Sprintf("%q", f.Name))
-	}
-	if len(names) == 0 {
-		return ""
-	}
-	return "the columns are " + strings.Join(names, ", ")
-}
-
-// matchPattern matches a whole name: * is any text, ? any one character, # a run of digits.
-func matchPattern(pattern, name string) bool {
-	for pattern != "" {
-		switch pattern[0] {
-		case '*':
-			for i := 0; i <= len(name); i++ {
-				if matchPattern(pattern[1:], name[i:]) {
-					return true
-				}
-			}
-			return false
-		case '#':
-			n := digits(name)
-			if n == 0 {
-				return false
-			}
-			pattern, name = pattern[1:], name[n:]
-		case '?':
-			if name == "" {
-				return false
-			}
-			_, size := firstRune(name)
-			pattern, name = pattern[1:], name[size:]
-		default:
-			if name == "" || name[0] != pattern[0] {
-				return false
-			}
-			pattern, name = pattern[1:], name[1:]
-		}
-	}
-	return name == ""
-}
-
-func firstRune(s string) (rune, int) {
-	for i, r := range s {
-		if i > 0 {
-			return r, i
-		}
-	}
-	return 0, len(s)
-}
-
-// digits returns the length of the number that s starts with.
-func digits(s string) int {
-	n := 0
-	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
-		n++
-	}
-	return n
-}
-
-// maskNumbers puts a # in the place of every number.
-func maskNumbers(s string) string {
-	var b strings.Builder
-	for s != "" {
-		if n := digits(s); n > 0 {
-			b.WriteByte('#')
-			s = s[n:]
-			continue
-		}
-		b.WriteByte(s[0])
-		s = s[1:]
-	}
-	return b.String()
-}
-
 func sortNatural(columns []leaf) {
 	slices.SortStableFunc(columns, func(a, b leaf) int { return compareNatural(a.name, b.name) })
-}
-
-// compareNatural orders names with numbers by their values: pixel2 before pixel10, 2x10 before 10x2.
-func compareNatural(a, b string) int {
-	x, y := a, b
-	for x != "" && y != "" {
-		n, m := digits(x), digits(y)
-		if n == 0 || m == 0 {
-			if x[0] != y[0] {
-				return int(x[0]) - int(y[0])
-			}
-			x, y = x[1:], y[1:]
-			continue
-		}
-		p, q := strings.TrimLeft(x[:n], "0"), strings.TrimLeft(y[:m], "0")
-		if len(p) != len(q) {
-			return len(p) - len(q)
-		}
-		if c := strings.Compare(p, q); c != 0 {
-			return c
-		}
-		x, y = x[n:], y[m:]
-	}
-	if x != "" || y != "" {
-		return len(x) - len(y)
-	}
-	return strings.Compare(a, b) // pixel1 and pixel01
 }

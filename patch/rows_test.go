@@ -1,7 +1,6 @@
-package arrowio
+package patch
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -12,272 +11,17 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/float16"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/aefeat/aefeat/internal/arrowtest"
+	"github.com/aefeat/aefeat/model"
 )
-
-// A maker builds random arrays. Everything that a patch reader may trip over happens with some chance:
-// arrays that are slices of longer ones, nulls at every level, rubbish under the nulls, ragged lists, NaN and infinities.
-type maker struct {
-	*rand.Rand
-	mem    memory.Allocator
-	nulls  float64 // chance of a null, per value
-	ragged float64 // chance of a list of another length
-	odd    float64 // chance of NaN or an infinity, per float
-}
-
-// array returns n values of a field, with nulls only where it may have them. dims are the lengths of the lists, outermost first.
-func (g *maker) array(f arrow.Field, n int, dims []int) arrow.Array {
-	if !f.Nullable {
-		defer func(p float64) { g.nulls = p }(g.nulls)
-		g.nulls = 0
-	}
-	t := f.Type
-	if g.IntN(3) == 0 { // a slice of something longer
-		before, after := g.IntN(12), g.IntN(5)
-		whole := g.piece(t, before+n+after, dims)
-		defer whole.Release()
-		return array.NewSlice(whole, int64(before), int64(before+n))
-	}
-	return g.piece(t, n, dims)
-}
-
-func (g *maker) bitmap(n int) (*memory.Buffer, int) {
-	buf := memory.NewResizableBuffer(g.mem)
-	buf.Resize(n/8 + 1)
-	for i := range buf.Bytes() {
-		buf.Bytes()[i] = 0xff
-	}
-	nulls := 0
-	for i := range n {
-		if g.Float64() < g.nulls {
-			buf.Bytes()[i/8] &^= 1 << (i % 8)
-			nulls++
-		}
-	}
-	return buf, nulls
-}
-
-func (g *maker) buffer(b []byte) *memory.Buffer {
-	buf := memory.NewResizableBuffer(g.mem)
-	buf.Resize(len(b))
-	copy(buf.Bytes(), b)
-	return buf
-}
-
-func (g *maker) length(usual int) int {
-	if g.Float64() < g.ragged {
-		return g.IntN(2*usual + 1)
-	}
-	return usual
-}
-
-func (g *maker) piece(t arrow.DataType, n int, dims []int) arrow.Array {
-	valid, nulls := g.bitmap(n)
-	var (
-		buffers  = []*memory.Buffer{valid}
-		children []arrow.ArrayData
-		dict     arrow.Array
-	)
-	defer func() {
-		for _, b := range buffers {
-			b.Release()
-		}
-		if dict != nil {
-			dict.Release()
-		}
-	}()
-	child := func(f arrow.Field, n int, dims []int) {
-		a := g.array(f, n, dims)
-		data := a.Data()
-		data.Retain()
-		a.Release()
-		children = append(children, data)
-	}
-	defer func() {
-		for _, c := range children {
-			c.Release()
-		}
-	}()
-	switch t := t.(type) {
-	case *arrow.NullType:
-		return array.NewNull(n)
-	case *arrow.StructType:
-		for _, f := range t.Fields() {
-			d := dims
-			if _, inner, ok := patchType(f.Type); ok && len(inner) != len(dims) {
-				d = slices.Repeat([]int{2}, len(inner))
-			}
-			child(f, n, d)
-		}
-	case *arrow.FixedSizeListType:
-		child(t.ElemField(), n*int(t.Len()), inner(dims))
-	case *arrow.ListType, *arrow.LargeListType, *arrow.MapType:
-		at := g.IntN(4)
-		offsets := []int{at}
-		for range n {
-			at += g.length(outer(dims))
-			offsets = append(offsets, at)
-		}
-		child(t.(arrow.ListLikeType).ElemField(), at+g.IntN(3), inner(dims))
-		buffers = append(buffers, g.offsets(offsets, t.ID() == arrow.LARGE_LIST))
-	case *arrow.ListViewType, *arrow.LargeListViewType:
-		total := 3*outer(dims) + n*outer(dims)/2
-		var offsets, sizes []int
-		for range n {
-			size := min(g.length(outer(dims)), total)
-			offsets = append(offsets, g.IntN(total-size+1))
-			sizes = append(sizes, size)
-		}
-		child(t.(arrow.ListLikeType).ElemField(), total, inner(dims))
-		large := t.ID() == arrow.LARGE_LIST_VIEW
-		buffers = append(buffers, g.offsets(offsets, large), g.offsets(sizes, large))
-	case *arrow.FixedSizeBinaryType:
-		buffers = append(buffers, g.buffer(g.bytes(n*t.ByteWidth)))
-	case *arrow.BinaryType, *arrow.LargeBinaryType, *arrow.StringType, *arrow.LargeStringType:
-		at := g.IntN(4)
-		offsets := []int{at}
-		for range n {
-			at += g.length(outer(dims))
-			offsets = append(offsets, at)
-		}
-		buffers = append(buffers, g.offsets(offsets, t.ID() == arrow.LARGE_BINARY || t.ID() == arrow.LARGE_STRING), g.buffer(g.text(at)))
-	case *arrow.BinaryViewType:
-		b := array.NewBinaryViewBuilder(g.mem)
-		defer b.Release()
-		for range n {
-			if g.Float64() < g.nulls {
-				b.AppendNull()
-				continue
-			}
-			b.Append(g.bytes(g.length(outer(dims))))
-		}
-		return b.NewArray()
-	case *arrow.DictionaryType:
-		size := 1 + g.IntN(n+2)
-		size = min(size, 100)
-		dict = g.array(arrow.Field{Type: t.ValueType, Nullable: g.nulls > 0}, size, dims)
-		width := t.IndexType.(arrow.FixedWidthDataType).Bytes()
-		var raw []byte
-		for range n {
-			raw = append(raw, binary.LittleEndian.AppendUint64(nil, uint64(g.IntN(size)))[:width]...)
-		}
-		buffers = append(buffers, g.buffer(raw))
-		data := array.NewDataWithDictionary(t, n, buffers, nulls, 0, dict.Data().(*array.Data))
-		defer data.Release()
-		return array.NewDictionaryData(data)
-	case arrow.ExtensionType:
-		storage := g.array(arrow.Field{Type: t.StorageType(), Nullable: g.nulls > 0}, n, dims)
-		defer storage.Release()
-		return array.NewExtensionArrayWithStorage(t, storage)
-	default:
-		buffers = append(buffers, g.buffer(g.numbers(t, n)))
-	}
-	data := array.NewData(t, n, buffers, children, nulls, 0)
-	defer data.Release()
-	return array.MakeFromData(data)
-}
-
-func (g *maker) offsets(v []int, large bool) *memory.Buffer {
-	var raw []byte
-	for _, x := range v {
-		if large {
-			raw = binary.LittleEndian.AppendUint64(raw, uint64(x))
-		} else {
-			raw = binary.LittleEndian.AppendUint32(raw, uint32(x))
-		}
-	}
-	return g.buffer(raw)
-}
-
-// outer and inner take lists apart that nobody gave a length: they hold two values.
-func outer(dims []int) int {
-	if len(dims) == 0 {
-		return 2
-	}
-	return dims[0]
-}
-
-func inner(dims []int) []int {
-	if len(dims) == 0 {
-		return nil
-	}
-	return dims[1:]
-}
-
-// text returns bytes that are letters, so that they do for strings as well.
-func (g *maker) text(n int) []byte {
-	out := g.bytes(n)
-	for i := range out {
-		out[i] = 'a' + out[i]%26
-	}
-	return out
-}
-
-func (g *maker) bytes(n int) []byte {
-	out := make([]byte, n)
-	for i := range out {
-		out[i] = byte(g.Uint32())
-	}
-	return out
-}
-
-func (g *maker) numbers(t arrow.DataType, n int) []byte {
-	var out []byte
-	for range n {
-		odd := g.Float64() < g.odd
-		v := int64(g.IntN(2001) - 1000)
-		switch t := t.(type) {
-		case *arrow.TimestampType, *arrow.DurationType:
-			out = binary.LittleEndian.AppendUint64(out, uint64(v)*uint64(1+g.IntN(1e9)))
-			continue
-		case *arrow.Time32Type, *arrow.Date32Type:
-			out = binary.LittleEndian.AppendUint32(out, uint32(v+1000))
-			continue
-		case *arrow.Time64Type:
-			out = binary.LittleEndian.AppendUint64(out, uint64(v+1000))
-			continue
-		case *arrow.Date64Type:
-			out = binary.LittleEndian.AppendUint64(out, uint64(v*24*60*60*1000))
-			continue
-		case arrow.DecimalType:
-			wide := slices.Repeat([]byte{byte(v >> 63)}, t.BitWidth()/8)
-			binary.LittleEndian.PutUint32(wide, uint32(v))
-			out = append(out, wide...)
-			continue
-		case *arrow.BooleanType:
-			return g.bytes(n/8 + 1)
-		}
-		switch t.ID() {
-		case arrow.FLOAT16:
-			v := float16.New(g.Float32()).Uint16()
-			if odd {
-				v = []uint16{0x7c00, 0xfc00, 0x7e01}[g.IntN(3)]
-			}
-			out = binary.LittleEndian.AppendUint16(out, v)
-		case arrow.FLOAT32:
-			v := float32(g.NormFloat64())
-			if odd {
-				v = []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))}[g.IntN(3)]
-			}
-			out = binary.LittleEndian.AppendUint32(out, math.Float32bits(v))
-		case arrow.FLOAT64:
-			v := g.NormFloat64()
-			if odd {
-				v = []float64{math.NaN(), math.Inf(1), 1e39, -1e300}[g.IntN(4)]
-			}
-			out = binary.LittleEndian.AppendUint64(out, math.Float64bits(v))
-		default:
-			out = append(out, g.bytes(t.(arrow.FixedWidthDataType).Bytes())...)
-		}
-	}
-	return out
-}
 
 // errBad is what the reference says of a row without a patch.
 var errBad = errors.New("bad row")
 
-// patchAt is the slow reference: the numbers at position i of a, one at a time, with the lengths of the lists by depth.
+// patchAt is the slow reference: the numbers at position i of a, one at a time,
+// with the lengths of the lists by depth.
 func patchAt(a arrow.Array, i int, shape *[]int, depth int) ([]float64, error) {
 	if a.IsNull(i) {
 		return nil, errBad
@@ -411,20 +155,20 @@ func wantRows(rec arrow.RecordBatch, paths [][]string, first int64, width int, s
 	return patches, number, skipped
 }
 
-func floats(r Rows) [][]float64 {
+func floats(r model.Rows) [][]float64 {
 	var out [][]float64
 	for k := range r.Len() {
 		var p []float64
 		for e := range r.Width {
 			at := k*r.Width + e
 			switch r.Kind {
-			case Uint8:
+			case model.Uint8:
 				p = append(p, float64(r.Data[at]))
-			case Uint16:
+			case model.Uint16:
 				p = append(p, float64(arrow.Uint16Traits.CastFromBytes(r.Data)[at]))
-			case Float16:
+			case model.Float16:
 				p = append(p, float64(halfToFloat32(arrow.Uint16Traits.CastFromBytes(r.Data)[at])))
-			case Float32:
+			case model.Float32:
 				p = append(p, float64(arrow.Float32Traits.CastFromBytes(r.Data)[at]))
 			}
 		}
@@ -433,13 +177,8 @@ func floats(r Rows) [][]float64 {
 	return out
 }
 
-var numericArrow = []arrow.DataType{
-	arrow.PrimitiveTypes.Uint8, arrow.PrimitiveTypes.Uint16, arrow.PrimitiveTypes.Uint32, arrow.PrimitiveTypes.Uint64,
-	arrow.PrimitiveTypes.Int8, arrow.PrimitiveTypes.Int16, arrow.PrimitiveTypes.Int32, arrow.PrimitiveTypes.Int64,
-	arrow.FixedWidthTypes.Float16, arrow.PrimitiveTypes.Float32, arrow.PrimitiveTypes.Float64,
-}
-
-// randomPatchType nests levels of lists of the given lengths around a number, with dictionaries here and there.
+// randomPatchType nests levels of lists of the given lengths around a number,
+// with dictionaries here and there.
 func randomPatchType(g *rand.Rand, dims []int) arrow.DataType {
 	maybeDictionary := func(t arrow.DataType) arrow.DataType {
 		if g.IntN(5) > 0 {
@@ -449,7 +188,7 @@ func randomPatchType(g *rand.Rand, dims []int) arrow.DataType {
 		return &arrow.DictionaryType{IndexType: index, ValueType: t}
 	}
 	if len(dims) == 0 {
-		return maybeDictionary(numericArrow[g.IntN(len(numericArrow))])
+		return maybeDictionary(arrowtest.Numbers[g.IntN(len(arrowtest.Numbers))])
 	}
 	n := int32(dims[0])
 	if len(dims) == 1 && g.IntN(3) == 0 {
@@ -474,7 +213,8 @@ func randomPatchType(g *rand.Rand, dims []int) arrow.DataType {
 	}
 }
 
-// TestRowsRandom compares Rows with the slow reference over random schemas and arrays.
+// TestRowsRandom compares Rows with the slow reference over random schemas and
+// arrays.
 func TestRowsRandom(t *testing.T) {
 	cases := 1500
 	if testing.Short() {
@@ -496,12 +236,12 @@ func FuzzRows(f *testing.F) {
 func testRandomRows(t *testing.T, seed uint64) {
 	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
 	defer mem.AssertSize(t, 0)
-	g := &maker{Rand: rand.New(rand.NewPCG(seed, 7)), mem: mem}
+	g := &arrowtest.Maker{Rand: rand.New(rand.NewPCG(seed, 7)), Mem: mem}
 	switch g.IntN(3) {
 	case 1:
-		g.nulls, g.ragged, g.odd = 0.01, 0.02, 0.005
+		g.Nulls, g.Ragged, g.Odd = 0.01, 0.02, 0.005
 	case 2:
-		g.nulls, g.ragged, g.odd = 0.1, 0.1, 0.05
+		g.Nulls, g.Ragged, g.Odd = 0.1, 0.1, 0.05
 	}
 
 	dims := make([]int, g.IntN(4))
@@ -560,7 +300,7 @@ func testRandomRows(t *testing.T, seed uint64) {
 		m := g.IntN(40)
 		var columns []arrow.Array
 		for _, f := range fields {
-			columns = append(columns, g.array(f, m, dims))
+			columns = append(columns, g.Array(f, m, dims))
 		}
 		rec := array.NewRecordBatch(schema, columns, int64(m))
 		for _, c := range columns {
@@ -570,7 +310,7 @@ func testRandomRows(t *testing.T, seed uint64) {
 			shape = b.dims
 		}
 		want, number, skipped := wantRows(rec, paths, first, b.Width(), shape)
-		got, err := b.Rows(rec, first)
+		got, left, err := b.Rows(rec, first)
 		where := fmt.Sprintf("seed %d batch %d: %s", seed, batch, schema)
 		var at *RowError
 		switch {
@@ -580,8 +320,8 @@ func testRandomRows(t *testing.T, seed uint64) {
 			}
 		case err != nil:
 			t.Fatalf("%s: %v", where, err)
-		case !slices.Equal(got.Number, number) || !slices.Equal(got.Skipped, skipped):
-			t.Fatalf("%s: rows %v without %v, want %v without %v", where, got.Number, got.Skipped, number, skipped)
+		case !slices.Equal(got.Number, number) || !slices.Equal(left, skipped):
+			t.Fatalf("%s: rows %v without %v, want %v without %v", where, got.Number, left, number, skipped)
 		case len(got.Data) != got.Len()*got.Width*got.Kind.Size() || got.Len() > 0 && !aligned(got.Data, got.Kind.Size()):
 			t.Fatalf("%s: %d bytes for %d rows", where, len(got.Data), got.Len())
 		default:

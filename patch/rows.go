@@ -1,4 +1,4 @@
-package arrowio
+package patch
 
 import (
 	"bytes"
@@ -10,19 +10,9 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/bitutil"
+
+	"github.com/aefeat/aefeat/model"
 )
-
-// Rows are the patches of one batch, one after the other.
-type Rows struct {
-	Kind    Kind
-	Width   int     // values in a patch; 0 only while no row has shown it
-	Data    []byte  // len(Number)*Width elements of Kind, native byte order, aligned for it
-	Number  []int64 // position in the input of each patch
-	Skipped []int64 // positions that hold no patch and were left out, ascending; with BindOptions.Skip only
-}
-
-// Len returns the number of patches.
-func (r Rows) Len() int { return len(r.Number) }
 
 // rowBuffers is the scratch memory of a Binding, reused from batch to batch.
 type rowBuffers struct {
@@ -40,20 +30,24 @@ type rowBuffers struct {
 	anyBad   bool
 }
 
-// Rows returns the patches of batch. first is the position in the input of the batch's row 0: it numbers the rows, and
-// names them in errors. A row without a usable patch (null anywhere on the way to it or in it, of another
-// width, NaN or infinite) is a [*RowError] with that position, the lowest one of the batch; with BindOptions.Skip it is
-// left out and reported in Rows.Skipped.
+// Rows returns the patches of batch. first is the position in the input of the
+// batch's row 0: it numbers the rows, and names them in errors. A row without a
+// usable patch (null anywhere on the way to it or in it, of another width, NaN
+// or infinite) is a [*RowError] with that position, the lowest one of the
+// batch; with BindOptions.Skip it is left out, and skipped has its position.
+// skipped is ascending.
 //
-// Data points into the batch where the batch holds the elements of all rows in one piece in the form of [Binding.Kind],
-// and into a buffer of b otherwise: it is valid until the next call on b and as long as the caller holds the batch.
-func (b *Binding) Rows(batch arrow.RecordBatch, first int64) (Rows, error) {
+// Data of rows points into the batch where the batch holds the elements of all
+// rows in one piece in the form of [Binding.Kind], and into a buffer of b
+// otherwise: it is valid until the next call on b and as long as the caller
+// holds the batch.
+func (b *Binding) Rows(batch arrow.RecordBatch, first int64) (rows model.Rows, skipped []int64, err error) {
 	if err := b.resolve(batch.Schema()); err != nil {
-		return Rows{}, err
+		return model.Rows{}, nil, err
 	}
 	m := int(batch.NumRows())
 	if m > math.MaxInt32 {
-		return Rows{}, bindError("", fmt.Sprintf("batch of %d rows, more than a batch may have", m), "")
+		return model.Rows{}, nil, bindError("", fmt.Sprintf("batch of %d rows, more than a batch may have", m), "")
 	}
 	b.anyBad, b.firstBad = false, nil
 	b.bad = resize(b.bad, m)
@@ -62,27 +56,26 @@ func (b *Binding) Rows(batch arrow.RecordBatch, first int64) (Rows, error) {
 
 	var (
 		data []byte
-		rows []int32
-		err  error
+		good []int32
 	)
 	switch {
 	case m == 0:
 	case b.scalar:
-		data, rows, err = b.scalarRows(batch, m)
+		data, good, err = b.scalarRows(batch, m)
 	default:
-		data, rows, err = b.patchRows(batch, m)
+		data, good, err = b.patchRows(batch, m)
 	}
 	if err != nil {
 		if at, ok := err.(*RowError); ok && at.Row >= 0 {
 			at.Row += first
 		}
-		return Rows{}, err
+		return model.Rows{}, nil, err
 	}
 	if b.anyBad && !b.skip {
 		b.firstBad.Row += first
-		return Rows{}, b.firstBad
+		return model.Rows{}, nil, b.firstBad
 	}
-	for _, r := range rows {
+	for _, r := range good {
 		b.number = append(b.number, first+int64(r))
 	}
 	if b.anyBad {
@@ -92,14 +85,11 @@ func (b *Binding) Rows(batch arrow.RecordBatch, first int64) (Rows, error) {
 			}
 		}
 	}
-	out := Rows{Kind: b.kind, Width: b.width, Data: data, Number: b.number}
-	if len(b.skipped) > 0 {
-		out.Skipped = b.skipped
-	}
-	return out, nil
+	return model.Rows{Kind: b.kind, Width: b.width, Data: data, Number: b.number}, b.skipped, nil
 }
 
-// mark notes that a row holds no patch. reason is called where its text will be shown.
+// mark notes that a row holds no patch. reason is called where its text will be
+// shown.
 func (b *Binding) mark(row int32, column string, reason func() string) {
 	b.anyBad = true
 	if b.bad[row] {
@@ -107,12 +97,13 @@ func (b *Binding) mark(row int32, column string, reason func() string) {
 	}
 	b.bad[row] = true
 	if !b.skip && (b.firstBad == nil || int64(row) < b.firstBad.Row) {
-		b.firstBad = &RowError{Column: column, Row: int64(row), Reason: reason(), Hint: SkipHint}
+		b.firstBad = BadRow(column, int64(row), reason())
 	}
 }
 
-// A cursor says where the elements of each row lie in an array: perRow runs of run consecutive positions each.
-// It starts as one position in the column for every row, and every level of lists widens its runs.
+// A cursor says where the elements of each row lie in an array: perRow runs of
+// run consecutive positions each. It starts as one position in the column for
+// every row, and every level of lists widens its runs.
 type cursor struct {
 	rows   []int32 // rows of the batch that are still good
 	perRow int
@@ -130,7 +121,8 @@ func (c *cursor) start(k int) int {
 	return c.starts[k]
 }
 
-// scatter gives the cursor a start for every run, so that runs can be taken out.
+// scatter gives the cursor a start for every run, so that runs can be taken
+// out.
 func (b *Binding) scatter(c *cursor) {
 	if c.starts != nil {
 		return
@@ -168,7 +160,8 @@ func (b *Binding) dropBad(c *cursor) {
 	c.starts = c.starts[:kept*c.perRow]
 }
 
-// dropNulls marks and drops the rows that have a null where the cursor stands. within names the struct, if it is one.
+// dropNulls marks and drops the rows that have a null where the cursor stands.
+// within names the struct, if it is one.
 func (b *Binding) dropNulls(c *cursor, a arrow.Array, column, within string) {
 	if a.NullN() == 0 {
 		return
@@ -212,7 +205,8 @@ func (b *Binding) dropNulls(c *cursor, a arrow.Array, column, within string) {
 // shortBitmap is the reason of rows in an array whose nulls cannot be told.
 const shortBitmap = "validity bitmap is cut short"
 
-// reach follows structs from the batch's column down to the column that is bound.
+// reach follows structs from the batch's column down to the column that is
+// bound.
 func (b *Binding) reach(batch arrow.RecordBatch, col *boundColumn, c *cursor) (arrow.Array, error) {
 	a := batch.Column(col.index[0])
 	for depth, i := range col.index[1:] {
@@ -229,8 +223,9 @@ func (b *Binding) reach(batch arrow.RecordBatch, col *boundColumn, c *cursor) (a
 	return a, nil
 }
 
-// descend takes the cursor through the levels of a down to its elements. It returns their bytes, to which the
-// cursor's positions then refer. dims holds the size of each level and learns those that are unknown from the first run.
+// descend takes the cursor through the levels of a down to its elements. It
+// returns their bytes, to which the cursor's positions then refer. dims holds
+// the size of each level and learns those that are unknown from the first run.
 func (b *Binding) descend(a arrow.Array, c *cursor, col *boundColumn, dims []int) ([]byte, error) {
 	level := 0
 	for {
@@ -359,8 +354,9 @@ func (b *Binding) widenFixed(c *cursor, offset, n, have int, col *boundColumn) {
 	c.run *= n
 }
 
-// widen takes the cursor into lists given by their offsets, which all have to hold dims[level] values.
-// misfit, if not nil, is told of the first list that does not.
+// widen takes the cursor into lists given by their offsets, which all have to
+// hold dims[level] values. misfit, if not nil, is told of the first list that
+// does not.
 func widen[T int32 | int64](b *Binding, c *cursor, offsets []T, data arrow.ArrayData, have int, col *boundColumn, dims []int, level int, misfit func(lo, hi T) error) error {
 	if need := data.Offset() + data.Len() + 1; len(offsets) < need {
 		return bindError(col.name, fmt.Sprintf("%d list offsets, expected %d", len(offsets), need), "")
@@ -488,7 +484,8 @@ func (b *Binding) copyViews(a *array.BinaryView, c *cursor, col *boundColumn, di
 	return values, b.notImages(c, values, col)
 }
 
-// raggedReason says that list at of a level holds have values, not what the level's others hold.
+// raggedReason says that list at of a level holds have values, not what the
+// level's others hold.
 func raggedReason(dims []int, level, at, have int) string {
 	switch {
 	case dims[level] == 0 || have == 0:
@@ -519,7 +516,8 @@ func notImage(value []byte, col *boundColumn) error {
 	switch {
 	case bytes.HasPrefix(value, []byte("\x89PNG\r\n\x1a\n")):
 		format = "PNG"
-	// Pixels may start like a JPEG's first marker; they hardly go on with the start of a second one.
+	// Pixels may start like a JPEG's first marker; they hardly go on with the
+	// start of a second one.
 	case len(value) > 4 && bytes.HasPrefix(value, []byte{0xff, 0xd8, 0xff}) && value[3] >= 0xc0 && value[3] != 0xff:
 		format = "JPEG"
 	default:
@@ -607,8 +605,9 @@ func (b *Binding) patchRows(batch arrow.RecordBatch, m int) ([]byte, []int32, er
 	return data, c.rows, nil
 }
 
-// elements returns the patches that a cursor stands on, one after the other, in the form of b.kind, without those that it marks
-// bad because they are not finite. raw is what the cursor's positions refer to.
+// elements returns the patches that a cursor stands on, one after the other, in
+// the form of b.kind, without those that it marks bad because they are not
+// finite. raw is what the cursor's positions refer to.
 func (b *Binding) elements(raw []byte, c *cursor) []byte {
 	size := numericTypes[b.source].bits / 8
 	total := len(c.rows) * b.width * size
@@ -629,8 +628,8 @@ func (b *Binding) elements(raw []byte, c *cursor) []byte {
 	}
 	data := in
 	if b.source != string(b.kind) {
-		b.out = resize(b.out, words(len(c.rows)*b.width*Float32.Size()))
-		data = asBytes(b.out)[:len(c.rows)*b.width*Float32.Size()]
+		b.out = resize(b.out, words(len(c.rows)*b.width*model.Float32.Size()))
+		data = asBytes(b.out)[:len(c.rows)*b.width*model.Float32.Size()]
 		toFloat32(arrow.Float32Traits.CastFromBytes(data), in, b.source)
 	}
 	if numericTypes[b.source].float {
@@ -644,7 +643,8 @@ func (b *Binding) elements(raw []byte, c *cursor) []byte {
 	return data
 }
 
-// learn takes the sizes of the list levels from the first row that is good on its own.
+// learn takes the sizes of the list levels from the first row that is good on
+// its own.
 func (b *Binding) learn(batch arrow.RecordBatch, col *boundColumn, m int) error {
 	dims := slices.Clone(b.dims)
 	var one [1]int32

@@ -1,4 +1,4 @@
-package arrowio
+package atomicfile
 
 import (
 	"errors"
@@ -18,8 +18,11 @@ func (e *SpoolError) Error() string {
 }
 func (e *SpoolError) Unwrap() error { return e.Err }
 
-// spool copies r into a temporary file without a name, which nothing leaves behind. remove deletes it where the system cannot do without a name.
-func spool(r io.Reader, dir string) (f *os.File, remove func(), err error) {
+// Spool copies r into a temporary file in dir, "" being the system's folder for
+// them. The file has no name, so that nothing is left behind; remove deletes it
+// where the system cannot do without. f stands at its end. An error of r is
+// returned as it is, one of the copy as a [*SpoolError].
+func Spool(r io.Reader, dir string) (f *os.File, remove func(), err error) {
 	if dir == "" {
 		dir = os.TempDir()
 	}

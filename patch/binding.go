@@ -1,4 +1,4 @@
-package arrowio
+package patch
 
 import (
 	"fmt"
@@ -6,55 +6,39 @@ import (
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/aefeat/aefeat/model"
 )
 
-// Kind is the form in which patch elements are handed on: the narrowest that keeps every value of the input.
-type Kind string
-
-// Float16 elements are IEEE half-precision bits. Every input type other than these four becomes Float32.
-const (
-	Uint8   Kind = "uint8"
-	Uint16  Kind = "uint16"
-	Float16 Kind = "float16"
-	Float32 Kind = "float32"
-)
-
-// Size returns the bytes that one element takes.
-func (k Kind) Size() int {
-	switch k {
-	case Uint8:
-		return 1
-	case Uint16, Float16:
-		return 2
-	case Float32:
-		return 4
-	}
-	panic("arrowio: unknown kind")
-}
-
-// BindOptions says which columns hold the patch and what to do about rows that hold none. The zero value finds the
-// columns by itself, takes the width from the data and fails at the first bad row.
+// BindOptions says which columns hold the patch and what to do about rows that
+// hold none. The zero value finds the columns by itself, takes the width from
+// the data and fails at the first bad row.
 type BindOptions struct {
-	// Columns names the patch: one column of lists or bytes, or the scalar columns that make it up. A dot leads
-	// into a struct ("img.pixels"). In a pattern * stands for anything, ? for one character and # for a
-	// number; the columns it matches are taken in the natural order of the numbers in their names, names without a pattern in
-	// the order given. An existing column of exactly that name comes before any other meaning. Empty: detect.
+	// Columns names the patch: one column of lists or bytes, or the scalar
+	// columns that make it up. A dot leads into a struct ("img.pixels"). In a
+	// pattern * stands for anything, ? for one character and # for a number;
+	// the columns it matches are taken in the natural order of the numbers in
+	// their names, names without a pattern in the order given. An existing
+	// column of exactly that name comes before any other meaning. Empty:
+	// detect.
 	Columns []string
 
 	// Width is the number of values in a patch. 0: the first good row shows it.
 	Width int
 
-	// Skip leaves bad rows out, and reports them in Rows.Skipped, where otherwise the first of them is an error.
+	// Skip leaves bad rows out, and reports them in Rows.Skipped, where
+	// otherwise the first of them is an error.
 	Skip bool
 }
 
-// A Binding reads patches out of record batches of one schema. It is made by [Bind]. It keeps buffers between
-// batches, so it is not safe for concurrent use; [Binding.Clone] makes another for another goroutine.
+// A Binding reads patches out of record batches of one schema. It is made by
+// [Bind]. It keeps buffers between batches, so it is not safe for concurrent
+// use; [Binding.Clone] makes another for another goroutine.
 type Binding struct {
 	columns []boundColumn
 	scalar  bool // the columns are one value each
 	source  string
-	kind    Kind
+	kind    model.Kind
 	dims    []int // sizes of the list levels, outermost first; unknown where a row has to show it
 	width   int   // product of dims, or as asked for; 0 while unknown
 	skip    bool
@@ -72,17 +56,21 @@ type boundColumn struct {
 // unknown is the size of a list level that no row has shown yet.
 const unknown = -1
 
-// Bind decides which columns of schema hold the patch. When it cannot, the error lists the candidates.
-// Errors are [*RowError] with Row -1.
+// Bind decides which columns of schema hold the patch. When it cannot, the
+// error lists the candidates. Errors are [*RowError] with Row -1.
 //
-// A patch is a FixedSizeList, List, LargeList or a view of numbers, uint8 to uint64, int8 to int64, float16 to float64, or of
-// lists of them to any depth (rows of pixels), all of one shape; raw uint8 pixels in fixed_size_binary, binary, large_binary or
-// binary_view; or one scalar column for every value. It may be a field of structs, dictionary-encoded at any level, and an
-// extension type: an arrow.fixed_shape_tensor is taken in the order in which it is stored, whatever its permutation says.
+// A patch is a FixedSizeList, List, LargeList or a view of numbers, uint8 to
+// uint64, int8 to int64, float16 to float64, or of lists of them to any depth
+// (rows of pixels), all of one shape; raw uint8 pixels in fixed_size_binary,
+// binary, large_binary or binary_view; or one scalar column for every value. It
+// may be a field of structs, dictionary-encoded at any level, and an extension
+// type: an arrow.fixed_shape_tensor is taken in the order in which it is
+// stored, whatever its permutation says.
 //
-// With no columns named the patch is the one list of numbers; in a schema without lists the one column of bytes; in one without
-// bytes either (keys of 16, 20 or 32 bytes do not count) the scalar columns whose names differ in their numbers alone. Extension types
-// other than the tensor have to be named.
+// With no columns named the patch is the one list of numbers; in a schema
+// without lists the one column of bytes; in one without bytes either (keys of
+// 16, 20 or 32 bytes do not count) the scalar columns whose names differ in
+// their numbers alone. Extension types other than the tensor have to be named.
 func Bind(schema *arrow.Schema, o BindOptions) (*Binding, error) {
 	if o.Width < 0 {
 		return nil, bindError("", fmt.Sprintf("width %d is negative", o.Width), "")
@@ -115,11 +103,11 @@ func Bind(schema *arrow.Schema, o BindOptions) (*Binding, error) {
 			b.dims[0] = o.Width
 		}
 	}
-	switch Kind(b.source) {
-	case Uint8, Uint16, Float16:
-		b.kind = Kind(b.source)
+	switch kind := model.Kind(b.source); kind {
+	case model.Uint8, model.Uint16, model.Float16:
+		b.kind = kind
 	default:
-		b.kind = Float32
+		b.kind = model.Float32
 	}
 	if n := product(b.dims); n != unknown {
 		switch {
@@ -138,8 +126,8 @@ func Bind(schema *arrow.Schema, o BindOptions) (*Binding, error) {
 	return b, nil
 }
 
-// Columns returns the columns of the patch in its order: names, with dots into structs. They are what a
-// projection has to keep.
+// Columns returns the columns of the patch in its order: names, with dots into
+// structs. They are what a projection has to keep.
 func (b *Binding) Columns() []string {
 	names := make([]string, len(b.columns))
 	for i, c := range b.columns {
@@ -148,18 +136,19 @@ func (b *Binding) Columns() []string {
 	return names
 }
 
-// Source returns the type of the elements in the input, "uint8" to "float64". Scalar columns of several types
-// give the narrowest type that covers them.
+// Source returns the type of the elements in the input, "uint8" to "float64".
+// Scalar columns of several types give the narrowest type that covers them.
 func (b *Binding) Source() string { return b.source }
 
 // Kind returns the form of the elements in [Rows].
-func (b *Binding) Kind() Kind { return b.kind }
+func (b *Binding) Kind() model.Kind { return b.kind }
 
 // Width returns the number of values in a patch, 0 until a row has shown it.
 func (b *Binding) Width() int { return b.width }
 
-// Clone returns a binding of the same columns, with what b has learned of the width and with buffers of its own.
-// Make clones once the width is known, or each learns it from the first row that it sees.
+// Clone returns a binding of the same columns, with what b has learned of the
+// width and with buffers of its own. Make clones once the width is known, or
+// each learns it from the first row that it sees.
 func (b *Binding) Clone() *Binding {
 	c := *b
 	c.dims = slices.Clone(b.dims)
@@ -171,7 +160,8 @@ func (b *Binding) Clone() *Binding {
 	return &c
 }
 
-// resolve finds the columns in a batch's schema, which may be a projection of the one that was bound.
+// resolve finds the columns in a batch's schema, which may be a projection of
+// the one that was bound.
 func (b *Binding) resolve(schema *arrow.Schema) error {
 	if schema == b.schema {
 		return nil
@@ -213,7 +203,8 @@ func (b *Binding) resolve(schema *arrow.Schema) error {
 	return nil
 }
 
-// product returns the number of values that lists of these sizes hold together, or unknown.
+// product returns the number of values that lists of these sizes hold together,
+// or unknown.
 func product(dims []int) int {
 	n := 1
 	for _, d := range dims {
@@ -234,7 +225,8 @@ func promote(columns []leaf) string {
 	return source
 }
 
-// cover returns the narrowest numeric type that holds the values of both, float64 where no integer type does.
+// cover returns the narrowest numeric type that holds the values of both,
+// float64 where no integer type does.
 func cover(a, b string) string {
 	if a == b {
 		return a
@@ -271,7 +263,8 @@ func cover(a, b string) string {
 	return "float64"
 }
 
-// bindError reports what is wrong with a column, or with the choice of it, whatever the row.
+// bindError reports what is wrong with a column, or with the choice of it,
+// whatever the row.
 func bindError(column, reason, hint string) *RowError {
 	return &RowError{Column: column, Row: -1, Reason: reason, Hint: hint}
 }

@@ -1,4 +1,4 @@
-package arrowio
+package patch
 
 import (
 	"fmt"
@@ -8,9 +8,12 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/aefeat/aefeat/internal/arrowtest"
 )
 
-// BenchmarkRows reads batches of 4,096 patches of 784 values. Bytes are those of the input.
+// BenchmarkRows reads batches of 4,096 patches of 784 values. Bytes are those
+// of the input.
 func BenchmarkRows(b *testing.B) {
 	const m, n = 4096, 784
 	u8, f32 := arrow.PrimitiveTypes.Uint8, arrow.PrimitiveTypes.Float32
@@ -30,7 +33,7 @@ func BenchmarkRows(b *testing.B) {
 		"scalars-int64":    arrow.PrimitiveTypes.Int64,
 	} {
 		b.Run(name, func(b *testing.B) {
-			g := &maker{Rand: rand.New(rand.NewPCG(1, 2)), mem: memory.DefaultAllocator}
+			g := &arrowtest.Maker{Rand: rand.New(rand.NewPCG(1, 2)), Mem: memory.DefaultAllocator}
 			element, dims, _ := patchType(t)
 			var fields []arrow.Field
 			if len(dims) == 0 {
@@ -46,7 +49,7 @@ func BenchmarkRows(b *testing.B) {
 			}
 			var columns []arrow.Array
 			for _, f := range fields {
-				columns = append(columns, g.piece(f.Type, m, lengths))
+				columns = append(columns, g.Piece(f.Type, m, lengths))
 			}
 			schema := arrow.NewSchema(fields, nil)
 			rec := array.NewRecordBatch(schema, columns, m)
@@ -57,7 +60,7 @@ func BenchmarkRows(b *testing.B) {
 			b.SetBytes(int64(m * n * numericTypes[element].bits / 8))
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := bound.Rows(rec, 0); err != nil {
+				if _, _, err := bound.Rows(rec, 0); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -1,4 +1,4 @@
-package arrowio
+package atomicfile
 
 import (
 	"fmt"
@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openUnnamed opens a file in dir that has no name until linkUnnamed gives it one. Not every file system can.
+// openUnnamed opens a file in dir that has no name until linkUnnamed gives it
+// one. Not every file system can.
 func openUnnamed(dir, name string) (*os.File, error) {
 	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o666)
 	if err != nil {
@@ -31,7 +32,8 @@ func linkUnnamed(f *os.File, path string) error {
 
 func descriptorPath(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
 
-// sendToDisk makes the system begin to write a part of a file to the disk. It does not wait, and failing does no harm.
+// sendToDisk makes the system begin to write a part of a file to the disk. It
+// does not wait, and failing does no harm.
 func sendToDisk(f *os.File, off, n int64) {
 	_ = unix.SyncFileRange(int(f.Fd()), off, n, unix.SYNC_FILE_RANGE_WRITE)
 }

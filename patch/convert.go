@@ -1,4 +1,4 @@
-package arrowio
+package patch
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/aefeat/aefeat/model"
 )
 
 type number interface {
@@ -30,7 +32,7 @@ func toFloat32(dst []float32, src []byte, source string) {
 	case "float64":
 		convert(dst, arrow.Float64Traits.CastFromBytes(src))
 	default:
-		panic("arrowio: type keeps its form")
+		panic("patch: type keeps its form")
 	}
 }
 
@@ -41,8 +43,9 @@ func convert[T number](dst []float32, src []T) {
 	}
 }
 
-// dropNotFinite marks the rows that hold NaN or an infinity and closes the gaps they leave. source returns an element as it
-// was before it became float32, to tell an infinity from a value too large.
+// dropNotFinite marks the rows that hold NaN or an infinity and closes the gaps
+// they leave. source returns an element as it was before it became float32, to
+// tell an infinity from a value too large.
 func (b *Binding) dropNotFinite(data []byte, rows []int32, source func(k, e int) float64) []byte {
 	if allFinite(data, b.kind) {
 		return data
@@ -75,7 +78,8 @@ func (b *Binding) dropNotFinite(data []byte, rows []int32, source func(k, e int)
 	return b.compact(data, rows)
 }
 
-// compact closes the gaps that bad rows leave among rows. It writes to the buffer of b, never to the batch.
+// compact closes the gaps that bad rows leave among rows. It writes to the
+// buffer of b, never to the batch.
 func (b *Binding) compact(data []byte, rows []int32) []byte {
 	width := b.width * b.kind.Size()
 	b.out = resize(b.out, words(len(data)))
@@ -108,14 +112,15 @@ func (b *Binding) keepGood(rows []int32) []int32 {
 func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // element returns element e of a row of floats.
-func element(row []byte, kind Kind, e int) float64 {
-	if kind == Float16 {
+func element(row []byte, kind model.Kind, e int) float64 {
+	if kind == model.Float16 {
 		return float64(halfToFloat32(arrow.Uint16Traits.CastFromBytes(row)[e]))
 	}
 	return float64(arrow.Float32Traits.CastFromBytes(row)[e])
 }
 
-// halfToFloat32 converts IEEE half-precision bits. The library's conversion loses the numbers below 2^-14.
+// halfToFloat32 converts IEEE half-precision bits. The library's conversion
+// loses the numbers below 2^-14.
 func halfToFloat32(h uint16) float32 {
 	sign, rest := uint32(h&0x8000)<<16, uint32(h&0x7fff)<<13
 	switch {
@@ -128,11 +133,13 @@ func halfToFloat32(h uint16) float32 {
 	return math.Float32frombits(sign | rest + (127-15)<<23)
 }
 
-// allFinite reports whether no element is NaN or infinite, that is, has an exponent of all ones. It looks at a word of
-// elements at a time: with the sign cleared, adding one to the lowest bit of the exponent carries into the sign of just those.
-func allFinite(data []byte, kind Kind) bool {
+// allFinite reports whether no element is NaN or infinite, that is, has an
+// exponent of all ones. It looks at a word of elements at a time: with the sign
+// cleared, adding one to the lowest bit of the exponent carries into the sign
+// of just those.
+func allFinite(data []byte, kind model.Kind) bool {
 	var clear, one, sign uint64 = 0x7fffffff_7fffffff, 0x00800000_00800000, 0x80000000_80000000
-	if kind == Float16 {
+	if kind == model.Float16 {
 		clear, one, sign = 0x7fff7fff_7fff7fff, 0x04000400_04000400, 0x80008000_80008000
 	}
 	size := kind.Size()
@@ -167,7 +174,8 @@ func allFinite(data []byte, kind Kind) bool {
 	return true
 }
 
-// resize returns a slice of n elements, s if it is large enough. What it holds is left as it is.
+// resize returns a slice of n elements, s if it is large enough. What it holds
+// is left as it is.
 func resize[T any](s []T, n int) []T {
 	if cap(s) < n {
 		return make([]T, n)

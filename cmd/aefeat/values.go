@@ -1,0 +1,143 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// choice is the value of a flag that takes one of a few words.
+type choice struct {
+	value   string
+	choices []string
+}
+
+// oneOf is a choice whose default is the first word.
+func oneOf(words ...string) choice { return choice{words[0], words} }
+
+func (c *choice) String() string { return c.value }
+
+func (c *choice) Set(s string) error {
+	for _, known := range c.choices {
+		if s == known {
+			c.value = s
+			return nil
+		}
+	}
+	hint := ""
+	if near := nearest(s, c.choices); near != "" {
+		hint = "; did you mean " + near + "?"
+	}
+	return fmt.Errorf("choose %s%s", alternatives(c.choices), hint)
+}
+
+// alternatives writes "a, b or c".
+func alternatives(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+// chosen returns the word given for a flag that takes one of a few, or its
+// default.
+func chosen(c *cli.Context, name string) string { return c.Generic(name).(*choice).value }
+
+// size is the value of a flag that takes a number of bytes.
+type size int64
+
+func (s *size) Set(text string) error {
+	n, err := parseSize(text)
+	if err != nil {
+		return err
+	}
+	*s = size(n)
+	return nil
+}
+
+func (s *size) String() string { return formatSize(int64(*s)) }
+
+// Units of bytes. A bare letter means the power of 1024, as for sort -S.
+var units = []struct {
+	suffix string
+	bytes  float64
+}{
+	{"kib", 1 << 10}, {"mib", 1 << 20}, {"gib", 1 << 30}, {"tib", 1 << 40},
+	{"kb", 1e3}, {"mb", 1e6}, {"gb", 1e9}, {"tb", 1e12},
+	{"k", 1 << 10}, {"m", 1 << 20}, {"g", 1 << 30}, {"t", 1 << 40},
+	{"b", 1}, {"", 1},
+}
+
+// parseSize reads sizes such as 268435456, 256MiB, 1.5g, 4 GB and 1e9.
+func parseSize(text string) (int64, error) {
+	s := strings.ToLower(strings.TrimSpace(text))
+	for _, unit := range units {
+		number, ok := strings.CutSuffix(s, unit.suffix)
+		if !ok {
+			continue
+		}
+		number = strings.TrimSpace(number)
+		// Whole numbers of bytes are exact, beyond 2^53 too.
+		if n, err := strconv.ParseInt(number, 10, 64); err == nil && n > 0 && float64(n)*unit.bytes < math.MaxInt64 {
+			return n * int64(unit.bytes), nil
+		}
+		x, err := strconv.ParseFloat(number, 64)
+		if bytes := x * unit.bytes; err == nil && bytes >= 1 && bytes < math.MaxInt64 {
+			return int64(bytes), nil
+		}
+		break
+	}
+	return 0, fmt.Errorf("not a size: write a number of bytes, or one such as 256MiB, 4GiB or 1e9")
+}
+
+// formatSize writes a number of bytes for people.
+func formatSize(n int64) string {
+	unit := "B"
+	x := float64(n)
+	for _, larger := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if x < 1024 {
+			break
+		}
+		x, unit = x/1024, larger
+	}
+	return strconv.FormatFloat(math.Round(x*10)/10, 'f', -1, 64) + " " + unit
+}
+
+// split cuts a list such as "label,id" at its commas; "\," is a comma in a
+// name.
+func split(list string) []string {
+	const escaped = "\x00"
+	words := strings.Split(strings.ReplaceAll(list, `\,`, escaped), ",")
+	for i, w := range words {
+		words[i] = strings.ReplaceAll(w, escaped, ",")
+	}
+	return words
+}
+
+// columns collects what the --column flags name.
+func columns(c *cli.Context) []string { return names(c, "column") }
+
+// names collects what all the flags of one name list.
+func names(c *cli.Context, flag string) []string {
+	var all []string
+	for _, list := range c.StringSlice(flag) {
+		all = append(all, split(list)...)
+	}
+	return all
+}
+
+// keep returns the input columns that the output has: nil for all.
+func keep(c *cli.Context) []string {
+	switch list := c.String("keep"); list {
+	case "all":
+		return nil
+	case "none", "":
+		return []string{}
+	default:
+		return split(list)
+	}
+}

@@ -1,0 +1,179 @@
+package patch
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+)
+
+// Find returns the path of the column called name, and what the schema says of
+// it. The path is its index in the schema, then that of the field in each
+// struct on the way. Find is what the names of
+// columns mean everywhere: a dot leads into a struct, and a column of exactly
+// that name, dots and all, comes first. The error is a [*RowError].
+func Find(schema *arrow.Schema, name string) (path []int, field arrow.Field, err error) {
+	if path := find(schema.Fields(), name); path != nil {
+		return path, fieldAt(schema.Fields(), path), nil
+	}
+	return nil, field, bindError(name, "no such column", columnsHint(schema))
+}
+
+// Paths is [Find] for each name of a projection. No names (nil) are nil: all
+// columns.
+func Paths(schema *arrow.Schema, names []string) ([][]int, error) {
+	if names == nil {
+		return nil, nil
+	}
+	paths := make([][]int, len(names))
+	for i, name := range names {
+		var err error
+		if paths[i], _, err = Find(schema, name); err != nil {
+			return nil, err
+		}
+	}
+	return paths, nil
+}
+
+// find returns nil where there is no such column.
+func find(fields []arrow.Field, name string) []int {
+	for i, f := range fields {
+		if f.Name == name {
+			return []int{i}
+		}
+	}
+	// The longest name that fits comes first: names may have dots in them.
+	for at := strings.LastIndexByte(name, '.'); at > 0; at = strings.LastIndexByte(name[:at], '.') {
+		for i, f := range fields {
+			t, ok := f.Type.(*arrow.StructType)
+			if !ok || f.Name != name[:at] {
+				continue
+			}
+			if rest := find(t.Fields(), name[at+1:]); rest != nil {
+				return append([]int{i}, rest...)
+			}
+		}
+	}
+	return nil
+}
+
+// fieldAt returns the field that a path leads to.
+func fieldAt(fields []arrow.Field, path []int) arrow.Field {
+	f := fields[path[0]]
+	for _, i := range path[1:] {
+		f = f.Type.(*arrow.StructType).Field(i)
+	}
+	return f
+}
+
+// columnsHint names the columns there are, as many as one line holds.
+func columnsHint(schema *arrow.Schema) string {
+	const most = 12 // more names than this hide the one that is looked for
+	var names []string
+	for i, f := range schema.Fields() {
+		if i == most {
+			names = append(names, fmt.Sprintf("... (%d columns)", schema.NumFields()))
+			break
+		}
+		names = append(names, fmt.Sprintf("%q", f.Name))
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "the columns are " + strings.Join(names, ", ")
+}
+
+// matchPattern matches a whole name: * is any text, ? any one character, # a
+// run of digits.
+func matchPattern(pattern, name string) bool {
+	for pattern != "" {
+		switch pattern[0] {
+		case '*':
+			for i := 0; i <= len(name); i++ {
+				if matchPattern(pattern[1:], name[i:]) {
+					return true
+				}
+			}
+			return false
+		case '#':
+			n := digits(name)
+			if n == 0 {
+				return false
+			}
+			pattern, name = pattern[1:], name[n:]
+		case '?':
+			if name == "" {
+				return false
+			}
+			_, size := firstRune(name)
+			pattern, name = pattern[1:], name[size:]
+		default:
+			if name == "" || name[0] != pattern[0] {
+				return false
+			}
+			pattern, name = pattern[1:], name[1:]
+		}
+	}
+	return name == ""
+}
+
+func firstRune(s string) (rune, int) {
+	for i, r := range s {
+		if i > 0 {
+			return r, i
+		}
+	}
+	return 0, len(s)
+}
+
+// digits returns the length of the number that s starts with.
+func digits(s string) int {
+	n := 0
+	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
+		n++
+	}
+	return n
+}
+
+// maskNumbers puts a # in the place of every number.
+func maskNumbers(s string) string {
+	var b strings.Builder
+	for s != "" {
+		if n := digits(s); n > 0 {
+			b.WriteByte('#')
+			s = s[n:]
+			continue
+		}
+		b.WriteByte(s[0])
+		s = s[1:]
+	}
+	return b.String()
+}
+
+// compareNatural orders names with numbers by their values: pixel2 before
+// pixel10, 2x10 before 10x2.
+func compareNatural(a, b string) int {
+	x, y := a, b
+	for x != "" && y != "" {
+		n, m := digits(x), digits(y)
+		if n == 0 || m == 0 {
+			if x[0] != y[0] {
+				return int(x[0]) - int(y[0])
+			}
+			x, y = x[1:], y[1:]
+			continue
+		}
+		p, q := strings.TrimLeft(x[:n], "0"), strings.TrimLeft(y[:m], "0")
+		if len(p) != len(q) {
+			return len(p) - len(q)
+		}
+		if c := strings.Compare(p, q); c != 0 {
+			return c
+		}
+		x, y = x[n:], y[m:]
+	}
+	if x != "" || y != "" {
+		return len(x) - len(y)
+	}
+	return strings.Compare(a, b) // pixel1 and pixel01
+}

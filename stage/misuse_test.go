@@ -1,0 +1,201 @@
+package stage_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/stage"
+)
+
+// pairs returns rows of two values each.
+func pairs(t *testing.T) arrow.RecordBatch {
+	t.Helper()
+	schema := arrow.NewSchema([]arrow.Field{{Name: "p", Type: arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Uint8)}}, nil)
+	b, _, err := array.RecordFromJSON(memory.DefaultAllocator, schema, strings.NewReader(`[{"p": [1, 2]}, {"p": [3, 4]}, {"p": [5, 6]}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func reader(t *testing.T, batch arrow.RecordBatch) array.RecordReader {
+	t.Helper()
+	r, err := array.NewRecordReader(batch.Schema(), []arrow.RecordBatch{batch})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// What is nil, zero or released is an error that says so, never a panic.
+func TestMisuse(t *testing.T) {
+	ctx, batch := t.Context(), pairs(t)
+	released := pairs(t)
+	released.Release()
+	config := stage.Config{Model: model.Plain(2)}
+	m, _, err := stage.Fit(ctx, reader(t, batch), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fitter := func() *stage.Fitter {
+		f, err := stage.NewFitter(batch.Schema(), config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+	transformer, err := stage.NewTransformer(m, batch.Schema(), stage.TransformConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	transform := func(tr *stage.Transformer, ctx context.Context, b arrow.RecordBatch) error {
+		_, err := tr.Transform(ctx, b)
+		return err
+	}
+	bare, err := stage.NewTransformer(&model.Model{Config: m.Config, Preprocess: m.Preprocess, Binding: m.Binding}, batch.Schema(), stage.TransformConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	newTransformer := func(m *model.Model, s *arrow.Schema) error {
+		_, err := stage.NewTransformer(m, s, stage.TransformConfig{})
+		return err
+	}
+	var none context.Context
+	for want, got := range map[string]error{
+		"fit: the reader is nil":                    func() error { _, _, err := stage.Fit(ctx, nil, config); return err }(),
+		"fit: the context is nil":                   func() error { _, _, err := stage.Fit(none, reader(t, batch), config); return err }(),
+		"write: the batch is nil":                   fitter().Write(ctx, nil),
+		"write: the context is nil":                 fitter().Write(none, batch),
+		"write: it was released":                    fitter().Write(ctx, released),
+		"write: a fitter without a schema":          new(stage.Fitter).Write(ctx, batch),
+		"finish: the context is nil":                func() error { _, _, err := fitter().Finish(none); return err }(),
+		"evaluate: the model is nil":                func() error { _, err := stage.Evaluate(ctx, nil, reader(t, batch), stage.EvaluateConfig{}); return err }(),
+		"evaluate: the reader is nil":               func() error { _, err := stage.Evaluate(ctx, m, nil, stage.EvaluateConfig{}); return err }(),
+		"new: the model is nil":                     newTransformer(nil, batch.Schema()),
+		"transform: the model has no parameters":    transform(bare, ctx, batch),
+		"new: the schema is nil":                    newTransformer(m, nil),
+		"transform: the batch is nil":               transform(transformer, ctx, nil),
+		"transform: the context is nil":             transform(transformer, none, batch),
+		"transform: it was released":                transform(transformer, ctx, released),
+		"zero: a Transformer comes from NewTransfo": transform(new(stage.Transformer), ctx, batch),
+		"all: the writer is nil": func() error {
+			_, err := stage.Transform(ctx, m, reader(t, batch), nil, stage.TransformConfig{})
+			return err
+		}(),
+		"all: the reader is nil": func() error { _, err := stage.Transform(ctx, m, nil, nil, stage.TransformConfig{}); return err }(),
+	} {
+		_, text, _ := strings.Cut(want, ": ")
+		if got == nil || !strings.Contains(got.Error(), text) {
+			t.Errorf("%s: %v", want, got)
+		}
+	}
+}
+
+// A context that ended before anything was copied does not end the Fitter.
+func TestEndedContextIsNotSticky(t *testing.T) {
+	batch := pairs(t)
+	f, err := stage.NewFitter(batch.Schema(), stage.Config{Model: model.Plain(2)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := f.Write(ended, batch); !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v", err)
+	}
+	if err := f.Write(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
+	if _, report, err := f.Finish(t.Context()); err != nil || report.Rows != 3 {
+		t.Errorf("%+v, %v", report, err)
+	}
+}
+
+// A batch may have its fields in another order, and other nullability; what
+// differs otherwise is named.
+func TestTransformArranges(t *testing.T) {
+	patch := arrow.Field{Name: "p", Type: arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Uint8)}
+	id := arrow.Field{Name: "id", Type: arrow.PrimitiveTypes.Int32}
+	m, err := model.New(model.Config{Inputs: 2, Hidden: 2, Output: model.Linear})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Preprocess = model.Preprocess{Method: model.PreprocessScale, Source: "uint8", Max: 255}
+	tr, err := stage.NewTransformer(m, arrow.NewSchema([]arrow.Field{patch, id}, nil), stage.TransformConfig{Columns: []string{"p"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nullable, wide, other := patch, id, id
+	nullable.Nullable, wide.Type, other.Name = true, arrow.PrimitiveTypes.Int64, "other"
+	for _, test := range []struct {
+		fields []arrow.Field
+		want   string // "": taken
+	}{
+		{[]arrow.Field{patch, id}, ""},
+		{[]arrow.Field{id, nullable}, ""},
+		{[]arrow.Field{patch}, `batch at row 0: column "id" is missing`},
+		{[]arrow.Field{patch, wide}, `batch at row 0: column "id" is int64, expected int32`},
+		{[]arrow.Field{other, patch, id}, `batch at row 0: column "other" is one too many`},
+		{[]arrow.Field{id, patch, id}, `batch at row 0: two columns are called "id"`},
+	} {
+		mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+		b := array.NewRecordBuilder(mem, arrow.NewSchema(test.fields, nil))
+		for i, f := range test.fields {
+			switch field := b.Field(i).(type) {
+			case *array.FixedSizeListBuilder:
+				field.Append(true)
+				field.ValueBuilder().(*array.Uint8Builder).AppendValues([]uint8{1, 2}, nil)
+			case *array.Int32Builder:
+				field.Append(7)
+			case *array.Int64Builder:
+				field.Append(7)
+			default:
+				t.Fatal(f)
+			}
+		}
+		batch := b.NewRecordBatch()
+		b.Release()
+		out, err := tr.Transform(t.Context(), batch)
+		switch {
+		case test.want != "":
+			if err == nil || err.Error() != test.want {
+				t.Errorf("%v: error %v, want %s", test.fields, err, test.want)
+			}
+		case err != nil:
+			t.Errorf("%v: %v", test.fields, err)
+		default:
+			if got := out.Column(1).ValueStr(0); out.ColumnName(1) != "id" || got != "7" || out.NumCols() != 4 {
+				t.Errorf("%v: column %s is %s", test.fields, out.ColumnName(1), got)
+			}
+			out.Release()
+		}
+		batch.Release()
+		mem.AssertSize(t, 0)
+	}
+}
+
+// Settings that no rows could make good fail before there are any.
+func TestValidateEarly(t *testing.T) {
+	for setting, c := range map[string]stage.Config{
+		"Preprocess": {Model: model.Plain(2), Preprocess: "zac"},
+		"PixelMax":   {Model: model.Plain(2), PixelMax: -1},
+		"Memory":     {Model: model.Plain(2), Memory: -5},
+	} {
+		var e *model.ConfigError
+		if err := c.Validate(); !errors.As(err, &e) || e.Setting != setting {
+			t.Errorf("%s: %v", setting, err)
+		}
+		if _, err := stage.NewFitter(pairs(t).Schema(), c); !errors.As(err, &e) || e.Setting != setting {
+			t.Errorf("%s: %v", setting, err)
+		}
+	}
+}
