@@ -504,11 +504,11 @@ func TestErrors(t *testing.T) {
 		name, want string
 		call       func() (any, error)
 	}{
-		{"nil schema of v17", "schema of v17 is nil", func() (any, error) { return arrow17.NewImporter(nil) }},
-		{"nil schema of v18", "schema of v18 is nil", func() (any, error) { return arrow17.NewExporter(nil) }},
-		{"nil reader", "record reader of v17 is nil", func() (any, error) { return arrow17.NewReader(nil) }},
-		{"nil record", "record batch of v17 is nil", func() (any, error) { return im.RecordBatch(nil) }},
-		{"nil batch", "record batch of v18 is nil", func() (any, error) { return ex.Record(nil) }},
+		{"nil schema of v17", "arrow17: the schema is nil", func() (any, error) { return arrow17.NewImporter(nil) }},
+		{"nil schema of v18", "arrow17: the schema is nil", func() (any, error) { return arrow17.NewExporter(nil) }},
+		{"nil reader", "arrow17: the record reader is nil", func() (any, error) { return arrow17.NewReader(nil) }},
+		{"nil record", "arrow17: the record batch is nil", func() (any, error) { return im.RecordBatch(nil) }},
+		{"nil batch", "arrow17: the record batch is nil", func() (any, error) { return ex.Record(nil) }},
 		{"released record", "record batch of v17 has 0 columns of 1: was it released?", func() (any, error) { return im.RecordBatch(good) }},
 		{"released batch", "record batch of v18 has 0 columns of 1: was it released?", func() (any, error) { return ex.Record(batch) }},
 		{"record of another schema", "record batch of v17 has another schema", func() (any, error) { return im.RecordBatch(other) }},

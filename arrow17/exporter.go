@@ -22,7 +22,7 @@ type Exporter struct {
 // v17 lacks is an error.
 func NewExporter(schema *arrow.Schema) (*Exporter, error) {
 	if schema == nil {
-		return nil, errors.New("schema of v18 is nil")
+		return nil, errors.New("arrow17: the schema is nil")
 	}
 	converted, err := exportSchema(schema)
 	if err != nil {
@@ -40,7 +40,7 @@ func (ex *Exporter) Schema() *old.Schema { return ex.schema }
 // schema is an error, and so is one that was released.
 func (ex *Exporter) Record(batch arrow.RecordBatch) (rec old.Record, err error) {
 	if batch == nil {
-		return nil, errors.New("record batch of v18 is nil")
+		return nil, errors.New("arrow17: the record batch is nil")
 	}
 	if s := batch.Schema(); s != ex.source && !s.Equal(ex.source) {
 		return nil, fmt.Errorf("record batch of v18 has another schema: %v, want %v", s, ex.source)
@@ -66,8 +66,8 @@ func (ex *Exporter) Writer(write func(old.Record) error) *Writer {
 	return &Writer{exporter: ex, write: write}
 }
 
-// Writer takes record batches of v18 and passes them on as batches of v17. It
-// is what stage.Transform writes to. It is as safe for concurrent use as the
+// Writer takes record batches of v18 and passes them on as batches of v17. A
+// stage.Transformer runs into one. It is as safe for concurrent use as the
 // function that it passes them to.
 type Writer struct {
 	exporter *Exporter

@@ -21,7 +21,7 @@ type Importer struct {
 // NewImporter returns an Importer for batches of the given schema.
 func NewImporter(schema *old.Schema) (*Importer, error) {
 	if schema == nil {
-		return nil, errors.New("schema of v17 is nil")
+		return nil, errors.New("arrow17: the schema is nil")
 	}
 	converted, err := importSchema(schema)
 	if err != nil {
@@ -39,7 +39,7 @@ func (im *Importer) Schema() *arrow.Schema { return im.schema }
 // Importer's schema is an error, and so is one that was released.
 func (im *Importer) RecordBatch(rec old.Record) (batch arrow.RecordBatch, err error) {
 	if rec == nil {
-		return nil, errors.New("record batch of v17 is nil")
+		return nil, errors.New("arrow17: the record batch is nil")
 	}
 	if s := rec.Schema(); s != im.source && !s.Equal(im.source) {
 		return nil, fmt.Errorf("record batch of v17 has another schema: %v, want %v", s, im.source)

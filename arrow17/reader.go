@@ -26,7 +26,7 @@ type Reader struct {
 // until it is released itself.
 func NewReader(r oldarray.RecordReader) (*Reader, error) {
 	if r == nil {
-		return nil, errors.New("record reader of v17 is nil")
+		return nil, errors.New("arrow17: the record reader is nil")
 	}
 	im, err := NewImporter(r.Schema())
 	if err != nil {

@@ -108,8 +108,7 @@ func TestParquetAndFlightOfV17(t *testing.T) {
 
 	r = read(t, parquet, mem)
 	defer r.Release()
-	config := stage.TransformConfig{Keep: []string{"id"}, Allocator: mem18}
-	transformer, err := stage.NewTransformer(m, r.Schema(), config)
+	transformer, err := stage.NewTransformer(m, r.Schema(), stage.TransformConfig{Keep: []string{"id"}, Allocator: mem18})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +125,7 @@ func TestParquetAndFlightOfV17(t *testing.T) {
 	}
 	var ids int64
 	var first []float32
-	_, err = stage.Transform(ctx, m, r, out.Writer(func(rec old.Record) error {
+	_, err = transformer.Run(ctx, r, out.Writer(func(rec old.Record) error {
 		for _, id := range rec.Column(0).(*oldarray.Int64).Int64Values() {
 			if id != ids {
 				t.Errorf("row %d has id %d", ids, id)
@@ -138,7 +137,7 @@ func TestParquetAndFlightOfV17(t *testing.T) {
 			return err
 		}
 		return stream.Write(rec)
-	}), config)
+	}))
 	if err != nil {
 		t.Fatal(err)
 	}
