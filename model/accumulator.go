@@ -23,7 +23,9 @@ const chunkRows = 4096
 // share of the gradient is known. Its derivative by z_i is beta c_i f'(z_i),
 // and c_i is the same for every row, so it can wait: the pass adds up
 //
-//	S = sum_k f'(z_k) x~_k^T  (h,n)    s = sum_k f'(z_k)  (h)    A = sum_k a_k  (h)
+//	S = sum_k f'(z_k) x~_k^T  (h,n)
+//	s = sum_k f'(z_k)  (h)
+//	A = sum_k a_k  (h)
 //
 // and the end of it adds (beta/m) diag(c) S to the gradient of W1 and
 // (beta/m) c*s to that of b1. Likewise P = sum_k f'(z_k)^2 (h) gives the part
@@ -39,28 +41,24 @@ const chunkRows = 4096
 // the pass is over. It is not safe for concurrent use; several of one model
 // may work at the same time.
 type Accumulator struct {
-	m        *Model
-	pass     *pass
-	epoch    uint32
-	contract *contraction // nil when gamma is 0
-	chunk    *Params      // the weights' sums over a chunk; nil: cost alone, no gradient
-	product  []float32    // S of a chunk
+	tally // of the chunks that are folded
+	pass  *pass
+	epoch uint32
 
-	rows   int64   // folded into the sums
-	loss   float64 // sum of L
-	energy float64 // sum of |x|^2
-	sums   []float64
+	chunk   *Params   // the weights' sums over a chunk
+	product []float32 // S of a chunk
 
-	// Views of sums, in its order. The first four are sums over rows of the
-	// gradient as far as a row knows it.
+	energy float64   // sum of |x|^2
+	block  []float64 // all other sums but rows and loss
+
+	// Views of block, in its order: these but for sparse, then codes, sparse,
+	// slopes and squares. The first four are sums over rows of the gradient as
+	// far as a row knows it.
 	encoderWeight []float64 // (h,n)
 	encoderBias   []float64 // (h)
 	decoderWeight []float64 // (n,h); nil when tied
 	decoderBias   []float64 // (n)
-	codes         []float64 // A (h)
 	sparse        []float64 // S (h,n); nil when beta is 0
-	slopes        []float64 // s (h); nil when beta is 0
-	squares       []float64 // P (h); nil when gamma is 0
 }
 
 // NewAccumulator returns an empty accumulator of the model, whose
@@ -70,7 +68,7 @@ func NewAccumulator(m *Model) *Accumulator {
 	h, n := m.Hidden, m.Inputs
 	sparse, contracts := m.SparsityWeight > 0, m.Contraction > 0
 	a := &Accumulator{
-		m:     m,
+		tally: newTally(m),
 		pass:  newPass(m, chunkRows, true, sparse || contracts),
 		chunk: NewParams(n, h, m.Tied, nil),
 	}
@@ -81,10 +79,9 @@ func NewAccumulator(m *Model) *Accumulator {
 	}
 	if contracts {
 		size += h
-		a.contract = newContraction(h)
 	}
-	a.sums = make([]float64, size)
-	rest := a.sums
+	a.block = make([]float64, size)
+	rest := a.block
 	cut := func(n int) []float64 {
 		view := rest[:n:n]
 		rest = rest[n:]
@@ -107,14 +104,14 @@ func NewAccumulator(m *Model) *Accumulator {
 
 // memory is the size of the accumulator in bytes.
 func (a *Accumulator) memory() int64 {
-	return a.pass.memory() + 8*int64(len(a.sums)) + 4*int64(len(a.chunk.Flat)+len(a.product))
+	return a.pass.memory() + 8*int64(len(a.block)) + 4*int64(len(a.chunk.Flat)+len(a.product))
 }
 
 // Reset empties the accumulator for another pass, at the weights that the
 // model has then and with the noise of an epoch.
 func (a *Accumulator) Reset(epoch uint32) {
 	a.pass.reset()
-	clear(a.sums)
+	clear(a.block)
 	a.rows, a.loss, a.energy = 0, 0, 0
 	a.epoch = epoch
 }
@@ -148,18 +145,8 @@ func (a *Accumulator) fold() {
 // foldCorrupted is fold once the noisy rows are made.
 func (a *Accumulator) foldCorrupted() {
 	p, m, n, h := a.pass, a.pass.rows(), a.m.Inputs, a.m.Hidden
-	p.forward()
-	f32.ColumnSums(a.codes, p.code[:m*h])
-	a.rows += int64(m)
-	a.loss += p.loss()
+	a.tally.add(p)
 	a.energy += f32.SumSquares(p.clean[:m*n])
-	if p.slope != nil {
-		p.slopes(a.slopes, a.squares)
-	}
-	if a.chunk == nil {
-		p.reset()
-		return
-	}
 	var k []float32
 	if a.contract != nil {
 		a.contract.set(a.m)
@@ -191,36 +178,11 @@ func (a *Accumulator) Cost() Cost {
 	return a.cost()
 }
 
-// cost is Cost of the chunks that are folded.
-func (a *Accumulator) cost() Cost {
-	c := Cost{WeightDecay: a.m.weightDecay()}
-	if a.rows > 0 {
-		c.Reconstruction = a.loss / float64(a.rows)
-		if a.m.SparsityWeight > 0 {
-			for _, sum := range a.codes {
-				kl, _ := a.m.sparsity(a.m.rhohat(sum / float64(a.rows)))
-				c.Sparsity += kl
-			}
-		}
-		if a.contract != nil {
-			a.contract.set(a.m)
-			c.Contraction = a.contract.cost(a.m.Contraction, a.squares) / float64(a.rows)
-		}
-	}
-	c.sum()
-	return c
-}
-
 // MeanActivation sets dst (h) to rhohat, the mean activation of each unit over
 // the rows added, codes of tanh through (1+a)/2; zeros without rows. It panics
 // when dst has another length.
 func (a *Accumulator) MeanActivation(dst []float64) {
 	a.fold()
-	a.meanActivation(dst)
-}
-
-// meanActivation is MeanActivation of the chunks that are folded.
-func (a *Accumulator) meanActivation(dst []float64) {
 	if len(dst) != len(a.codes) {
 		panic("model: MeanActivation into a slice of another length than the code")
 	}
@@ -276,8 +238,9 @@ func (a *Accumulator) Gradient(dst []float32) {
 }
 
 // Merge adds the sums of b to those of a; b keeps its own. Both must be of the
-// same settings, weights and epoch of noise. The result depends, in the last digits, on which
-// rows were whose and on the order of the merges, and on nothing else.
+// same settings, weights and epoch of noise. The result depends, in the last
+// digits, on which rows were whose and on the order of the merges, and on
+// nothing else.
 func (a *Accumulator) Merge(b *Accumulator) error {
 	if a.fingerprint() != b.fingerprint() {
 		return errForeignSums
@@ -287,8 +250,8 @@ func (a *Accumulator) Merge(b *Accumulator) error {
 	a.rows += b.rows
 	a.loss += b.loss
 	a.energy += b.energy
-	for i, v := range b.sums {
-		a.sums[i] += v
+	for i, v := range b.block {
+		a.block[i] += v
 	}
 	return nil
 }
@@ -302,13 +265,13 @@ const accumulatorMagic = "aefsums1"
 // model in another process. It keeps every bit of them.
 func (a *Accumulator) MarshalBinary() ([]byte, error) {
 	a.fold()
-	b := make([]byte, 0, accumulatorHeader+8*len(a.sums))
+	b := make([]byte, 0, accumulatorHeader+8*len(a.block))
 	b = append(b, accumulatorMagic...)
 	b = binary.LittleEndian.AppendUint64(b, a.fingerprint())
 	b = binary.LittleEndian.AppendUint64(b, uint64(a.rows))
 	b = binary.LittleEndian.AppendUint64(b, math.Float64bits(a.loss))
 	b = binary.LittleEndian.AppendUint64(b, math.Float64bits(a.energy))
-	for _, v := range a.sums {
+	for _, v := range a.block {
 		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
 	}
 	return b, nil
@@ -323,7 +286,7 @@ func (a *Accumulator) UnmarshalBinary(data []byte) error {
 	if len(data) < accumulatorHeader || string(data[:len(accumulatorMagic)]) != accumulatorMagic {
 		return errors.New("not the sums of an accumulator")
 	}
-	if want := accumulatorHeader + 8*len(a.sums); len(data) != want {
+	if want := accumulatorHeader + 8*len(a.block); len(data) != want {
 		return fmt.Errorf("sums of %d bytes, want %d", len(data), want)
 	}
 	data = data[len(accumulatorMagic):]
@@ -343,8 +306,8 @@ func (a *Accumulator) UnmarshalBinary(data []byte) error {
 	a.rows = rows
 	a.loss = math.Float64frombits(next())
 	a.energy = math.Float64frombits(next())
-	for i := range a.sums {
-		a.sums[i] = math.Float64frombits(next())
+	for i := range a.block {
+		a.block[i] = math.Float64frombits(next())
 	}
 	return nil
 }

@@ -7,22 +7,17 @@ import "math"
 // noise, so that the costs of two epochs compare. It is not safe for
 // concurrent use.
 type Validator struct {
-	sums *Accumulator
+	tally
+	pass *pass
 }
 
 // NewValidator returns a validator of m, whose preprocessing is settled.
 func NewValidator(m *Model) *Validator {
-	a := &Accumulator{m: m, pass: newPass(m, blockRows(m.Inputs), false, m.Contraction > 0), epoch: fixedNoise}
-	a.pass.addNoise()
-	a.pass.keep = m.K // as in training, not as in encoding
-	a.sums = make([]float64, m.Hidden)
-	a.codes = a.sums
-	if m.Contraction > 0 {
-		a.sums = make([]float64, 2*m.Hidden)
-		a.codes, a.squares = a.sums[:m.Hidden], a.sums[m.Hidden:]
-		a.contract = newContraction(m.Hidden)
-	}
-	return &Validator{a}
+	v := &Validator{tally: newTally(m), pass: newPass(m, blockRows(m.Inputs), false, m.Contraction > 0)}
+	v.pass.addNoise()
+	v.pass.keep = m.K // as in training, not as in encoding
+	v.costVectors()
+	return v
 }
 
 // ValidatorMemory returns what a [Validator] of a model with these settings
@@ -43,13 +38,30 @@ func ValidatorMemory(c Config) int64 {
 // Add takes rows in: those of r that order names, in its order, or all of them
 // when order is nil. How rows are split over calls does not matter. Nothing of
 // r is kept. Values are trusted; see [Model.Check].
-func (v *Validator) Add(r Rows, order []int32) error { return v.sums.Add(r, order) }
+func (v *Validator) Add(r Rows, order []int32) error { return v.pass.each(r, order, v.work) }
+
+// work is fold as pass.each wants it.
+func (v *Validator) work() error {
+	v.fold()
+	return nil
+}
+
+// fold takes the rows of the pass into the sums.
+func (v *Validator) fold() {
+	if v.pass.rows() == 0 {
+		return
+	}
+	v.pass.corrupt(fixedNoise)
+	v.tally.add(v.pass)
+	v.pass.reset()
+}
 
 // Cost returns the cost over the rows added, at the weights as they are, which
 // must not have changed meanwhile, and empties v for another pass.
 func (v *Validator) Cost() Cost {
-	c := v.sums.Cost()
-	v.sums.Reset(fixedNoise)
+	v.fold()
+	c := v.cost()
+	v.reset()
 	return c
 }
 
