@@ -85,12 +85,3 @@ func (d *descent) diverged(cost float64) error {
 	}
 	return e
 }
-
-// trivialCost is the mean cost of rows, energy being their sum of |x|^2, for a
-// reconstruction without a model.
-func (m *Model) trivialCost(rows int64, energy float64) float64 {
-	if m.Loss == CrossEntropy {
-		return float64(m.Inputs) * math.Ln2
-	}
-	return energy / float64(rows) / 2
-}

@@ -102,10 +102,6 @@ func (o TrainOptions) Memory(c Config) int64 {
 	if o.Validate {
 		copies++
 	}
-	perRow := 2*n + 2*h + 2 // and the row's number
-	if c.Corruption > 0 {
-		perRow += n
-	}
 	slopes := c.Contraction > 0
 	floats := copies * parameters
 	if o.BatchSize == FullBatch {
@@ -119,10 +115,8 @@ func (o TrainOptions) Memory(c Config) int64 {
 			floats += 2 * h
 		}
 	}
-	if slopes {
-		perRow += h
-	}
-	return int64(min(4*(floats+rows*perRow), math.MaxInt64/2))
+	floats += passFloats(c, rows, true, slopes)
+	return int64(min(4*floats, math.MaxInt64/2))
 }
 
 // Memory is the size in bytes of the parameters, the gradient, the

@@ -24,15 +24,8 @@ func NewValidator(m *Model) *Validator {
 // takes, in bytes, but for the copy of a block's inputs that preprocessing zca
 // takes.
 func ValidatorMemory(c Config) int64 {
-	n, h := float64(c.Inputs), float64(c.Hidden)
-	perRow := 2*n + h + 2 // and the row's number
-	if c.Corruption > 0 {
-		perRow += n
-	}
-	if c.Contraction > 0 {
-		perRow += h
-	}
-	return int64(min(4*float64(blockRows(max(1, c.Inputs)))*perRow, math.MaxInt64/2))
+	floats := passFloats(c, float64(blockRows(max(1, c.Inputs))), false, c.Contraction > 0)
+	return int64(min(4*floats, math.MaxInt64/2))
 }
 
 // Add takes rows in: those of r that order names, in its order, or all of them
