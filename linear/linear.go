@@ -30,9 +30,9 @@
 //
 // Equal inputs give bit-identical classifiers whatever GOMAXPROCS, on one
 // kind of processor: products are in float32 over chunks of 512 rows, which
-// are added in float64 in a fixed order. Wrong data (a label out of range, a length that is no whole
-// number of rows, NaN, an infinity) is an error that names the row, never a
-// panic.
+// are added in float64 in a fixed order. Wrong data (a label out of range, a
+// length that is no whole number of rows, NaN, an infinity) is an error that
+// names the row, never a panic.
 package linear
 
 import (

@@ -71,7 +71,8 @@ func TestFitEndsWithItsContext(t *testing.T) {
 }
 
 // A penalty so strong that no row is right but by chance says nothing about
-// weaker ones: here labels hang on small differences of columns that are nearly equal.
+// weaker ones: here labels hang on small differences of columns that are nearly
+// equal.
 func TestChoosePenaltyBeyondAFlatStretch(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
 	const m, n = 1000, 8

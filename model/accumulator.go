@@ -14,7 +14,9 @@ const chunkRows = 4096
 // share of the gradient is known. Its derivative by z_i is beta c_i f'(z_i),
 // and c_i is the same for every row, so it can wait: the pass adds up
 //
-//	S = sum_k f'(z_k) x~_k^T  (h,n)    s = sum_k f'(z_k)  (h)    A = sum_k a_k  (h)
+//	S = sum_k f'(z_k) x~_k^T  (h,n)
+//	s = sum_k f'(z_k)  (h)
+//	A = sum_k a_k  (h)
 //
 // and the end of it adds (beta/m) diag(c) S to the gradient of W1 and
 // (beta/m) c*s to that of b1. Likewise P = sum_k f'(z_k)^2 (h) gives the part
@@ -30,28 +32,24 @@ const chunkRows = 4096
 // the pass is over. It is not safe for concurrent use; several of one model
 // may work at the same time.
 type Accumulator struct {
-	m        *Model
-	pass     *pass
-	epoch    uint32
-	contract *contraction // nil when gamma is 0
-	chunk    *Params      // the weights' sums over a chunk; nil: cost alone, no gradient
-	product  []float32    // S of a chunk
+	tally // of the chunks that are folded
+	pass  *pass
+	epoch uint32
 
-	rows   int64   // folded into the sums
-	loss   float64 // sum of L
-	energy float64 // sum of |x|^2
-	sums   []float64
+	chunk   *Params   // the weights' sums over a chunk
+	product []float32 // S of a chunk
 
-	// Views of sums, in its order. The first four are sums over rows of the
-	// gradient as far as a row knows it.
+	energy float64   // sum of |x|^2
+	block  []float64 // all other sums but rows and loss
+
+	// Views of block, in its order: these but for sparse, then codes, sparse,
+	// slopes and squares. The first four are sums over rows of the gradient as
+	// far as a row knows it.
 	encoderWeight []float64 // (h,n)
 	encoderBias   []float64 // (h)
 	decoderWeight []float64 // (n,h); nil when tied
 	decoderBias   []float64 // (n)
-	codes         []float64 // A (h)
 	sparse        []float64 // S (h,n); nil when beta is 0
-	slopes        []float64 // s (h); nil when beta is 0
-	squares       []float64 // P (h); nil when gamma is 0
 }
 
 // NewAccumulator returns an empty accumulator of the model, whose
@@ -61,7 +59,7 @@ func NewAccumulator(m *Model) *Accumulator {
 	h, n := m.Hidden, m.Inputs
 	sparse, contracts := m.SparsityWeight > 0, m.Contraction > 0
 	a := &Accumulator{
-		m:     m,
+		tally: newTally(m),
 		pass:  newPass(m, chunkRows, true, sparse || contracts),
 		chunk: NewParams(n, h, m.Tied, nil),
 	}
@@ -72,10 +70,9 @@ func NewAccumulator(m *Model) *Accumulator {
 	}
 	if contracts {
 		size += h
-		a.contract = newContraction(h)
 	}
-	a.sums = make([]float64, size)
-	rest := a.sums
+	a.block = make([]float64, size)
+	rest := a.block
 	cut := func(n int) []float64 {
 		view := rest[:n:n]
 		rest = rest[n:]
@@ -98,14 +95,14 @@ func NewAccumulator(m *Model) *Accumulator {
 
 // memory is the size of the accumulator in bytes.
 func (a *Accumulator) memory() int64 {
-	return a.pass.memory() + 8*int64(len(a.sums)) + 4*int64(len(a.chunk.Flat)+len(a.product))
+	return a.pass.memory() + 8*int64(len(a.block)) + 4*int64(len(a.chunk.Flat)+len(a.product))
 }
 
 // Reset empties the accumulator for another pass, at the weights that the
 // model has then and with the noise of an epoch.
 func (a *Accumulator) Reset(epoch uint32) {
 	a.pass.reset()
-	clear(a.sums)
+	clear(a.block)
 	a.rows, a.loss, a.energy = 0, 0, 0
 	a.epoch = epoch
 }
@@ -139,18 +136,8 @@ func (a *Accumulator) fold() {
 // foldCorrupted is fold once the noisy rows are made.
 func (a *Accumulator) foldCorrupted() {
 	p, m, n, h := a.pass, a.pass.rows(), a.m.Inputs, a.m.Hidden
-	p.forward()
-	f32.ColumnSums(a.codes, p.code[:m*h])
-	a.rows += int64(m)
-	a.loss += p.loss()
+	a.tally.add(p)
 	a.energy += f32.SumSquares(p.clean[:m*n])
-	if p.slope != nil {
-		p.slopes(a.slopes, a.squares)
-	}
-	if a.chunk == nil {
-		p.reset()
-		return
-	}
 	var k []float32
 	if a.contract != nil {
 		a.contract.set(a.m)
@@ -182,36 +169,11 @@ func (a *Accumulator) Cost() Cost {
 	return a.cost()
 }
 
-// cost is Cost of the chunks that are folded.
-func (a *Accumulator) cost() Cost {
-	c := Cost{WeightDecay: a.m.weightDecay()}
-	if a.rows > 0 {
-		c.Reconstruction = a.loss / float64(a.rows)
-		if a.m.SparsityWeight > 0 {
-			for _, sum := range a.codes {
-				kl, _ := a.m.sparsity(a.m.rhohat(sum / float64(a.rows)))
-				c.Sparsity += kl
-			}
-		}
-		if a.contract != nil {
-			a.contract.set(a.m)
-			c.Contraction = a.contract.cost(a.m.Contraction, a.squares) / float64(a.rows)
-		}
-	}
-	c.sum()
-	return c
-}
-
 // MeanActivation sets dst (h) to rhohat, the mean activation of each unit over
 // the rows added, codes of tanh through (1+a)/2; zeros without rows. It panics
 // when dst has another length.
 func (a *Accumulator) MeanActivation(dst []float64) {
 	a.fold()
-	a.meanActivation(dst)
-}
-
-// meanActivation is MeanActivation of the chunks that are folded.
-func (a *Accumulator) meanActivation(dst []float64) {
 	if len(dst) != len(a.codes) {
 		panic("model: MeanActivation into a slice of another length than the code")
 	}
@@ -284,7 +246,7 @@ func (a *Accumulator) Merge(b *Accumulator) error {
 	a.rows += b.rows
 	a.loss += b.loss
 	a.energy += b.energy
-	addSums(a.sums, b.sums)
+	addSums(a.block, b.block)
 	return nil
 }
 
@@ -315,11 +277,7 @@ func (a *Accumulator) UnmarshalBinary(data []byte) error {
 
 // form is what the bytes of the sums hold.
 func (a *Accumulator) form() sumsForm {
-	kind := kindGradient
-	if a.chunk == nil {
-		kind = kindCost
-	}
-	return sumsForm{kind, a.fingerprint(), []any{&a.rows, &a.loss, &a.energy, a.sums}}
+	return sumsForm{kindGradient, a.fingerprint(), []any{&a.rows, &a.loss, &a.energy, a.block}}
 }
 
 // fingerprint tells sums apart that must not be added.

@@ -46,40 +46,6 @@ type Config struct {
 	Seed uint64 `json:"seed"` // of the initial weights, the noise and the order of rows
 }
 
-// DefaultSparsity is the rho that 0 stands for where SparsityWeight is set.
-const DefaultSparsity = 0.1
-
-// Sparse returns the sparse autoencoder of A. Ng, "Sparse autoencoder",
-// CS294A lecture notes, 2011: rho 0.1, lambda 3e-3, and beta 0.3. The notes'
-// exercise has beta 3, which holds mean activations closer to rho; a
-// classifier reads the codes of 0.3 better.
-func Sparse(hidden int) Config {
-	return Config{Objective: ObjectiveSparse, Hidden: hidden, Sparsity: DefaultSparsity, SparsityWeight: 0.3, WeightDecay: 3e-3}
-}
-
-// Denoising returns the denoising autoencoder of P. Vincent, H. Larochelle,
-// Y. Bengio and P.-A. Manzagol, "Extracting and composing robust features
-// with denoising autoencoders", ICML 2008: a quarter of each row is masked.
-func Denoising(hidden int) Config {
-	return Config{Objective: ObjectiveDenoising, Hidden: hidden, Corruption: 0.25}
-}
-
-// Contractive returns the contractive autoencoder of S. Rifai, P. Vincent,
-// X. Muller, X. Glorot and Y. Bengio, "Contractive auto-encoders: explicit
-// invariance during feature extraction", ICML 2011, with gamma 0.1.
-func Contractive(hidden int) Config {
-	return Config{Objective: ObjectiveContractive, Hidden: hidden, Contraction: 0.1}
-}
-
-// KSparse returns the k-sparse autoencoder of A. Makhzani and B. Frey,
-// "k-Sparse autoencoders", ICLR 2014: tied weights, linear codes and output, k
-// 25, but at most a quarter of the units, and twice as many in encoding. Weight
-// decay is not in the paper: a lambda of 0.01 makes the codes tell more.
-func KSparse(hidden int) Config {
-	return Config{Objective: ObjectiveKSparse, Hidden: hidden, Activation: Linear, Output: Linear, Tied: true,
-		WeightDecay: 0.01, K: max(1, min(25, hidden/4)), KEncode: 2}
-}
-
 // Plain returns an autoencoder with no term but the reconstruction.
 func Plain(hidden int) Config {
 	return Config{Objective: ObjectivePlain, Hidden: hidden}
@@ -140,6 +106,21 @@ type ConfigError struct {
 
 func (e *ConfigError) Error() string { return e.Setting + ": " + e.Reason }
 
+// terms are what the cost is made of beside the reconstruction, and what is
+// done to rows or codes for it. Each has a file of its own, with value, slope,
+// bounds and the objective that turns it on.
+var terms = []struct {
+	weight string               // the setting
+	value  func(Config) float64 // of it, from 0 up; at 0 the term is off
+	check  func(Config) error   // what else must hold; nil: nothing
+}{
+	{"SparsityWeight", func(c Config) float64 { return c.SparsityWeight }, Config.checkSparsity},
+	{"WeightDecay", func(c Config) float64 { return c.WeightDecay }, nil},
+	{"Contraction", func(c Config) float64 { return c.Contraction }, nil},
+	{"Corruption", func(c Config) float64 { return c.Corruption }, Config.checkCorruption},
+	{"KEncode", func(c Config) float64 { return c.KEncode }, Config.checkKSparse},
+}
+
 // Sizes beyond this cannot be meant: a matrix of so many float32 values
 // takes 8 GiB.
 const maxWeights = 1 << 31
@@ -179,52 +160,18 @@ func (c Config) Validate() error {
 	case int(c.Noise) >= len(noiseNames):
 		return &ConfigError{"Noise", c.Noise.String(), ""}
 	}
-	for _, term := range []struct {
-		setting string
-		value   float64
-	}{
-		{"SparsityWeight", c.SparsityWeight},
-		{"WeightDecay", c.WeightDecay},
-		{"Contraction", c.Contraction},
-		{"Corruption", c.Corruption},
-		{"KEncode", c.KEncode},
-	} {
-		if !(term.value >= 0 && term.value <= math.MaxFloat32) {
-			return &ConfigError{term.setting, fmt.Sprintf("%v is not a number from 0 up", term.value), ""}
+	for _, t := range terms {
+		if v := t.value(c); !(v >= 0 && v <= math.MaxFloat32) {
+			return &ConfigError{t.weight, fmt.Sprintf("%v is not a number from 0 up", v), ""}
 		}
 	}
-	if c.Noise != Gaussian && c.Corruption > 1 {
-		return &ConfigError{"Corruption",
-			fmt.Sprintf("%v is not a share of the components", c.Corruption),
-			"give a number from 0 to 1, or choose `Noise` gaussian"}
-	}
-	if !(c.Sparsity >= 0 && c.Sparsity <= 1) {
-		return &ConfigError{"Sparsity", fmt.Sprintf("%v is not a mean activation", c.Sparsity), "give a number between 0 and 1"}
-	}
-	if c.SparsityWeight > 0 {
-		if c.Sparsity == 1 {
-			return &ConfigError{"Sparsity", "the wanted mean activation cannot be 1", "give a number between 0 and 1, such as 0.1"}
+	for _, t := range terms {
+		if t.check == nil {
+			continue
 		}
-		if c.Activation != Sigmoid && c.Activation != Tanh {
-			return &ConfigError{"SparsityWeight",
-				fmt.Sprintf("the sparsity term needs sigmoid or tanh hidden units, not %s", c.Activation),
-				"set `SparsityWeight` to 0, or choose another `Activation`"}
+		if err := t.check(c); err != nil {
+			return err
 		}
-	}
-	switch {
-	case c.K == 0:
-	case c.K < 0 || c.K > c.Hidden:
-		return &ConfigError{"K",
-			fmt.Sprintf("%d is not a number of hidden units from 1 to %d", c.K, c.Hidden),
-			"keep fewer codes, or ask for more hidden units"}
-	case c.Activation != Linear:
-		return &ConfigError{"K",
-			fmt.Sprintf("k-sparse codes need linear hidden units, not %s", c.Activation),
-			"choose `Activation` linear, which the k-sparse objective has"}
-	case c.Contraction > 0:
-		return &ConfigError{"Contraction",
-			"the contraction term does not go with k-sparse codes",
-			"set `Contraction` to 0, or `K` to 0, which keeps all codes"}
 	}
 	if c.Loss == CrossEntropy && c.Output != Sigmoid {
 		return &ConfigError{"Loss",
@@ -232,14 +179,6 @@ func (c Config) Validate() error {
 			"choose `Loss` squared, or `Output` sigmoid"}
 	}
 	return nil
-}
-
-// rho returns the wanted mean activation.
-func (c Config) rho() float64 {
-	if c.Sparsity == 0 {
-		return DefaultSparsity
-	}
-	return c.Sparsity
 }
 
 // objective names what the terms make of c.

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"fmt"
 	"math"
 	"math/bits"
 	"runtime"
@@ -13,6 +14,52 @@ import (
 // a mask follow. What they miss, at most n/128 components, is put right one
 // by one, as is the chance deviation of about sqrt(n v (1-v)).
 const shareBits = 6
+
+// Noise is the form that corruption takes.
+type Noise uint8
+
+// The forms of noise. They act in preprocessed space, on what the encoder is
+// given in training, never on the target.
+const (
+	Masking    Noise = iota // exactly round(v n) components, half to even, become 0
+	Gaussian                // normal noise with standard deviation v is added
+	SaltPepper              // exactly round(v n) components go to the lowest or highest value of the range
+)
+
+var noiseNames = []string{"masking", "gaussian", "salt-pepper"}
+
+// String returns the name that flags and model files use.
+func (n Noise) String() string { return nameOf(noiseNames, n) }
+
+// MarshalText returns the name of n.
+func (n Noise) MarshalText() ([]byte, error) { return marshalName(noiseNames, n) }
+
+// UnmarshalText sets n to the noise of that name.
+func (n *Noise) UnmarshalText(text []byte) error {
+	return unmarshalName("noise", noiseNames, n, text)
+}
+
+// Denoising returns the denoising autoencoder of P. Vincent, H. Larochelle,
+// Y. Bengio and P.-A. Manzagol, "Extracting and composing robust features
+// with denoising autoencoders", ICML 2008: a quarter of each row is masked.
+func Denoising(hidden int) Config {
+	return Config{Objective: ObjectiveDenoising, Hidden: hidden, Corruption: 0.25}
+}
+
+// checkCorruption reports bounds of the noise that c breaks.
+func (c Config) checkCorruption() error {
+	if c.Noise != Gaussian && c.Corruption > 1 {
+		return &ConfigError{"Corruption",
+			fmt.Sprintf("%v is not a share of the components", c.Corruption),
+			"give a number from 0 to 1, or choose `Noise` gaussian"}
+	}
+	return nil
+}
+
+// fixedNoise is the epoch that keys the noise where the cost must be one
+// function of the parameters: under L-BFGS and on held-out rows. Epochs of
+// training are counted from 1.
+const fixedNoise = 0
 
 // corrupter makes x~ out of x. The noise of a row depends on the seed, the
 // epoch and the row's number alone.

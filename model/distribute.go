@@ -15,18 +15,30 @@ package model
 // Mini-batches, whose weights move between rows, cannot be gathered elsewhere:
 // that is a [*ConfigError].
 func (t *Trainer) Begin() (noise uint32, err error) {
-	switch {
-	case t.err != nil:
-		return 0, t.err
-	case t.full == nil:
-		return 0, &ConfigError{"BatchSize", "the weights move after each batch, and sums over rows are of fixed ones",
-			"choose the full batch, or `Optimizer` lbfgs"}
-	case t.search != nil:
-		if err := t.place(); err != nil {
-			return 0, err
-		}
+	sums, err := t.begin()
+	if err != nil {
+		return 0, err
 	}
-	return t.full.epoch, nil
+	return sums.epoch, nil
+}
+
+// gatherer is an engine whose parameters stay where they are during a pass.
+type gatherer interface {
+	// begin places the parameters for a pass, and returns its sums.
+	begin() (*Accumulator, error)
+}
+
+// begin returns the sums of the running pass, its parameters placed.
+func (t *Trainer) begin() (*Accumulator, error) {
+	if t.err != nil {
+		return nil, t.err
+	}
+	g, ok := t.engine.(gatherer)
+	if !ok {
+		return nil, &ConfigError{"BatchSize", "the weights move after each batch, and sums over rows are of fixed ones",
+			"choose the full batch, or `Optimizer` lbfgs"}
+	}
+	return g.begin()
 }
 
 // AddSums trains on rows that a has gathered, in this process or another. It
@@ -36,8 +48,9 @@ func (t *Trainer) Begin() (noise uint32, err error) {
 // [Trainer.Begin], which AddSums calls; anything else is an error, and is not
 // taken in.
 func (t *Trainer) AddSums(a *Accumulator) error {
-	if _, err := t.Begin(); err != nil {
+	sums, err := t.begin()
+	if err != nil {
 		return err
 	}
-	return t.full.Merge(a)
+	return sums.Merge(a)
 }

@@ -109,12 +109,12 @@ func TestAddForeignSums(t *testing.T) {
 		"other settings": gathered(&other, noise),
 		"nothing":        nil,
 		"a zero value":   {},
-		"its own":        trainer.full,
+		"its own":        trainer.engine.(*fullBatch).sums,
 	} {
 		if err := trainer.AddSums(a); err == nil {
 			t.Errorf("%s: taken in", name)
 		}
-		if rows := trainer.full.Rows(); rows != 0 {
+		if rows := trainer.engine.(*fullBatch).sums.Rows(); rows != 0 {
 			t.Errorf("%s: %d rows after an error", name, rows)
 		}
 	}

@@ -44,54 +44,44 @@ type guard struct {
 
 // judge returns an error when the cost of a step tells of divergence. trivial
 // returns what the same rows cost without a model.
-func (t *Trainer) judge(c Cost, trivial func() float64) error {
+func (d *descent) judge(c Cost, trivial func() float64) error {
 	if sum := c.Reconstruction + c.Contraction + c.Sparsity; math.IsNaN(sum) || math.IsInf(sum, 0) {
-		return t.diverged(sum)
+		return d.diverged(sum)
 	}
-	cost, g := c.Reconstruction+c.Contraction, &t.guard
+	cost, g := c.Reconstruction+c.Contraction, &d.guard
 	if !g.started {
-		g.started, g.scale = true, cost+t.m.weightDecay()
+		g.started, g.scale = true, cost+d.m.weightDecay()
 	}
 	if cost > explosion*g.scale {
 		g.scale = max(g.scale, trivial())
 	}
 	if cost > explosion*g.scale {
-		return t.diverged(cost)
+		return d.diverged(cost)
 	}
 	return nil
 }
 
-// judgeWeights returns an error when the weights tell of divergence.
-func (t *Trainer) judgeWeights() error {
+// judgeWeights returns an error when the weights tell of divergence. running
+// returns the epoch as far as it went.
+func (d *descent) judgeWeights(running func() Epoch) error {
 	// Adam's infinite square of a gradient holds a weight where it is for ever.
-	if steps := t.optimizer.steps; steps == 1 && !f32.AllFinite(t.optimizer.second) {
-		t.err = &DivergedError{Step: steps, Cost: t.Running().Cost.Total}
-		return t.err
+	if steps := d.optimizer.steps; steps == 1 && !f32.AllFinite(d.optimizer.second) {
+		return &DivergedError{Step: steps, Cost: running().Cost.Total}
 	}
-	if !f32.AllFinite(t.m.Params.Flat) || !f32.AllFinite(t.optimizer.second) {
-		return t.diverged(math.NaN())
+	if !f32.AllFinite(d.m.Params.Flat) || !f32.AllFinite(d.optimizer.second) {
+		return d.diverged(math.NaN())
 	}
-	if decay := t.m.weightDecay(); t.guard.started && decay > explosion*t.guard.scale {
-		return t.diverged(decay)
+	if decay := d.m.weightDecay(); d.guard.started && decay > explosion*d.guard.scale {
+		return d.diverged(decay)
 	}
 	return nil
 }
 
-// diverged ends the training.
-func (t *Trainer) diverged(cost float64) error {
-	e := &DivergedError{Step: t.optimizer.steps + 1, Cost: cost}
+// diverged returns the error of the step at hand.
+func (d *descent) diverged(cost float64) error {
+	e := &DivergedError{Step: d.optimizer.steps + 1, Cost: cost}
 	if e.Step > 1 {
-		e.LearningRate = t.o.LearningRate
+		e.LearningRate = d.o.LearningRate
 	}
-	t.err = e
 	return e
-}
-
-// trivialCost is the mean cost of rows, energy being their sum of |x|^2, for a
-// reconstruction without a model.
-func (m *Model) trivialCost(rows int64, energy float64) float64 {
-	if m.Loss == CrossEntropy {
-		return float64(m.Inputs) * math.Ln2
-	}
-	return energy / float64(rows) / 2
 }

@@ -75,7 +75,7 @@
 //	              the gradient's sums over rows, by W1 (h,n), b1 (h), W2 (n,h)
 //	              unless tied, b2 (n); A (h); with a sparsity term S (h,n) and
 //	              s (h); with contraction P (h): see Accumulator
-//	cost          m, sum of L, sum of |x|^2, A (h), with contraction P (h)
+//	cost          m, sum of L, A (h), with contraction P (h)
 //	evaluate      m, sum of L, sum of |y-x|^2, sum of |x|^2, sum of x (n), A (h),
 //	              with contraction P (h), the least and the largest code (h,
 //	              h), rows on which a unit was active, or near an end (h, h)

@@ -52,32 +52,23 @@ type Evaluation struct {
 // does not matter. Evaluators of parts of the rows merge into one of the whole.
 // It is not safe for concurrent use.
 type Evaluator struct {
-	m        *Model
-	pass     *pass
-	contract *contraction // nil when gamma is 0
-	rows     int64
-	loss     float64   // sum of L
-	errors   float64   // sum of |y-x|^2
-	energy   float64   // sum of |x|^2
-	inputs   []float64 // sum of x (n)
-	codes    []float64 // sum of a (h)
-	squares  []float64 // sum of f'(z)^2 (h); nil when gamma is 0
-	health   *health
+	tally
+	pass   *pass
+	errors float64   // sum of |y-x|^2
+	energy float64   // sum of |x|^2
+	inputs []float64 // sum of x (n)
+	health *health
 }
 
 // NewEvaluator returns an evaluator of m.
 func NewEvaluator(m *Model) *Evaluator {
 	e := &Evaluator{
-		m:      m,
+		tally:  newTally(m),
 		pass:   newPass(m, blockRows(m.Inputs), false, m.Contraction > 0),
 		inputs: make([]float64, m.Inputs),
-		codes:  make([]float64, m.Hidden),
 		health: newHealth(m.Config),
 	}
-	if m.Contraction > 0 {
-		e.contract = newContraction(m.Hidden)
-		e.squares = make([]float64, m.Hidden)
-	}
+	e.costVectors()
 	return e
 }
 
@@ -99,10 +90,7 @@ func (e *Evaluator) fold() {
 	if m == 0 {
 		return
 	}
-	p.forward()
-	loss := p.loss()
-	e.rows += int64(m)
-	e.loss += loss
+	loss := e.tally.add(p)
 	if e.m.Loss == CrossEntropy {
 		e.errors += f32.SumSquares(p.out[:m*n]) // dL/du is y - x
 	} else {
@@ -110,10 +98,6 @@ func (e *Evaluator) fold() {
 	}
 	e.energy += f32.SumSquares(p.clean[:m*n])
 	f32.ColumnSums(e.inputs, p.clean[:m*n])
-	f32.ColumnSums(e.codes, p.code[:m*h])
-	if e.contract != nil {
-		p.slopes(nil, e.squares)
-	}
 	e.health.add(p.code[:m*h])
 	p.reset()
 }
@@ -122,30 +106,17 @@ func (e *Evaluator) fold() {
 // weight decay is 0. More rows may follow.
 func (e *Evaluator) Result() Evaluation {
 	e.fold()
-	v := Evaluation{Rows: e.rows}
-	v.Cost.WeightDecay = e.m.weightDecay()
+	v := Evaluation{Rows: e.rows, Cost: e.cost()}
 	if e.rows == 0 {
-		v.Cost.sum()
 		return v
-	}
-	rows := float64(e.rows)
-	v.Cost.Reconstruction = e.loss / rows
-	if e.contract != nil {
-		e.contract.set(e.m)
-		v.Cost.Contraction = e.contract.cost(e.m.Contraction, e.squares) / rows
 	}
 	rho := &v.MeanActivation
 	rho.Min, rho.Max = math.Inf(1), math.Inf(-1)
 	for _, sum := range e.codes {
-		q := e.m.rhohat(sum / rows)
+		q := e.m.rhohat(sum / float64(e.rows))
 		rho.Mean += q / float64(e.m.Hidden)
 		rho.Min, rho.Max = min(rho.Min, q), max(rho.Max, q)
-		if e.m.SparsityWeight > 0 {
-			kl, _ := e.m.sparsity(q)
-			v.Cost.Sparsity += kl
-		}
 	}
-	v.Cost.sum()
 	if e.rows > 1 {
 		v.DeadUnits = e.health.dead()
 	}

@@ -200,22 +200,25 @@ func TestGoldenAccumulator(t *testing.T) {
 	t.Logf("worst cost %.2g, worst gradient %.2g", worstCost, worstGradient)
 }
 
+// withDecay returns a cost without weight decay with that of m.
+func withDecay(c Cost, m *Model) Cost {
+	c.WeightDecay = m.weightDecay()
+	c.Total += c.WeightDecay
+	return c
+}
+
 func TestGoldenMiniBatch(t *testing.T) {
 	worstCost, worstGradient := 0.0, 0.0
 	for _, c := range goldenCases(t) {
 		t.Run(c.Name, func(t *testing.T) {
 			m := c.model(t)
-			trainer, err := NewTrainer(m, TrainOptions{BatchSize: len(c.X)})
-			if err != nil {
-				t.Fatal(err)
-			}
-			trainer.pass.take(Float32Rows(narrow(flatten(c.X)), m.Inputs), nil, 0)
-			copy(trainer.pass.noisy, narrow(flatten(c.Corrupted)))
-			cost := trainer.evaluate()
-			cost.WeightDecay = m.weightDecay()
-			cost.sum()
+			trainer := newTrainer(t, m, TrainOptions{BatchSize: len(c.X)})
+			batch := trainer.engine.(*miniBatch)
+			batch.pass.take(Float32Rows(narrow(flatten(c.X)), m.Inputs), nil, 0)
+			copy(batch.pass.noisy, narrow(flatten(c.Corrupted)))
+			cost := withDecay(batch.evaluate(), m)
 			worstCost = max(worstCost, checkCost(t, cost, c.Cost, goldenShare))
-			worstGradient = max(worstGradient, checkGradient(t, m.Config, trainer.gradient.Flat, c.gradient(), goldenShare))
+			worstGradient = max(worstGradient, checkGradient(t, m.Config, batch.gradient.Flat, c.gradient(), goldenShare))
 			checkCost(t, trainer.Running().Cost, cost, 1e-14)
 		})
 	}

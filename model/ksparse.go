@@ -1,6 +1,9 @@
 package model
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // k-sparse codes: of each row the k largest z, bias included, are the code,
 // with their sign, and the others are 0. Among equals the lowest index wins.
@@ -8,6 +11,35 @@ import "math"
 // 0, where kept and not kept look alike, it does not.
 //
 // A. Makhzani and B. Frey, "k-Sparse autoencoders", ICLR 2014.
+
+// KSparse returns the k-sparse autoencoder of A. Makhzani and B. Frey,
+// "k-Sparse autoencoders", ICLR 2014: tied weights, linear codes and output, k
+// 25, but at most a quarter of the units, and twice as many in encoding. Weight
+// decay is not in the paper: a lambda of 0.01 makes the codes tell more.
+func KSparse(hidden int) Config {
+	return Config{Objective: ObjectiveKSparse, Hidden: hidden, Activation: Linear, Output: Linear, Tied: true,
+		WeightDecay: 0.01, K: max(1, min(25, hidden/4)), KEncode: 2}
+}
+
+// checkKSparse reports what in c does not go with k-sparse codes.
+func (c Config) checkKSparse() error {
+	switch {
+	case c.K == 0:
+	case c.K < 0 || c.K > c.Hidden:
+		return &ConfigError{"K",
+			fmt.Sprintf("%d is not a number of hidden units from 1 to %d", c.K, c.Hidden),
+			"keep fewer codes, or ask for more hidden units"}
+	case c.Activation != Linear:
+		return &ConfigError{"K",
+			fmt.Sprintf("k-sparse codes need linear hidden units, not %s", c.Activation),
+			"choose `Activation` linear, which the k-sparse objective has"}
+	case c.Contraction > 0:
+		return &ConfigError{"Contraction",
+			"the contraction term does not go with k-sparse codes",
+			"set `Contraction` to 0, or `K` to 0, which keeps all codes"}
+	}
+	return nil
+}
 
 // annealFrom times k codes are kept at first. With few kept from the start,
 // those that begin best learn everything, and the others nothing (section 4.2

@@ -74,7 +74,7 @@ func TestTrainingKeeps(t *testing.T) {
 			if err := trainer.Add(Float32Rows(x[step*rows*n:(step+1)*rows*n], n), nil); err != nil {
 				t.Fatal(err)
 			}
-			if got := kept(trainer.pass, rows); got != want {
+			if got := kept(trainer.engine.(*miniBatch).pass, rows); got != want {
 				t.Errorf("epoch %d, step %d: %d codes are kept, want %d", epoch+1, step, got, want)
 			}
 		}
@@ -86,8 +86,9 @@ func TestTrainingKeeps(t *testing.T) {
 	if err := full.Add(Float32Rows(x, n), nil); err != nil {
 		t.Fatal(err)
 	}
-	full.full.fold()
-	if got := kept(full.full.pass, 4*rows); got != 5 {
+	sums := full.engine.(*fullBatch).sums
+	sums.fold()
+	if got := kept(sums.pass, 4*rows); got != 5 {
 		t.Errorf("a full batch keeps %d codes, want 5", got)
 	}
 }

@@ -9,8 +9,6 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
-
-	"github.com/aefeat/aefeat/internal/rng"
 )
 
 // minimise trains m on x until the trainer stops, and returns it.
@@ -64,7 +62,8 @@ func TestMinimumOfLinearUnits(t *testing.T) {
 // nothing to learn.
 func TestLBFGSOnSmallValues(t *testing.T) {
 	const n, h, rows = 784, 4, 200
-	// Histograms of two kinds, more in the first half of the bins or in the second.
+	// Histograms of two kinds, more in the first half of the bins or in the
+	// second.
 	x := make([]float32, rows*n)
 	for i := range x {
 		x[i] = 0.5 / n
@@ -166,73 +165,6 @@ func TestLBFGSIsRepeatable(t *testing.T) {
 	}
 	if !bytes.Equal(train(3, 4096), want) {
 		t.Error("three processors and 4,096 rows at a time give another model")
-	}
-}
-
-// A cost that is noise, or no number, ends the search at its best point: no
-// panic, no error, and no endless line.
-func TestSearchOnNoise(t *testing.T) {
-	s := rng.New(9, rng.Shuffle, 0, 0)
-	bowl := func(x []float32, slope []float32) float64 {
-		sum := 0.0
-		for i, v := range x {
-			sum += float64(v) * float64(v)
-			slope[i] = 2 * v
-		}
-		return sum
-	}
-	crept := 0.0
-	for _, test := range []struct {
-		name  string
-		spoil func(cost float64, slope []float32) float64
-		want  StopReason
-	}{
-		{"none", func(cost float64, slope []float32) float64 { return cost }, Converged},
-		{"rises", func(cost float64, slope []float32) float64 { return 1e9 + s.Float64() }, LineSearchFailed},
-		{"NaN", func(cost float64, slope []float32) float64 { return math.NaN() }, LineSearchFailed},
-		{"infinite slope", func(cost float64, slope []float32) float64 { slope[0] = float32(math.Inf(1)); return cost }, LineSearchFailed},
-		{"uphill", func(cost float64, slope []float32) float64 {
-			for i := range slope {
-				slope[i] = -slope[i]
-			}
-			return cost
-		}, LineSearchFailed},
-		{"creeps", func(cost float64, slope []float32) float64 { crept++; return 50 - 1e-9*crept }, Converged},
-		{"noise", func(cost float64, slope []float32) float64 {
-			for i := range slope {
-				slope[i] += float32(s.Norm() / 100)
-			}
-			return cost + s.Norm()/100
-		}, NotStopped},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			x, slope := []float32{3, -4, 5}, make([]float32, 3)
-			search := newSearch(3, 0)
-			least := math.Inf(1)
-			for search.stop == NotStopped {
-				search.place(x)
-				cost := bowl(x, slope)
-				if search.evaluations > 0 {
-					cost = test.spoil(cost, slope)
-				}
-				iterate := search.advance(x, slope, cost)
-				if iterate && cost >= least {
-					t.Fatalf("cost %v is taken after %v", cost, least)
-				}
-				if iterate || search.evaluations == 1 {
-					least = cost
-				}
-				if search.evaluations > 1000 {
-					t.Fatal("no end")
-				}
-			}
-			if test.want != NotStopped && search.stop != test.want {
-				t.Errorf("stopped by %v after %d evaluations, want %v", search.stop, search.evaluations, test.want)
-			}
-			if search.cost != least {
-				t.Errorf("ends with cost %v, the best was %v", search.cost, least)
-			}
-		})
 	}
 }
 

@@ -52,17 +52,3 @@ func New(c Config) (*Model, error) {
 	m.Params.initialize(c.Seed)
 	return m, nil
 }
-
-// Cost is the cost of the package comment by its terms, weights included:
-// what they add up to is minimised.
-type Cost struct {
-	Reconstruction float64 `json:"reconstruction"`
-	WeightDecay    float64 `json:"weight_decay"`
-	Sparsity       float64 `json:"sparsity"`
-	Contraction    float64 `json:"contraction"`
-	Total          float64 `json:"total"`
-}
-
-func (c *Cost) sum() {
-	c.Total = c.Reconstruction + c.WeightDecay + c.Sparsity + c.Contraction
-}

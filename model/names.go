@@ -27,17 +27,6 @@ const (
 	CrossEntropy             // softplus(u) - x u, summed over components, with y = sigmoid(u)
 )
 
-// Noise is the form that corruption takes.
-type Noise uint8
-
-// The forms of noise. They act in preprocessed space, on what the encoder is
-// given in training, never on the target.
-const (
-	Masking    Noise = iota // exactly round(v n) components, half to even, become 0
-	Gaussian                // normal noise with standard deviation v is added
-	SaltPepper              // exactly round(v n) components go to the lowest or highest value of the range
-)
-
 // Optimizer is how the gradient moves the parameters.
 type Optimizer uint8
 
@@ -58,7 +47,6 @@ const (
 var (
 	activationNames = []string{"sigmoid", "tanh", "relu", "linear"}
 	lossNames       = []string{"squared", "cross-entropy"}
-	noiseNames      = []string{"masking", "gaussian", "salt-pepper"}
 	optimizerNames  = []string{"adam", "sgd", "lbfgs"}
 )
 
@@ -68,9 +56,6 @@ func (a Activation) String() string { return nameOf(activationNames, a) }
 // String returns the name that flags and model files use.
 func (l Loss) String() string { return nameOf(lossNames, l) }
 
-// String returns the name that flags and model files use.
-func (n Noise) String() string { return nameOf(noiseNames, n) }
-
 // String returns the name that flags use.
 func (o Optimizer) String() string { return nameOf(optimizerNames, o) }
 
@@ -79,9 +64,6 @@ func (a Activation) MarshalText() ([]byte, error) { return marshalName(activatio
 
 // MarshalText returns the name of l.
 func (l Loss) MarshalText() ([]byte, error) { return marshalName(lossNames, l) }
-
-// MarshalText returns the name of n.
-func (n Noise) MarshalText() ([]byte, error) { return marshalName(noiseNames, n) }
 
 // MarshalText returns the name of o.
 func (o Optimizer) MarshalText() ([]byte, error) { return marshalName(optimizerNames, o) }
@@ -94,11 +76,6 @@ func (a *Activation) UnmarshalText(text []byte) error {
 // UnmarshalText sets l to the loss of that name.
 func (l *Loss) UnmarshalText(text []byte) error {
 	return unmarshalName("loss", lossNames, l, text)
-}
-
-// UnmarshalText sets n to the noise of that name.
-func (n *Noise) UnmarshalText(text []byte) error {
-	return unmarshalName("noise", noiseNames, n, text)
 }
 
 // UnmarshalText sets o to the optimizer of that name.

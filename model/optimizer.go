@@ -111,8 +111,8 @@ func (o TrainOptions) withDefaults(method string) (TrainOptions, error) {
 // maxRate keeps the rate finite in float32.
 const maxRate = 1e38
 
-// optimizer holds the state of the method that moves the parameters; of
-// LBFGS a search does.
+// optimizer holds the state of the method that moves the parameters along a
+// gradient, Adam or SGD.
 type optimizer struct {
 	o      TrainOptions
 	steps  int64
@@ -121,10 +121,7 @@ type optimizer struct {
 }
 
 func newOptimizer(o TrainOptions, parameters int) *optimizer {
-	s := &optimizer{o: o}
-	if o.Optimizer != LBFGS {
-		s.first = make([]float32, parameters)
-	}
+	s := &optimizer{o: o, first: make([]float32, parameters)}
 	if o.Optimizer == Adam {
 		s.second = make([]float32, parameters)
 	}

@@ -1,6 +1,10 @@
 package model
 
-import "github.com/aefeat/aefeat/internal/f32"
+import (
+	"math"
+
+	"github.com/aefeat/aefeat/internal/f32"
+)
 
 // pass owns the buffers that one forward and backward pass needs, for up to
 // cap(number) rows.
@@ -50,6 +54,23 @@ func (p *pass) addNoise() {
 		p.noisy = make([]float32, len(p.clean))
 		p.noise = newCorrupter(p.m.Config, p.m.Preprocess)
 	}
+}
+
+// passFloats is the size of the buffers of a pass over rows that corrupts them
+// as c says, in float32 numbers, but for the copy that preprocessing zca needs.
+func passFloats(c Config, rows float64, backward, slope bool) float64 {
+	n, h := float64(c.Inputs), float64(c.Hidden)
+	perRow := 2*n + h + 2 // and the row's number
+	if backward {
+		perRow += h
+	}
+	if slope {
+		perRow += h
+	}
+	if c.Corruption > 0 {
+		perRow += n
+	}
+	return rows * perRow
 }
 
 // memory is the size of the buffers in bytes.
@@ -160,6 +181,15 @@ func decode(model *Model, u, code []float32) {
 func (p *pass) loss() float64 {
 	size := p.rows() * p.m.Inputs
 	return f32.OutputDelta(p.m.Output.kernel(), p.m.Loss.kernel(), p.out[:size], p.m.Params.DecoderBias, p.clean[:size])
+}
+
+// trivialCost is the mean cost of rows, energy being their sum of |x|^2, for a
+// reconstruction without a model.
+func (m *Model) trivialCost(rows int64, energy float64) float64 {
+	if m.Loss == CrossEntropy {
+		return float64(m.Inputs) * math.Ln2
+	}
+	return energy / float64(rows) / 2
 }
 
 // slopes computes f'(z) and adds, where dst is not nil, its column sums to

@@ -124,7 +124,7 @@ func newReference(c Config, params []float64, x, noisy [][]float64) *reference {
 			rest[h+i] = g2[i] + c.WeightDecay*w2[i]
 		}
 	}
-	r.cost.sum()
+	r.cost.Total = r.cost.Reconstruction + r.cost.WeightDecay + r.cost.Sparsity + r.cost.Contraction
 	return r
 }
 

@@ -24,22 +24,12 @@ func (s StopReason) MarshalText() ([]byte, error) { return marshalName(stopNames
 // what [LBFGS] and held-out rows say. A caller who trains until then loops
 // while it is NotStopped. Without planned epochs mini-batches never stop.
 func (t *Trainer) Stopped() StopReason {
-	switch {
-	case t.stop != NotStopped:
+	if t.stop != NotStopped {
 		return t.stop
-	case t.search != nil:
-		return t.search.stop
-	case t.o.Epochs > 0 && t.finished >= t.o.Epochs:
-		return OutOfEpochs
 	}
-	return NotStopped
+	return t.engine.stopped()
 }
 
 // Evaluations is the number of passes that [LBFGS] has made, the first one
 // included; 0 for other optimizers.
-func (t *Trainer) Evaluations() int64 {
-	if t.search == nil {
-		return 0
-	}
-	return t.search.evaluations
-}
+func (t *Trainer) Evaluations() int64 { return t.engine.evaluations() }

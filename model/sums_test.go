@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// sums is what the four kinds of sums have in common.
-type sums interface {
+// mergeable is what the four kinds of sums have in common.
+type mergeable interface {
 	encoding.BinaryMarshaler
 	encoding.BinaryUnmarshaler
 }
@@ -21,9 +21,9 @@ type sums interface {
 // sumsCase is a kind of sums: how to make them, add rows and merge.
 type sumsCase struct {
 	name  string
-	make  func() sums
-	add   func(sums, Rows) error
-	merge func(a, b sums) error
+	make  func() mergeable
+	add   func(mergeable, Rows) error
+	merge func(a, b mergeable) error
 }
 
 // sumsModel has every term that sums hold something for.
@@ -33,24 +33,24 @@ func sumsModel(t testing.TB, n, h int) *Model {
 
 func sumsOf(m *Model) []sumsCase {
 	cases := []sumsCase{
-		{"accumulator", func() sums { return NewAccumulator(m) },
-			func(s sums, r Rows) error { return s.(*Accumulator).Add(r, nil) },
-			func(a, b sums) error { return a.(*Accumulator).Merge(b.(*Accumulator)) }},
-		{"validator", func() sums { return NewValidator(m) },
-			func(s sums, r Rows) error { return s.(*Validator).Add(r, nil) },
-			func(a, b sums) error { return a.(*Validator).Merge(b.(*Validator)) }},
-		{"evaluator", func() sums { return NewEvaluator(m) },
-			func(s sums, r Rows) error { return s.(*Evaluator).Add(r) },
-			func(a, b sums) error { return a.(*Evaluator).Merge(b.(*Evaluator)) }},
+		{"accumulator", func() mergeable { return NewAccumulator(m) },
+			func(s mergeable, r Rows) error { return s.(*Accumulator).Add(r, nil) },
+			func(a, b mergeable) error { return a.(*Accumulator).Merge(b.(*Accumulator)) }},
+		{"validator", func() mergeable { return NewValidator(m) },
+			func(s mergeable, r Rows) error { return s.(*Validator).Add(r, nil) },
+			func(a, b mergeable) error { return a.(*Validator).Merge(b.(*Validator)) }},
+		{"evaluator", func() mergeable { return NewEvaluator(m) },
+			func(s mergeable, r Rows) error { return s.(*Evaluator).Add(r) },
+			func(a, b mergeable) error { return a.(*Evaluator).Merge(b.(*Evaluator)) }},
 	}
 	for _, method := range learning {
 		p, err := NewPreprocess(method, "float32", 0, Rows{})
 		if err != nil {
 			panic(err)
 		}
-		cases = append(cases, sumsCase{"statistics of " + method, func() sums { return NewStatistics(p, m.Inputs) },
-			func(s sums, r Rows) error { return s.(*Statistics).Add(r) },
-			func(a, b sums) error { return a.(*Statistics).Merge(b.(*Statistics)) }})
+		cases = append(cases, sumsCase{"statistics of " + method, func() mergeable { return NewStatistics(p, m.Inputs) },
+			func(s mergeable, r Rows) error { return s.(*Statistics).Add(r) },
+			func(a, b mergeable) error { return a.(*Statistics).Merge(b.(*Statistics)) }})
 	}
 	return cases
 }
@@ -64,7 +64,7 @@ func numbered(x []float32, n, lo, hi int) Rows {
 	return r
 }
 
-func marshalled(t testing.TB, s sums) []byte {
+func marshalled(t testing.TB, s mergeable) []byte {
 	t.Helper()
 	data, err := s.MarshalBinary()
 	if err != nil {
@@ -91,7 +91,7 @@ func TestMergeSums(t *testing.T) {
 	for _, c := range sumsOf(m) {
 		t.Run(c.name, func(t *testing.T) {
 			whole, first, second := c.make(), c.make(), c.make()
-			for s, r := range map[sums]Rows{whole: numbered(x, n, 0, rows), first: numbered(x, n, 0, cut), second: numbered(x, n, cut, rows)} {
+			for s, r := range map[mergeable]Rows{whole: numbered(x, n, 0, rows), first: numbered(x, n, 0, cut), second: numbered(x, n, cut, rows)} {
 				if err := c.add(s, r); err != nil {
 					t.Fatal(err)
 				}
@@ -184,7 +184,7 @@ func TestMarshalSums(t *testing.T) {
 				if !bytes.Equal(marshalled(t, a), marshalled(t, b)) {
 					t.Fatal("what was unmarshalled is not what was marshalled")
 				}
-				for _, s := range []sums{a, b} {
+				for _, s := range []mergeable{a, b} {
 					if err := c.add(s, numbered(x, n, 1100, 3000)); err != nil {
 						t.Fatal(err)
 					}
@@ -299,7 +299,7 @@ func TestLearnedStatisticsStay(t *testing.T) {
 
 // Zero values and nils give errors.
 func TestSumsOfNothing(t *testing.T) {
-	for _, s := range []sums{new(Accumulator), new(Validator), new(Evaluator), new(Statistics)} {
+	for _, s := range []mergeable{new(Accumulator), new(Validator), new(Evaluator), new(Statistics)} {
 		if _, err := s.MarshalBinary(); err == nil {
 			t.Errorf("%T marshalled", s)
 		}

@@ -179,11 +179,11 @@ func TestRunningMean(t *testing.T) {
 				q = mean[i] / weight
 				cost += 0.1*math.Log(0.1/q) + 0.9*math.Log(0.9/(1-q))
 			}
-			before := trainer.seen.sparsity
+			before := trainer.engine.(*miniBatch).seen.sparsity
 			if err := trainer.Add(Float32Rows(x[step*batch*5:(step+1)*batch*5], 5), nil); err != nil {
 				t.Fatal(err)
 			}
-			if got := (trainer.seen.sparsity - before) / float64(batch); math.Abs(got-cost) > 1e-6*cost {
+			if got := (trainer.engine.(*miniBatch).seen.sparsity - before) / float64(batch); math.Abs(got-cost) > 1e-6*cost {
 				t.Errorf("batch %d, step %d: sparsity term %v, want %v", batch, step, got, cost)
 			}
 		}
@@ -484,7 +484,7 @@ func TestRateFalls(t *testing.T) {
 	var got []float32
 	for range 4 {
 		for i := range 4 {
-			got = append(got, trainer.rate())
+			got = append(got, trainer.engine.(*miniBatch).rate())
 			if err := trainer.Add(rows, []int32{0, 1}[:min(2, 7-2*i)]); err != nil {
 				t.Fatal(err)
 			}

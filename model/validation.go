@@ -7,83 +7,109 @@ import "math"
 // noise, so that the costs of two epochs compare. Validators of parts of the
 // rows merge into one of the whole. It is not safe for concurrent use.
 type Validator struct {
-	sums *Accumulator
+	tally
+	pass *pass
 }
 
 // NewValidator returns a validator of m, whose preprocessing is settled.
 func NewValidator(m *Model) *Validator {
-	a := &Accumulator{m: m, pass: newPass(m, blockRows(m.Inputs), false, m.Contraction > 0), epoch: fixedNoise}
-	a.pass.addNoise()
-	a.pass.keep = m.K // as in training, not as in encoding
-	a.sums = make([]float64, m.Hidden)
-	a.codes = a.sums
-	if m.Contraction > 0 {
-		a.sums = make([]float64, 2*m.Hidden)
-		a.codes, a.squares = a.sums[:m.Hidden], a.sums[m.Hidden:]
-		a.contract = newContraction(m.Hidden)
-	}
-	return &Validator{a}
+	v := &Validator{tally: newTally(m), pass: newPass(m, blockRows(m.Inputs), false, m.Contraction > 0)}
+	v.pass.addNoise()
+	v.pass.keep = m.K // as in training, not as in encoding
+	v.costVectors()
+	return v
 }
 
 // ValidatorMemory returns what a [Validator] of a model with these settings
 // takes, in bytes, but for the copy of a block's inputs that preprocessing zca
 // takes.
 func ValidatorMemory(c Config) int64 {
-	n, h := float64(c.Inputs), float64(c.Hidden)
-	perRow := 2*n + h + 2 // and the row's number
-	if c.Corruption > 0 {
-		perRow += n
-	}
-	if c.Contraction > 0 {
-		perRow += h
-	}
-	return int64(min(4*float64(blockRows(max(1, c.Inputs)))*perRow, math.MaxInt64/2))
+	floats := passFloats(c, float64(blockRows(max(1, c.Inputs))), false, c.Contraction > 0)
+	return int64(min(4*floats, math.MaxInt64/2))
 }
 
 // Add takes rows in: those of r that order names, in its order, or all of them
 // when order is nil. How rows are split over calls does not matter. Nothing of
 // r is kept. Values are trusted; see [Model.Check].
-func (v *Validator) Add(r Rows, order []int32) error { return v.sums.Add(r, order) }
+func (v *Validator) Add(r Rows, order []int32) error { return v.pass.each(r, order, v.work) }
+
+// work is fold as pass.each wants it.
+func (v *Validator) work() error {
+	v.fold()
+	return nil
+}
+
+// fold takes the rows of the pass into the sums.
+func (v *Validator) fold() {
+	if v.pass.rows() == 0 {
+		return
+	}
+	v.pass.corrupt(fixedNoise)
+	v.tally.add(v.pass)
+	v.pass.reset()
+}
 
 // Cost returns the cost over the rows added, at the weights as they are, which
 // must not have changed meanwhile, and empties v for another pass.
 func (v *Validator) Cost() Cost {
-	c := v.sums.Cost()
-	v.sums.Reset(fixedNoise)
+	v.fold()
+	c := v.cost()
+	v.reset()
 	return c
 }
 
 // Rows is the number of rows added, merged ones included.
-func (v *Validator) Rows() int64 { return v.sums.Rows() }
+func (v *Validator) Rows() int64 { return v.rows + int64(v.pass.rows()) }
 
 // Merge adds what b has gathered of other rows; b keeps its own. Both must be
 // of the same settings and weights. The result depends, in the last digits, on
 // which rows were whose and on the order of the merges, and on nothing else.
 func (v *Validator) Merge(b *Validator) error {
-	if v.sums == nil || b == nil || b.sums == nil {
+	switch {
+	case v == b:
+		return errOwnSums
+	case v.m == nil || b == nil || b.m == nil:
 		return errNoSums
+	case v.m.fingerprint(fixedNoise) != b.m.fingerprint(fixedNoise):
+		return errForeignSums
 	}
-	return v.sums.Merge(b.sums)
+	v.fold()
+	b.fold()
+	v.rows += b.rows
+	v.loss += b.loss
+	addSums(v.codes, b.codes)
+	addSums(v.squares, b.squares)
+	return nil
 }
 
 // MarshalBinary returns what was gathered as bytes, for a validator of the same
 // model in another process. It keeps every bit. The layout is in the package
 // comment.
 func (v *Validator) MarshalBinary() ([]byte, error) {
-	if v.sums == nil {
+	if v.m == nil {
 		return nil, errNoSums
 	}
-	return v.sums.MarshalBinary()
+	v.fold()
+	return v.form().marshal(), nil
 }
 
 // UnmarshalBinary replaces what v has gathered by what MarshalBinary wrote,
 // under the same settings and weights; anything else is an error that leaves v
 // as it was. v must come from [NewValidator].
 func (v *Validator) UnmarshalBinary(data []byte) error {
-	if v.sums == nil {
+	if v.m == nil {
 		return errNoSums
 	}
-	return v.sums.UnmarshalBinary(data)
+	if err := v.form().unmarshal(data); err != nil {
+		return err
+	}
+	v.pass.reset()
+	return nil
+}
+
+// form is what the bytes of what was gathered hold.
+func (v *Validator) form() sumsForm {
+	return sumsForm{kindCost, v.m.fingerprint(fixedNoise), []any{&v.rows, &v.loss, v.codes, v.squares}}
 }
 
 // best remembers the parameters of the epoch whose held-out rows cost least.

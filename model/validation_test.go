@@ -17,7 +17,7 @@ func TestValidator(t *testing.T) {
 			m := newModel(t, c.c, n, h)
 			want := accumulate(t, m, x).Cost()
 			v := NewValidator(m)
-			if got, want := v.sums.pass.memory(), ValidatorMemory(m.Config); got != want {
+			if got, want := v.pass.memory(), ValidatorMemory(m.Config); got != want {
 				t.Errorf("foreseen %d bytes, taken %d", want, got)
 			}
 			var costs []Cost

@@ -1,0 +1,178 @@
+package model
+
+import "github.com/aefeat/aefeat/internal/f32"
+
+// miniBatch is the engine that takes a step for every so many rows.
+type miniBatch struct {
+	descent
+	pass   *pass
+	batch  tally          // of the batch at hand
+	rhohat *runningRhohat // nil when beta is 0
+	biases []float64      // of the gradient of b1 and b2 (h+n)
+
+	seen  sums      // of the epoch, as training met its rows
+	units []float64 // sums over the epoch of the codes (h)
+
+	epochSteps  int64 // of the first epoch
+	beforeEpoch int64 // steps before the running one
+}
+
+func newMiniBatch(m *Model, o TrainOptions) *miniBatch {
+	b := &miniBatch{
+		descent: newDescent(m, o),
+		pass:    newPass(m, o.BatchSize, true, m.Contraction > 0),
+		batch:   newTally(m),
+		biases:  make([]float64, m.Hidden+m.Inputs),
+		units:   make([]float64, m.Hidden),
+	}
+	b.batch.costVectors()
+	if m.SparsityWeight > 0 {
+		b.rhohat = newRunningRhohat(m.Config, o.BatchSize)
+	}
+	return b
+}
+
+func (b *miniBatch) memory() int64 { return b.descent.memory() + b.pass.memory() }
+
+func (b *miniBatch) add(r Rows, order []int32) error { return b.pass.each(r, order, b.work) }
+
+// end trains on the rows that wait, a short batch, and ends the epoch.
+func (b *miniBatch) end() (Epoch, error) {
+	if b.pass.rows() > 0 {
+		if err := b.work(); err != nil {
+			return Epoch{}, err
+		}
+	}
+	e := b.running()
+	if e.Rows == 0 {
+		return e, nil
+	}
+	if err := b.judgeWeights(b.running); err != nil {
+		return Epoch{}, err
+	}
+	b.seen = sums{}
+	clear(b.units)
+	b.endEpoch()
+	if b.finished == 1 {
+		b.epochSteps = b.optimizer.steps
+	}
+	b.beforeEpoch = b.optimizer.steps
+	return e, nil
+}
+
+// running returns the epoch as far as it went. Of its cost the weight decay is
+// that of the weights as they are, the rest a mean over weights that moved.
+func (b *miniBatch) running() Epoch {
+	s := b.seen
+	if s.rows > 0 {
+		s.sparsity /= float64(s.rows)
+	}
+	return b.m.epoch(b.epoch, s, b.units)
+}
+
+// done is how many epochs are over, the running one in parts. The first counts
+// once it has ended: until then its length is unknown.
+func (b *miniBatch) done() float64 {
+	if b.finished == 0 {
+		return 0
+	}
+	return float64(b.finished) + float64(b.optimizer.steps-b.beforeEpoch)/float64(b.epochSteps)
+}
+
+// rate is the learning rate of the batch at hand.
+func (b *miniBatch) rate() float32 {
+	left := 1.0
+	if planned := float64(b.o.Epochs); planned > 1 && b.finished > 0 {
+		left = min(1, max(0, 2*(planned-b.done())/planned))
+	}
+	return float32(b.o.LearningRate * left)
+}
+
+// work trains on the rows of the pass and empties it.
+func (b *miniBatch) work() error {
+	if steps := b.optimizer.steps; steps < weightInterval || steps%weightInterval == 0 {
+		if err := b.judgeWeights(b.running); err != nil {
+			return err
+		}
+	}
+	b.pass.corrupt(uint32(b.epoch))
+	if b.m.K > 0 {
+		b.pass.keep = b.m.keepAt(b.done(), float64(b.o.Epochs))
+	}
+	cost := b.evaluate()
+	trivial := func() float64 {
+		rows := b.pass.rows()
+		return b.m.trivialCost(int64(rows), f32.SumSquares(b.pass.clean[:rows*b.m.Inputs]))
+	}
+	if err := b.judge(cost, trivial); err != nil {
+		return err
+	}
+	b.step(b.rate())
+	b.pass.reset()
+	return nil
+}
+
+// evaluate computes the gradient of the batch that the pass holds, and its cost
+// but for the weight decay. It counts the batch in the epoch.
+func (b *miniBatch) evaluate() Cost {
+	p, rows := b.pass, float64(b.pass.rows())
+	b.batch.reset()
+	b.batch.add(p)
+	sparsity, pull, factors := 0.0, []float32(nil), []float32(nil)
+	if b.rhohat != nil {
+		sparsity, pull = b.rhohat.update(b.batch.codes, p.rows()), b.rhohat.pull
+	}
+	cost := b.batch.sums(sparsity).cost(0)
+	if b.batch.contract != nil {
+		factors = b.batch.contract.factors
+	}
+	p.backward(pull, factors)
+	p.weightGradient(b.gradient, float32(1/rows))
+	b.biasGradient(rows)
+	b.decay(rows)
+	b.count(cost)
+	return cost
+}
+
+// count adds the batch to what the epoch has seen.
+func (b *miniBatch) count(cost Cost) {
+	rows := float64(b.batch.rows)
+	b.seen.rows += b.batch.rows
+	b.seen.loss += cost.Reconstruction * rows
+	b.seen.sparsity += cost.Sparsity * rows
+	b.seen.contraction += cost.Contraction * rows
+	for i, v := range b.batch.codes {
+		b.seen.activation += v
+		b.units[i] += v
+	}
+}
+
+// biasGradient sets the biases of the gradient.
+func (b *miniBatch) biasGradient(rows float64) {
+	clear(b.biases)
+	encoder, decoder := b.biases[:b.m.Hidden], b.biases[b.m.Hidden:]
+	b.pass.biasGradient(encoder, decoder)
+	for i, sum := range encoder {
+		b.gradient.EncoderBias[i] = float32(sum / rows)
+	}
+	for i, sum := range decoder {
+		b.gradient.DecoderBias[i] = float32(sum / rows)
+	}
+}
+
+// decay adds to the gradient what is a multiple of the weights: lambda W, and
+// (2 gamma/m) diag(P) W1.
+func (b *miniBatch) decay(rows float64) {
+	w, g, n, lambda := b.m.Params, b.gradient, b.m.Inputs, b.m.WeightDecay
+	if b.batch.contract != nil {
+		for i, square := range b.batch.squares {
+			alpha := float32(lambda + 2*b.m.Contraction*square/rows)
+			f32.Axpy(alpha, w.EncoderWeight[i*n:(i+1)*n], g.EncoderWeight[i*n:(i+1)*n])
+		}
+	} else if lambda > 0 {
+		f32.Axpy(float32(lambda), w.EncoderWeight, g.EncoderWeight)
+	}
+	if lambda > 0 {
+		f32.Axpy(float32(lambda), w.DecoderWeight, g.DecoderWeight)
+	}
+}
