@@ -94,8 +94,10 @@ type encoder interface {
 	abort() []byte
 }
 
-// Create opens path for record batches of the given schema. "-" is standard output. For a file see [CreateFile]: it
-// appears when [Writer.Close] returns nil. What the format cannot hold is a [*ColumnError] with Row -1, before anything is opened.
+// Create opens path for record batches of the given schema. "-" is standard
+// output. A file appears, whole, when [Writer.Close] returns nil; until then one
+// of the same name stays as it was. What the format cannot hold is a
+// [*ColumnError] with Row -1, before anything is opened.
 func Create(path string, schema *arrow.Schema, o WriteOptions) (*Writer, error) {
 	if o.Allocator == nil {
 		o.Allocator = memory.DefaultAllocator

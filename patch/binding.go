@@ -26,8 +26,8 @@ type BindOptions struct {
 	// Width is the number of values in a patch. 0: the first good row shows it.
 	Width int
 
-	// Skip leaves bad rows out, and reports them in Rows.Skipped, where
-	// otherwise the first of them is an error.
+	// Skip leaves bad rows out, and [Binding.Rows] returns their positions,
+	// where otherwise the first of them is an error.
 	Skip bool
 }
 
@@ -140,7 +140,7 @@ func (b *Binding) Columns() []string {
 // Scalar columns of several types give the narrowest type that covers them.
 func (b *Binding) Source() string { return b.source }
 
-// Kind returns the form of the elements in [Rows].
+// Kind returns the form of the elements in the rows.
 func (b *Binding) Kind() model.Kind { return b.kind }
 
 // Width returns the number of values in a patch, 0 until a row has shown it.

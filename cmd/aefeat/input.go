@@ -73,17 +73,23 @@ func read(ctx context.Context, src *arrowio.Source, columns []string) (*arrowio.
 // located makes an error about a row of the whole input one that names the file
 // and the row in it.
 func located(src *arrowio.Source, err error) error {
-	var at *patch.RowError
-	if !errors.As(err, &at) || at.File != "" {
+	var at patch.RowError
+	var read *patch.RowError
+	var written *arrowio.ColumnError
+	switch {
+	case errors.As(err, &read):
+		at = *read
+	case errors.As(err, &written): // rows go out as they came in
+		at = patch.RowError{Column: written.Column, Row: written.Row, Reason: written.Reason, Hint: written.Hint}
+	default:
 		return err
 	}
 	file, row, ok := src.Locate(at.Row)
-	if !ok {
+	if !ok || at.File != "" {
 		return err
 	}
-	in := *at
-	in.File, in.Row = file, row
-	return &in
+	at.File, at.Row = file, row
+	return &at
 }
 
 // besideOutput is the folder of an output file, where there should be room for

@@ -6,8 +6,15 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
 	"testing"
 	"testing/iotest"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/patch"
 )
 
 func TestInterruptible(t *testing.T) {
@@ -58,5 +65,33 @@ func TestInterruptibleLeavesFiles(t *testing.T) {
 	defer f.Close()
 	if interruptible(t.Context(), f) != io.Reader(f) {
 		t.Error("a regular file cannot be sought in any more")
+	}
+}
+
+// What the writer refuses is a row of the input too, and names its file.
+func TestLocatedNamesTheFile(t *testing.T) {
+	schema := arrow.NewSchema([]arrow.Field{{Name: "id", Type: arrow.PrimitiveTypes.Int32}}, nil)
+	name := filepath.Join(t.TempDir(), "in.parquet")
+	w, err := arrowio.Create(name, schema, arrowio.WriteOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	src, err := arrowio.Open([]string{name}, arrowio.OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	want := name + `: column "id": row 7: null value`
+	for _, err := range []error{
+		&patch.RowError{Column: "id", Row: 7, Reason: "null value", Hint: "mend it"},
+		&arrowio.ColumnError{Column: "id", Row: 7, Reason: "null value", Hint: "mend it"},
+	} {
+		got := located(src, err)
+		if got.Error() != want || !slices.Equal(hintsOf(got), []string{"mend it"}) {
+			t.Errorf("%T: %v, hints %q, want %s", err, got, hintsOf(got), want)
+		}
 	}
 }
