@@ -28,13 +28,14 @@ type Evaluation struct {
 // release, and [ErrNoRows] when there are none. It has ended all goroutines
 // when it returns; ctx is looked at between batches.
 func Evaluate(ctx context.Context, m *model.Model, r array.RecordReader, c EvaluateConfig) (Evaluation, error) {
-	switch {
-	case ctx == nil:
+	if ctx == nil {
 		return Evaluation{}, errNoContext
-	case r == nil:
-		return Evaluation{}, errNoReader
 	}
-	m, binding, err := bindTo(m, r.Schema(), c.Columns, c.Skip, c.PixelMax)
+	schema, err := schemaOf(r)
+	if err != nil {
+		return Evaluation{}, err
+	}
+	m, binding, err := bindTo(m, schema, c.Columns, c.Skip, c.PixelMax)
 	if err != nil {
 		return Evaluation{}, err
 	}

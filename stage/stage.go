@@ -31,7 +31,7 @@
 // of the Epochs is one over kept rows. With Epochs 1 it learns from the first
 // Config.PreprocessRows rows, which wait for that and are then trained on
 // first, and Report.Drift tells whether the rest of the stream was like them.
-// With Epochs below 0 it learns from as many, and nothing more is read.
+// With NoEpochs it learns from as many, and nothing more is read.
 //
 // The rule of preprocessing and the width of a patch come from the first 1,024
 // rows, or fewer if these take more than a MiB. They are saved in the model
@@ -57,10 +57,11 @@
 // what learning preprocessing takes; zca keeps a square matrix of it, and each
 // batch a copy of its rows. Of the optimisers L-BFGS takes most: 26 vectors of
 // all parameters in float64, and two in float32. Validation adds a copy of the
-// parameters, which Trainer.Memory counts, and model.ValidatorMemory for up to
-// 1,024 rows. Config.Memory holds kept rows, then write buffers of the spill
-// file, then the bucket in use and the one that is read ahead; it lies outside
-// of Go's heap on Linux and macOS. A stored row takes n times its element size, 8 bytes for its position
+// parameters, which Trainer.Memory counts, and what a model.Validator takes:
+// the inputs, codes and reconstructions of up to 1,024 rows. Config.Memory
+// holds kept rows, then write buffers of the spill file, then the bucket in use
+// and the one that is read ahead; it lies outside of Go's heap on Linux and
+// macOS. A stored row takes n times its element size, 8 bytes for its position
 // and, in memory, 4 for its place in the order; rows are in memory while they
 // fill less than three quarters of the budget. Not counted are 24 bytes for
 // each 256 KiB of spill file. The least budget is 16 MiB for rows of up to 64
@@ -84,10 +85,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/aefeat/aefeat/internal/spill"
 	"github.com/aefeat/aefeat/model"
@@ -103,13 +106,28 @@ type SpillError = spill.Error
 
 var (
 	errNoContext = errors.New("stage: the context is nil")
-	errNoReader  = errors.New("stage: the reader is nil")
 	errNoModel   = errors.New("stage: the model is nil")
 	errNoSchema  = errors.New("stage: the schema is nil")
 
 	errNoParams        = errors.New("stage: the model has no parameters")
 	errZeroTransformer = errors.New("stage: a Transformer comes from NewTransformer")
 )
+
+// schemaOf returns the schema of a reader that somebody handed in.
+func schemaOf(r array.RecordReader) (*arrow.Schema, error) {
+	if r == nil {
+		return nil, errors.New("stage: the reader is nil")
+	}
+	return r.Schema(), nil
+}
+
+// readError returns what ended the batches of r, nil for their end.
+func readError(r array.RecordReader) error {
+	if err := r.Err(); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil
+}
 
 // usable reports what keeps a batch from being read, before any of it is.
 func usable(ctx context.Context, batch arrow.RecordBatch) error {
