@@ -192,6 +192,58 @@ func TestTransformArranges(t *testing.T) {
 	}
 }
 
+// A batch may lack columns that are neither kept nor part of the patch, and
+// fields of structs beside the patch: a projection has what Columns and Keep
+// name.
+func TestTransformProjections(t *testing.T) {
+	pixels := arrow.Field{Name: "pixels", Type: arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Uint8)}
+	size := arrow.Field{Name: "size", Type: arrow.PrimitiveTypes.Int32}
+	image := arrow.Field{Name: "image", Type: arrow.StructOf(pixels, size)}
+	id := arrow.Field{Name: "id", Type: arrow.PrimitiveTypes.Int32}
+	label := arrow.Field{Name: "label", Type: arrow.PrimitiveTypes.Int32}
+	m, err := model.New(model.Config{Inputs: 2, Hidden: 2, Output: model.Linear})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Preprocess = model.Preprocess{Method: model.PreprocessScale, Source: "uint8", Max: 255}
+	whole := arrow.NewSchema([]arrow.Field{label, image, id}, nil)
+	tr, err := stage.NewTransformer(m, whole, stage.TransformConfig{Columns: []string{"image.pixels"}, Keep: []string{"id"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	part := image
+	part.Type = arrow.StructOf(pixels)
+	for _, test := range []struct {
+		fields []arrow.Field
+		json   string
+		want   string // "": taken
+	}{
+		{whole.Fields(), `{"label": 1, "image": {"pixels": [1, 2], "size": 3}, "id": 7}`, ""},
+		{[]arrow.Field{part, id}, `{"image": {"pixels": [1, 2]}, "id": 7}`, ""},
+		{[]arrow.Field{id, part}, `{"image": {"pixels": [1, 2]}, "id": 7}`, ""},
+		{[]arrow.Field{part, label}, `{"image": {"pixels": [1, 2]}, "label": 1}`, `batch at row 0: column "id" is missing`},
+		{[]arrow.Field{id, label}, `{"id": 7, "label": 1}`, `column "image.pixels": no such column`},
+	} {
+		batch, _, err := array.RecordFromJSON(memory.DefaultAllocator, arrow.NewSchema(test.fields, nil), strings.NewReader("["+test.json+"]"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the first batch of a schema, and another
+			out, err := tr.Transform(t.Context(), batch)
+			switch {
+			case test.want != "":
+				if err == nil || err.Error() != test.want {
+					t.Errorf("%v: error %v, want %s", test.fields, err, test.want)
+				}
+			case err != nil:
+				t.Errorf("%v: %v", test.fields, err)
+			case out.NumCols() != 3 || out.ColumnName(0) != "id" || out.Column(0).ValueStr(0) != "7":
+				t.Errorf("%v: %v", test.fields, out)
+			}
+		}
+	}
+}
+
 // Settings that no rows could make good fail before there are any.
 func TestValidateEarly(t *testing.T) {
 	none := t.TempDir() + "/none"

@@ -140,8 +140,8 @@ func newFeatures(c *cli.Context) (features, error) {
 		},
 		format: arrowio.Format(chosen(c, "format")),
 	}
-	if f.config.Layout == stage.LayoutNone && !f.config.Reconstruction && !f.config.Score {
-		return f, usagef(c.Command.Name, "--layout none leaves nothing to add: ask for --reconstruction or --score")
+	if err := f.config.Validate(); err != nil {
+		return f, wrong(c.Command.Name, err)
 	}
 	if f.config.Prefix == "" {
 		return f, usagef(c.Command.Name, "--prefix is empty: columns need a name")
@@ -184,7 +184,7 @@ func (f features) write(ctx context.Context, ui *console, p *progress, src *arro
 	}
 	defer r.Release()
 	total, _ := src.NumRows()
-	report, err := stage.Transform(ctx, m, r, &counted{w: w, progress: p, step: step{Phase: "transform", Total: total}}, f.config)
+	report, err := t.Run(ctx, r, &counted{w: w, progress: p, step: step{Phase: "transform", Total: total}})
 	if err != nil {
 		return located(src, err)
 	}
