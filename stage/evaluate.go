@@ -68,13 +68,8 @@ func Evaluate(ctx context.Context, m *model.Model, r array.RecordReader, c Evalu
 		}
 		next += batch.NumRows()
 		skipped += int64(len(left))
-		for at := 0; at < len(bound.Number); {
-			at += f.current.fill(bound, at)
-			if f.current.full() {
-				if err := f.send(ctx); err != nil {
-					return Evaluation{}, err
-				}
-			}
+		if err := f.add(ctx, bound); err != nil {
+			return Evaluation{}, err
 		}
 	}
 	if err := readError(r); err != nil {

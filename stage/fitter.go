@@ -58,12 +58,13 @@ func NewFitter(schema *arrow.Schema, c Config) (*Fitter, error) {
 	return f, nil
 }
 
-// Patch returns how the columns of the patch are bound; nil without a schema.
+// Patch returns a copy of how the columns of the patch are bound; nil without a
+// schema. Its width is 0 until a row has shown it, where the schema does not.
 func (f *Fitter) Patch() *patch.Binding {
 	if f.intake == nil {
 		return nil
 	}
-	return f.intake.binding
+	return f.intake.binding.Clone()
 }
 
 // Columns returns the names of the columns that the Fitter reads, for a

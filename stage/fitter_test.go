@@ -193,7 +193,7 @@ func TestMemoryFormula(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The budget is not in the heap, which may grow to twice what is live.
-	allowed := 2*(int64(before.HeapInuse)+f.passes.trainer.Memory()+feedBlocks*blockBytes) + 1<<20
+	allowed := 2*(int64(before.HeapInuse)+f.plan.train.Memory(f.model.Config)+feedBlocks*blockBytes) + 1<<20
 	if int64(peak) > allowed {
 		t.Errorf("the heap grew to %d bytes, the formula allows %d", peak, allowed)
 	}

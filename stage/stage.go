@@ -21,8 +21,8 @@
 // them make. So rows are kept for Epochs 1 too. The later passes visit the rows
 // in one order, and all passes corrupt them with one sample of the noise.
 //
-// Config.Validation holds rows out, in a store of their own, which with Epochs 1
-// is the only one. After each epoch, or iteration, they tell what the model
+// Config.Validation holds rows out, in a store of their own, which with Epochs
+// 1 is the only one. After each epoch, or iteration, they tell what the model
 // costs on rows that it was not trained on; the model of the epoch with the
 // least such cost is the result.
 //
@@ -49,25 +49,26 @@
 //
 // A fit takes, beyond what the caller and its batches hold,
 //
-//	runtime floor + Trainer.Memory + Config.Memory + 4 MiB or 4 rows, whichever is more
+//	runtime floor + TrainOptions.Memory + Config.Memory
+//	+ 4 MiB or 4 rows, whichever is more
 //	+ Preprocess.Memory + twice the rows that wait for it
 //
-// where Trainer.Memory (package model) is parameters, optimiser and batch
+// where TrainOptions.Memory (package model) is parameters, optimiser and batch
 // buffers, then come rows on their way to the trainer, and Preprocess.Memory is
 // what learning preprocessing takes; zca keeps a square matrix of it, and each
 // batch a copy of its rows. Of the optimisers L-BFGS takes most: 26 vectors of
 // all parameters in float64, and two in float32. Validation adds a copy of the
-// parameters, which Trainer.Memory counts, and what a model.Validator takes:
-// the inputs, codes and reconstructions of up to 1,024 rows. Config.Memory
-// holds kept rows, then write buffers of the spill file, then the bucket in use
-// and the one that is read ahead; it lies outside of Go's heap on Linux and
-// macOS. A stored row takes n times its element size, 8 bytes for its position
-// and, in memory, 4 for its place in the order; rows are in memory while they
-// fill less than three quarters of the budget. Not counted are 24 bytes for
-// each 256 KiB of spill file. The least budget is 16 MiB for rows of up to 64
-// KiB, and 256 rows beyond that. Held-out rows share the budget: they get
-// Config.Validation of it, but neither they nor the others less than the least
-// budget, which so becomes twice as large where both are kept.
+// parameters, which TrainOptions.Memory counts, and what a model.Validator
+// takes: the inputs, codes and reconstructions of up to 1,024 rows.
+// Config.Memory holds kept rows, then write buffers of the spill file, then the
+// bucket in use and the one that is read ahead; it lies outside of Go's heap on
+// Linux and macOS. A stored row takes n times its element size, 8 bytes for its
+// position and, in memory, 4 for its place in the order; rows are in memory
+// while they fill less than three quarters of the budget. Not counted are 24
+// bytes for each 256 KiB of spill file. The least budget is 16 MiB for rows of
+// up to 64 KiB, and 256 rows beyond that. Held-out rows share the budget: they
+// get Config.Validation of it, but neither they nor the others less than the
+// least budget, which so becomes twice as large where both are kept.
 //
 // A Transformer takes, for each batch in work, what is added to the batch, 512
 // rows of codes besides and, where the reconstruction is not kept, up to 4 MiB

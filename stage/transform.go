@@ -51,8 +51,8 @@ func Transform(ctx context.Context, m *model.Model, r array.RecordReader, w Writ
 
 // Run writes the batches of r, with codes, to w, in their order. They may be a
 // projection that has the columns which [Transformer.Transform] needs. It
-// encodes several at a time, and cuts those whose features take more than 8 MiB. It
-// neither releases r nor closes w, and has ended all goroutines when it
+// encodes several at a time, and cuts those whose features take more than 8 MiB.
+// It neither releases r nor closes w, and has ended all goroutines when it
 // returns; ctx is looked at between pieces of batches.
 func (t *Transformer) Run(ctx context.Context, r array.RecordReader, w Writer) (report TransformReport, err error) {
 	switch {

@@ -95,15 +95,19 @@ func readModel(name string, bareToo bool) (m *model.Model, bare bool, err error)
 		return nil, false, err
 	}
 	defer f.Close()
-	m, bare, err = model.ReadTensors(bufio.NewReaderSize(f, 1<<20))
-	if err == nil && bare && !bareToo {
+	m, err = model.Read(bufio.NewReaderSize(f, 1<<20))
+	var without *model.BareError
+	switch {
+	case errors.As(err, &without) && bareToo:
+		return without.Model, true, nil
+	case errors.As(err, &without):
 		err = &hintedError{errors.New("bare tensors, without the settings of a model"),
 			"make a model of them with 'aefeat fit --init " + name + " --epochs 0 -o MODEL'"}
 	}
 	if err != nil {
 		return nil, false, fmt.Errorf("%s: %w", name, err)
 	}
-	return m, bare, nil
+	return m, false, nil
 }
 
 // requireModel reads the file that -m names.
