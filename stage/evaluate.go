@@ -2,7 +2,6 @@ package stage
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/apache/arrow-go/v18/arrow/array"
 
@@ -28,13 +27,14 @@ type Evaluation struct {
 // release, and [ErrNoRows] when there are none. It has ended all goroutines
 // when it returns; ctx is looked at between batches.
 func Evaluate(ctx context.Context, m *model.Model, r array.RecordReader, c EvaluateConfig) (Evaluation, error) {
-	switch {
-	case ctx == nil:
+	if ctx == nil {
 		return Evaluation{}, errNoContext
-	case r == nil:
-		return Evaluation{}, errNoReader
 	}
-	m, binding, err := bindTo(m, r.Schema(), c.Columns, c.Skip, c.PixelMax)
+	schema, err := schemaOf(r)
+	if err != nil {
+		return Evaluation{}, err
+	}
+	m, binding, err := bindTo(m, schema, c.Columns, c.Skip, c.PixelMax)
 	if err != nil {
 		return Evaluation{}, err
 	}
@@ -51,43 +51,13 @@ func Evaluate(ctx context.Context, m *model.Model, r array.RecordReader, c Evalu
 		}
 		return evaluator.Add(rows)
 	})
-	var skipped int64
-	next := c.FirstRow
-	for r.Next() {
-		if err := ctx.Err(); err != nil {
-			return Evaluation{}, err
-		}
-		batch := r.RecordBatch()
-		bound, left, err := binding.Rows(batch, next)
-		if err != nil {
-			if earlier := f.finish(ctx); earlier != nil {
-				return Evaluation{}, earlier
-			}
-			return Evaluation{}, err
-		}
-		next += batch.NumRows()
-		skipped += int64(len(left))
-		for at := 0; at < len(bound.Number); {
-			at += f.current.fill(bound, at)
-			if f.current.full() {
-				if err := f.send(ctx); err != nil {
-					return Evaluation{}, err
-				}
-			}
-		}
-	}
-	if err := readError(r); err != nil {
-		return Evaluation{}, err
-	}
-	if err := f.finish(ctx); err != nil {
+	in := &intake{binding: binding, next: c.FirstRow}
+	if err := in.pour(ctx, r, f); err != nil {
 		return Evaluation{}, err
 	}
 	result := evaluator.Result()
-	switch {
-	case result.Rows == 0 && skipped > 0:
-		return Evaluation{}, fmt.Errorf("%w: all %d were skipped", ErrNoRows, skipped)
-	case result.Rows == 0:
-		return Evaluation{}, ErrNoRows
+	if result.Rows == 0 {
+		return Evaluation{}, in.none()
 	}
-	return Evaluation{Evaluation: result, Skipped: skipped}, nil
+	return Evaluation{Evaluation: result, Skipped: in.skipped}, nil
 }

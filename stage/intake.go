@@ -1,0 +1,97 @@
+package stage
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
+)
+
+// intake takes the rows out of batches: it reads their patches, numbers them,
+// and draws those that are held out.
+type intake struct {
+	binding *patch.Binding
+	holdout *holdout // nil when no row is held out
+	next    int64    // number of the next row
+	skipped int64
+}
+
+// newIntake returns an intake for batches of the given schema.
+func newIntake(p *plan, schema *arrow.Schema) (*intake, error) {
+	binding, err := p.bind(schema)
+	if err != nil {
+		return nil, err
+	}
+	in := &intake{binding: binding, next: p.first}
+	if p.validates() {
+		in.holdout = &holdout{share: p.share, seed: p.model.Seed, column: p.key}
+		if err := in.holdout.resolve(schema); err != nil {
+			return nil, err
+		}
+	}
+	return in, nil
+}
+
+// read returns the good rows of a batch, and which of them are held out: nil
+// for none. Both are valid until the next call.
+func (in *intake) read(batch arrow.RecordBatch) (rows model.Rows, held []bool, err error) {
+	first := in.next
+	in.next += batch.NumRows()
+	rows, skipped, err := in.binding.Rows(batch, first)
+	if err == nil && in.holdout != nil {
+		held, err = in.holdout.mark(batch, rows, first)
+	}
+	if err != nil {
+		return model.Rows{}, nil, err
+	}
+	in.skipped += int64(len(skipped))
+	return rows, held, nil
+}
+
+// pour reads all batches of r into a feed, and waits until that has consumed
+// them.
+func (in *intake) pour(ctx context.Context, r array.RecordReader, f *feed) error {
+	for r.Next() {
+		batch := r.RecordBatch()
+		if err := usable(ctx, batch); err != nil {
+			return err
+		}
+		rows, _, err := in.read(batch)
+		if err != nil {
+			// What is on its way lies before this row: so does its error.
+			if earlier := f.finish(ctx); earlier != nil {
+				return earlier
+			}
+			return err
+		}
+		if err := f.add(ctx, rows); err != nil {
+			return err
+		}
+	}
+	if err := readError(r); err != nil {
+		return err
+	}
+	return f.finish(ctx)
+}
+
+// columns returns the names of the columns that are read.
+func (in *intake) columns() []string {
+	columns := in.binding.Columns()
+	if in.holdout != nil && in.holdout.column != "" && !slices.Contains(columns, in.holdout.column) {
+		columns = append(columns, in.holdout.column)
+	}
+	return columns
+}
+
+// none is the error of an input that has given no good row.
+func (in *intake) none() error {
+	if in.skipped > 0 {
+		return fmt.Errorf("%w: all %d were skipped", ErrNoRows, in.skipped)
+	}
+	return ErrNoRows
+}
