@@ -56,7 +56,7 @@ func TestMain(m *testing.M) {
 //	flip FILE OFFSET         turn a bit of a byte over; negative offsets count from the end
 //	only DIR FILE...         the folder holds these files, in this order, and nothing else;
 //	                         .tmp is where TMPDIR points
-//	readme OUT               write the shell commands that README.md shows to a file
+//	shell OUT PAGE           write the shell commands that a page of ours shows to a file
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
@@ -76,7 +76,7 @@ func TestScript(t *testing.T) {
 			"cut":     cutFile,
 			"flip":    flipBit,
 			"only":    onlyFiles,
-			"readme":  readmeCommands,
+			"shell":   shellCommands,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("GOMAXPROCS", "2") // same.txtar changes it
@@ -501,12 +501,13 @@ func flipBit(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(name, data, 0o666))
 }
 
-// readmeCommands collects the blocks of shell in README.md.
-func readmeCommands(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: readme OUT")
+// shellCommands collects the blocks of shell in a page, README.md or one of
+// docs.
+func shellCommands(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: shell OUT PAGE")
 	}
-	text, err := os.ReadFile("../../README.md")
+	text, err := os.ReadFile("../../" + args[1])
 	ts.Check(err)
 	var commands strings.Builder
 	for i, block := range strings.Split(string(text), "```") {
@@ -515,7 +516,7 @@ func readmeCommands(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	if commands.Len() == 0 {
-		ts.Fatalf("README.md shows no commands")
+		ts.Fatalf("%s shows no commands", args[1])
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(commands.String()), 0o666))
 }
