@@ -76,7 +76,7 @@ func (c Config) Validate() error {
 // Stats says how the minimisation went.
 type Stats struct {
 	Iterations  int     // iterations of L-BFGS
-	Evaluations int     // evaluations of cost and gradient: passes over the rows
+	Evaluations int     // of cost and gradient: passes over the rows
 	Cost        float64 // J at the weights found
 	Converged   bool    // false when the cap on iterations ended the search
 }

@@ -25,7 +25,8 @@
 // mean of unit l's codes over the rows, taken through (1+a)/2 where f is tanh,
 // and
 //
-//	KL = rho log(rho/rhohat) + (1-rho) log((1-rho)/(1-rhohat))    c = -rho/rhohat + (1-rho)/(1-rhohat)
+//	KL = rho log(rho/rhohat) + (1-rho) log((1-rho)/(1-rhohat))
+//	c  = -rho/rhohat + (1-rho)/(1-rhohat)
 //
 // with rhohat kept within [1e-7, 1-1e-7]. The last norm is Frobenius'. Tied
 // weights are W2 = W1 transposed: one matrix, decayed once. Biases are never
@@ -37,8 +38,8 @@
 // index stays. The gradient flows through what stays; through a z of exactly 0
 // it does not. Mini-batches keep four times k codes in the first epoch, from
 // there linearly fewer, and k from half the planned epochs on; with one epoch
-// planned, and in full batches, it is k throughout. Encoding and evaluation keep
-// round(alpha k). See [Config].
+// planned, and in full batches, it is k throughout. Encoding and evaluation
+// keep round(alpha k). See [Config].
 //
 // Weights and products are float32. Means over rows, costs and everything that
 // is merged are float64.
@@ -76,9 +77,9 @@
 //	              unless tied, b2 (n); A (h); with a sparsity term S (h,n) and
 //	              s (h); with contraction P (h): see Accumulator
 //	cost          m, sum of L, A (h), with contraction P (h)
-//	evaluate      m, sum of L, sum of |y-x|^2, sum of |x|^2, sum of x (n), A (h),
-//	              with contraction P (h), the least and the largest code (h,
-//	              h), rows on which a unit was active, or near an end (h, h)
+//	evaluate      m, sum of L, sum of |y-x|^2, sum of |x|^2, sum of x (n),
+//	              A (h), with contraction P (h), the least and the largest code
+//	              (h, h), rows on which a unit was active, or near an end (h, h)
 //	moments       m, mean (n), squared distances from it (n), for zca their
 //	              products (n,n): see Statistics
 //

@@ -18,8 +18,8 @@ func blockRows(inputs int) int {
 	return max(1, min(mostBlockRows, blockElements/inputs))
 }
 
-// Encoder computes codes, reconstructions and their errors. It is cheap to make and not safe for concurrent
-// use: make one for each goroutine.
+// Encoder computes codes, reconstructions and their errors. It is cheap to make
+// and not safe for concurrent use: make one for each goroutine.
 type Encoder struct {
 	pass   *pass
 	errors []float64 // |y - x|^2 of a block's rows
@@ -37,10 +37,10 @@ func NewEncoder(m *Model) *Encoder {
 }
 
 // Encode sets dst (m,h) to the codes f(W1 x + b1) of the rows of r, without
-// corruption; those that a k-sparse model does not keep are 0. A code depends on its own row alone, bit for bit, whatever its
-// neighbours are. Values are trusted; see [Model.Check]. A code that overflows
-// float32 is a [*RangeError] about its row. Encode panics when
-// dst has not room for exactly m codes.
+// corruption; those that a k-sparse model does not keep are 0. A code depends
+// on its own row alone, bit for bit, whatever its neighbours are. Values are
+// trusted; see [Model.Check]. A code that overflows float32 is a [*RangeError]
+// about its row. Encode panics when dst has not room for exactly m codes.
 func (e *Encoder) Encode(dst []float32, r Rows) error {
 	if err := r.check(e.pass.m.Inputs); err != nil {
 		return err

@@ -11,11 +11,19 @@ import (
 // notation of x (m,n) after scaling. The tensors of a method that has none are
 // nil. It is never changed once it is made, so that copies of a rule share it.
 type Learned struct {
-	Rows      int64     `json:"rows"`                // m: how many
-	Deviation float64   `json:"deviation,omitempty"` // of patch: the standard deviation of all values
-	Mean      []float32 `json:"-"`                   // of standardize, and of zca after contrast (n)
-	Scale     []float32 `json:"-"`                   // of standardize: 1/sqrt(variance + epsilon), or 0 (n)
-	Whiten    []float32 `json:"-"`                   // of zca: symmetric (n,n)
+	Rows int64 `json:"rows"` // m: how many
+
+	// Deviation is the standard deviation of all values, of patch.
+	Deviation float64 `json:"deviation,omitempty"`
+
+	// Mean (n) is of standardize, and of zca after contrast normalisation.
+	Mean []float32 `json:"-"`
+
+	// Scale (n) is 1/sqrt(variance + epsilon), or 0, of standardize.
+	Scale []float32 `json:"-"`
+
+	// Whiten (n,n) is symmetric, of zca.
+	Whiten []float32 `json:"-"`
 }
 
 // A patch is mapped to patchMiddle +- patchReach, which patchDeviations

@@ -11,7 +11,10 @@ type Model struct {
 	RowsSeen   int64      // rows trained on, those of every epoch counted
 	History    []Epoch    // the epochs, oldest first
 	Cost       *Cost      // of the last epoch, or the best; nil before any
-	Best       int        // the epoch that Params are of, where held-out rows chose it; 0: the last
+
+	// Best is the epoch that Params are of, where held-out rows chose it; 0:
+	// the last.
+	Best int
 }
 
 // Binding says which part of the input the rows came from.
@@ -30,7 +33,8 @@ type Epoch struct {
 	MeanActivation float64 `json:"mean_activation"` // of rhohat over the units
 	Health
 
-	Validation *Cost `json:"validation,omitempty"` // over held-out rows, at the weights of the end
+	// Validation is the cost over held-out rows, at the weights of the end.
+	Validation *Cost `json:"validation,omitempty"`
 }
 
 // New returns a model with initial weights, and with the defaults of c filled

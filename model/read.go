@@ -177,7 +177,8 @@ func (m *Model) settingsFrom(h *fileHeader) error {
 		return damaged("in its settings: %d inputs, %d rows seen", c.Inputs, c.RowsSeen)
 	}
 	if c.SparsityWeight > 0 && c.Sparsity == 0 {
-		return damaged("in its settings: a sparsity of 0") // no default: New has settled it
+		// It stands for no default here: New has settled that.
+		return damaged("in its settings: a sparsity of 0")
 	}
 	if c.Best < 0 || c.Best > 0 && c.Cost == nil {
 		return damaged("in its settings: best epoch %d, whose cost is missing", c.Best)

@@ -36,7 +36,7 @@ type Statistics struct {
 	rows     int64
 	mean     []float64 // (n); zeros for patch, where rows have none
 	squares  []float64 // sums of squares of the distances from mean (n)
-	products []float64 // sums of products of these distances (n,n); nil unless zca is to be learned
+	products []float64 // sums of their products (n,n); nil unless for zca
 
 	sums, parts, delta []float64 // of a chunk (n)
 	centre             []float32 // (n)

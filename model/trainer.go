@@ -97,7 +97,8 @@ func (o TrainOptions) Memory(c Config) int64 {
 	case Adam:
 		copies = 4
 	case LBFGS:
-		copies = float64(2 + 2*searchVectors) // parameters, gradient, and what is in float64
+		// Parameters, gradient, and what is in float64.
+		copies = float64(2 + 2*searchVectors)
 	}
 	if o.Validate {
 		copies++
@@ -106,7 +107,8 @@ func (o TrainOptions) Memory(c Config) int64 {
 	floats := copies * parameters
 	if o.BatchSize == FullBatch {
 		rows = chunkRows
-		floats += parameters + 2*(parameters+h) // a chunk's sums, and all rows' in float64
+		// The sums of a chunk, and those of all rows in float64.
+		floats += parameters + 2*(parameters+h)
 		if c.SparsityWeight > 0 {
 			floats += n*h + 2*(n*h+h)
 			slopes = true

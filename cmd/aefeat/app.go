@@ -32,9 +32,11 @@ func newApp(ui *console) *cli.App {
 			patchesCommand(ui),
 			demoCommand(ui),
 		},
-		HideHelp:                  true,                         // route does it: the cli package takes operands for topics
-		DisableSliceFlagSeparator: true,                         // see split
-		ExitErrHandler:            func(*cli.Context, error) {}, // the default one calls os.Exit
+		// route shows help: the cli package would take operands for topics.
+		HideHelp:                  true,
+		DisableSliceFlagSeparator: true, // see split
+		// The default one calls os.Exit.
+		ExitErrHandler: func(*cli.Context, error) {},
 	}
 	for _, c := range app.Commands {
 		c.HideHelp = true

@@ -22,7 +22,7 @@ const (
 	exitDone       = 0
 	exitFailed     = 1
 	exitUsage      = 2
-	exitBrokenPipe = 128 + int(syscall.SIGPIPE) // the reader of standard output went away
+	exitBrokenPipe = 128 + int(syscall.SIGPIPE) // the reader of stdout has gone
 )
 
 // usageError is wrong use of the command line, as opposed to work that failed.

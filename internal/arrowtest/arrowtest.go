@@ -211,7 +211,8 @@ func (g *Maker) offsets(v []int, large bool) *memory.Buffer {
 	return g.buffer(raw)
 }
 
-// outer and inner take lists apart that nobody gave a length: they hold two values.
+// outer and inner take dims apart. A list without a length there holds two
+// values.
 func outer(dims []int) int {
 	if len(dims) == 0 {
 		return 2

@@ -29,7 +29,7 @@ type scatter struct {
 	s       *Store
 	skip    int // bits in common
 	bits    int
-	buffers []byte // of one block each; a row's number lies behind the block's last row
+	buffers []byte // of one block each; the numbers of rows lie at its end
 	fill    []int  // rows in each
 	parts   []part
 }
