@@ -7,8 +7,7 @@ import (
 	"github.com/aefeat/aefeat/internal/f32"
 )
 
-// DivergedError ends a training whose cost is not a number any more, or
-// explodes.
+// DivergedError ends a training whose cost explodes, or is no longer a number.
 type DivergedError struct {
 	Step int64   // the step that found it, counted from 1
 	Cost float64 // what it found; NaN or infinite when numbers broke down

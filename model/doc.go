@@ -7,8 +7,9 @@
 // [Model.WriteTo] and [Read] keep it. [NewAccumulator] is for those who do
 // their own training: it gives the exact cost and gradient over all rows.
 // [NewValidator] measures rows that are held out of training. [NewPreprocess]
-// settles what becomes of stored values first, and [Statistics] learn it where
-// it depends on the rows. What these gather merges across processes.
+// settles what becomes of stored values first, and [Statistics] learns it where
+// it depends on the rows. What each of these gathers can be merged across
+// processes.
 //
 // # The cost
 //
@@ -33,10 +34,10 @@
 // decayed. Sparse, denoising and contractive autoencoders are this cost with
 // different terms on; [Config.Validate] says what combines.
 //
-// A k-sparse code (Makhzani and Frey, 2014) is linear, and of each row only the
-// k largest z stay, with their sign; the others are 0, and of equals the lowest
-// index stays. The gradient flows through what stays; through a z of exactly 0
-// it does not. Mini-batches keep four times k codes in the first epoch, from
+// A k-sparse code (Makhzani and Frey, 2014) is linear. Only the k largest z of
+// a row stay, with their sign, and the others become 0; among equals the lowest
+// index stays. The gradient flows through what stays, but not through a z of
+// exactly 0. Mini-batches keep four times k codes in the first epoch, from
 // there linearly fewer, and k from half the planned epochs on; with one epoch
 // planned, and in full batches, it is k throughout. Encoding and evaluation
 // keep round(alpha k). See [Config].
@@ -62,9 +63,9 @@
 // over rows. Each process gathers those of its rows, MarshalBinary makes bytes
 // of them, and elsewhere UnmarshalBinary and Merge put them together. Rows keep
 // the numbers that they have in the whole, which key the noise. A [Trainer]
-// makes exact full-batch steps and L-BFGS iterations of merged sums:
-// [Trainer.Begin] and [Trainer.AddSums] say how. The bytes are
-// words of eight bytes, integers and IEEE 754 doubles, all little-endian:
+// makes exact full-batch steps and L-BFGS iterations of merged sums, as
+// [Trainer.Begin] and [Trainer.AddSums] describe. The bytes are words of eight
+// bytes, integers and IEEE 754 doubles, all little-endian:
 //
 //	"aefsums2"    magic, and the version of the layout
 //	kind          "gradient", "cost    ", "evaluate" or "moments "

@@ -13,16 +13,17 @@ import (
 type Learned struct {
 	Rows int64 `json:"rows"` // m: how many
 
-	// Deviation is the standard deviation of all values, of patch.
+	// Deviation, of patch, is the standard deviation of all values.
 	Deviation float64 `json:"deviation,omitempty"`
 
-	// Mean (n) is of standardize, and of zca after contrast normalisation.
+	// Mean (n), of standardize and zca, is that of the rows; of zca after their
+	// contrast is normalised.
 	Mean []float32 `json:"-"`
 
-	// Scale (n) is 1/sqrt(variance + epsilon), or 0, of standardize.
+	// Scale (n), of standardize, is 1/sqrt(variance + epsilon), or 0.
 	Scale []float32 `json:"-"`
 
-	// Whiten (n,n) is symmetric, of zca.
+	// Whiten (n,n), of zca, is symmetric.
 	Whiten []float32 `json:"-"`
 }
 
@@ -44,9 +45,9 @@ func (p Preprocess) Learns() bool {
 }
 
 // Allows reports, as a [*ConfigError], an unknown method, and what in c does
-// not go with the method:
-// standardized and whitened values lie in no interval, so that a sigmoid
-// cannot reconstruct them and salt-and-pepper noise has nowhere to go.
+// not go with the method: standardized and whitened values lie in no interval,
+// so a sigmoid cannot reconstruct them, and salt-and-pepper noise has no lowest
+// and highest value to take.
 func (p Preprocess) Allows(c Config) error {
 	switch {
 	case !p.known():

@@ -2,7 +2,7 @@ package model
 
 // Model is an autoencoder and what is known about its making. Its methods,
 // and everything made from it, read Params where they are: whoever changes
-// them meanwhile must see to it that nobody reads.
+// them must make sure that nobody reads them meanwhile.
 type Model struct {
 	Config
 	Params     *Params

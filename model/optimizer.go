@@ -50,7 +50,7 @@ const (
 	// the sparsity term of such patches runs away.
 	DefaultPatchRate = 2e-3
 
-	// DefaultMomentum is customary: a step goes on for about ten.
+	// DefaultMomentum is customary: a gradient acts on about ten steps.
 	DefaultMomentum = 0.9
 
 	// DefaultSGDRate goes with that momentum. Ten times this makes the units of

@@ -15,14 +15,14 @@ const (
 	PreprocessNone = "none"
 	// PreprocessScale maps pixels to [0, 1] by the rule of their type.
 	PreprocessScale = "scale"
-	// PreprocessPatch subtracts from each row its own mean, cuts off what is
-	// beyond three times the one standard deviation of all values of the
-	// training after that, and maps what remains to [0.1, 0.9]. (Ng, CS294A
-	// exercise "Sparse autoencoder", 2011, the function normalizeData.)
+	// PreprocessPatch subtracts from each row its own mean. Then it clips
+	// values at three times their standard deviation, one for all inputs, and
+	// maps them to [0.1, 0.9]. (Ng, CS294A exercise "Sparse autoencoder", 2011,
+	// the function normalizeData.)
 	PreprocessPatch = "patch"
 	// PreprocessStandardize subtracts from each input its mean and divides by
-	// sqrt(variance + epsilon), the squares of the variance divided by m. An
-	// input that was constant becomes 0.
+	// sqrt(variance + epsilon), where the variance has the divisor m. An input
+	// that was constant becomes 0.
 	PreprocessStandardize = "standardize"
 	// PreprocessZCA normalises the contrast of each row, subtracts the mean
 	// row, and multiplies by V (D + epsilon)^-1/2 V^T, where V D V^T is the
@@ -156,8 +156,8 @@ func NewPreprocess(method, source string, pixelMax float64, first Rows) (Preproc
 }
 
 // Reach returns the largest stored value of rows as a share of the rule's
-// divisor; 0 where nothing is divided. Far below 1 it tells of pixels that use
-// a part of their type alone, such as 12 of 16 bits, and want a divisor of
+// divisor; 0 where nothing is divided. A share far below 1 means that pixels
+// use only a part of their type, such as 12 of 16 bits, and need a divisor of
 // their own.
 func (p Preprocess) Reach(rows Rows) float64 {
 	if p.Max == 0 {

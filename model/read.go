@@ -88,7 +88,7 @@ func readHeader(r io.Reader) (*fileHeader, error) {
 	return h, nil
 }
 
-// endsEarly makes the end of a file a damage, and leaves other errors.
+// endsEarly turns the end of a file into damage, and leaves other errors alone.
 func endsEarly(err error) error {
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		return damaged("it ends early")

@@ -19,7 +19,7 @@ const (
 	Float32 Kind = "float32"
 )
 
-// Size is the number of bytes of an element, 0 for a kind that is none.
+// Size is the number of bytes of an element, 0 for an unknown kind.
 func (k Kind) Size() int {
 	switch k {
 	case Uint8:

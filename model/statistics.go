@@ -16,8 +16,8 @@ import (
 // for zca, their products.
 //
 // Rows are worked on in chunks, of 4,096 for zca and otherwise of 1,024, or as
-// many as have 2^20 values. Each is taken about its own mean and in float64,
-// but that products are summed in float32 inside a chunk. Chunks join by the
+// many as have 2^20 values. Each chunk is taken about its own mean, in float64
+// except that products are summed in float32 inside it. Chunks join by the
 // formulas of T. Chan, G. Golub and R. LeVeque, "Updating formulae and a
 // pairwise algorithm for computing sample variances", 1979: values that are
 // large beside their deviations lose nothing. How the rows are split over calls

@@ -152,13 +152,13 @@ func (t *Trainer) keep(err error) error {
 	return err
 }
 
-// EndEpoch trains on the rows that wait, a short batch, or with FullBatch
+// EndEpoch trains on the rows that wait, as a short batch, or with FullBatch
 // takes the epoch's one step. It returns what the epoch gave, and adds that to
 // the model's history. An epoch without rows does nothing.
 //
-// The cost is the mean over the rows as training met them, at weights that
-// moved meanwhile, but for the weight decay, which is that of the weights at
-// the end. With FullBatch it is the exact cost before the step.
+// The cost is the mean over the rows as training met them, while the weights
+// moved; only the weight decay is that of the weights at the end. With
+// FullBatch it is the exact cost before the step.
 //
 // Under LBFGS it ends an evaluation. The first is of the parameters as they
 // were, and each iteration takes one or more: the one that ends an iteration

@@ -24,8 +24,7 @@ const (
 	progressNone  = "none"
 )
 
-// redrawEvery keeps a bar calm for the eye and free of cost: ten times a
-// second looks like motion.
+// redrawEvery keeps a bar calm and cheap: ten times a second looks like motion.
 const redrawEvery = time.Second / 10
 
 // reportEvery is how often --progress json tells of rows inside an epoch.

@@ -34,9 +34,9 @@ func JSONBatch(t testing.TB, mem memory.Allocator, typ arrow.DataType, values st
 	return array.NewRecordBatch(schema, []arrow.Array{a}, int64(a.Len()))
 }
 
-// A Maker builds random arrays. Everything that a reader may trip over happens
-// with some chance: arrays that are slices of longer ones, nulls at every
-// level, rubbish under the nulls, ragged lists, NaN and infinities.
+// A Maker builds random arrays. Whatever a reader may trip over turns up now
+// and then: arrays that are slices of longer ones, nulls at every level,
+// rubbish under the nulls, ragged lists, NaN and infinities.
 type Maker struct {
 	*rand.Rand
 	Mem    memory.Allocator

@@ -152,7 +152,7 @@ func New(c Config) (*Store, error) {
 	if c.Dir == "" {
 		c.Dir = os.TempDir()
 	}
-	// What the system refuses to reserve, a smaller budget may still do: the
+	// Where the system refuses so much, a smaller budget may still do: the
 	// order of rows does not depend on it.
 	mem, err := newRegion(min(c.Memory, math.MaxInt/2))
 	for size := c.Memory / 2; err != nil && size >= least; size /= 2 {

@@ -343,7 +343,7 @@ func TestBudgetBelowTheMinimum(t *testing.T) {
 	}
 }
 
-// What the system cannot reserve is tried again with less.
+// When the system cannot reserve the memory, less is tried.
 func TestBudgetBeyondTheMachine(t *testing.T) {
 	if runtime.GOOS != "linux" && runtime.GOOS != "darwin" {
 		t.Skip("memory is not mapped here")
