@@ -30,7 +30,7 @@ func TestFiltersGrey(t *testing.T) {
 	if _, ok := img.(*image.Gray); !ok {
 		t.Errorf("%T, want a grey image", img)
 	}
-	// Two columns of (2+1) values in 900 pixels: 150 pixels a value, gaps of 75.
+	// Two columns of 2+1 values in 900 pixels: 150 pixels a value, gaps of 75.
 	const columns, scale, gap = 2, 150, 75
 	if got, want := img.Bounds(), image.Rect(0, 0, 2*(2*scale+gap)+gap, 2*(scale+gap)+gap); got != want {
 		t.Fatalf("bounds %v, want %v", got, want)
@@ -58,7 +58,8 @@ func TestFiltersColour(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	scale := (img.Bounds().Dx()) / 2 // one value wide, half a value of gap on either side
+	// One value wide, with a gap of half a value on either side.
+	scale := (img.Bounds().Dx()) / 2
 	gap := scale / 2
 	if got, want := cell(t, img, s, 1, scale, gap, 0, 0, 0), (color.RGBA{255, 128, 0, 255}); got != want {
 		t.Errorf("upper value %v, want %v", got, want)

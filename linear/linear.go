@@ -21,10 +21,10 @@
 //	J = -(1/m) sum_k log p[k, label_k] + (lambda/2) |W|^2
 //
 // by L-BFGS (Nocedal and Wright, Numerical Optimization, 2nd edition, section
-// 7.2), to a share of about 1e-5 above the minimum, at penalties below 1e-5 up
-// to 1e-3. lambda is Config.Penalty; intercepts are not penalised. As the data
-// term is a mean, one lambda suits small and large data alike; scikit-learn's
-// C corresponds to 1/(lambda m).
+// 7.2). The cost ends about a share of 1e-5 above the minimum, and up to 1e-3
+// at penalties below 1e-5. lambda is Config.Penalty; intercepts are not
+// penalised. As the data term is a mean, one lambda suits small and large data
+// alike; scikit-learn's C corresponds to 1/(lambda m).
 //
 // # Guarantees
 //
@@ -47,10 +47,10 @@ import (
 type Config struct {
 	// Penalty is lambda, the weight of the L2 penalty on the standardised
 	// scale. 0 means the one that gives the best accuracy on a fifth of the
-	// rows held out: of the decades from 10 to 1e-6, but for those weaker than
-	// two in a row that are worse by more than chance, and then of the two
-	// halfway to the neighbours of the best. Of fewer than five rows none is
-	// held out, and it is 0.1. Negative is an error.
+	// rows, which is held out. The decades from 10 to 1e-6 are tried, until two
+	// in a row are worse by more than chance, and then the two halfway to the
+	// neighbours of the best. Of fewer than five rows none is held out, and it
+	// is 0.1. Negative is an error.
 	Penalty float64
 
 	// Iterations caps the iterations of L-BFGS. 0 means DefaultIterations;
@@ -76,7 +76,7 @@ func (c Config) Validate() error {
 // Stats says how the minimisation went.
 type Stats struct {
 	Iterations  int     // iterations of L-BFGS
-	Evaluations int     // evaluations of cost and gradient: passes over the rows
+	Evaluations int     // of cost and gradient: passes over the rows
 	Cost        float64 // J at the weights found
 	Converged   bool    // false when the cap on iterations ended the search
 }

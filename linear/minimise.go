@@ -13,8 +13,8 @@ import (
 // 1e-2, and 1,600 with one of 1e-5.
 const DefaultIterations = 2000
 
-// trialIterations caps a trial: what a penalty gains after so many does not
-// make it the better one.
+// trialIterations caps a trial: what a penalty gains later does not make it the
+// better one.
 const trialIterations = 1000
 
 // The search ends when five iterations in a row together lower the cost by

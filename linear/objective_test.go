@@ -73,7 +73,7 @@ func TestObjective(t *testing.T) {
 	for _, size := range []struct {
 		m, n, classes int
 		held          int     // every so many rows is held out
-		shift         float32 // moves the rows so far off that the scaler does not fold
+		shift         float32 // of the rows, beyond what the scaler folds
 	}{
 		{m: 1, n: 1, classes: 2}, {m: 7, n: 3, classes: 2}, {m: chunkRows, n: 5, classes: 3}, {m: chunkRows + 1, n: 11, classes: 4},
 		{m: 2*chunkRows + 17, n: 2, classes: 10}, {m: chunkRows + 1, n: 600, classes: 2},

@@ -48,7 +48,8 @@ func newScaler(x []float32, n int) scaler {
 // over all columns that may be 10 in the root mean square, which leaves the
 // logits five digits. Pixels and codes stay below 3.
 func (s scaler) folds() bool {
-	const most, extreme = 10, 1e15 // beyond, products may leave the range of float32
+	// Beyond extreme, products may leave the range of float32.
+	const most, extreme = 10, 1e15
 	var squares float64
 	for j, inverse := range s.inverse {
 		ratio := math.Abs(s.mean[j]) * inverse

@@ -202,7 +202,8 @@ func (a *Accumulator) Gradient(dst []float32) {
 		a.contract.set(a.m)
 	}
 	for i := range a.codes {
-		slope, decay := 0.0, decay // of unit i: beta c_i, and what multiplies its weights
+		// Of unit i: beta c_i, and what multiplies its weights.
+		slope, decay := 0.0, decay
 		if a.sparse != nil {
 			_, slope = a.m.sparsity(a.m.rhohat(a.codes[i] * scale))
 			g.EncoderBias[i] = float32(scale * (a.encoderBias[i] + float64(slope*a.slopes[i])))

@@ -7,12 +7,14 @@ import (
 	"github.com/aefeat/aefeat/internal/f32"
 )
 
-// DivergedError ends a training whose cost is not a number any more, or
-// explodes.
+// DivergedError ends a training whose cost explodes, or is no longer a number.
 type DivergedError struct {
-	Step         int64   // the step that found it, counted from 1
-	Cost         float64 // what was found; NaN or infinite when numbers broke down
-	LearningRate float64 // of the training; a smaller one may do. 0 where it is not to blame: the values are too large
+	Step int64   // the step that found it, counted from 1
+	Cost float64 // what it found; NaN or infinite when numbers broke down
+
+	// LearningRate is that of the training; a smaller one may do. It is 0 where
+	// it is not to blame, but values that are too large.
+	LearningRate float64
 }
 
 func (e *DivergedError) Error() string {

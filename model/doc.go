@@ -7,8 +7,9 @@
 // [Model.WriteTo] and [Read] keep it. [NewAccumulator] is for those who do
 // their own training: it gives the exact cost and gradient over all rows.
 // [NewValidator] measures rows that are held out of training. [NewPreprocess]
-// settles what becomes of stored values first, and [Statistics] learn it where
-// it depends on the rows. What these gather merges across processes.
+// settles what becomes of stored values first, and [Statistics] learns it where
+// it depends on the rows. What each of these gathers can be merged across
+// processes.
 //
 // # The cost
 //
@@ -25,7 +26,8 @@
 // mean of unit l's codes over the rows, taken through (1+a)/2 where f is tanh,
 // and
 //
-//	KL = rho log(rho/rhohat) + (1-rho) log((1-rho)/(1-rhohat))    c = -rho/rhohat + (1-rho)/(1-rhohat)
+//	KL = rho log(rho/rhohat) + (1-rho) log((1-rho)/(1-rhohat))
+//	c  = -rho/rhohat + (1-rho)/(1-rhohat)
 //
 // with rhohat kept within [1e-7, 1-1e-7]. The last norm is Frobenius'. Tied
 // weights are W2 = W1 transposed: one matrix, decayed once. Biases are never
@@ -33,13 +35,13 @@
 // different terms on; [Config.Validate] says what combines. Within L an
 // [Emphasis] weighs the components that were corrupted against the others.
 //
-// A k-sparse code (Makhzani and Frey, 2014) is linear, and of each row only the
-// k largest z stay, with their sign; the others are 0, and of equals the lowest
-// index stays. The gradient flows through what stays; through a z of exactly 0
-// it does not. Mini-batches keep four times k codes in the first epoch, from
+// A k-sparse code (Makhzani and Frey, 2014) is linear. Only the k largest z of
+// a row stay, with their sign, and the others become 0; among equals the lowest
+// index stays. The gradient flows through what stays, but not through a z of
+// exactly 0. Mini-batches keep four times k codes in the first epoch, from
 // there linearly fewer, and k from half the planned epochs on; with one epoch
-// planned, and in full batches, it is k throughout. Encoding and evaluation keep
-// round(alpha k). See [Config].
+// planned, and in full batches, it is k throughout. Encoding and evaluation
+// keep round(alpha k). See [Config].
 //
 // Weights and products are float32. Means over rows, costs and everything that
 // is merged are float64.
@@ -62,9 +64,9 @@
 // over rows. Each process gathers those of its rows, MarshalBinary makes bytes
 // of them, and elsewhere UnmarshalBinary and Merge put them together. Rows keep
 // the numbers that they have in the whole, which key the noise. A [Trainer]
-// makes exact full-batch steps and L-BFGS iterations of merged sums:
-// [Trainer.Begin] and [Trainer.AddSums] say how. The bytes are
-// words of eight bytes, integers and IEEE 754 doubles, all little-endian:
+// makes exact full-batch steps and L-BFGS iterations of merged sums, as
+// [Trainer.Begin] and [Trainer.AddSums] describe. The bytes are words of eight
+// bytes, integers and IEEE 754 doubles, all little-endian:
 //
 //	"aefsums2"    magic, and the version of the layout
 //	kind          "gradient", "cost    ", "evaluate" or "moments "
@@ -77,9 +79,9 @@
 //	              unless tied, b2 (n); A (h); with a sparsity term S (h,n) and
 //	              s (h); with contraction P (h): see Accumulator
 //	cost          m, sum of L, A (h), with contraction P (h)
-//	evaluate      m, sum of L, sum of |y-x|^2, sum of |x|^2, sum of x (n), A (h),
-//	              with contraction P (h), the least and the largest code (h,
-//	              h), rows on which a unit was active, or near an end (h, h)
+//	evaluate      m, sum of L, sum of |y-x|^2, sum of |x|^2, sum of x (n),
+//	              A (h), with contraction P (h), the least and the largest code
+//	              (h, h), rows on which a unit was active, or near an end (h, h)
 //	moments       m, mean (n), squared distances from it (n), for zca their
 //	              products (n,n): see Statistics
 //

@@ -6,9 +6,9 @@ import (
 	"github.com/aefeat/aefeat/internal/f32"
 )
 
-// Encoders and evaluators work on so many rows at a time: enough to share the
-// cost of preparing the weights for a product, but of wide rows few enough
-// for about 4 MiB of inputs.
+// Encoders and evaluators work on this many rows at a time: enough to share the
+// cost of preparing the weights for a product, but few enough of wide rows for
+// about 4 MiB of inputs.
 const (
 	mostBlockRows = 1024
 	blockElements = 1 << 20
@@ -18,8 +18,8 @@ func blockRows(inputs int) int {
 	return max(1, min(mostBlockRows, blockElements/inputs))
 }
 
-// Encoder computes codes, reconstructions and their errors. It is cheap to make and not safe for concurrent
-// use: make one for each goroutine.
+// Encoder computes codes, reconstructions and their errors. It is cheap to make
+// and not safe for concurrent use: make one for each goroutine.
 type Encoder struct {
 	pass   *pass
 	errors []float64 // |y - x|^2 of a block's rows
@@ -37,10 +37,10 @@ func NewEncoder(m *Model) *Encoder {
 }
 
 // Encode sets dst (m,h) to the codes f(W1 x + b1) of the rows of r, without
-// corruption; those that a k-sparse model does not keep are 0. A code depends on its own row alone, bit for bit, whatever its
-// neighbours are. Values are trusted; see [Model.Check]. A code that overflows
-// float32 is a [*RangeError] about its row. Encode panics when
-// dst has not room for exactly m codes.
+// corruption; those that a k-sparse model does not keep are 0. A code depends
+// on its own row alone, bit for bit, whatever its neighbours are. Values are
+// trusted; see [Model.Check]. A code that overflows float32 is a [*RangeError]
+// about its row. Encode panics when dst does not have room for exactly m codes.
 func (e *Encoder) Encode(dst []float32, r Rows) error {
 	if err := r.check(e.pass.m.Inputs); err != nil {
 		return err
@@ -56,8 +56,8 @@ func (e *Encoder) Encode(dst []float32, r Rows) error {
 // and score (m) to their errors sum_j (y_j - x_j)^2, whatever the model's loss.
 // They depend on their own row alone, as a code does, and a reconstruction or
 // score that overflows is the same error as such a code. Each of code, y and
-// score may be nil where it is not wanted; room for what is on the way to the
-// others is made once. Reconstruct panics when one has another length.
+// score may be nil where it is not wanted. Reconstruct panics when one has
+// another length.
 func (e *Encoder) Reconstruct(code, y, score []float32, r Rows) error {
 	p := e.pass
 	n, h, m := p.m.Inputs, p.m.Hidden, r.Len()
@@ -107,8 +107,8 @@ func (e *Encoder) Reconstruct(code, y, score []float32, r Rows) error {
 	return nil
 }
 
-// overflow returns the error for the first row of x that is not finite, x being
-// what came, width values each, of the rows of r from the first on.
+// overflow returns the error for the first row of x that is not finite. x holds
+// width values for each row of r, from the first on.
 func overflow(r Rows, first int, x []float32, width int) error {
 	row := first
 	for f32.AllFinite(x[:width]) {

@@ -283,7 +283,7 @@ func TestNMSE(t *testing.T) {
 	}
 	m := newModel(t, Config{Output: Linear}, n, h)
 	clear(m.Params.Flat)
-	copy(m.Params.DecoderBias, narrow(mean)) // every row is reconstructed as their mean
+	copy(m.Params.DecoderBias, narrow(mean)) // of every row it makes their mean
 	if v := evaluate(t, m, x); math.Abs(v.NMSE-1) > 1e-6 {
 		t.Errorf("nmse of the mean is %v, want 1", v.NMSE)
 	}
@@ -327,7 +327,8 @@ func TestDeadUnits(t *testing.T) {
 		bias  []float32
 		want  int
 	}{
-		{Sigmoid, []float32{5, 5, 0, 0.01}, []float32{0, 40, 0, 0}, 3}, // live, saturated, constant, all but constant
+		// Live, saturated, constant, all but constant.
+		{Sigmoid, []float32{5, 5, 0, 0.01}, []float32{0, 40, 0, 0}, 3},
 		{Tanh, []float32{5, 0.02, 0.005, 0}, []float32{0, 0, 0, 0}, 2},
 		{ReLU, []float32{1, 1, 0.001, 0.1}, []float32{0, -5, 0, 0}, 2},
 		{Linear, []float32{1000, 1, 100, 0}, []float32{0, 0, 0, 7}, 2},

@@ -21,7 +21,7 @@ type Evaluation struct {
 		Max  float64 `json:"max"`
 	} `json:"mean_activation"`
 
-	// DeadUnits counts the units whose codes tell rows hardly apart: over all
+	// DeadUnits counts the units whose codes hardly tell rows apart: over all
 	// rows, the largest and the smallest are at most 1% of the unit's range
 	// apart, wherever they lie. The range of sigmoid is 1 wide, that of tanh
 	// 2; for relu and linear it is taken to be the widest difference that any

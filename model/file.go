@@ -64,9 +64,12 @@ type fileConfig struct {
 
 // tensor is what the header of a safetensors file says of a tensor.
 type tensor struct {
-	Type    string  `json:"dtype"`
-	Shape   []int64 `json:"shape"`
-	Offsets []int64 `json:"data_offsets"` // first byte and the one after the last, counted from the end of the header
+	Type  string  `json:"dtype"`
+	Shape []int64 `json:"shape"`
+
+	// Offsets are the first byte and the one after the last, counted from the
+	// end of the header.
+	Offsets []int64 `json:"data_offsets"`
 }
 
 // A file opens with the length of its header in 8 bytes, then comes the
@@ -97,7 +100,7 @@ func (m *Model) WriteTo(w io.Writer) (int64, error) {
 	return out.n, nil
 }
 
-// header returns the header of m's file, padded so that the tensors are aligned.
+// header returns the header of m's file, padded to align the tensors.
 func (m *Model) header() ([]byte, error) {
 	config, err := json.Marshal(fileConfig{m.Config, m.Preprocess, m.Binding, m.RowsSeen, m.History, m.Cost, m.Best})
 	if err != nil {

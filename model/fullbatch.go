@@ -17,7 +17,8 @@ func (b *fullBatch) memory() int64 { return b.descent.memory() + b.sums.memory()
 
 func (b *fullBatch) add(r Rows, order []int32) error { return b.sums.Add(r, order) }
 
-// begin is for sums that others gather: the parameters are where they should be.
+// begin is for sums that others gather: the parameters are where they should
+// be.
 func (b *fullBatch) begin() (*Accumulator, error) { return b.sums, nil }
 
 // end takes the step. The epoch has the exact cost before it.

@@ -223,7 +223,8 @@ func TestGoldenAccumulator(t *testing.T) {
 			rhohat := make([]float64, m.Hidden)
 			a.MeanActivation(rhohat)
 			for i, w := range c.MeanActivation {
-				if math.Abs(rhohat[i]-w) > goldenShare*math.Abs(w)+1e-12 { // codes end at sigmoid(-30)
+				// Codes end at sigmoid(-30).
+				if math.Abs(rhohat[i]-w) > goldenShare*math.Abs(w)+1e-12 {
 					t.Errorf("rhohat %d is %v, want %v", i, rhohat[i], w)
 				}
 			}

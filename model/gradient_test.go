@@ -224,7 +224,8 @@ func TestMarshalAccumulator(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := NewAccumulator(m)
-	if err := b.Add(Float32Rows(randomRows(6, 3, 20), 20), nil); err != nil { // to be replaced
+	// These sums are replaced below.
+	if err := b.Add(Float32Rows(randomRows(6, 3, 20), 20), nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.UnmarshalBinary(data); err != nil {

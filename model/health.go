@@ -9,10 +9,10 @@ import (
 // and how near to an end of the range a code is saturated.
 const deadShare = 0.01
 
-// saturatedRows is the share of rows on which a saturated unit is so.
+// saturatedRows is the share of rows on which a saturated unit must be so.
 const saturatedRows = 0.99
 
-// health gathers of each unit (h) what tells units apart that do no work.
+// health gathers what tells, for each unit (h), whether it does any work.
 type health struct {
 	f         Activation
 	kept      bool      // of a k-sparse code: what is not 0 was kept

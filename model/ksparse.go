@@ -7,15 +7,15 @@ import (
 
 // k-sparse codes: of each row the k largest z, bias included, are the code,
 // with their sign, and the others are 0. Among equals the lowest index wins.
-// The gradient flows through what was kept alone; through a z that is exactly
-// 0, where kept and not kept look alike, it does not.
+// The gradient flows only through what was kept, and not through a z that is
+// exactly 0, where kept and not kept look alike.
 //
 // A. Makhzani and B. Frey, "k-Sparse autoencoders", ICLR 2014.
 
 // KSparse returns the k-sparse autoencoder of A. Makhzani and B. Frey,
 // "k-Sparse autoencoders", ICLR 2014: tied weights, linear codes and output, k
 // 25, but at most a quarter of the units, and twice as many in encoding. Weight
-// decay is not in the paper: a lambda of 0.01 makes the codes tell more.
+// decay is not in the paper: a lambda of 0.01 makes better features.
 func KSparse(hidden int) Config {
 	return Config{Objective: ObjectiveKSparse, Hidden: hidden, Activation: Linear, Output: Linear, Tied: true,
 		WeightDecay: 0.01, K: max(1, min(25, hidden/4)), KEncode: 2}
@@ -41,9 +41,9 @@ func (c Config) checkKSparse() error {
 	return nil
 }
 
-// annealFrom times k codes are kept at first. With few kept from the start,
-// those that begin best learn everything, and the others nothing (section 4.2
-// of the paper).
+// annealFrom times k codes are kept at first. If few were kept from the start,
+// the units that begin best would learn everything, and the others nothing
+// (section 4.2 of the paper).
 const annealFrom = 4
 
 // keepAt is how many codes of a row training keeps when done of the planned

@@ -102,7 +102,7 @@ func TestKSparseEncoding(t *testing.T) {
 		c := Config{Activation: Linear, Output: Linear, K: 4, KEncode: alpha}
 		m := newModel(t, c, n, h)
 		for i := range m.Params.EncoderBias {
-			m.Params.EncoderBias[i] -= 1 // so that some of what is kept is negative
+			m.Params.EncoderBias[i] -= 1 // so some of the kept are negative
 		}
 		dense := *m
 		dense.K, dense.KEncode = 0, 0

@@ -12,9 +12,9 @@ import (
 // does. Each takes two vectors of all parameters.
 const searchMemory = 10
 
-// searchSettings are the constants of scipy's line search: without a decrease
-// to ask for, rounding would do. A cost that is made of float32 numbers has
-// little to say below Tolerance and Flat.
+// searchSettings are the constants of scipy's line search. Decrease keeps a
+// line from being content with rounding. Below Tolerance and Flat a cost that
+// is made of float32 numbers says little.
 func searchSettings(iterations int) lbfgs.Settings {
 	return lbfgs.Settings{
 		Memory:   searchMemory,

@@ -176,7 +176,8 @@ func TestInitialWeightsWithoutACost(t *testing.T) {
 		spoil func(m *Model, x []float32)
 	}{
 		{"cost", func(m *Model, x []float32) { m.Params.EncoderWeight[0] = float32(math.NaN()) }},
-		{"gradient", func(m *Model, x []float32) { x[5] = 9.96921e36 }}, // a fill value of NetCDF, whose square float64 can hold
+		// A fill value of NetCDF, whose square float64 can hold.
+		{"gradient", func(m *Model, x []float32) { x[5] = 9.96921e36 }},
 		{"part of the gradient", func(m *Model, x []float32) { x[5] = 1e20 }},
 	} {
 		m := newModel(t, linear, 4, 3)

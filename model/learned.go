@@ -11,11 +11,20 @@ import (
 // notation of x (m,n) after scaling. The tensors of a method that has none are
 // nil. It is never changed once it is made, so that copies of a rule share it.
 type Learned struct {
-	Rows      int64     `json:"rows"`                // m: how many
-	Deviation float64   `json:"deviation,omitempty"` // of patch: the standard deviation of all values
-	Mean      []float32 `json:"-"`                   // of standardize, and of zca after contrast (n)
-	Scale     []float32 `json:"-"`                   // of standardize: 1/sqrt(variance + epsilon), or 0 (n)
-	Whiten    []float32 `json:"-"`                   // of zca: symmetric (n,n)
+	Rows int64 `json:"rows"` // m: how many
+
+	// Deviation, of patch, is the standard deviation of all values.
+	Deviation float64 `json:"deviation,omitempty"`
+
+	// Mean (n), of standardize and zca, is that of the rows; of zca after their
+	// contrast is normalised.
+	Mean []float32 `json:"-"`
+
+	// Scale (n), of standardize, is 1/sqrt(variance + epsilon), or 0.
+	Scale []float32 `json:"-"`
+
+	// Whiten (n,n), of zca, is symmetric.
+	Whiten []float32 `json:"-"`
 }
 
 // A patch is mapped to patchMiddle +- patchReach, which patchDeviations
@@ -36,9 +45,9 @@ func (p Preprocess) Learns() bool {
 }
 
 // Allows reports, as a [*ConfigError], an unknown method, and what in c does
-// not go with the method:
-// standardized and whitened values lie in no interval, so that a sigmoid
-// cannot reconstruct them and salt-and-pepper noise has nowhere to go.
+// not go with the method: standardized and whitened values lie in no interval,
+// so a sigmoid cannot reconstruct them, and salt-and-pepper noise has no lowest
+// and highest value to take.
 func (p Preprocess) Allows(c Config) error {
 	switch {
 	case !p.known():

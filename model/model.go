@@ -2,7 +2,7 @@ package model
 
 // Model is an autoencoder and what is known about its making. Its methods,
 // and everything made from it, read Params where they are: whoever changes
-// them meanwhile must see to it that nobody reads.
+// them must make sure that nobody reads them meanwhile.
 type Model struct {
 	Config
 	Params     *Params
@@ -11,7 +11,10 @@ type Model struct {
 	RowsSeen   int64      // rows trained on, those of every epoch counted
 	History    []Epoch    // the epochs, oldest first
 	Cost       *Cost      // of the last epoch, or the best; nil before any
-	Best       int        // the epoch that Params are of, where held-out rows chose it; 0: the last
+
+	// Best is the epoch that Params are of, where held-out rows chose it; 0:
+	// the last.
+	Best int
 }
 
 // Binding says which part of the input the rows came from.
@@ -30,7 +33,8 @@ type Epoch struct {
 	MeanActivation float64 `json:"mean_activation"` // of rhohat over the units
 	Health
 
-	Validation *Cost `json:"validation,omitempty"` // over held-out rows, at the weights of the end
+	// Validation is the cost over held-out rows, at the weights of the end.
+	Validation *Cost `json:"validation,omitempty"`
 }
 
 // New returns a model with initial weights, and with the defaults of c filled

@@ -24,7 +24,7 @@ type Loss uint8
 // The losses.
 const (
 	SquaredError Loss = iota // 1/2 |y - x|^2
-	CrossEntropy             // softplus(u) - x u, summed over components, with y = sigmoid(u)
+	CrossEntropy             // sum of softplus(u) - x u, with y = sigmoid(u)
 )
 
 // Optimizer is how the gradient moves the parameters.

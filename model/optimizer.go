@@ -15,10 +15,19 @@ const NoMomentum = -1
 // TrainOptions say how parameters follow the gradient. The zero value is
 // Adam on batches of 256.
 type TrainOptions struct {
-	Optimizer    Optimizer
-	LearningRate float64 // 0: one of the defaults below. LBFGS chooses its steps itself: must be 0
-	Momentum     float64 // of SGD, in (0, 1); 0: DefaultMomentum; NoMomentum: none. Others have no use for it
-	BatchSize    int     // rows of a step; 0: 256, or FullBatch for LBFGS, which knows no other; FullBatch: all rows
+	Optimizer Optimizer
+
+	// LearningRate is the size of a step; 0: one of the defaults below. LBFGS
+	// chooses its steps itself, and wants 0.
+	LearningRate float64
+
+	// Momentum is of SGD, in (0, 1). 0: DefaultMomentum; NoMomentum: none. The
+	// other optimizers ignore it.
+	Momentum float64
+
+	// BatchSize is the number of rows of a step; FullBatch: all of them. 0:
+	// 256, or FullBatch for LBFGS, which knows no other.
+	BatchSize int
 
 	// Epochs is how many are planned. With two or more, mini-batches keep the
 	// rate for the first half of them and then lower it linearly, to 0 at the
@@ -35,16 +44,24 @@ type TrainOptions struct {
 
 // The learning rates and the momentum that stand in for 0.
 const (
-	DefaultAdamRate  = 4e-3
-	DefaultPatchRate = 2e-3 // of Adam after PreprocessPatch: with twice this the sparsity term of such patches runs away
-	DefaultMomentum  = 0.9  // customary: a step lasts for about ten
-	DefaultSGDRate   = 0.01 // with this momentum, ten times this makes the units of a sparse model swing
+	DefaultAdamRate = 4e-3
+
+	// DefaultPatchRate is that of Adam after PreprocessPatch. With twice this
+	// the sparsity term of such patches runs away.
+	DefaultPatchRate = 2e-3
+
+	// DefaultMomentum is customary: a gradient acts on about ten steps.
+	DefaultMomentum = 0.9
+
+	// DefaultSGDRate goes with that momentum. Ten times this makes the units of
+	// a sparse model swing.
+	DefaultSGDRate = 0.01
 )
 
 const (
 	defaultBatchSize = 256
 	maxBatchSize     = 1 << 24 // of any use is far less
-	maxEpochs        = 100_000 // the header of a model file has room for the costs of so many
+	maxEpochs        = 100_000 // a model file's header holds so many costs
 )
 
 // Check reports what [NewTrainer] would refuse, as a [*ConfigError].

@@ -15,14 +15,14 @@ const (
 	PreprocessNone = "none"
 	// PreprocessScale maps pixels to [0, 1] by the rule of their type.
 	PreprocessScale = "scale"
-	// PreprocessPatch subtracts from each row its own mean, cuts off what is
-	// beyond three times the one standard deviation of all values of the
-	// training after that, and maps what remains to [0.1, 0.9]. (Ng, CS294A
-	// exercise "Sparse autoencoder", 2011, the function normalizeData.)
+	// PreprocessPatch subtracts from each row its own mean. Then it clips
+	// values at three times their standard deviation, one for all inputs, and
+	// maps them to [0.1, 0.9]. (Ng, CS294A exercise "Sparse autoencoder", 2011,
+	// the function normalizeData.)
 	PreprocessPatch = "patch"
 	// PreprocessStandardize subtracts from each input its mean and divides by
-	// sqrt(variance + epsilon), the squares of the variance divided by m. An
-	// input that was constant becomes 0.
+	// sqrt(variance + epsilon), where the variance has the divisor m. An input
+	// that was constant becomes 0.
 	PreprocessStandardize = "standardize"
 	// PreprocessZCA normalises the contrast of each row, subtracts the mean
 	// row, and multiplies by V (D + epsilon)^-1/2 V^T, where V D V^T is the
@@ -44,17 +44,28 @@ const (
 // settled, and where it learns it is learned, before training, and saved in
 // the model.
 type Preprocess struct {
-	Method   string  `json:"method"`              // PreprocessNone and so on
-	Source   string  `json:"source"`              // element type in the input: "uint8", "int32", "float64", ...
-	Scale    float64 `json:"scale"`               // 0 in a zero value counts as 1
-	Offset   float64 `json:"offset"`              //
-	Min      float64 `json:"min"`                 // stored values lie in [Min, Max];
-	Max      float64 `json:"max"`                 // both 0: anywhere
-	PixelMax float64 `json:"pixel_max,omitempty"` // the maximum that was asked for; 0: none was
+	Method string  `json:"method"` // PreprocessNone and so on
+	Source string  `json:"source"` // element type in the input, as "uint8"
+	Scale  float64 `json:"scale"`  // 0 in a zero value counts as 1
+	Offset float64 `json:"offset"`
 
-	Epsilon  float64  `json:"epsilon,omitempty"`  // of standardize and zca: added to variances
-	Contrast float64  `json:"contrast,omitempty"` // of zca: added to the variance of a row; 0: contrast is left as it is
-	Learned  *Learned `json:"learned,omitempty"`  // nil: nothing yet, or nothing to learn; see Statistics
+	// Stored values lie in [Min, Max]; both 0: anywhere.
+	Min float64 `json:"min"`
+	Max float64 `json:"max"`
+
+	// PixelMax is the maximum that was asked for; 0: none was.
+	PixelMax float64 `json:"pixel_max,omitempty"`
+
+	// Epsilon is what standardize and zca add to variances.
+	Epsilon float64 `json:"epsilon,omitempty"`
+
+	// Contrast is what zca adds to the variance of a row; 0: contrast is left
+	// as it is.
+	Contrast float64 `json:"contrast,omitempty"`
+
+	// Learned is what [Statistics] have learned; nil: nothing yet, or there is
+	// nothing to learn.
+	Learned *Learned `json:"learned,omitempty"`
 }
 
 // What NewPreprocess chooses for Epsilon and Contrast. That of standardize only
@@ -92,14 +103,14 @@ const byteMax = 255
 // NewPreprocess settles the rule for values whose type in the input is
 // source; what a method learns is left to [Statistics].
 //
-// Method "scale", and every one that learns, divides uint8 by 255 and uint16
-// by 65535. Other integers are divided by 255 if the values of first all lie in
-// 0..255; if not, the error names the maximum seen and asks for pixelMax. Floats
-// stay as they are, and so do these integers under "standardize", which undoes
-// any unit.
-// A pixelMax that is not 0 is the divisor for every type. Stored values
-// outside the rule, below 0 or above the divisor, are found by [Model.Check].
-// Method "none" takes all values as they are, and pixelMax must be 0.
+// Method "scale", and every one that learns, divides uint8 by 255 and uint16 by
+// 65535. Other integers are divided by 255 if the values of first all lie in
+// 0..255; if not, the error names the maximum seen and asks for pixelMax.
+// Floats stay as they are, and so do these integers under "standardize", which
+// undoes any unit. A pixelMax that is not 0 is the divisor for every type.
+// Stored values outside the rule, below 0 or above the divisor, are found by
+// [Model.Check]. Method "none" takes all values as they are, and pixelMax must
+// be 0.
 func NewPreprocess(method, source string, pixelMax float64, first Rows) (Preprocess, error) {
 	p := Preprocess{Method: method, Source: source, Scale: 1, PixelMax: pixelMax}
 	if !(pixelMax >= 0 && pixelMax <= math.MaxFloat32) || pixelMax > 0 && 1/pixelMax > math.MaxFloat32 {
@@ -145,8 +156,8 @@ func NewPreprocess(method, source string, pixelMax float64, first Rows) (Preproc
 }
 
 // Reach returns the largest stored value of rows as a share of the rule's
-// divisor; 0 where nothing is divided. Far below 1 it tells of pixels that use
-// a part of their type alone, such as 12 of 16 bits, and want a divisor of
+// divisor; 0 where nothing is divided. A share far below 1 means that pixels
+// use only a part of their type, such as 12 of 16 bits, and need a divisor of
 // their own.
 func (p Preprocess) Reach(rows Rows) float64 {
 	if p.Max == 0 {
@@ -325,14 +336,14 @@ func (m *Model) allowed() (lo, hi float64, reason string) {
 	p := m.Preprocess
 	lo, hi, reason = -math.MaxFloat32, math.MaxFloat32, "not a finite number"
 	if p.Min != 0 || p.Max != 0 {
-		lo, hi = float64(float32(p.Min)), float64(float32(p.Max)) // as values are stored
+		lo, hi = float64(float32(p.Min)), float64(float32(p.Max)) // as stored
 		reason = fmt.Sprintf("the preprocessing rule for %s values was settled for that range", p.Source)
 	}
 	if !m.unitInterval() || p.Learns() {
 		return lo, hi, reason
 	}
 	if a, b := p.Range(); (p.Min != 0 || p.Max != 0) && a >= 0 && b <= 1+0x1p-23 {
-		return lo, hi, reason // the rule leads to [0, 1], give or take a rounding
+		return lo, hi, reason // the rule leads to [0, 1], but for rounding
 	}
 	scale, offset := p.factors()
 	a, b := (0-float64(offset))/float64(scale), (1-float64(offset))/float64(scale)

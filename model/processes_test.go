@@ -21,7 +21,7 @@ import (
 
 // task is what the driver asks of a worker.
 type task struct {
-	What  string           // "statistics", "evaluation", "validation" or "gradient"
+	What  string           // "statistics", "gradient" and so on
 	Rule  model.Preprocess // to learn, for statistics
 	Model []byte           // a model file, for all else
 

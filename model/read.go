@@ -101,7 +101,7 @@ func readHeader(r io.Reader) (*fileHeader, error) {
 	return h, nil
 }
 
-// endsEarly makes the end of a file a damage, and leaves other errors.
+// endsEarly turns the end of a file into damage, and leaves other errors alone.
 func endsEarly(err error) error {
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		return damaged("it ends early")
@@ -190,7 +190,8 @@ func (m *Model) settingsFrom(h *fileHeader) error {
 		return damaged("in its settings: %d inputs, %d rows seen", c.Inputs, c.RowsSeen)
 	}
 	if c.SparsityWeight > 0 && c.Sparsity == 0 {
-		return damaged("in its settings: a sparsity of 0") // no default: New has settled it
+		// It stands for no default here: New has settled that.
+		return damaged("in its settings: a sparsity of 0")
 	}
 	if c.Best < 0 || c.Best > 0 && c.Cost == nil {
 		return damaged("in its settings: best epoch %d, whose cost is missing", c.Best)

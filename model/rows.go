@@ -19,7 +19,7 @@ const (
 	Float32 Kind = "float32"
 )
 
-// Size is the number of bytes of an element, 0 for a kind that is none.
+// Size is the number of bytes of an element, 0 for an unknown kind.
 func (k Kind) Size() int {
 	switch k {
 	case Uint8:
@@ -35,10 +35,16 @@ func (k Kind) Size() int {
 // Rows are m rows of n elements as they are stored, before preprocessing.
 // They are never copied whole, and never kept after the call that takes them.
 type Rows struct {
-	Kind   Kind
-	Width  int     // n
-	Data   []byte  // m*n elements, row after row, in native byte order and aligned for Kind
-	Number []int64 // (m) positions in the input: they key the noise and name rows in errors; nil means 0..m-1
+	Kind  Kind
+	Width int // n
+
+	// Data is m*n elements, row after row, in native byte order and aligned
+	// for Kind.
+	Data []byte
+
+	// Number (m) are positions in the input, which key the noise and name rows
+	// in errors; nil: 0 to m-1.
+	Number []int64
 }
 
 // Float32Rows returns x, rows of n values, as Rows that share its memory.

@@ -16,8 +16,8 @@ import (
 // for zca, their products.
 //
 // Rows are worked on in chunks, of 4,096 for zca and otherwise of 1,024, or as
-// many as have 2^20 values. Each is taken about its own mean and in float64,
-// but that products are summed in float32 inside a chunk. Chunks join by the
+// many as have 2^20 values. Each chunk is taken about its own mean, in float64
+// except that products are summed in float32 inside it. Chunks join by the
 // formulas of T. Chan, G. Golub and R. LeVeque, "Updating formulae and a
 // pairwise algorithm for computing sample variances", 1979: values that are
 // large beside their deviations lose nothing. How the rows are split over calls
@@ -36,7 +36,7 @@ type Statistics struct {
 	rows     int64
 	mean     []float64 // (n); zeros for patch, where rows have none
 	squares  []float64 // sums of squares of the distances from mean (n)
-	products []float64 // sums of products of these distances (n,n); nil unless zca is to be learned
+	products []float64 // sums of their products (n,n); nil unless for zca
 
 	sums, parts, delta []float64 // of a chunk (n)
 	centre             []float32 // (n)

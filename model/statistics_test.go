@@ -493,7 +493,8 @@ func TestAllows(t *testing.T) {
 		{PreprocessStandardize, Config{Output: Linear, Corruption: 0.1, Noise: SaltPepper}, false},
 		{PreprocessStandardize, Config{Output: Linear, Inputs: 1 << 20}, true},
 		{PreprocessZCA, Config{Loss: CrossEntropy}, false},
-		{PreprocessZCA, Config{Output: Linear, Noise: SaltPepper}, true}, // no noise at all
+		// Salt and pepper, but no corruption.
+		{PreprocessZCA, Config{Output: Linear, Noise: SaltPepper}, true},
 		{PreprocessZCA, Config{Output: Linear, Inputs: 1 << 20}, false},
 		{PreprocessScale, Config{}, true},
 	} {

@@ -6,10 +6,10 @@ type StopReason uint8
 // The reasons.
 const (
 	NotStopped       StopReason = iota
-	OutOfEpochs                 // as many epochs, under L-BFGS iterations, as were planned
+	OutOfEpochs                 // all planned epochs, or iterations, are done
 	Converged                   // L-BFGS lowers the cost no further
 	LineSearchFailed            // L-BFGS found no lower cost, twice in a row
-	OutOfPatience               // held-out rows have cost no less for TrainOptions.Patience epochs
+	OutOfPatience               // nothing was gained for Patience epochs
 )
 
 var stopNames = []string{"not stopped", "epochs", "converged", "line search", "patience"}

@@ -26,7 +26,7 @@ const (
 
 const (
 	sumsHeader = len(sumsMagic) + 1 + len(kindCost) + 8 // up to the fingerprint
-	sumsFrame  = sumsHeader + 8                         // and the checksum at the end
+	sumsFrame  = sumsHeader + 8                         // and the checksum
 )
 
 var sumsTable = crc64.MakeTable(crc64.ECMA)

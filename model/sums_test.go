@@ -174,7 +174,8 @@ func TestMarshalSums(t *testing.T) {
 			if err := c.add(a, numbered(x, n, 0, 1100)); err != nil {
 				t.Fatal(err)
 			}
-			if err := c.add(b, numbered(x, n, 5, 20)); err != nil { // to be replaced
+			// These sums are replaced below.
+			if err := c.add(b, numbered(x, n, 5, 20)); err != nil {
 				t.Fatal(err)
 			}
 			if err := b.UnmarshalBinary(marshalled(t, a)); err != nil {
@@ -401,4 +402,4 @@ func fuzzOne(t *testing.T, c sumsCase, b []byte) {
 func FuzzUnmarshalAccumulator(f *testing.F) { fuzzSums(f, 0) }
 func FuzzUnmarshalValidator(f *testing.F)   { fuzzSums(f, 1) }
 func FuzzUnmarshalEvaluator(f *testing.F)   { fuzzSums(f, 2) }
-func FuzzUnmarshalStatistics(f *testing.F)  { fuzzSums(f, 5) } // of zca, which holds most
+func FuzzUnmarshalStatistics(f *testing.F)  { fuzzSums(f, 5) } // of zca

@@ -97,7 +97,8 @@ func (o TrainOptions) Memory(c Config) int64 {
 	case Adam:
 		copies = 4
 	case LBFGS:
-		copies = float64(2 + 2*searchVectors) // parameters, gradient, and what is in float64
+		// Parameters, gradient, and what is in float64.
+		copies = float64(2 + 2*searchVectors)
 	}
 	if o.Validate {
 		copies++
@@ -106,7 +107,8 @@ func (o TrainOptions) Memory(c Config) int64 {
 	floats := copies * parameters
 	if o.BatchSize == FullBatch {
 		rows = chunkRows
-		floats += parameters + 2*(parameters+h) // a chunk's sums, and all rows' in float64
+		// The sums of a chunk, and those of all rows in float64.
+		floats += parameters + 2*(parameters+h)
 		if c.SparsityWeight > 0 {
 			floats += n*h + 2*(n*h+h)
 			slopes = true
@@ -150,13 +152,13 @@ func (t *Trainer) keep(err error) error {
 	return err
 }
 
-// EndEpoch trains on the rows that wait, a short batch, or with FullBatch
+// EndEpoch trains on the rows that wait, as a short batch, or with FullBatch
 // takes the epoch's one step. It returns what the epoch gave, and adds that to
 // the model's history. An epoch without rows does nothing.
 //
-// The cost is the mean over the rows as training met them, at weights that
-// moved meanwhile, but for the weight decay, which is that of the weights at
-// the end. With FullBatch it is the exact cost before the step.
+// The cost is the mean over the rows as training met them, while the weights
+// moved; only the weight decay is that of the weights at the end. With
+// FullBatch it is the exact cost before the step.
 //
 // Under LBFGS it ends an evaluation. The first is of the parameters as they
 // were, and each iteration takes one or more: the one that ends an iteration

@@ -1,11 +1,15 @@
-// Command copycodes is `aefeat transform` without the model: what the reading and the writing alone cost.
+// Command copycodes is `aefeat transform` without the model: what the reading
+// and the writing alone cost.
 //
 //	copycodes -codes CODES.parquet INPUT OUTPUT.parquet
 //
-// It reads every column of the input and writes it with codes that were computed before, by `aefeat transform --keep none`. Reading and writing
-// overlap as they do in transform. Decoding a second file would cost time that transform does not spend, so the codes of the
-// first -distinct rows are held in memory and used again for the rows after them. That is the number of images in MNIST, which
-// bench/digits.py repeats: the output then is, value for value, what transform writes.
+// It reads every column of the input and writes it with codes that were
+// computed before, by `aefeat transform --keep none`. Reading and writing
+// overlap as they do in transform. Decoding a second file would cost time that
+// transform does not spend, so the codes of the first -distinct rows are held
+// in memory and used again for the rows after them. That is the number of
+// images in MNIST, which bench/digits.py repeats: the output then is, value for
+// value, what transform writes.
 package main
 
 import (
@@ -60,7 +64,7 @@ func run(codes string, distinct int, input, output string) error {
 		return err
 	}
 	defer w.Abort()
-	batches := make(chan arrow.RecordBatch, 2) // as many as transform has in work on two cores
+	batches := make(chan arrow.RecordBatch, 2) // as transform has on two cores
 	go func() {
 		defer close(batches)
 		for reader.Next() {

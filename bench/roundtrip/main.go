@@ -1,5 +1,6 @@
-// Command roundtrip writes files of every form that package arrowio writes, with the values that they hold beside them as JSON, for
-// roundtrip.py to read with pyarrow and DuckDB.
+// Command roundtrip writes files of every form that package arrowio writes,
+// with the values that they hold beside them as JSON, for roundtrip.py to read
+// with pyarrow and DuckDB.
 package main
 
 import (
@@ -20,7 +21,8 @@ import (
 
 const rows = 1000
 
-// A form is a type and the value of every row: what JSON holds, bytes as base64, nil for null.
+// A form is a type and the value of every row: what JSON holds, bytes as
+// base64, nil for null.
 type form struct {
 	name     string
 	typ      arrow.DataType
@@ -38,7 +40,8 @@ func main() {
 		log.Fatal("roundtrip: -o FOLDER is missing")
 	}
 	for _, f := range forms() {
-		// Batches of every size, zero among them; row groups of about 100 rows and of all.
+		// Batches of every size, zero among them; row groups of about 100 rows
+		// and of all.
 		for _, batch := range []int{7, 64, rows} {
 			if err := f.write(*folder, batch); err != nil {
 				log.Fatalf("roundtrip: %s: %v", f.name, err)
@@ -52,7 +55,8 @@ func main() {
 	}
 }
 
-// write writes a form in every format. Every batch is a slice out of the middle of a longer array.
+// write writes a form in every format. Every batch is a slice out of the middle
+// of a longer array.
 func (f form) write(folder string, batch int) error {
 	values := make([]any, rows)
 	for i := range values {
@@ -116,7 +120,8 @@ func (f form) writeSlice(w *arrowio.Writer, schema *arrow.Schema, values []any, 
 	return w.Write(rec)
 }
 
-// abort writes some rows to a file that cannot be taken back, as standard output cannot, and gives up.
+// abort writes some rows to a file that cannot be taken back, as standard
+// output cannot, and gives up.
 func abort(name string, format arrowio.Format) error {
 	out, err := os.Create(name)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 )
 
 // newApp builds the command line over the three streams of ui. Its commands
-// return their errors, with flags for the settings at fault: what they mean for
-// the exit status is main's business.
+// return their errors, which name the flags at fault. What they mean for the
+// exit status is main's business.
 func newApp(ui *console) *cli.App {
 	app := &cli.App{
 		Name:      "aefeat",
@@ -32,9 +32,11 @@ func newApp(ui *console) *cli.App {
 			patchesCommand(ui),
 			demoCommand(ui),
 		},
-		HideHelp:                  true,                         // route does it: the cli package takes operands for topics
-		DisableSliceFlagSeparator: true,                         // see split
-		ExitErrHandler:            func(*cli.Context, error) {}, // the default one calls os.Exit
+		// route shows help: the cli package would take operands for topics.
+		HideHelp:                  true,
+		DisableSliceFlagSeparator: true, // see split
+		// The default one calls os.Exit.
+		ExitErrHandler: func(*cli.Context, error) {},
 	}
 	for _, c := range app.Commands {
 		c.HideHelp = true
@@ -110,7 +112,7 @@ func unknownCommand(app *cli.App, name string, rest []string) error {
 	return e
 }
 
-// flagError puts the flag package's words into ours: it writes
+// flagError puts the flag package's errors into our words. It writes
 // `invalid value "x" for flag -hidden: parse error`.
 func flagError(command *cli.Command, err error) error {
 	text := err.Error()

@@ -61,7 +61,7 @@ func demo(c *cli.Context, ui *console) error {
 	commands := files.commands()
 	for _, args := range commands {
 		ui.printf("running: %s", shell(args))
-		// The very commands that are printed, so that they cannot but do the same.
+		// Run the very commands that are printed, so that both do the same.
 		args := append(args, "--progress", chosen(c, "progress"))
 		if err := runApp(c.Context, newApp(ui), args); err != nil {
 			return err

@@ -23,7 +23,7 @@ const (
 	exitDone       = 0
 	exitFailed     = 1
 	exitUsage      = 2
-	exitBrokenPipe = 128 + int(syscall.SIGPIPE) // the reader of standard output went away
+	exitBrokenPipe = 128 + int(syscall.SIGPIPE) // the reader of stdout has gone
 )
 
 // usageError is wrong use of the command line, as opposed to work that failed.
@@ -71,8 +71,8 @@ type hintedError struct {
 func (e *hintedError) Error() string { return e.err.Error() }
 func (e *hintedError) Unwrap() error { return e.err }
 
-// commandError is an error of a command, written in the command's flags where a
-// library wrote in the fields of its settings.
+// commandError is an error of a command. It names flags of the command where a
+// library named fields of its settings.
 type commandError struct {
 	command string
 	err     error
@@ -88,8 +88,8 @@ func inFlags(command string, err error) error {
 
 func (e *commandError) Unwrap() error { return e.err }
 
-// Error puts "--hidden: 0 is not a positive number" for "Hidden: 0 is not a
-// positive number", which may stand behind the name of a file.
+// Error writes "--hidden: 0 is not a positive number" in place of "Hidden: 0 is
+// not a positive number", which may stand behind the name of a file.
 func (e *commandError) Error() string {
 	text := e.err.Error()
 	var setting *model.ConfigError
@@ -103,7 +103,7 @@ func (e *commandError) Error() string {
 // quotedName is how libraries name a setting in reasons and hints.
 var quotedName = regexp.MustCompile("`([A-Z][A-Za-z]*)`")
 
-// namesToFlags puts flags of a command for the settings that text names.
+// namesToFlags replaces the settings that text names by flags of a command.
 func namesToFlags(command, text string) string {
 	return quotedName.ReplaceAllStringFunc(text, func(name string) string {
 		return flagOf(command, strings.Trim(name, "`"))

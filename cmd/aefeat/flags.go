@@ -16,9 +16,9 @@ import (
 )
 
 // flag is all that there is to know about a flag. A new one is an entry of
-// flagTable: its help, its default, its rules and the name that errors of the
-// libraries have for it come from there, and where field says so its value
-// reaches the settings of a fit.
+// flagTable, which has its help, its default, its rules and the name that
+// errors of the libraries use. Where field says so, its value reaches the
+// settings of a fit.
 type flag struct {
 	of       string // the commands that have it, with spaces between
 	name     string

@@ -18,7 +18,7 @@ import (
 )
 
 func TestInterruptible(t *testing.T) {
-	want := bytes.Repeat([]byte("0123456789"), 300_000) // more than both buffers
+	want := bytes.Repeat([]byte("0123456789"), 300_000) // over both buffers
 	for name, in := range map[string]io.Reader{
 		"whole": bytes.NewReader(want),
 		"half":  iotest.HalfReader(bytes.NewReader(want)),

@@ -16,16 +16,18 @@ import (
 // dataInfo is what inspect --json prints of a data file.
 type dataInfo struct {
 	Kind         string          `json:"kind"`   // "data"
-	Format       string          `json:"format"` // "parquet", "arrow" or "stream", as for --format
+	Format       string          `json:"format"` // as for --format
 	Bytes        int64           `json:"bytes"`
 	Rows         int64           `json:"rows"`
-	Groups       int             `json:"groups"`        // row groups or record batches
+	Groups       int             `json:"groups"`        // or record batches
 	LargestGroup int64           `json:"largest_group"` // rows
 	Compression  []string        `json:"compression"`
-	Held         int64           `json:"held_bytes"` // of the file, while it is read
+	Held         int64           `json:"held_bytes"` // while it is read
 	Columns      []columnInfo    `json:"columns"`
 	Candidates   []candidateInfo `json:"candidates"` // what could be the patch
-	Patch        *patchInfo      `json:"patch"`      // what a command without --column takes; null: none
+
+	// Patch is what a command without --column takes; null: none.
+	Patch *patchInfo `json:"patch"`
 }
 
 type columnInfo struct {
@@ -95,7 +97,8 @@ func describeData(file *arrowio.Info) dataInfo {
 	info := dataInfo{
 		Kind: "data", Format: string(file.Format), Bytes: file.Size, Rows: file.Rows, Groups: file.Groups, LargestGroup: file.LargestGroup,
 		Compression: append([]string{}, file.Compression...), Held: file.Held,
-		Columns: []columnInfo{}, Candidates: []candidateInfo{}, // never null in JSON
+		// Empty, so that they are never null in JSON.
+		Columns: []columnInfo{}, Candidates: []candidateInfo{},
 	}
 	for _, f := range file.Schema.Fields() {
 		info.Columns = append(info.Columns, columnInfo{f.Name, typeName(f.Type), f.Nullable})

@@ -1,12 +1,12 @@
 // Command aefeat learns features from image patches in Parquet and Arrow.
 //
-//	aefeat fit       [flags] [INPUT...]   train, and write a model
-//	aefeat transform [flags] [INPUT...]   add the features of a model to every row
-//	aefeat evaluate  [flags] [INPUT...]   the cost of a model on data, by term
-//	aefeat probe     [flags] [TRAIN...]   how well a linear classifier reads labels from features
-//	aefeat inspect   FILE                 what a model file or a data file holds
+//	aefeat fit       [flags] [INPUT...]   train a model
+//	aefeat transform [flags] [INPUT...]   add a model's features to every row
+//	aefeat evaluate  [flags] [INPUT...]   print the cost of a model, by term
+//	aefeat probe     [flags] [TRAIN...]   judge features by a linear classifier
+//	aefeat inspect   FILE                 print what a file holds
 //	aefeat patches   [flags] IMAGE...     cut patches out of images
-//	aefeat demo                           all of it on embedded digits
+//	aefeat demo                           do all of it on embedded digits
 //
 // Each command describes its flags with --help. Without INPUT, or with "-", a
 // command reads standard input; without -o, or with "-o -", it writes standard
@@ -15,11 +15,13 @@
 // # Exit status
 //
 //	0    done
-//	1    failed: the data, a file or the machine is at fault; nothing half-written is left
+//	1    failed: the data, a file or the machine is at fault
 //	2    wrong usage
 //	130  interrupted (SIGINT)
 //	143  terminated (SIGTERM)
 //	141  the reader of standard output went away
+//
+// A command that fails leaves nothing half-written.
 //
 // # Signals
 //

@@ -223,10 +223,10 @@ func featureColumns(schema *arrow.Schema, asked []string) ([]string, error) {
 // probeResult is what probe --json prints.
 type probeResult struct {
 	Label      string      `json:"label"`
-	Classes    []string    `json:"classes"` // in the order of the confusion matrix
+	Classes    []string    `json:"classes"` // as in the confusion matrix
 	TrainRows  int         `json:"train_rows"`
 	TestRows   int         `json:"test_rows"`
-	Unseen     int         `json:"unseen"`  // test rows whose label no training row has: errors
+	Unseen     int         `json:"unseen"`  // errors: not a training label
 	Skipped    int64       `json:"skipped"` // bad rows
 	Features   *probeScore `json:"features"`
 	Against    *probeScore `json:"against,omitempty"`
@@ -235,15 +235,17 @@ type probeResult struct {
 
 // probeScore is how a classifier on one set of columns did.
 type probeScore struct {
-	Columns    string           `json:"columns"`
-	Width      int              `json:"width"`
-	Accuracy   float64          `json:"accuracy"` // share of the test rows, in [0,1]
-	Errors     int              `json:"errors"`
-	Penalty    float64          `json:"penalty"`
-	Iterations int              `json:"iterations"`
-	Converged  bool             `json:"converged"`
-	Cost       float64          `json:"cost"`      // of the training rows
-	Confusion  linear.Confusion `json:"confusion"` // rows of a label, by the label predicted
+	Columns    string  `json:"columns"`
+	Width      int     `json:"width"`
+	Accuracy   float64 `json:"accuracy"` // on test rows, in [0,1]
+	Errors     int     `json:"errors"`
+	Penalty    float64 `json:"penalty"`
+	Iterations int     `json:"iterations"`
+	Converged  bool    `json:"converged"`
+	Cost       float64 `json:"cost"` // of the training rows
+
+	// Confusion counts the rows of a label by the label predicted.
+	Confusion linear.Confusion `json:"confusion"`
 }
 
 func (j *probeJob) judge(ctx context.Context, train, test *labelled.Rows) (*probeResult, error) {

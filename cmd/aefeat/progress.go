@@ -24,8 +24,7 @@ const (
 	progressNone  = "none"
 )
 
-// redrawEvery keeps a bar calm for the eye and free of cost: ten times a
-// second looks like motion.
+// redrawEvery keeps a bar calm and cheap: ten times a second looks like motion.
 const redrawEvery = time.Second / 10
 
 // reportEvery is how often --progress json tells of rows inside an epoch.
@@ -62,9 +61,15 @@ type step struct {
 	Cost   float64
 	Mean   float64 // rhohat's mean over the units
 
-	Unit        string      // what an epoch is called; "": epoch
-	Evaluations int64       // that iterations took so far; the rows are those of the next
-	Validation  *model.Cost // of held-out rows, after the epoch before; nil: none; set by show
+	Unit string // what an epoch is called; "": epoch
+
+	// Evaluations is how many the iterations took so far; the rows are those
+	// of the next.
+	Evaluations int64
+
+	// Validation is the cost of held-out rows after the epoch before; nil:
+	// there is none. show sets it.
+	Validation *model.Cost
 }
 
 func newProgress(ui *console, mode string) *progress {

@@ -133,7 +133,8 @@ func TestNoProgress(t *testing.T) {
 	}
 }
 
-// An epoch too short to time has no speed, and rows that have told nothing no cost.
+// An epoch that is too short to time has no speed, and without rows there is no
+// cost.
 func TestUnknownProgress(t *testing.T) {
 	s := step{Phase: "fit", Epoch: 1, Epochs: 2, Rows: 100, Cost: 20.6134, Mean: 0.10249}
 	p, out, _ := clockwork(progressPlain)

@@ -52,16 +52,19 @@ func TestMain(m *testing.M) {
 //	digits TRAIN TEST        write the embedded digits
 //	weights FILE n h [tied]  make a safetensors file of bare tensors
 //	rows FILE OUT            write the rows of a data file as JSON lines
-//	cut FILE BYTES           cut a file to its first, or with a minus but its last, bytes
-//	flip FILE OFFSET         turn a bit of a byte over; negative offsets count from the end
-//	only DIR FILE...         the folder holds these files, in this order, and nothing else;
-//	                         .tmp is where TMPDIR points
-//	readme OUT               write the shell commands that README.md shows to a file
+//	cut FILE BYTES           keep the first bytes of a file, or with a minus all
+//	                         but the last
+//	flip FILE OFFSET         flip a bit of a byte; negative offsets count from
+//	                         the end
+//	only DIR FILE...         the folder holds these files, in this order, and
+//	                         nothing else; .tmp is where TMPDIR points
+//	shell OUT PAGE           write the shell commands of a page to a file
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Condition: func(name string) (bool, error) {
-			if name == "nohup" { // these tests, and what they run, were told to live through a hangup
+			// These tests, and what they run, were told to survive a hangup.
+			if name == "nohup" {
 				return signal.Ignored(syscall.SIGHUP), nil
 			}
 			return false, fmt.Errorf("unknown condition %q", name)
@@ -76,7 +79,7 @@ func TestScript(t *testing.T) {
 			"cut":     cutFile,
 			"flip":    flipBit,
 			"only":    onlyFiles,
-			"readme":  readmeCommands,
+			"shell":   shellCommands,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("GOMAXPROCS", "2") // same.txtar changes it
@@ -129,14 +132,19 @@ type patchSpec struct {
 	layout      string // fixed, list, columns or binary
 	format      string // parquet, arrow or stream
 	batch       int    // rows of a record batch or row group
-	first       int    // number of the first row: files with different firsts continue each other
 	column      string
-	null        int // these rows, or -1, have a null patch, a NaN, a patch that is too short,
-	nan         int
-	ragged      int
-	big         int  // and a value of 1,000, or of float64 3e38
 	most        int  // the largest value of uint16
 	noEOS       bool // a stream that lacks its end marker
+
+	// first is the number of the first row: a file whose first is the number
+	// of rows of another continues that one.
+	first int
+
+	// Rows with one fault each, or -1.
+	null   int
+	nan    int
+	ragged int // the patch is too short
+	big    int // a value is 1,000, or of float64 3e38
 
 	classes   int    // labels repeat after so many rows; 0: never
 	label     string // their type: string, int64, bool, dictionary or float64
@@ -309,7 +317,8 @@ func (s patchSpec) appendLabel(b array.Builder, number int) {
 	case *array.StringBuilder:
 		b.Append("row" + strconv.Itoa(number))
 	case *array.Int64Builder:
-		b.Append(int64(3 * (number - 2))) // -6, -3, 0, ... 12: not in the order of their digits
+		// -6, -3, 0, ... 12, which is not the order of their digits.
+		b.Append(int64(3 * (number - 2)))
 	case *array.BooleanBuilder:
 		b.Append(number%2 == 0)
 	case *array.Float64Builder:
@@ -501,12 +510,13 @@ func flipBit(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(name, data, 0o666))
 }
 
-// readmeCommands collects the blocks of shell in README.md.
-func readmeCommands(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: readme OUT")
+// shellCommands collects the blocks of shell in a page, README.md or one of
+// docs.
+func shellCommands(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: shell OUT PAGE")
 	}
-	text, err := os.ReadFile("../../README.md")
+	text, err := os.ReadFile("../../" + args[1])
 	ts.Check(err)
 	var commands strings.Builder
 	for i, block := range strings.Split(string(text), "```") {
@@ -515,7 +525,7 @@ func readmeCommands(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	if commands.Len() == 0 {
-		ts.Fatalf("README.md shows no commands")
+		ts.Fatalf("%s shows no commands", args[1])
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(commands.String()), 0o666))
 }

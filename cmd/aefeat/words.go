@@ -8,7 +8,7 @@ import (
 	"github.com/aefeat/aefeat/stage"
 )
 
-// This file puts into words what several commands tell.
+// This file has the words that several commands use.
 
 // sum writes a cost and its terms, those that are on.
 func sum(c model.Cost) string {

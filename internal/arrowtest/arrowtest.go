@@ -34,9 +34,9 @@ func JSONBatch(t testing.TB, mem memory.Allocator, typ arrow.DataType, values st
 	return array.NewRecordBatch(schema, []arrow.Array{a}, int64(a.Len()))
 }
 
-// A Maker builds random arrays. Everything that a reader may trip over happens
-// with some chance: arrays that are slices of longer ones, nulls at every
-// level, rubbish under the nulls, ragged lists, NaN and infinities.
+// A Maker builds random arrays. Whatever a reader may trip over turns up now
+// and then: arrays that are slices of longer ones, nulls at every level,
+// rubbish under the nulls, ragged lists, NaN and infinities.
 type Maker struct {
 	*rand.Rand
 	Mem    memory.Allocator
@@ -211,7 +211,8 @@ func (g *Maker) offsets(v []int, large bool) *memory.Buffer {
 	return g.buffer(raw)
 }
 
-// outer and inner take lists apart that nobody gave a length: they hold two values.
+// outer and inner take dims apart. A list without a length there holds two
+// values.
 func outer(dims []int) int {
 	if len(dims) == 0 {
 		return 2

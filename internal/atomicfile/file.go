@@ -25,11 +25,12 @@ import (
 type File struct {
 	f      *os.File
 	name   string // as given, for errors
-	target string // where it will be, symlinks resolved; "" when written directly
+	target string // where it will be, links followed; "": written directly
 	temp   string // where it is meanwhile, "" if it has no name
 	done   bool
 
-	written, sent int64 // bytes so far, and those that are on their way to the disk
+	written int64 // bytes so far
+	sent    int64 // of these, bytes that are on their way to the disk
 }
 
 // sendBytes is how much is written before the disk is told to begin with it, so
@@ -125,7 +126,8 @@ func (f *File) commit() error {
 	if err := f.f.Sync(); err != nil {
 		return err
 	}
-	if f.temp == "" { // give it a name: its own if that is free, else one to rename from
+	if f.temp == "" {
+		// Give it a name: its own if that is free, else one to rename from.
 		err := linkUnnamed(f.f, f.target)
 		switch {
 		case errors.Is(err, fs.ErrExist):

@@ -16,7 +16,8 @@ func openUnnamed(dir, name string) (*os.File, error) {
 		return nil, &fs.PathError{Op: "create", Path: name, Err: err}
 	}
 	f := os.NewFile(uintptr(fd), name)
-	if _, err := os.Stat(descriptorPath(f)); err != nil { // no /proc, no way to name it later
+	// Without /proc there is no way to name it later.
+	if _, err := os.Stat(descriptorPath(f)); err != nil {
 		f.Close()
 		return nil, err
 	}

@@ -31,7 +31,7 @@ func Spool(r io.Reader, dir string) (f *os.File, remove func(), err error) {
 		if f, err = os.CreateTemp(dir, "aefeat-*.spool"); err != nil {
 			return nil, nil, &SpoolError{dir, err}
 		}
-		if name := f.Name(); os.Remove(name) != nil { // Windows keeps open files
+		if name := f.Name(); os.Remove(name) != nil { // as on Windows
 			remove = func() { os.Remove(name) }
 		}
 	}

@@ -11,7 +11,7 @@ type Class uint8
 const (
 	Plain  Class = iota // Go only, any processor
 	AVX2                // amd64 with AVX2 and FMA: 8 floats a register
-	AVX512              // amd64 with AVX-512 F, BW, DQ and VL: 16 floats a register
+	AVX512              // amd64 with AVX-512 F, BW, DQ, VL: 16 floats
 )
 
 // String returns the class's name in lower case.

@@ -4,12 +4,14 @@
 
 package f32
 
-// tileAVX512 is tilePlain for tiles of up to 14 rows and 32 columns, two slivers of B.
+// tileAVX512 is tilePlain for tiles of up to 14 rows and 32 columns, two
+// slivers of B.
 //
 //go:noescape
 func tileAVX512(rows int, cols int, k int, a []float32, rowStride int, kStride int, b []float32, alpha float32, beta float32, c []float32, ldc int)
 
-// tileAVX2 is tilePlain for tiles of up to 6 rows and 16 columns, one sliver of B.
+// tileAVX2 is tilePlain for tiles of up to 6 rows and 16 columns, one sliver
+// of B.
 //
 //go:noescape
 func tileAVX2(rows int, cols int, k int, a []float32, rowStride int, kStride int, b []float32, alpha float32, beta float32, c []float32, ldc int)
@@ -179,8 +181,8 @@ func fromFloat32AVX512(dst []float32, src []float32, scale float32, offset float
 //go:noescape
 func allFiniteAVX512(x []float32) bool
 
-// extremesAVX512 updates low[j] and high[j] with the elements x[16i+j], passing over NaN.
-// What is left of x after whole 16s is not looked at.
+// extremesAVX512 updates low[j] and high[j] with the elements x[16i+j],
+// passing over NaN. What is left of x after whole 16s is not looked at.
 //
 //go:noescape
 func extremesAVX512(x []float32, low *[16]float32, high *[16]float32)
@@ -340,8 +342,8 @@ func fromFloat32AVX2(dst []float32, src []float32, scale float32, offset float32
 //go:noescape
 func allFiniteAVX2(x []float32) bool
 
-// extremesAVX2 updates low[j] and high[j] with the elements x[16i+j], passing over NaN.
-// What is left of x after whole 16s is not looked at.
+// extremesAVX2 updates low[j] and high[j] with the elements x[16i+j],
+// passing over NaN. What is left of x after whole 16s is not looked at.
 //
 //go:noescape
 func extremesAVX2(x []float32, low *[16]float32, high *[16]float32)

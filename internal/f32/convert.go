@@ -1,7 +1,7 @@
 package f32
 
 // The conversions set row i of dst (m,n) to row order[i] of src times scale,
-// plus offset; without an order, m rows of src in theirs.
+// plus offset; without an order, to row i of src.
 
 // FromUint8 converts rows of n values.
 func FromUint8(dst []float32, src []uint8, n int, order []int32, scale, offset float32) {

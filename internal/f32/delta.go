@@ -6,7 +6,7 @@ type Loss uint8
 // Losses.
 const (
 	Squared      Loss = iota // 1/2 |y-x|^2
-	CrossEntropy             // softplus(u) - x u, for y = sigmoid(u) and x in [0,1]
+	CrossEntropy             // softplus(u) - x u, y = sigmoid(u), x in [0,1]
 )
 
 // HiddenDelta computes, for d and a (m,h),

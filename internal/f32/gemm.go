@@ -9,11 +9,22 @@ import (
 // Block sizes. They are constants, or functions of the shape, never of the
 // machine; the order of a sum is a function of k alone.
 const (
-	sliver   = 16        // columns of B packed side by side: one AVX-512 register
-	kMax     = 320       // longest block of k: a tile's rows of it stay in a first-level cache
-	panelMax = 128 << 10 // elements of B packed at a time: half of a second-level cache of 1 MiB
-	rowsMax  = 8         // tiles of A packed at a time
-	serial   = 1 << 20   // multiplications that one goroutine does faster than two
+	// sliver columns of B are packed side by side: one AVX-512 register.
+	sliver = 16
+
+	// kMax is the longest block of k: a tile's rows of it stay in a first-level
+	// cache.
+	kMax = 320
+
+	// panelMax elements of B are packed at a time: half of a second-level cache
+	// of 1 MiB.
+	panelMax = 128 << 10
+
+	// rowsMax tiles of A are packed at a time.
+	rowsMax = 8
+
+	// serial multiplications are faster on one goroutine than on two.
+	serial = 1 << 20
 )
 
 // Gemm computes C = alpha op(A) op(B) + beta C, where op(A) is (m,k), op(B)
@@ -47,7 +58,7 @@ func Gemm(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int,
 	})
 }
 
-// checkMatrix panics unless x holds a (rows,cols) matrix, stored transposed or not.
+// checkMatrix panics unless x holds a (rows,cols) matrix, transposed or not.
 func checkMatrix(rows, cols int, trans bool, x []float32, ld int, message string) {
 	if trans {
 		rows, cols = cols, rows

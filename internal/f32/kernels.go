@@ -35,5 +35,6 @@ type kernels struct {
 	extremes  func(x []float32) (low, high float32)
 }
 
-// active is the class in use, the best that the processor runs. Only tests change it.
+// active is the class in use, the best that the processor runs. Tests change
+// it.
 var active = best()

@@ -16,7 +16,7 @@ type job struct {
 	items   atomic.Int64
 	next    atomic.Int64  // the first item that nobody has taken
 	pending atomic.Int64  // items not yet done
-	users   atomic.Int32  // goroutines that hold the job; 0 while it is in the pool
+	users   atomic.Int32  // goroutines that hold the job; 0 in the pool
 	done    chan struct{} // capacity 1: sent by whoever does the last item
 
 	gemm gemmArgs

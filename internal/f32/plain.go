@@ -70,7 +70,7 @@ func tilePlain(rows, cols, k int, a []float32, rowStride, kStride int, b []float
 	}
 }
 
-// zMax bounds the argument of the sigmoid, which is 1 to within a float32 there.
+// zMax bounds the argument of the sigmoid. To a float32 the sigmoid is 1 there.
 const zMax = 30
 
 func sigmoid(z float32) float32 {
@@ -190,7 +190,8 @@ func crossEntropy(u, x float32) float32 {
 	return float32(u*(s-x)) + float32(math.Log1p(math.Exp(-float64(abs(u)))))
 }
 
-// columnSumsPlain adds up to 16 columns of x, whose rows are stride apart, to sum.
+// columnSumsPlain adds up to 16 columns of x, whose rows are stride apart, to
+// sum.
 func columnSumsPlain(sum *lanes, x []float32, cols, stride, rows int) {
 	for i := range rows {
 		for j, v := range x[i*stride : i*stride+cols] {

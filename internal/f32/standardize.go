@@ -25,10 +25,12 @@ func Standardize(x, mean, scale []float32) {
 	})
 }
 
-// Contrast computes x[i,j] = (x[i,j] - mean_i) / sqrt(var_i + epsilon) - mean[j]
-// for x (m,n), where mean_i and var_i are those of row i, the squares of
-// var_i divided by n-1. A nil mean stands for zeros. A row of equal elements
-// becomes -mean exactly.
+// Contrast computes, for x (m,n),
+//
+//	x[i,j] = (x[i,j] - mean_i) / sqrt(var_i + epsilon) - mean[j]
+//
+// where mean_i and var_i are those of row i, var_i with the divisor n-1. A nil
+// mean stands for zeros. A row of equal elements becomes -mean exactly.
 func Contrast(x []float32, n int, epsilon float64, mean []float32) {
 	rows := rowsOf(x, n)
 	if mean != nil && len(mean) != n {

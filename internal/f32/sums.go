@@ -1,7 +1,7 @@
 package f32
 
-// ColumnSums adds the column sums of x (m,n) to dst (n): dst[j] += sum_i x[i,j],
-// in float64 and in the order of rows.
+// ColumnSums adds the column sums of x (m,n) to dst (n), in float64 and in the
+// order of rows: dst[j] += sum_i x[i,j].
 func ColumnSums(dst []float64, x []float32) { columnSums(dst, x, false) }
 
 // ColumnSumSquares adds the sums of squares of the columns of x (m,n) to dst

@@ -103,14 +103,14 @@ type State struct {
 	Steps   [][]float64 // s (k at most, n)
 	Changes [][]float64 // y (as many, n)
 
-	Step   float64 // where the present line began, as a multiple of its direction
+	Step   float64 // where the line began, in multiples of its direction
 	Trials []Trial // on the line so far
 
 	Length      float64   // of the last move; 0: none yet
-	Recent      []float64 // costs of the last iterates, five at most; not that of the start
+	Recent      []float64 // costs of the last iterates but the start, at most 5
 	Iterations  int
 	Evaluations int64
-	Fresh       bool // no lower cost was found since the last start without memory
+	Fresh       bool // no lower cost since the last start without memory
 	Stop        Stop
 }
 
@@ -164,8 +164,8 @@ func (s *Search) Stopped() Stop { return s.state.Stop }
 // Advance takes in the cost at Point and the gradient (n) there, which it does
 // not keep, and finds the next point or a reason to stop. It reports whether
 // the point is a new iterate. A cost or gradient that is not finite counts as
-// one that is too high; at the start it ends the search. Advance panics once the
-// search has ended.
+// one that is too high; at the start it ends the search. Advance panics once
+// the search has ended.
 func (s *Search) Advance(cost float64, gradient []float64) bool {
 	st := &s.state
 	if st.Stop != Running {

@@ -224,8 +224,8 @@ func TestRestoreRefuses(t *testing.T) {
 	}
 }
 
-// A cost that is noise, or no number, ends the search at its best point: no
-// panic, and no endless line.
+// A cost that is noise, or not a number, ends the search at its best point,
+// without a panic or an endless line.
 func TestNoise(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 0))
 	bowl := func(x, slope []float64) float64 {

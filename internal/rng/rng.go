@@ -23,7 +23,7 @@ type Purpose uint16
 
 // The purposes. Their numbers never change.
 const (
-	Weights     Purpose = 1 // initial weights; epoch is the tensor, row the row of the matrix
+	Weights     Purpose = 1 // initial weights; keyed by tensor and matrix row
 	Bucket      Purpose = 2 // which bucket a row belongs to
 	BucketOrder Purpose = 3 // the order of the buckets in an epoch
 	RowOrder    Purpose = 4 // the order of the rows of a bucket in an epoch
@@ -36,7 +36,7 @@ const (
 // the same place on its own. A Stream is not safe for concurrent use.
 type Stream struct {
 	key     [2]uint32
-	counter [4]uint32 // the next block; counter[0] counts, the rest names the stream
+	counter [4]uint32 // the next block; [0] counts, the rest names the stream
 	block   [4]uint32
 	used    int // words of block already given
 	spare   float64

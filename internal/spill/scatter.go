@@ -23,13 +23,13 @@ type extent struct {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// scatter sends rows to parts by some bits of their hash, those before which
-// all its rows have in common, through one write buffer a part.
+// scatter sends rows to parts by some bits of their hash, through one write
+// buffer a part. All its rows have the bits before these in common.
 type scatter struct {
 	s       *Store
 	skip    int // bits in common
 	bits    int
-	buffers []byte // of one block each; a row's number lies behind the block's last row
+	buffers []byte // of one block each; the numbers of rows lie at its end
 	fill    []int  // rows in each
 	parts   []part
 }

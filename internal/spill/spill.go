@@ -25,8 +25,8 @@
 // is in use the next one is read.
 //
 // The file is made of blocks of one size, about 256 KiB, with a table of them
-// in memory (24 bytes a block) that holds each block's CRC-32C. Blocks that were
-// split are used again, so the file holds the rows once, plus at most one
+// in memory (24 bytes a block) that holds each block's CRC-32C. Blocks that
+// were split are used again, so the file holds the rows once, plus at most one
 // partly filled block for every prefix and level. It is removed from its folder
 // as soon as it is open where the system allows that, so that nothing, a killed
 // process included, leaves it behind.
@@ -50,7 +50,7 @@ import (
 type Config struct {
 	Width  int    // bytes of one row
 	Seed   uint64 // of the order of rows
-	Memory int64  // bytes for rows, buffers and reading ahead; at least Minimum(Width)
+	Memory int64  // bytes for rows and buffers, at least Minimum(Width)
 	Dir    string // folder of the temporary file; "" is the system's own
 
 	sizes sizes
@@ -88,7 +88,7 @@ type Error struct {
 func (e *Error) Error() string { return fmt.Sprintf("spill file in %s: %v", e.Dir, e.Err) }
 func (e *Error) Unwrap() error { return e.Err }
 
-// errDamaged is the cause in an Error about a block that is not what was written.
+// errDamaged is the cause of an Error where a block is not what was written.
 var errDamaged = errors.New("a block did not read back as it was written")
 
 // Store keeps rows. It is not safe for concurrent use.
@@ -154,7 +154,7 @@ func New(c Config) (*Store, error) {
 	if c.Dir == "" {
 		c.Dir = os.TempDir()
 	}
-	// What the system refuses to reserve, a smaller budget may still do: the
+	// Where the system refuses so much, a smaller budget may still do: the
 	// order of rows does not depend on it.
 	mem, err := newRegion(min(c.Memory, math.MaxInt/2))
 	for size := c.Memory / 2; err != nil && size >= least; size /= 2 {

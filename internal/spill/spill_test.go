@@ -117,7 +117,7 @@ func TestSequenceDoesNotDependOnMemory(t *testing.T) {
 
 func TestTwoLevelsOfSplit(t *testing.T) {
 	s := open(t, small.minimum(width), small)
-	const m = 16000 // 250 buckets' worth: 8 bits, of which the first pass sees 2
+	const m = 16000 // of 250 buckets: 8 bits, of which the first pass sees 2
 	fill(t, s, 0, m, 1000)
 	var calls, last, of int64
 	err := s.Seal(context.Background(), func(done, total int64) {
@@ -350,7 +350,7 @@ func TestBudgetBelowTheMinimum(t *testing.T) {
 	}
 }
 
-// What the system cannot reserve is tried again with less.
+// When the system cannot reserve the memory, less is tried.
 func TestBudgetBeyondTheMachine(t *testing.T) {
 	if runtime.GOOS != "linux" && runtime.GOOS != "darwin" {
 		t.Skip("memory is not mapped here")

@@ -20,7 +20,7 @@ func (c class) split(a VecVirtual) (q, scale VecVirtual) {
 	VFNMADD231PS(constant(1.4426950408889634), a, t)
 	VSUBPS(constant(shift), t, n)
 	r := c.reg()
-	// ln 2 in two parts, the first with 9 bits, so that its product with n is exact.
+	// ln 2 in two parts. The first has 9 bits, so that n times it is exact.
 	VMOVUPS(constant(0.693359375), r)
 	VFNMSUB213PS(a, n, r) // -(n r) - a
 	VFNMADD231PS(constant(-2.12194440054690583e-4), n, r)
@@ -50,7 +50,8 @@ func (c class) magnitude(x Op, limit VecVirtual) VecVirtual {
 	return a
 }
 
-// function f of a layer, in registers: f(z), and f'(z) and f”(z)/f'(z) from a = f(z).
+// function f of a layer, in registers: f(z), and from a = f(z) the slope f'(z)
+// and f”(z)/f'(z).
 type activation struct {
 	name   string
 	limit  float32 // of |z|; 0: none

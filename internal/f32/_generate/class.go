@@ -36,7 +36,8 @@ func (c class) reg() VecVirtual {
 	return YMM()
 }
 
-// function begins a kernel called name + the class, which does what the plain one does.
+// function begins a kernel, called name + the class, that does what the plain
+// one does.
 func (c class) function(name, signature string) {
 	TEXT(name+c.name, NOSPLIT, signature)
 	Pragma("noescape")
@@ -107,7 +108,8 @@ func (c class) zero() VecVirtual {
 	return r
 }
 
-// masks selects the first n mod 16 elements of a step, one mask for each register.
+// masks selects the first n mod 16 elements of a step, one mask for each
+// register.
 func (c class) masks(n Register) []Op {
 	tail := GP64()
 	MOVQ(n, tail)
@@ -262,8 +264,8 @@ func (c class) choose(x, yes, no VecVirtual) VecVirtual {
 	return out
 }
 
-// addDoubles adds the elements of r to two registers of float64 sums, multiplied
-// by themselves if squares is set.
+// addDoubles adds the elements of r to two registers of float64 sums,
+// multiplied by themselves if squares is set.
 func (c class) addDoubles(r VecVirtual, sums [2]VecVirtual, squares bool) {
 	for half := range 2 {
 		var d VecVirtual

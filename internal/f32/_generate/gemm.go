@@ -149,7 +149,8 @@ func (s isa) acc(r, w int) VecPhysical {
 func tile512() {
 	TEXT("tileAVX512", NOSPLIT, tileSignature)
 	Pragma("noescape")
-	Doc("tileAVX512 is tilePlain for tiles of up to 14 rows and 32 columns, two slivers of B.")
+	Doc("tileAVX512 is tilePlain for tiles of up to 14 rows and 32 columns, two",
+		"slivers of B.")
 	rows := Load(Param("rows"), GP64())
 	k := Load(Param("k"), GP64())
 	b0 := Load(Param("b").Base(), GP64()).(GPVirtual)
@@ -231,7 +232,8 @@ func prefetchC(c, ldc, rows Register) {
 func tile256() {
 	TEXT("tileAVX2", NOSPLIT, tileSignature)
 	Pragma("noescape")
-	Doc("tileAVX2 is tilePlain for tiles of up to 6 rows and 16 columns, one sliver of B.")
+	Doc("tileAVX2 is tilePlain for tiles of up to 6 rows and 16 columns, one sliver",
+		"of B.")
 	rows := Load(Param("rows"), GP64())
 	k := Load(Param("k"), GP64())
 	b := Load(Param("b").Base(), GP64()).(GPVirtual)
@@ -326,8 +328,8 @@ func tile256() {
 
 var maskData *Mem
 
-// maskTable is 16 words of ones, then 16 of zeros: at 4(16-n) begins the mask of
-// n elements.
+// maskTable is 16 words of ones, then 16 of zeros: at 4(16-n) begins the mask
+// of n elements.
 func maskTable() Mem {
 	if maskData == nil {
 		m := GLOBL("firstElements", attr.RODATA|attr.NOPTR)

@@ -260,8 +260,8 @@ func (c class) allFinite() {
 func (c class) extremes() {
 	TEXT("extremes"+c.name, NOSPLIT, "func(x []float32, low, high *[16]float32)")
 	Pragma("noescape")
-	Doc("extremes"+c.name+" updates low[j] and high[j] with the elements x[16i+j], passing over NaN.",
-		"What is left of x after whole 16s is not looked at.")
+	Doc("extremes"+c.name+" updates low[j] and high[j] with the elements x[16i+j],",
+		"passing over NaN. What is left of x after whole 16s is not looked at.")
 	x, n, lows, highs := base("x"), length("x"), integer("low"), integer("high")
 	i, first := GP64(), GP64()
 	XORQ(first, first)
