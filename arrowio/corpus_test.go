@@ -343,7 +343,10 @@ func footerRows(name string) (rows int64, known bool) {
 		return 0, false
 	}
 	defer r.Close()
-	return r.NumRows(), true
+	for i := range r.NumRowGroups() { // old writers left out the sum
+		rows += r.RowGroup(i).NumRows()
+	}
+	return rows, true
 }
 
 // table counts the files of every folder by what became of them.
