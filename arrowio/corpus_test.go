@@ -26,7 +26,7 @@ import (
 
 // A corpus is a folder of files that other programs wrote, good ones and
 // damaged ones, such as checkouts of apache/parquet-testing and
-// apache/arrow-testing:
+// apache/arrow-testing, named by an absolute path:
 //
 //	go test ./arrowio -run Corpus -corpus DIR -v
 //
