@@ -79,11 +79,8 @@ func TestReadMutants(t *testing.T) {
 
 func readMutants(t *testing.T, file string, first, count int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute+time.Duration(count)*200*time.Millisecond)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestMutantChild$", "-test.v")
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d %d", childVariable, file, first, count))
-	out, err := cmd.CombinedOutput()
+	limit := time.Minute + time.Duration(count)*200*time.Millisecond
+	out, err := runChild(limit, "TestMutantChild", fmt.Sprintf("%s=%s %d %d", childVariable, file, first, count))
 	if err == nil {
 		return
 	}
@@ -96,6 +93,21 @@ func readMutants(t *testing.T, file string, first, count int) {
 		out = out[:6000]
 	}
 	t.Fatalf("mutant %d of %s: %v\n%s", last, file, err, out)
+}
+
+// runChild runs one test in a process of its own, with one more variable in
+// its environment. It returns what the process printed, and an error if it
+// failed, died or took longer than limit.
+func runChild(limit time.Duration, test, variable string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+test+"$", "-test.v")
+	cmd.Env = append(os.Environ(), variable)
+	out, err := cmd.CombinedOutput()
+	if ctx.Err() != nil {
+		err = fmt.Errorf("no end after %v", limit)
+	}
+	return out, err
 }
 
 // TestMutantChild reads mutants in a process of its own.
