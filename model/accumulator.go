@@ -61,7 +61,7 @@ func NewAccumulator(m *Model) *Accumulator {
 	a := &Accumulator{
 		tally: newTally(m),
 		pass:  newPass(m, chunkRows, true, sparse || contracts),
-		chunk: NewParams(n, h, m.Tied, nil),
+		chunk: newParams(n, h, m.Tied, nil),
 	}
 	size := len(a.chunk.Flat) + h
 	if sparse {
@@ -193,7 +193,7 @@ func (a *Accumulator) Gradient(dst []float32) {
 		panic("model: Gradient into a slice of another length than the parameters")
 	}
 	a.fold()
-	g, w, n := NewParams(a.m.Inputs, a.m.Hidden, a.m.Tied, dst), a.m.Params, a.m.Inputs
+	g, w, n := newParams(a.m.Inputs, a.m.Hidden, a.m.Tied, dst), a.m.Params, a.m.Inputs
 	scale, decay := 1.0, a.m.WeightDecay
 	if a.rows > 0 {
 		scale = 1 / float64(a.rows)

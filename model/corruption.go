@@ -98,7 +98,7 @@ type corruptWorker struct {
 
 func newCorrupter(config Config, p Preprocess) *corrupter {
 	c := &corrupter{seed: config.Seed, noise: config.Noise, sd: float32(config.Corruption)}
-	lo, hi := p.Range()
+	lo, hi := p.valueRange()
 	c.lo, c.hi = float32(lo), float32(hi)
 	if config.Noise != Gaussian {
 		c.count = config.corruptedComponents()

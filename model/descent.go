@@ -17,7 +17,7 @@ func newDescent(m *Model, o TrainOptions) descent {
 		m:         m,
 		o:         o,
 		optimizer: newOptimizer(o, len(m.Params.Flat)),
-		gradient:  NewParams(m.Inputs, m.Hidden, m.Tied, nil),
+		gradient:  newParams(m.Inputs, m.Hidden, m.Tied, nil),
 		epoch:     len(m.History) + 1,
 	}
 }

@@ -52,7 +52,7 @@ func New(c Config) (*Model, error) {
 	if c.SparsityWeight > 0 {
 		c.Sparsity = c.rho()
 	}
-	m := &Model{Config: c, Params: NewParams(c.Inputs, c.Hidden, c.Tied, nil)}
+	m := &Model{Config: c, Params: newParams(c.Inputs, c.Hidden, c.Tied, nil)}
 	m.Params.initialize(c.Seed)
 	return m, nil
 }

@@ -19,14 +19,14 @@ type Params struct {
 	DecoderBias   []float32 // b2 (n)
 }
 
-// NewParams returns views of flat, or of a new block of zeros when flat is
+// newParams returns views of flat, or of a new block of zeros when flat is
 // nil. It panics when flat does not have as many elements as there are parameters.
-func NewParams(inputs, hidden int, tied bool, flat []float32) *Params {
+func newParams(inputs, hidden int, tied bool, flat []float32) *Params {
 	if flat == nil {
 		flat = make([]float32, paramsLen(inputs, hidden, tied))
 	}
 	if len(flat) != paramsLen(inputs, hidden, tied) {
-		panic("model: NewParams of a block of the wrong length")
+		panic("model: newParams of a block of the wrong length")
 	}
 	p := &Params{Inputs: inputs, Hidden: hidden, Flat: flat}
 	cut := func(n int) []float32 {

@@ -216,9 +216,9 @@ func (p Preprocess) Adapt(source string, pixelMax float64) (Preprocess, error) {
 	return p, nil
 }
 
-// Range returns the interval that preprocessed values lie in, as far as the
+// valueRange returns the interval that preprocessed values lie in, as far as the
 // rule says: [0, 1] where it does not, and infinite where there is none.
-func (p Preprocess) Range() (lo, hi float64) {
+func (p Preprocess) valueRange() (lo, hi float64) {
 	switch {
 	case p.Method == PreprocessPatch:
 		return patchMiddle - patchReach, patchMiddle + patchReach
@@ -342,7 +342,7 @@ func (m *Model) allowed() (lo, hi float64, reason string) {
 	if !m.unitInterval() || p.Learns() {
 		return lo, hi, reason
 	}
-	if a, b := p.Range(); (p.Min != 0 || p.Max != 0) && a >= 0 && b <= 1+0x1p-23 {
+	if a, b := p.valueRange(); (p.Min != 0 || p.Max != 0) && a >= 0 && b <= 1+0x1p-23 {
 		return lo, hi, reason // the rule leads to [0, 1], but for rounding
 	}
 	scale, offset := p.factors()

@@ -282,7 +282,7 @@ func (m *Model) readParams(r io.Reader, h *fileHeader) error {
 	} else if err != io.EOF {
 		return err
 	}
-	m.Params = NewParams(m.Inputs, m.Hidden, m.Tied, nil)
+	m.Params = newParams(m.Inputs, m.Hidden, m.Tied, nil)
 	rest := m.Params.Flat
 	for _, t := range tensorsOf(m.Config) {
 		rest = rest[copy(rest, read[t.name]):]

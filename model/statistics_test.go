@@ -357,7 +357,7 @@ func TestPatchRange(t *testing.T) {
 	}
 	r := Float32Rows(x, n)
 	p := learn(t, PreprocessPatch, "float32", r)
-	lo, hi := p.Range()
+	lo, hi := p.valueRange()
 	least, most := float32(1), float32(0)
 	for _, v := range preprocessed(p, r) {
 		least, most = min(least, v), max(most, v)
