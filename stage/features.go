@@ -23,7 +23,7 @@ type features struct {
 // values are width float32 for each row, in one piece of memory.
 type values struct {
 	width  int
-	stride int // elements from one column to the next; 0: the rows lie one after the other
+	stride int // elements from one column to the next; 0: rows in one piece
 	buffer *memory.Buffer
 	x      []float32
 }

@@ -126,7 +126,7 @@ func (r *Rows) Add(batch arrow.RecordBatch, first int64, where func(row int64) *
 	r.bad = append(r.bad[:0], make([]bool, len(r.batch))...)
 	for i, l := range r.batch {
 		if l.Null && !r.skip {
-			return patch.BadRow(r.label.Column(), first+int64(i), "null label")
+			return patch.BadRowError(r.label.Column(), first+int64(i), "null label")
 		}
 		r.bad[i] = l.Null
 	}
@@ -136,8 +136,8 @@ func (r *Rows) Add(batch arrow.RecordBatch, first int64, where func(row int64) *
 		if err != nil {
 			return err
 		}
-		for _, row := range skipped {
-			r.bad[row-first] = true
+		for _, bad := range skipped {
+			r.bad[bad.Row-first] = true
 		}
 		numbers[k], s.Width = rows.Number, rows.Width
 		s.batch = rows.AppendFloat32(s.batch[:0])
