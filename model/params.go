@@ -20,12 +20,12 @@ type Params struct {
 }
 
 // NewParams returns views of flat, or of a new block of zeros when flat is
-// nil. It panics when flat does not have [ParamsLen] elements.
+// nil. It panics when flat does not have as many elements as there are parameters.
 func NewParams(inputs, hidden int, tied bool, flat []float32) *Params {
 	if flat == nil {
-		flat = make([]float32, ParamsLen(inputs, hidden, tied))
+		flat = make([]float32, paramsLen(inputs, hidden, tied))
 	}
-	if len(flat) != ParamsLen(inputs, hidden, tied) {
+	if len(flat) != paramsLen(inputs, hidden, tied) {
 		panic("model: NewParams of a block of the wrong length")
 	}
 	p := &Params{Inputs: inputs, Hidden: hidden, Flat: flat}
@@ -43,9 +43,9 @@ func NewParams(inputs, hidden int, tied bool, flat []float32) *Params {
 	return p
 }
 
-// ParamsLen is the number of parameters: the length of Params.Flat and of a
+// paramsLen is the number of parameters: the length of Params.Flat and of a
 // gradient.
-func ParamsLen(inputs, hidden int, tied bool) int {
+func paramsLen(inputs, hidden int, tied bool) int {
 	n := inputs*hidden + hidden + inputs
 	if !tied {
 		n += inputs * hidden

@@ -18,23 +18,36 @@ import (
 // Read reads a model file, all of r. What the file claims is checked before
 // anything is allocated for it, and data is taken as it arrives: no file makes
 // Read use more than a small multiple of its own size. The error is a
-// [*FormatError] where the bytes are at fault.
+// [*FormatError] where the bytes are at fault, and a [*BareError] where they
+// are weights that no settings go with.
 func Read(r io.Reader) (*Model, error) {
-	m, bare, err := ReadTensors(r)
+	m, bare, err := readTensors(r)
 	if err != nil {
 		return nil, err
 	}
 	if bare {
-		return nil, &FormatError{errors.New("not an aefeat model: a safetensors file without settings")}
+		return nil, &BareError{m}
 	}
 	return m, nil
 }
 
-// ReadTensors reads a model file as Read does, or a bare one: any safetensors
-// file with the tensors encoder.weight (h,n), encoder.bias (h), decoder.bias
-// (n) and, unless tied, decoder.weight (n,h), of type F32. The Config of a
-// model from a bare file holds the sizes and Tied, and nothing else.
-func ReadTensors(r io.Reader) (m *Model, bare bool, err error) {
+// BareError is the error of [Read] about weights that were made elsewhere: any
+// safetensors file with the tensors encoder.weight (h,n), encoder.bias (h),
+// decoder.bias (n) and, unless tied, decoder.weight (n,h), of type F32. A
+// program that has settings for them can go on with Model.
+type BareError struct {
+	Model *Model // its Config holds the sizes and Tied, and nothing else
+}
+
+func (e *BareError) Error() string { return e.Unwrap().Error() }
+
+// Unwrap returns the [*FormatError] that this is to whoever wants settings.
+func (e *BareError) Unwrap() error {
+	return &FormatError{errors.New("not an aefeat model: a safetensors file without settings")}
+}
+
+// readTensors reads a model file, or a bare one.
+func readTensors(r io.Reader) (m *Model, bare bool, err error) {
 	h, err := readHeader(r)
 	if err != nil {
 		return nil, false, err

@@ -119,9 +119,9 @@ func (o TrainOptions) Memory(c Config) int64 {
 	return int64(min(4*floats, math.MaxInt64/2))
 }
 
-// Memory is the size in bytes of the parameters, the gradient, the
+// memory is the size in bytes of the parameters, the gradient, the
 // optimizer's state and the buffers of a batch.
-func (t *Trainer) Memory() int64 {
+func (t *Trainer) memory() int64 {
 	return 4*int64(len(t.m.Params.Flat)+len(t.best.params)) + t.engine.memory()
 }
 

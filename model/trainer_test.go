@@ -512,7 +512,7 @@ func TestMemoryIsForeseen(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, want := o.Memory(c), newTrainer(t, m, o).Memory(); got != want {
+			if got, want := o.Memory(c), newTrainer(t, m, o).memory(); got != want {
 				t.Errorf("%s with %+v: foreseen %d bytes, taken %d", c.Objective, o, got, want)
 			}
 		}

@@ -20,14 +20,6 @@ func NewValidator(m *Model) *Validator {
 	return v
 }
 
-// ValidatorMemory returns what a [Validator] of a model with these settings
-// takes, in bytes, but for the copy of a block's inputs that preprocessing zca
-// takes.
-func ValidatorMemory(c Config) int64 {
-	floats := passFloats(c, float64(blockRows(max(1, c.Inputs))), false, c.Contraction > 0)
-	return int64(min(4*floats, math.MaxInt64/2))
-}
-
 // Add takes rows in: those of r that order names, in its order, or all of them
 // when order is nil. How rows are split over calls does not matter. Nothing of
 // r is kept. Values are trusted; see [Model.Check].

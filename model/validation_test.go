@@ -17,7 +17,7 @@ func TestValidator(t *testing.T) {
 			m := newModel(t, c.c, n, h)
 			want := accumulate(t, m, x).Cost()
 			v := NewValidator(m)
-			if got, want := v.pass.memory(), ValidatorMemory(m.Config); got != want {
+			if got, want := v.pass.memory(), int64(4*passFloats(m.Config, float64(blockRows(n)), false, m.Contraction > 0)); got != want {
 				t.Errorf("foreseen %d bytes, taken %d", want, got)
 			}
 			var costs []Cost

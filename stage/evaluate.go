@@ -28,13 +28,14 @@ type Evaluation struct {
 // release, and [ErrNoRows] when there are none. It has ended all goroutines
 // when it returns; ctx is looked at between batches.
 func Evaluate(ctx context.Context, m *model.Model, r array.RecordReader, c EvaluateConfig) (Evaluation, error) {
-	switch {
-	case ctx == nil:
+	if ctx == nil {
 		return Evaluation{}, errNoContext
-	case r == nil:
-		return Evaluation{}, errNoReader
 	}
-	m, binding, err := bindTo(m, r.Schema(), c.Columns, c.Skip, c.PixelMax)
+	schema, err := schemaOf(r)
+	if err != nil {
+		return Evaluation{}, err
+	}
+	m, binding, err := bindTo(m, schema, c.Columns, c.Skip, c.PixelMax)
 	if err != nil {
 		return Evaluation{}, err
 	}
@@ -67,13 +68,8 @@ func Evaluate(ctx context.Context, m *model.Model, r array.RecordReader, c Evalu
 		}
 		next += batch.NumRows()
 		skipped += int64(len(left))
-		for at := 0; at < len(bound.Number); {
-			at += f.current.fill(bound, at)
-			if f.current.full() {
-				if err := f.send(ctx); err != nil {
-					return Evaluation{}, err
-				}
-			}
+		if err := f.add(ctx, bound); err != nil {
+			return Evaluation{}, err
 		}
 	}
 	if err := readError(r); err != nil {

@@ -93,6 +93,19 @@ func (f *feed) start(consume func(model.Rows) error) {
 	}()
 }
 
+// add copies rows into blocks, and sends those that are full.
+func (f *feed) add(ctx context.Context, rows model.Rows) error {
+	for at := 0; at < rows.Len(); {
+		at += f.current.fill(rows, at)
+		if f.current.full() {
+			if err := f.send(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // send hands over the current block and takes a free one. It returns the
 // consumer's error if that has ended.
 func (f *feed) send(ctx context.Context) error {

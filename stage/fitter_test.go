@@ -193,7 +193,7 @@ func TestMemoryFormula(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The budget is not in the heap, which may grow to twice what is live.
-	allowed := 2*(int64(before.HeapInuse)+f.trainer.Memory()+feedBlocks*blockBytes) + 1<<20
+	allowed := 2*(int64(before.HeapInuse)+f.plan.train.Memory(f.model.Config)+feedBlocks*blockBytes) + 1<<20
 	if int64(peak) > allowed {
 		t.Errorf("the heap grew to %d bytes, the formula allows %d", peak, allowed)
 	}
@@ -274,12 +274,12 @@ func TestInitialModel(t *testing.T) {
 		t.Fatal(err)
 	}
 	// From data that give the width.
-	m, report := fit(t, p.reader(t, mem, 100), Config{Model: model.Config{Hidden: 3, Seed: 9}, Epochs: -1})
+	m, report := fit(t, p.reader(t, mem, 100), Config{Model: model.Config{Hidden: 3, Seed: 9}, Epochs: NoEpochs})
 	if !sameBits(m.Params.Flat, want.Params.Flat) || m.Preprocess.Scale == 0 || report.Rows != 0 || len(m.History) != 0 {
 		t.Errorf("not the initial model: %+v", m)
 	}
 	// Without data.
-	f, err := NewFitter(nil, Config{Model: model.Config{Inputs: 16, Hidden: 3, Seed: 9}, Epochs: -1, Preprocess: model.PreprocessNone})
+	f, err := NewFitter(nil, Config{Model: model.Config{Inputs: 16, Hidden: 3, Seed: 9}, Epochs: NoEpochs, Preprocess: model.PreprocessNone})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,7 +288,7 @@ func TestInitialModel(t *testing.T) {
 		t.Errorf("without data: %v", err)
 	}
 	// Without data, but with a rule that needs them.
-	f, err = NewFitter(nil, Config{Model: model.Config{Inputs: 16, Hidden: 3}, Epochs: -1})
+	f, err = NewFitter(nil, Config{Model: model.Config{Inputs: 16, Hidden: 3}, Epochs: NoEpochs})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,13 +298,13 @@ func TestInitialModel(t *testing.T) {
 	// From another model, settings and all.
 	trained, _ := fit(t, p.reader(t, mem, 100), Config{Model: model.Sparse(3), Epochs: 1})
 	before := slices.Clone(trained.Params.Flat)
-	m, _ = fit(t, p.reader(t, mem, 100), Config{Init: trained, Epochs: -1})
+	m, _ = fit(t, p.reader(t, mem, 100), Config{Init: trained, Epochs: NoEpochs})
 	if !sameBits(m.Params.Flat, before) || m.Config != trained.Config {
 		t.Error("epochs -1 changed the model")
 	}
 	moved := *trained
 	moved.Binding.Columns = []string{"elsewhere"} // then the column is found again
-	m, _ = fit(t, p.reader(t, mem, 100), Config{Init: &moved, Epochs: -1})
+	m, _ = fit(t, p.reader(t, mem, 100), Config{Init: &moved, Epochs: NoEpochs})
 	if !slices.Equal(m.Binding.Columns, []string{"image"}) {
 		t.Errorf("the patch is said to be in %q", m.Binding.Columns)
 	}
@@ -529,18 +529,31 @@ func TestSpillFolderIsNamed(t *testing.T) {
 	batch := p.batch(memory.DefaultAllocator, 0, 3000)
 	defer batch.Release()
 	dir := t.TempDir() + "/none"
-	f, err := NewFitter(patchSchema(784), Config{Model: model.Plain(2), Memory: 16 << 20, SpillDir: dir})
+	c := Config{Model: model.Plain(2), Memory: 16 << 20, SpillDir: dir}
+	_, err := NewFitter(patchSchema(784), c)
+	named := func() {
+		var e *SpillError
+		if !errors.As(err, &e) || e.Dir != dir || e.Hint == "" {
+			t.Errorf("got %v", err)
+		}
+	}
+	named()
+	// A folder may go while it is needed.
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f, err := NewFitter(patchSchema(784), c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
 	for i := 0; i < 10 && err == nil; i++ {
 		err = f.Write(context.Background(), batch)
 	}
-	var e *SpillError
-	if !errors.As(err, &e) || e.Dir != dir || e.Hint == "" {
-		t.Errorf("got %v", err)
-	}
+	named()
 }
 
 // The rule is learned from the first rows, whatever batches they come in.

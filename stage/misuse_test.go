@@ -3,6 +3,7 @@ package stage_test
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -33,6 +34,11 @@ func reader(t *testing.T, batch arrow.RecordBatch) array.RecordReader {
 	}
 	return r
 }
+
+// discard is a Writer that keeps nothing.
+type discard struct{}
+
+func (discard) Write(arrow.RecordBatch) error { return nil }
 
 // What is nil, zero or released is an error that says so, never a panic.
 func TestMisuse(t *testing.T) {
@@ -76,6 +82,8 @@ func TestMisuse(t *testing.T) {
 		"write: the context is nil":                 fitter().Write(none, batch),
 		"write: it was released":                    fitter().Write(ctx, released),
 		"write: a fitter without a schema":          new(stage.Fitter).Write(ctx, batch),
+		"run: the reader is nil":                    func() error { _, _, err := fitter().Run(ctx, nil); return err }(),
+		"finish: a fitter without a schema":         func() error { _, _, err := new(stage.Fitter).Finish(ctx); return err }(),
 		"finish: the context is nil":                func() error { _, _, err := fitter().Finish(none); return err }(),
 		"evaluate: the model is nil":                func() error { _, err := stage.Evaluate(ctx, nil, reader(t, batch), stage.EvaluateConfig{}); return err }(),
 		"evaluate: the reader is nil":               func() error { _, err := stage.Evaluate(ctx, m, nil, stage.EvaluateConfig{}); return err }(),
@@ -90,7 +98,8 @@ func TestMisuse(t *testing.T) {
 			_, err := stage.Transform(ctx, m, reader(t, batch), nil, stage.TransformConfig{})
 			return err
 		}(),
-		"all: the reader is nil": func() error { _, err := stage.Transform(ctx, m, nil, nil, stage.TransformConfig{}); return err }(),
+		"run all: the reader is nil": func() error { _, err := transformer.Run(ctx, nil, discard{}); return err }(),
+		"all: the reader is nil":     func() error { _, err := stage.Transform(ctx, m, nil, nil, stage.TransformConfig{}); return err }(),
 	} {
 		_, text, _ := strings.Cut(want, ": ")
 		if got == nil || !strings.Contains(got.Error(), text) {
@@ -183,19 +192,113 @@ func TestTransformArranges(t *testing.T) {
 	}
 }
 
+// A batch may lack columns that are neither kept nor part of the patch, and
+// fields of structs beside the patch: a projection has what Columns and Keep
+// name.
+func TestTransformProjections(t *testing.T) {
+	pixels := arrow.Field{Name: "pixels", Type: arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Uint8)}
+	size := arrow.Field{Name: "size", Type: arrow.PrimitiveTypes.Int32}
+	image := arrow.Field{Name: "image", Type: arrow.StructOf(pixels, size)}
+	id := arrow.Field{Name: "id", Type: arrow.PrimitiveTypes.Int32}
+	label := arrow.Field{Name: "label", Type: arrow.PrimitiveTypes.Int32}
+	m, err := model.New(model.Config{Inputs: 2, Hidden: 2, Output: model.Linear})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Preprocess = model.Preprocess{Method: model.PreprocessScale, Source: "uint8", Max: 255}
+	whole := arrow.NewSchema([]arrow.Field{label, image, id}, nil)
+	tr, err := stage.NewTransformer(m, whole, stage.TransformConfig{Columns: []string{"image.pixels"}, Keep: []string{"id"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	part := image
+	part.Type = arrow.StructOf(pixels)
+	for _, test := range []struct {
+		fields []arrow.Field
+		json   string
+		want   string // "": taken
+	}{
+		{whole.Fields(), `{"label": 1, "image": {"pixels": [1, 2], "size": 3}, "id": 7}`, ""},
+		{[]arrow.Field{part, id}, `{"image": {"pixels": [1, 2]}, "id": 7}`, ""},
+		{[]arrow.Field{id, part}, `{"image": {"pixels": [1, 2]}, "id": 7}`, ""},
+		{[]arrow.Field{part, label}, `{"image": {"pixels": [1, 2]}, "label": 1}`, `batch at row 0: column "id" is missing`},
+		{[]arrow.Field{id, label}, `{"id": 7, "label": 1}`, `column "image.pixels": no such column`},
+	} {
+		batch, _, err := array.RecordFromJSON(memory.DefaultAllocator, arrow.NewSchema(test.fields, nil), strings.NewReader("["+test.json+"]"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the first batch of a schema, and another
+			out, err := tr.Transform(t.Context(), batch)
+			switch {
+			case test.want != "":
+				if err == nil || err.Error() != test.want {
+					t.Errorf("%v: error %v, want %s", test.fields, err, test.want)
+				}
+			case err != nil:
+				t.Errorf("%v: %v", test.fields, err)
+			case out.NumCols() != 3 || out.ColumnName(0) != "id" || out.Column(0).ValueStr(0) != "7":
+				t.Errorf("%v: %v", test.fields, out)
+			}
+		}
+	}
+}
+
 // Settings that no rows could make good fail before there are any.
 func TestValidateEarly(t *testing.T) {
-	for setting, c := range map[string]stage.Config{
-		"Preprocess": {Model: model.Plain(2), Preprocess: "zac"},
-		"PixelMax":   {Model: model.Plain(2), PixelMax: -1},
-		"Memory":     {Model: model.Plain(2), Memory: -5},
+	none := t.TempDir() + "/none"
+	file := none + "-file"
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	linear, wide := model.Plain(2), model.Plain(2)
+	linear.Output, wide.Inputs = model.Linear, 1<<20
+	trained, _, err := stage.Fit(t.Context(), reader(t, pairs(t)), stage.Config{Model: linear, Preprocess: model.PreprocessNone, Epochs: stage.NoEpochs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		setting string // "": a missing folder
+		config  stage.Config
+	}{
+		{"Preprocess", stage.Config{Preprocess: "zac"}},
+		{"PixelMax", stage.Config{PixelMax: -1}},
+		{"PixelMax", stage.Config{PixelMax: 255, Preprocess: model.PreprocessNone}},
+		{"PixelMax", stage.Config{PixelMax: 255, Init: trained}},
+		{"Memory", stage.Config{Memory: -5}},
+		{"Memory", stage.Config{Memory: -5, Epochs: stage.NoEpochs}},
+		{"Memory", stage.Config{Memory: 16<<20 - 1}},
+		{"Memory", stage.Config{Memory: 32<<20 - 1, Validation: 0.1}},
+		{"Memory", stage.Config{Memory: 16<<20 - 1, Epochs: 1, Validation: 0.1}},
+		{"Memory", stage.Config{Memory: 16 << 20, Model: wide}},
+		{"Epochs", stage.Config{Epochs: -2}},
+		{"Epochs", stage.Config{Train: model.TrainOptions{Epochs: 3}}},
+		{"Validate", stage.Config{Train: model.TrainOptions{Validate: true}}},
+		{"", stage.Config{SpillDir: none}},
+		{"", stage.Config{SpillDir: file}},
+		{"", stage.Config{SpillDir: none, Epochs: 1, Validation: 0.1}},
 	} {
-		var e *model.ConfigError
-		if err := c.Validate(); !errors.As(err, &e) || e.Setting != setting {
-			t.Errorf("%s: %v", setting, err)
+		c := test.config
+		if c.Model.Hidden == 0 {
+			c.Model = linear
 		}
-		if _, err := stage.NewFitter(pairs(t).Schema(), c); !errors.As(err, &e) || e.Setting != setting {
-			t.Errorf("%s: %v", setting, err)
+		_, late := stage.NewFitter(pairs(t).Schema(), c)
+		for _, err := range []error{c.Validate(), late} {
+			var setting *model.ConfigError
+			var folder *stage.SpillError
+			switch {
+			case test.setting != "" && errors.As(err, &setting) && setting.Setting == test.setting:
+			case test.setting == "" && errors.As(err, &folder) && folder.Dir == c.SpillDir && folder.Hint != "":
+			default:
+				t.Errorf("%+v: error %v, want one about %q", test.config, err, test.setting)
+			}
+		}
+	}
+	// What keeps no rows needs no memory for them and no folder.
+	for _, c := range []stage.Config{{Epochs: 1}, {Epochs: stage.NoEpochs}, {Epochs: stage.NoEpochs, Validation: 0.1}} {
+		c.Model, c.SpillDir, c.Memory = model.Plain(2), none, 1
+		if err := c.Validate(); err != nil {
+			t.Errorf("%+v: %v", c, err)
 		}
 	}
 }

@@ -21,8 +21,8 @@
 // them make. So rows are kept for Epochs 1 too. The later passes visit the rows
 // in one order, and all passes corrupt them with one sample of the noise.
 //
-// Config.Validation holds rows out, in a store of their own, which with Epochs 1
-// is the only one. After each epoch, or iteration, they tell what the model
+// Config.Validation holds rows out, in a store of their own, which with Epochs
+// 1 is the only one. After each epoch, or iteration, they tell what the model
 // costs on rows that it was not trained on; the model of the epoch with the
 // least such cost is the result.
 //
@@ -31,7 +31,7 @@
 // of the Epochs is one over kept rows. With Epochs 1 it learns from the first
 // Config.PreprocessRows rows, which wait for that and are then trained on
 // first, and Report.Drift tells whether the rest of the stream was like them.
-// With Epochs below 0 it learns from as many, and nothing more is read.
+// With NoEpochs it learns from as many, and nothing more is read.
 //
 // The rule of preprocessing and the width of a patch come from the first 1,024
 // rows, or fewer if these take more than a MiB. They are saved in the model
@@ -49,24 +49,26 @@
 //
 // A fit takes, beyond what the caller and its batches hold,
 //
-//	runtime floor + Trainer.Memory + Config.Memory + 4 MiB or 4 rows, whichever is more
+//	runtime floor + TrainOptions.Memory + Config.Memory
+//	+ 4 MiB or 4 rows, whichever is more
 //	+ Preprocess.Memory + twice the rows that wait for it
 //
-// where Trainer.Memory (package model) is parameters, optimiser and batch
+// where TrainOptions.Memory (package model) is parameters, optimiser and batch
 // buffers, then come rows on their way to the trainer, and Preprocess.Memory is
 // what learning preprocessing takes; zca keeps a square matrix of it, and each
 // batch a copy of its rows. Of the optimisers L-BFGS takes most: 26 vectors of
 // all parameters in float64, and two in float32. Validation adds a copy of the
-// parameters, which Trainer.Memory counts, and model.ValidatorMemory for up to
-// 1,024 rows. Config.Memory holds kept rows, then write buffers of the spill
-// file, then the bucket in use and the one that is read ahead; it lies outside
-// of Go's heap on Linux and macOS. A stored row takes n times its element size, 8 bytes for its position
-// and, in memory, 4 for its place in the order; rows are in memory while they
-// fill less than three quarters of the budget. Not counted are 24 bytes for
-// each 256 KiB of spill file. The least budget is 16 MiB for rows of up to 64
-// KiB, and 256 rows beyond that. Held-out rows share the budget: they get
-// Config.Validation of it, but neither they nor the others less than the least
-// budget, which so becomes twice as large where both are kept.
+// parameters, which TrainOptions.Memory counts, and what a model.Validator
+// takes: the inputs, codes and reconstructions of up to 1,024 rows.
+// Config.Memory holds kept rows, then write buffers of the spill file, then the
+// bucket in use and the one that is read ahead; it lies outside of Go's heap on
+// Linux and macOS. A stored row takes n times its element size, 8 bytes for its
+// position and, in memory, 4 for its place in the order; rows are in memory
+// while they fill less than three quarters of the budget. Not counted are 24
+// bytes for each 256 KiB of spill file. The least budget is 16 MiB for rows of
+// up to 64 KiB, and 256 rows beyond that. Held-out rows share the budget: they
+// get Config.Validation of it, but neither they nor the others less than the
+// least budget, which so becomes twice as large where both are kept.
 //
 // A Transformer takes, for each batch in work, what is added to the batch, 512
 // rows of codes besides and, where the reconstruction is not kept, up to 4 MiB
@@ -84,10 +86,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/aefeat/aefeat/internal/spill"
 	"github.com/aefeat/aefeat/model"
@@ -103,13 +107,28 @@ type SpillError = spill.Error
 
 var (
 	errNoContext = errors.New("stage: the context is nil")
-	errNoReader  = errors.New("stage: the reader is nil")
 	errNoModel   = errors.New("stage: the model is nil")
 	errNoSchema  = errors.New("stage: the schema is nil")
 
 	errNoParams        = errors.New("stage: the model has no parameters")
 	errZeroTransformer = errors.New("stage: a Transformer comes from NewTransformer")
 )
+
+// schemaOf returns the schema of a reader that somebody handed in.
+func schemaOf(r array.RecordReader) (*arrow.Schema, error) {
+	if r == nil {
+		return nil, errors.New("stage: the reader is nil")
+	}
+	return r.Schema(), nil
+}
+
+// readError returns what ended the batches of r, nil for their end.
+func readError(r array.RecordReader) error {
+	if err := r.Err(); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil
+}
 
 // usable reports what keeps a batch from being read, before any of it is.
 func usable(ctx context.Context, batch arrow.RecordBatch) error {

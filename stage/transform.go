@@ -38,19 +38,21 @@ type piece struct {
 
 // Transform makes a Transformer for the schema of r and runs it.
 func Transform(ctx context.Context, m *model.Model, r array.RecordReader, w Writer, c TransformConfig) (TransformReport, error) {
-	if r == nil {
-		return TransformReport{}, errNoReader
+	schema, err := schemaOf(r)
+	if err != nil {
+		return TransformReport{}, err
 	}
-	t, err := NewTransformer(m, r.Schema(), c)
+	t, err := NewTransformer(m, schema, c)
 	if err != nil {
 		return TransformReport{}, err
 	}
 	return t.Run(ctx, r, w)
 }
 
-// Run writes the batches of r, with codes, to w, in their order. It encodes
-// several at a time, and cuts those whose features take more than 8 MiB. It
-// neither releases r nor closes w, and has ended all goroutines when it
+// Run writes the batches of r, with codes, to w, in their order. They may be a
+// projection that has the columns which [Transformer.Transform] needs. It
+// encodes several at a time, and cuts those whose features take more than 8 MiB.
+// It neither releases r nor closes w, and has ended all goroutines when it
 // returns; ctx is looked at between pieces of batches.
 func (t *Transformer) Run(ctx context.Context, r array.RecordReader, w Writer) (report TransformReport, err error) {
 	switch {
@@ -58,10 +60,11 @@ func (t *Transformer) Run(ctx context.Context, r array.RecordReader, w Writer) (
 		return report, errZeroTransformer
 	case ctx == nil:
 		return report, errNoContext
-	case r == nil:
-		return report, errNoReader
 	case w == nil:
 		return report, errors.New("stage: the writer is nil")
+	}
+	if _, err := schemaOf(r); err != nil {
+		return report, err
 	}
 	working, cancel := context.WithCancel(ctx)
 	pieces := make(chan *piece, max(1, runtime.GOMAXPROCS(0)-1))

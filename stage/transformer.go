@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -53,12 +54,28 @@ const (
 	scoreName          = "score"
 )
 
+// Validate reports the first setting that is out of bounds or does not go with
+// the others, as a [*model.ConfigError]. [NewTransformer] does so too.
+func (c TransformConfig) Validate() error {
+	switch c.Layout {
+	case "", LayoutColumns, LayoutList:
+	case LayoutNone:
+		if !c.Reconstruction && !c.Score {
+			return &model.ConfigError{Setting: "Layout", Reason: "layout none leaves nothing to add",
+				Hint: "ask for `Reconstruction` or `Score`, or for another `Layout`"}
+		}
+	default:
+		return &model.ConfigError{Setting: "Layout", Reason: fmt.Sprintf("%q is unknown", c.Layout), Hint: "choose columns, list or none"}
+	}
+	return nil
+}
+
 // Transformer adds codes to record batches. It is safe for concurrent use.
 type Transformer struct {
 	model    *model.Model
 	first    int64
 	mem      memory.Allocator
-	keep     []int  // input columns that stay, in the order of the input
+	keep     []int  // input columns that stay, in their order; out begins with them
 	code     string // layout of the codes
 	y, score bool   // reconstructions and scores are wanted
 	nullable bool
@@ -72,6 +89,9 @@ type worker struct {
 	binding *patch.Binding
 	encoder *model.Encoder
 	codes   []float32 // of a chunk of rows, on their way to columns
+
+	schema *arrow.Schema // of the batch before
+	keep   []int         // its columns that stay
 }
 
 // encodeRows is how many rows are encoded at a time: enough to keep a matrix
@@ -88,33 +108,21 @@ func NewTransformer(m *model.Model, schema *arrow.Schema, c TransformConfig) (*T
 	if err != nil {
 		return nil, err
 	}
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
 	t := &Transformer{
 		model: m, first: c.FirstRow, mem: c.Allocator, nullable: c.Skip,
-		in: schema, columns: binding.Columns(), code: c.Layout, y: c.Reconstruction, score: c.Score,
+		in: schema, columns: binding.Columns(), code: cmp.Or(c.Layout, LayoutColumns), y: c.Reconstruction, score: c.Score,
 	}
 	if t.mem == nil {
 		t.mem = memory.DefaultAllocator
 	}
-	switch c.Layout {
-	case "":
-		t.code = LayoutColumns
-	case LayoutColumns, LayoutList:
-	case LayoutNone:
-		if !c.Reconstruction && !c.Score {
-			return nil, &model.ConfigError{Setting: "Layout", Reason: "without codes, reconstructions and scores there is nothing to add",
-				Hint: "ask for `Reconstruction` or `Score`, or for another `Layout`"}
-		}
-	default:
-		return nil, &model.ConfigError{Setting: "Layout", Reason: fmt.Sprintf("%q is unknown", c.Layout), Hint: "choose columns, list or none"}
-	}
-	if c.Prefix == "" {
-		c.Prefix = "code"
-	}
-	if err := t.build(c.Keep, c.Prefix); err != nil {
+	if err := t.build(c.Keep, cmp.Or(c.Prefix, "code")); err != nil {
 		return nil, err
 	}
 	t.workers.New = func() any {
-		w := &worker{binding: binding.Clone(), encoder: model.NewEncoder(m)}
+		w := &worker{binding: binding.Clone(), encoder: model.NewEncoder(m), schema: t.in, keep: t.keep}
 		if t.code == LayoutColumns {
 			w.codes = make([]float32, encodeRows*m.Hidden)
 		}
@@ -208,7 +216,8 @@ func (t *Transformer) Columns() []string { return slices.Clone(t.columns) }
 
 // Transform returns batch with codes: as many rows, in their order, with the
 // kept columns by reference. The caller releases it. The fields of batch may
-// differ from the schema in order and nullability. Errors number the rows
+// differ from the schema in order and nullability, and those may be missing
+// that are neither kept nor among [Transformer.Columns]. Errors number the rows
 // of the batch from TransformConfig.FirstRow.
 func (t *Transformer) Transform(ctx context.Context, batch arrow.RecordBatch) (arrow.RecordBatch, error) {
 	return t.TransformAt(ctx, batch, t.first)
@@ -220,32 +229,32 @@ func (t *Transformer) TransformAt(ctx context.Context, batch arrow.RecordBatch, 
 	return out, err
 }
 
-// arrange returns batch with its columns in the order of the input's schema,
-// by reference. Fields may differ in order, nullability and metadata.
-func (t *Transformer) arrange(batch arrow.RecordBatch) (arrow.RecordBatch, error) {
-	s := batch.Schema()
-	columns := make([]arrow.Array, t.in.NumFields())
-	for i, want := range t.in.Fields() {
+// stays returns where the columns that stay are in a batch of the given schema.
+func (t *Transformer) stays(s *arrow.Schema) ([]int, error) {
+	if s.Equal(t.in) {
+		return t.keep, nil
+	}
+	for _, f := range s.Fields() {
+		if !t.in.HasField(f.Name) {
+			return nil, fmt.Errorf("column %q is one too many", f.Name)
+		}
+	}
+	keep := make([]int, len(t.keep))
+	for i := range keep {
+		want := t.out.Field(i)
 		switch at := s.FieldIndices(want.Name); {
 		case len(at) == 0:
 			return nil, fmt.Errorf("column %q is missing", want.Name)
 		case len(at) > 1:
 			return nil, fmt.Errorf("two columns are called %q", want.Name)
 		default:
-			columns[i] = batch.Column(at[0])
+			keep[i] = at[0]
 		}
-		if got := columns[i].DataType(); !arrow.TypeEqual(got, want.Type) {
+		if got := s.Field(keep[i]).Type; !arrow.TypeEqual(got, want.Type) {
 			return nil, fmt.Errorf("column %q is %s, expected %s", want.Name, got, want.Type)
 		}
 	}
-	if s.NumFields() > len(columns) {
-		for _, f := range s.Fields() {
-			if !t.in.HasField(f.Name) {
-				return nil, fmt.Errorf("column %q is one too many", f.Name)
-			}
-		}
-	}
-	return array.NewRecordBatch(t.in, columns, batch.NumRows()), nil
+	return keep, nil
 }
 
 // transform also returns how many rows were skipped.
@@ -259,16 +268,15 @@ func (t *Transformer) transform(ctx context.Context, batch arrow.RecordBatch, fi
 	if err := usable(ctx, batch); err != nil {
 		return nil, 0, err
 	}
-	if s := batch.Schema(); s != t.in && !s.Equal(t.in) {
-		arranged, err := t.arrange(batch)
+	w := t.workers.Get().(*worker)
+	defer t.workers.Put(w)
+	if s := batch.Schema(); s != w.schema {
+		keep, err := t.stays(s)
 		if err != nil {
 			return nil, 0, fmt.Errorf("batch at row %d: %w", first, err)
 		}
-		defer arranged.Release()
-		batch = arranged
+		w.schema, w.keep = s, keep
 	}
-	w := t.workers.Get().(*worker)
-	defer t.workers.Put(w)
 	rows, skipped, err := w.binding.Rows(batch, first)
 	if err != nil {
 		return nil, 0, err
@@ -284,7 +292,7 @@ func (t *Transformer) transform(ctx context.Context, batch arrow.RecordBatch, fi
 		return nil, 0, located(err, t.columns, "")
 	}
 	columns := make([]arrow.Array, 0, t.out.NumFields())
-	for _, i := range t.keep {
+	for _, i := range w.keep {
 		columns = append(columns, batch.Column(i))
 	}
 	made := f.arrays()

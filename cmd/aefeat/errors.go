@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"unicode"
@@ -48,6 +49,17 @@ func usagef(command, format string, a ...any) *usageError {
 // settings of a command.
 func wrong(command string, err error) error {
 	return usagef(command, "%w", err)
+}
+
+// ofMachine reports whether an error about the settings of a command is about
+// the memory or the folders of the machine. Asking for what it has not is no
+// wrong use of the command line.
+func ofMachine(command string, err error) bool {
+	var spill *stage.SpillError
+	var setting *model.ConfigError
+	return errors.As(err, &spill) || errors.As(err, &setting) && slices.ContainsFunc(flagsOf(command), func(f flag) bool {
+		return f.key == setting.Setting && f.category == categoryMachine
+	})
 }
 
 // hintedError is an error whose cure the command knows.

@@ -107,7 +107,6 @@ func newFitJob(c *cli.Context, ui *console) (*fitJob, error) {
 			return nil, usagef("fit", "--%s is about rows that --validation holds out, and there is no --validation", name)
 		}
 	}
-	j.config.Train.Validate = j.config.Validation > 0 // known to checkSize
 	if err := j.readFlags(c); err != nil {
 		return nil, err
 	}
@@ -120,7 +119,9 @@ func newFitJob(c *cli.Context, ui *console) (*fitJob, error) {
 	if j.config.Model, err = settings(c, j.config.Init, bare); err != nil {
 		return nil, err
 	}
-	if err := j.config.Validate(); err != nil {
+	// What the machine lacks is found again when the Fitter is made, after the
+	// output: its folder may be the one that is missing.
+	if err := j.config.Validate(); err != nil && !ofMachine("fit", err) {
 		return nil, wrong("fit", err)
 	}
 	warnUseless(c, ui, j.config)
@@ -164,9 +165,6 @@ func (j *fitJob) readFlags(c *cli.Context) error {
 	j.config.Columns = j.source.columns
 	j.config.Skip = j.source.skip
 	j.config.SpillDir = j.source.spillDir
-	if j.config.Preprocess == model.PreprocessNone && j.config.PixelMax != 0 {
-		return usagef("fit", "--pixel-max has no meaning with --preprocess none, which divides by nothing")
-	}
 	j.progress = newProgress(j.ui, chosen(c, "progress"))
 	j.config.Observer = j.observe
 	return nil
@@ -175,7 +173,7 @@ func (j *fitJob) readFlags(c *cli.Context) error {
 // needsNoRows reports whether the job is to write an initial model about which
 // everything is known, and no input is named.
 func (j *fitJob) needsNoRows() bool {
-	if j.config.Epochs >= 0 || j.emit != "" || len(j.inputs) > 0 || j.config.Init == nil {
+	if j.config.Epochs != stage.NoEpochs || j.emit != "" || len(j.inputs) > 0 || j.config.Init == nil {
 		return false
 	}
 	rule := j.config.Init.Preprocess.Method
@@ -233,8 +231,9 @@ func (j *fitJob) checkEmit(schema *arrow.Schema, patch *patch.Binding) error {
 func (j *fitJob) checkSize(patch *patch.Binding) error {
 	config := j.config.Model
 	config.Inputs = max(1, patch.Width())
-	rule := model.Preprocess{Method: j.config.Preprocess}
-	takes, has := j.config.Train.Memory(config)+rule.Memory(config.Inputs), machineMemory()
+	train, rule := j.config.Train, model.Preprocess{Method: j.config.Preprocess}
+	train.Validate = j.config.Validation > 0
+	takes, has := train.Memory(config)+rule.Memory(config.Inputs), machineMemory()
 	if has == 0 || takes <= has {
 		return nil
 	}
@@ -310,17 +309,9 @@ func (j *fitJob) report(m *model.Model, r *stage.Report) {
 		event["drift"] = r.Drift
 	}
 	j.progress.finish(event, lines...)
-	if n := len(r.Epochs); n > 0 && 2*r.Epochs[n-1].Dead > m.Hidden {
-		j.ui.warnf("%d of %d units are dead", r.Epochs[n-1].Dead, m.Hidden)
-		if m.K == 0 {
-			j.ui.hintf("try a smaller --learning-rate, or a smaller --sparsity-weight")
-		}
+	for _, w := range r.Warnings() {
+		warn(j.ui, m, w)
 	}
-	if r.Best > 0 && r.Epochs[r.Best-1].Validation == nil {
-		j.ui.warnf("the held-out rows have no finite cost: the last epoch's model was kept")
-	}
-	warnDrift(j.ui, m, r)
-	warnReach(j.ui, m, r)
 	if r.Spilled > 0 && inMemory(folderOf(j.config.SpillDir)) {
 		j.ui.hintf("%s", memoryHint(folderOf(j.config.SpillDir)))
 	}

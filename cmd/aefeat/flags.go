@@ -166,7 +166,7 @@ var flagTable = []flag{
 		text:  "256, lbfgs: 0",
 		field: func(c *stage.Config) any { return &c.Train.BatchSize },
 		usage: "`ROWS` for each step; 0: all rows, one step an epoch"},
-	{of: "fit", name: "epochs", category: categoryTraining, key: "Epochs", value: stage.DefaultEpochs, none: -1, bound: notNegative,
+	{of: "fit", name: "epochs", category: categoryTraining, key: "Epochs", value: stage.DefaultEpochs, none: stage.NoEpochs, bound: notNegative,
 		text:  fmt.Sprintf("%d, lbfgs: %d", stage.DefaultEpochs, stage.DefaultIterations),
 		field: func(c *stage.Config) any { return &c.Epochs },
 		usage: "`N` times through the rows, for lbfgs at most N iterations; 0: none, write the initial model"},

@@ -95,15 +95,19 @@ func readModel(name string, bareToo bool) (m *model.Model, bare bool, err error)
 		return nil, false, err
 	}
 	defer f.Close()
-	m, bare, err = model.ReadTensors(bufio.NewReaderSize(f, 1<<20))
-	if err == nil && bare && !bareToo {
+	m, err = model.Read(bufio.NewReaderSize(f, 1<<20))
+	var without *model.BareError
+	switch {
+	case errors.As(err, &without) && bareToo:
+		return without.Model, true, nil
+	case errors.As(err, &without):
 		err = &hintedError{errors.New("bare tensors, without the settings of a model"),
 			"make a model of them with 'aefeat fit --init " + name + " --epochs 0 -o MODEL'"}
 	}
 	if err != nil {
 		return nil, false, fmt.Errorf("%s: %w", name, err)
 	}
-	return m, bare, nil
+	return m, false, nil
 }
 
 // requireModel reads the file that -m names.
@@ -140,8 +144,8 @@ func newFeatures(c *cli.Context) (features, error) {
 		},
 		format: arrowio.Format(chosen(c, "format")),
 	}
-	if f.config.Layout == stage.LayoutNone && !f.config.Reconstruction && !f.config.Score {
-		return f, usagef(c.Command.Name, "--layout none leaves nothing to add: ask for --reconstruction or --score")
+	if err := f.config.Validate(); err != nil {
+		return f, wrong(c.Command.Name, err)
 	}
 	if f.config.Prefix == "" {
 		return f, usagef(c.Command.Name, "--prefix is empty: columns need a name")
@@ -184,7 +188,7 @@ func (f features) write(ctx context.Context, ui *console, p *progress, src *arro
 	}
 	defer r.Release()
 	total, _ := src.NumRows()
-	report, err := stage.Transform(ctx, m, r, &counted{w: w, progress: p, step: step{Phase: "transform", Total: total}}, f.config)
+	report, err := t.Run(ctx, r, &counted{w: w, progress: p, step: step{Phase: "transform", Total: total}})
 	if err != nil {
 		return located(src, err)
 	}

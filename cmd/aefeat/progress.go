@@ -219,19 +219,7 @@ func number(x float64) any {
 // What matters least goes first where there is little room.
 func (s step) bar(rate float64, width int) string {
 	width = max(0, width-3)
-	head := s.Phase
-	if s.Epochs > 0 {
-		head = s.count()
-	}
-	if s.Phase == stage.PhaseValidate {
-		head += " (held-out rows)"
-	}
-	if s.Phase == stage.PhaseLearn {
-		head = "learning the preprocessing"
-	}
-	if s.Phase == stage.PhaseArrange {
-		head += " (sorting the spill file)"
-	}
+	head := s.head()
 	var left, cost, mean, held, speed string
 	if rate > 0 {
 		speed = round(rate) + " rows/s"
@@ -281,6 +269,23 @@ func (s step) bar(rate float64, width int) string {
 		}
 	}
 	return line[:min(len(line), width)]
+}
+
+// head names what is going on.
+func (s step) head() string {
+	head := s.Phase
+	if s.Epochs > 0 {
+		head = s.count()
+	}
+	switch s.Phase {
+	case stage.PhaseLearn:
+		return "learning the preprocessing"
+	case stage.PhaseValidate:
+		return head + " (held-out rows)"
+	case stage.PhaseArrange:
+		return head + " (sorting the spill file)"
+	}
+	return head
 }
 
 // count writes which epoch or iteration it is, of how many.

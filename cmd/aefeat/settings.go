@@ -55,9 +55,6 @@ func settings(c *cli.Context, init *model.Model, bare bool) (model.Config, error
 		return config, wrong("fit", &model.ConfigError{Setting: "Sparsity",
 			Reason: "the wanted mean activation cannot be 0", Hint: "give a number between 0 and 1, such as 0.1"})
 	}
-	if err := config.Validate(); err != nil {
-		return config, wrong("fit", err)
-	}
 	return config, nil
 }
 
@@ -81,7 +78,8 @@ func checkTraining(c *cli.Context, o model.TrainOptions) error {
 	return nil
 }
 
-// warnUseless tells of flags that change nothing beside the others.
+// warnUseless tells of flags that change nothing beside the others, as far as
+// the flags alone can tell.
 func warnUseless(c *cli.Context, ui *console, config stage.Config) {
 	for _, w := range []struct {
 		flag    string
@@ -91,8 +89,7 @@ func warnUseless(c *cli.Context, ui *console, config stage.Config) {
 		{"sparsity", config.Model.SparsityWeight == 0, "the sparsity weight is 0"},
 		{"noise", config.Model.Corruption == 0, "the corruption is 0"},
 		{"k-encode", config.Model.K == 0, "all codes are kept"},
-		{"preprocess-rows", !config.LearnsAhead(), "preprocessing learns from all rows, or nothing"},
-		{"validation", config.Epochs < 0, "there are no epochs"},
+		{"validation", config.Epochs == stage.NoEpochs, "there are no epochs"},
 		{"momentum", config.Train.Optimizer != model.SGD, "only sgd has a momentum"},
 	} {
 		if c.IsSet(w.flag) && w.useless {

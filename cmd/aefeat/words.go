@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/stage"
 )
 
 // This file puts into words what several commands tell.
@@ -63,4 +65,29 @@ func describe(m *model.Model) string {
 		tied = ", tied weights"
 	}
 	return fmt.Sprintf("%d inputs, %d hidden units%s; %s", m.Inputs, m.Hidden, tied, rule(m.Preprocess))
+}
+
+// warn tells of a warning about the fit of m, with the flags that may help.
+func warn(ui *console, m *model.Model, w stage.Warning) {
+	switch w.Key {
+	case stage.WarnUnused:
+		ui.warnf("%s changes nothing: preprocessing learns from all rows, or nothing", flagOf("fit", w.Setting))
+	case stage.WarnDead:
+		ui.warnf("%v of %d units are dead", w.Value, m.Hidden)
+		if m.K == 0 {
+			ui.hintf("try a smaller --learning-rate, or a smaller --sparsity-weight")
+		}
+	case stage.WarnValidation:
+		ui.warnf("the held-out rows have no finite cost: the last epoch's model was kept")
+	case stage.WarnDrift:
+		ui.warnf("preprocessing was learned from the first %s, and over all rows inputs differ from these by %.2g standard deviations",
+			plural(m.Preprocess.Learned.Rows, "row"), w.Value)
+		ui.hintf("learn from more rows (--preprocess-rows), from all with --epochs 2 or more, or shuffle the input")
+	case stage.WarnReach:
+		p := m.Preprocess
+		ui.warnf("%s values are divided by %g, and the largest of the first rows is %g", p.Source, p.Max, math.Round(w.Value*p.Max))
+		ui.hintf("give the largest value that can occur with --pixel-max")
+	default:
+		ui.warnf("%s", namesToFlags("fit", w.String()))
+	}
 }

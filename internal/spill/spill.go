@@ -37,9 +37,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"math/bits"
 	"os"
+	"syscall"
 
 	"github.com/aefeat/aefeat/internal/rng"
 )
@@ -292,6 +294,26 @@ func (s *Store) Close() error {
 		}
 	}
 	return errors.Join(err, s.mem.release())
+}
+
+// CheckFolder reports, as an [*Error], a folder that is not there. "", the
+// system's own, passes: that may do without until rows are spilled.
+func CheckFolder(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	info, err := os.Stat(dir)
+	var path *fs.PathError
+	switch {
+	case errors.As(err, &path):
+		err = path.Err
+	case err == nil && !info.IsDir():
+		err = syscall.ENOTDIR
+	}
+	if err == nil {
+		return nil
+	}
+	return &Error{Dir: dir, Err: err, Hint: "name a folder that is there with `SpillDir`"}
 }
 
 func (s *Store) failed(err error) error {

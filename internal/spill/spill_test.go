@@ -319,6 +319,13 @@ func TestNoSpaceLeft(t *testing.T) {
 
 func TestMissingFolder(t *testing.T) {
 	dir := t.TempDir() + "/none"
+	var missing *Error
+	if err := CheckFolder(dir); !errors.As(err, &missing) || missing.Dir != dir || !errors.Is(err, os.ErrNotExist) || missing.Hint == "" {
+		t.Errorf("error %v", err)
+	}
+	if err := errors.Join(CheckFolder(""), CheckFolder(t.TempDir())); err != nil {
+		t.Error(err)
+	}
 	s, err := New(Config{Width: width, Memory: small.minimum(width), Dir: dir, sizes: small})
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,6 +50,11 @@ func file(t *testing.T, m *model.Model) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+// drifts reports whether a report warns of drift.
+func drifts(r *Report) bool {
+	return slices.ContainsFunc(r.Warnings(), func(w Warning) bool { return w.Key == WarnDrift && w.Value == r.Drift })
 }
 
 func sameRule(t *testing.T, got, want model.Preprocess) {
@@ -144,7 +150,7 @@ func TestLearnFromFirstRows(t *testing.T) {
 				t.Errorf("%s: report %+v", method, report)
 			}
 			// Rows of different labels differ in their inputs, not in contrast.
-			if drifted := report.Drift > MaxDrift; method != model.PreprocessPatch && drifted != (name == "sorted") || report.Drift == 0 {
+			if drifted := drifts(report); method != model.PreprocessPatch && drifted != (name == "sorted") || report.Drift == 0 {
 				t.Errorf("%s, %s: drift %v", method, name, report.Drift)
 			}
 
@@ -200,7 +206,7 @@ func TestLearnFromFewRows(t *testing.T) {
 	}
 	config := linearModel(2)
 	config.Inputs = n
-	if f, err = NewFitter(nil, Config{Model: config, Epochs: -1, Preprocess: model.PreprocessZCA}); err != nil {
+	if f, err = NewFitter(nil, Config{Model: config, Epochs: NoEpochs, Preprocess: model.PreprocessZCA}); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := f.Finish(context.Background()); !errors.Is(err, ErrNoRows) {
@@ -214,7 +220,7 @@ func TestReadyOnceLearned(t *testing.T) {
 	p := makePatches(9000, n, 25)
 	mem := checked(t)
 	for _, train := range []model.TrainOptions{{}, {Optimizer: model.LBFGS, BatchSize: model.FullBatch}} {
-		f, err := NewFitter(patchSchema(n), Config{Model: linearModel(2), Train: train, Epochs: -1, Preprocess: model.PreprocessStandardize, PreprocessRows: 3000})
+		f, err := NewFitter(patchSchema(n), Config{Model: linearModel(2), Train: train, Epochs: NoEpochs, Preprocess: model.PreprocessStandardize, PreprocessRows: 3000})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -241,7 +247,8 @@ func TestReadyOnceLearned(t *testing.T) {
 	}
 }
 
-// LearnsAhead tells what a fit then does.
+// A plan says how many rows preprocessing waits for, and a fit does so. Where
+// it waits for none, a number of rows was given in vain.
 func TestLearnsAhead(t *testing.T) {
 	const m, n = 4000, 16
 	p := makePatches(m, n, 26)
@@ -267,16 +274,24 @@ func TestLearnsAhead(t *testing.T) {
 		config := standard
 		config.Train.BatchSize = model.FullBatch
 		c.change(&config)
-		if got := config.LearnsAhead(); got != c.ahead {
+		plan, err := newPlan(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := plan.rule.ahead > 0; got != c.ahead {
 			t.Errorf("%s: learns ahead: %v", c.name, got)
 		}
-		got, _ := fit(t, p.reader(t, checked(t), 500), config)
+		got, report := fit(t, p.reader(t, checked(t), 500), config)
 		var rows int64
 		if got.Preprocess.Learned != nil {
 			rows = got.Preprocess.Learned.Rows
 		}
 		if rows != c.rows {
 			t.Errorf("%s: learned from %d rows, want %d", c.name, rows, c.rows)
+		}
+		unused := slices.Contains(report.Warnings(), Warning{Key: WarnUnused, Setting: "PreprocessRows"})
+		if unused == c.ahead {
+			t.Errorf("%s: warnings %v", c.name, report.Warnings())
 		}
 	}
 }

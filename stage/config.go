@@ -1,0 +1,88 @@
+package stage
+
+import "github.com/aefeat/aefeat/model"
+
+// Config says what to fit and how. Of its fields only Model.Hidden, or Init,
+// must be set.
+type Config struct {
+	// Model holds the sizes and terms of the cost. Inputs 0: taken from the
+	// data.
+	Model model.Config
+
+	// Init gives the initial weights, and its Config where Model is the zero
+	// value. Sizes of Model that are 0 are taken from it, others must agree.
+	// Its preprocessing rule, if any, stays in force unless Preprocess or
+	// PixelMax ask for another. It is not changed, nor are its epochs counted
+	// on: with an equal Model.Seed noise and order are those of its first. nil:
+	// weights drawn by seed.
+	Init *model.Model
+
+	// Train says how the parameters follow the gradient. Its Epochs stays 0 and
+	// its Validate false: they follow from Epochs and Validation below.
+	Train model.TrainOptions
+
+	// Epochs is the number of passes over the rows, under model.LBFGS the most
+	// iterations. 0: DefaultEpochs, or DefaultIterations. NoEpochs: none, the
+	// model keeps its initial weights, and rows are needed only for a width or a
+	// preprocessing rule that is not known without.
+	Epochs int
+
+	Columns    []string // names or patterns of the patch columns; nil: those of Init, or found by patch.Bind
+	Skip       bool     // leave bad rows out and count them, instead of failing
+	Preprocess string   // model.PreprocessScale or another method, which Model.Output must suit; "": the rule of Init, else scale
+	PixelMax   float64  // divisor of scaling; 0: by the type of the elements
+
+	ZCAEpsilon float64 // model.Preprocess.Epsilon of zca; 0: 0.1
+	NoContrast bool    // zca without contrast normalisation
+
+	// PreprocessRows is the number of rows that preprocessing learns from where
+	// rows are not kept: without epochs, or with one unless Train.Optimizer is
+	// model.LBFGS. 0: DefaultPreprocessRows.
+	PreprocessRows int
+
+	// Validation is the share of rows that are held out: never trained on, and
+	// after each epoch their cost tells how the model does on new rows. The
+	// model returned is then that of the best epoch, and Train.Patience may
+	// end the fit early. 0: none. Which rows are held out is drawn by
+	// Model.Seed for each row number; with ValidationKey, a column of integers,
+	// strings or bytes, dictionary-encoded or not, for each of its values, so
+	// that rows with one key (the patches of one image) stay together. Nulls
+	// count as one key.
+	Validation    float64
+	ValidationKey string
+
+	// Memory is a bound in bytes for kept rows and for reading them back. 0:
+	// DefaultMemory. What the package comment calls the least budget is needed
+	// where rows are kept.
+	Memory int64
+
+	SpillDir string // folder of the spill file, which must be there where rows are kept; "": the system's for temporary files
+	FirstRow int64  // number of the first row
+
+	// Observer, if not nil, is told of progress, by one goroutine at a time
+	// but not always the caller's: some times a second in a fast fit, never
+	// more than once for a thousand rows. Training waits for it.
+	Observer func(Progress)
+}
+
+// NoEpochs as Config.Epochs trains nothing.
+const NoEpochs = -1
+
+// What a Config of zeros stands for.
+const (
+	DefaultEpochs     = 5
+	DefaultIterations = 400 // of L-BFGS, as in the exercise of Ng's notes
+	DefaultMemory     = 1 << 30
+
+	// With so many rows, in no order, the mean of an input is within a
+	// hundredth of its deviation.
+	DefaultPreprocessRows = 10_000
+)
+
+// Validate reports the first setting that is out of bounds or does not go with
+// the others, as far as can be told without rows, as a [*model.ConfigError]. A
+// folder that is missing is a [*SpillError].
+func (c Config) Validate() error {
+	_, err := newPlan(c)
+	return err
+}

@@ -1,0 +1,98 @@
+package stage
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/aefeat/aefeat/model"
+)
+
+// What a Config stands for, defaults filled in.
+func TestPlan(t *testing.T) {
+	lbfgs := model.TrainOptions{Optimizer: model.LBFGS}
+	for _, c := range []struct {
+		name             string
+		config           Config
+		epochs           int
+		keeps, validates bool
+		ahead            int64
+	}{
+		{"zeros", Config{}, DefaultEpochs, true, false, 0},
+		{"one epoch", Config{Epochs: 1}, 1, false, false, 0},
+		{"no epoch", Config{Epochs: NoEpochs, Validation: 0.1}, 0, false, false, 0},
+		{"iterations", Config{Train: lbfgs}, DefaultIterations, true, false, 0},
+		{"one iteration", Config{Train: lbfgs, Epochs: 1}, 1, true, false, 0},
+		{"no iteration", Config{Train: lbfgs, Epochs: NoEpochs}, 0, false, false, 0},
+		{"held out", Config{Epochs: 1, Validation: 0.1}, 1, false, true, 0},
+		{"learning", Config{Preprocess: model.PreprocessPatch}, DefaultEpochs, true, false, 0},
+		{"learning ahead", Config{Preprocess: model.PreprocessPatch, Epochs: 1}, 1, false, false, DefaultPreprocessRows},
+		{"learning from few", Config{Preprocess: model.PreprocessPatch, Epochs: NoEpochs, PreprocessRows: 7}, 0, false, false, 7},
+	} {
+		c.config.Model = model.Plain(2)
+		p, err := newPlan(c.config)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if p.epochs != c.epochs || p.train.Epochs != c.epochs || p.keeps() != c.keeps || p.validates() != c.validates || p.train.Validate != c.validates || p.rule.ahead != c.ahead {
+			t.Errorf("%s: %+v", c.name, p)
+		}
+		if p.memory != DefaultMemory || p.rule.method == "" {
+			t.Errorf("%s: %d bytes, method %q", c.name, p.memory, p.rule.method)
+		}
+	}
+}
+
+// Memory is shared as the rows are, and each share has the least that it needs.
+func TestBudgets(t *testing.T) {
+	const mib = 1 << 20
+	for _, c := range []struct {
+		epochs        int
+		share         float64
+		memory        int64
+		kept, heldOut int64
+	}{
+		{2, 0, 100 * mib, 100 * mib, 0},
+		{1, 0.5, 100 * mib, 0, 100 * mib},
+		{2, 0.5, 100 * mib, 50 * mib, 50 * mib},
+		{2, 0.01, 100 * mib, 84 * mib, 16 * mib},
+		{2, 0.99, 100 * mib, 16 * mib, 84 * mib},
+		{2, 0.5, 32 * mib, 16 * mib, 16 * mib},
+	} {
+		p, err := newPlan(Config{Model: model.Plain(2), Epochs: c.epochs, Validation: c.share, Memory: c.memory})
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept, heldOut, err := p.budgets(784)
+		if err != nil || kept != c.kept || heldOut != c.heldOut {
+			t.Errorf("%+v: %d and %d bytes, error %v", c, kept, heldOut, err)
+		}
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	dead := func(n int) []model.Epoch {
+		return []model.Epoch{{}, {Health: model.Health{Dead: n}, Validation: &model.Cost{}}}
+	}
+	for _, c := range []struct {
+		name   string
+		report Report
+		want   []Warning
+	}{
+		{"nothing", Report{Drift: 0.1, Reach: 0.1, Best: 2, Epochs: dead(5)}, nil},
+		{"dead", Report{Epochs: dead(6)}, []Warning{{WarnDead, "LearningRate", 6}}},
+		{"no cost", Report{Epochs: dead(0), Best: 1}, []Warning{{WarnValidation, "Validation", 0}}},
+		{"drift and reach", Report{Drift: 0.11, Reach: 0.09}, []Warning{{WarnDrift, "PreprocessRows", 0.11}, {WarnReach, "PixelMax", 0.09}}},
+	} {
+		c.report.judge(10)
+		got := c.report.Warnings()
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
+		}
+		for _, w := range got {
+			if w.String() == w.Key {
+				t.Errorf("%s: no words for %+v", c.name, w)
+			}
+		}
+	}
+}
