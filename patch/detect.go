@@ -11,8 +11,8 @@ import (
 // A Candidate is a column, or a family of scalar columns, that could be the
 // patch.
 type Candidate struct {
-	// Column is what to give as BindOptions.Columns: a name, a dotted path, or a
-	// pattern such as "pixel*".
+	// Column is what to give as BindOptions.Columns: a name, a dotted path, or
+	// a pattern such as "pixel*".
 	Column string
 	// Type is Arrow's name of the type, of the single columns in a family.
 	Type string

@@ -2,17 +2,17 @@ package stage
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
 )
 
 // EvaluateConfig says where the patch is, as [TransformConfig] does.
 type EvaluateConfig struct {
 	Columns  []string // names or patterns of the patch columns; nil: those of the model
-	Skip     bool     // leave bad rows out and count them, instead of failing
+	Skip     bool     // leave bad rows out, instead of failing at the first
 	PixelMax float64  // divisor for elements of another type than the model's; 0: that is an error
 	FirstRow int64    // number of the first row, for errors
 }
@@ -22,6 +22,9 @@ type EvaluateConfig struct {
 type Evaluation struct {
 	model.Evaluation
 	Skipped int64 `json:"skipped"` // bad rows left out
+
+	// BadRows tells why they were, and which came first.
+	BadRows patch.BadRows `json:"bad_rows,omitzero"`
 }
 
 // Evaluate returns the cost of m over all rows of r, which it does not
@@ -46,13 +49,19 @@ func Evaluate(ctx context.Context, m *model.Model, r array.RecordReader, c Evalu
 	f := newFeed(binding.Kind(), m.Inputs)
 	defer f.stop()
 	columns := binding.Columns()
+	var bad patch.BadRows
+	var unfit badRows // the consumer's until it has ended, then all
 	f.start(func(rows model.Rows) error {
-		if err := m.Check(rows); err != nil {
-			return located(err, columns, "")
+		if at, err := outside(m, rows, c.Skip); err != nil {
+			err = located(err, columns, "")
+			if len(at) == 0 {
+				return err
+			}
+			unfit.addOutside(rows.Number, at, err)
+			rows = drop(rows, at, rows.Data)
 		}
 		return evaluator.Add(rows)
 	})
-	var skipped int64
 	next := c.FirstRow
 	for r.Next() {
 		if err := ctx.Err(); err != nil {
@@ -67,7 +76,7 @@ func Evaluate(ctx context.Context, m *model.Model, r array.RecordReader, c Evalu
 			return Evaluation{}, err
 		}
 		next += batch.NumRows()
-		skipped += int64(len(left))
+		bad.Add(left...)
 		if err := f.add(ctx, bound); err != nil {
 			return Evaluation{}, err
 		}
@@ -78,12 +87,10 @@ func Evaluate(ctx context.Context, m *model.Model, r array.RecordReader, c Evalu
 	if err := f.finish(ctx); err != nil {
 		return Evaluation{}, err
 	}
+	unfit.Merge(bad)
 	result := evaluator.Result()
-	switch {
-	case result.Rows == 0 && skipped > 0:
-		return Evaluation{}, fmt.Errorf("%w: all %d were skipped", ErrNoRows, skipped)
-	case result.Rows == 0:
-		return Evaluation{}, ErrNoRows
+	if result.Rows == 0 {
+		return Evaluation{}, unfit.none()
 	}
-	return Evaluation{Evaluation: result, Skipped: skipped}, nil
+	return Evaluation{Evaluation: result, Skipped: unfit.Total(), BadRows: unfit.BadRows}, nil
 }

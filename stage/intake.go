@@ -15,7 +15,7 @@ type intake struct {
 	binding *patch.Binding
 	holdout *holdout // nil when no row is held out
 	next    int64    // number of the next row
-	skipped int64
+	bad     badRows
 }
 
 // newIntake returns an intake for batches of the given schema.
@@ -46,7 +46,7 @@ func (in *intake) read(batch arrow.RecordBatch) (rows model.Rows, held []bool, e
 	if err != nil {
 		return model.Rows{}, nil, err
 	}
-	in.skipped += int64(len(skipped))
+	in.bad.Add(skipped...)
 	return rows, held, nil
 }
 
