@@ -38,6 +38,10 @@ type Config struct {
 	Corruption     float64 `json:"corruption"`      // v: a share of components in [0, 1], or a standard deviation for Gaussian
 	Noise          Noise   `json:"noise"`
 
+	// Emphasis is alpha, which multiplies the loss of the components that noise
+	// has corrupted; used when Corruption is set; 0: 1, all components alike.
+	Emphasis Emphasis `json:"emphasis,omitzero"`
+
 	// K is how many of a row's codes are kept in training, the largest; 0: all.
 	// KEncode is alpha, which multiplies K in encoding and evaluation; 0: 1.
 	K       int     `json:"k,omitempty"`
@@ -118,6 +122,7 @@ var terms = []struct {
 	{"WeightDecay", func(c Config) float64 { return c.WeightDecay }, nil},
 	{"Contraction", func(c Config) float64 { return c.Contraction }, nil},
 	{"Corruption", func(c Config) float64 { return c.Corruption }, Config.checkCorruption},
+	{"Emphasis", func(c Config) float64 { alpha, _ := c.Emphasis.weights(); return alpha }, Config.checkEmphasis},
 	{"KEncode", func(c Config) float64 { return c.KEncode }, Config.checkKSparse},
 }
 
@@ -129,13 +134,25 @@ const maxWeights = 1 << 31
 // with the others, as a [*ConfigError]. Inputs may still be 0, for a width
 // that the data will tell.
 //
-// What combines: the sparsity term needs activations in a fixed interval,
-// sigmoid or tanh; cross-entropy needs a sigmoid output; the contraction term
-// goes with every activation (that of relu is piecewise linear); k-sparse
-// codes need linear activations and go with neither of the two terms. That rows
-// lie in [0, 1] where the output is a sigmoid is a matter of the data,
-// [Model.Check], and of preprocessing, [Preprocess.Allows]: standardize and zca
-// need another output, which [ForObjective] chooses.
+// What combines:
+//
+//	                 Activation       Noise          and
+//	weight decay     all              all
+//	sparsity         sigmoid, tanh    all            not k-sparse
+//	contraction      all              all            not k-sparse
+//	corruption       all              all
+//	emphasis         all              masking,       Corruption > 0; if full, at
+//	                                  salt-pepper    least one component of a row
+//	k-sparse         linear           all            no sparsity, no contraction
+//	squared error    all              all            every Output
+//	cross-entropy    all              all            Output sigmoid
+//
+// Tied weights, mini-batches, full batches, L-BFGS, merged sums and held-out
+// rows go with all of these. Without corruption the emphasis is not used. The
+// contraction term of relu is piecewise linear. That rows lie in [0, 1] where
+// the output is a sigmoid is a matter of the data, [Model.Check], and of
+// preprocessing, [Preprocess.Allows]: standardize and zca need another output,
+// which [ForObjective] chooses, and do not go with salt-pepper noise.
 func (c Config) Validate() error {
 	switch c.Objective {
 	case "", ObjectiveSparse, ObjectiveDenoising, ObjectiveContractive, ObjectiveKSparse, ObjectivePlain:

@@ -22,6 +22,13 @@ func TestValidate(t *testing.T) {
 		{Hidden: 2, Activation: ReLU, Sparsity: 0.1}, // without weight it is off
 		{Hidden: 1 << 30, Inputs: 2},
 		{Hidden: 3, Activation: Linear, K: 3, KEncode: 9},
+		{Hidden: 2, Corruption: 0.1, Emphasis: 2},
+		{Hidden: 2, Corruption: 0.1, Emphasis: 0.1, Noise: SaltPepper, Loss: CrossEntropy, Tied: true},
+		{Hidden: 2, Corruption: 0.1, Emphasis: full}, // of how many is not known
+		{Hidden: 2, Corruption: 0.1, Emphasis: full, Inputs: 6},
+		{Hidden: 2, Corruption: 0.1, Emphasis: 2, Inputs: 5},       // no component is chosen, and all count
+		{Hidden: 2, Corruption: 0.1, Emphasis: 1, Noise: Gaussian}, // 1 is none
+		{Hidden: 2, Emphasis: full, Noise: Gaussian},               // without noise it is off
 	} {
 		if err := c.Validate(); err != nil {
 			t.Errorf("%+v: %v", c, err)
@@ -51,6 +58,13 @@ func TestValidate(t *testing.T) {
 		{Config{Hidden: 2, WeightDecay: math.Inf(1)}, "WeightDecay: "},
 		{Config{Hidden: 2, Contraction: -1}, "Contraction: "},
 		{Config{Hidden: 2, Corruption: 1.1}, "Corruption: "},
+		{Config{Hidden: 2, Emphasis: -1}, "Emphasis: "},
+		{Config{Hidden: 2, Emphasis: Emphasis(math.Inf(-1))}, "Emphasis: "},
+		{Config{Hidden: 2, Emphasis: Emphasis(math.NaN())}, "Emphasis: "},
+		{Config{Hidden: 2, Emphasis: 1e300}, "Emphasis: "},
+		{Config{Hidden: 2, Corruption: 0.1, Emphasis: 2, Noise: Gaussian}, "Emphasis: gaussian"},
+		{Config{Hidden: 2, Corruption: 0.1, Emphasis: full, Noise: Gaussian}, "Emphasis: gaussian"},
+		{Config{Hidden: 2, Corruption: 0.1, Emphasis: full, Inputs: 5}, "leaves all 5"},
 		{Config{Hidden: 2, Loss: CrossEntropy, Output: Linear}, "cross-entropy"},
 		{Config{Hidden: 2, Loss: CrossEntropy, Output: Tanh}, "tanh"},
 		{Config{Hidden: 2, K: -1, Activation: Linear}, "K: "},

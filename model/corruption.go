@@ -56,6 +56,15 @@ func (c Config) checkCorruption() error {
 	return nil
 }
 
+// corruptedComponents is how many components of a row the noise chooses,
+// round(v n), half to even; 0 for gaussian, which chooses none.
+func (c Config) corruptedComponents() int {
+	if c.Noise == Gaussian {
+		return 0
+	}
+	return int(math.RoundToEven(c.Corruption * float64(c.Inputs)))
+}
+
 // fixedNoise is the epoch that keys the noise where the cost must be one
 // function of the parameters: under L-BFGS and on held-out rows. Epochs of
 // training are counted from 1.
@@ -70,6 +79,7 @@ type corrupter struct {
 	lo, hi  float32 // salt and pepper
 	count   int     // components of a row that masking and salt-pepper change
 	share   uint    // v in units of 2^-shareBits
+	chosen  []int32 // which they are, of the rows last corrupted (rows,count); nil: not kept
 	workers []*corruptWorker
 	wait    sync.WaitGroup
 }
@@ -79,6 +89,7 @@ type corruptWorker struct {
 	c            *corrupter
 	run          func() // made once, so that starting it allocates nothing
 	mask, random []uint64
+	chosen       []int32 // of its rows; nil: not kept
 	dst, clean   []float32
 	inputs       int
 	number       []int64
@@ -90,7 +101,7 @@ func newCorrupter(config Config, p Preprocess) *corrupter {
 	lo, hi := p.Range()
 	c.lo, c.hi = float32(lo), float32(hi)
 	if config.Noise != Gaussian {
-		c.count = int(math.RoundToEven(config.Corruption * float64(config.Inputs)))
+		c.count = config.corruptedComponents()
 		c.share = uint(math.Round(config.Corruption * (1 << shareBits)))
 	}
 	words := (config.Inputs + 63) / 64
@@ -115,6 +126,9 @@ func (c *corrupter) rows(dst, clean []float32, inputs int, number []int64, epoch
 		lo, hi := rows*i/workers, rows*(i+1)/workers
 		w.dst, w.clean = dst[lo*inputs:hi*inputs], clean[lo*inputs:hi*inputs]
 		w.inputs, w.number, w.epoch = inputs, number[lo:hi], epoch
+		if c.chosen != nil {
+			w.chosen = c.chosen[lo*c.count : hi*c.count]
+		}
 	}
 	c.wait.Add(workers - 1)
 	for _, w := range c.workers[1:workers] {
@@ -154,6 +168,20 @@ func (w *corruptWorker) rows() {
 			for j := range x {
 				x[j] += float32(c.sd * float32(s.Norm()))
 			}
+		}
+		if w.chosen != nil {
+			list(w.chosen[i*c.count:(i+1)*c.count], w.mask)
+		}
+	}
+}
+
+// list sets chosen to the components in the mask, in ascending order.
+func list(chosen []int32, mask []uint64) {
+	k := 0
+	for i, word := range mask {
+		for ; word != 0; word &= word - 1 {
+			chosen[k] = int32(64*i + bits.TrailingZeros64(word))
+			k++
 		}
 	}
 }

@@ -30,7 +30,8 @@
 // with rhohat kept within [1e-7, 1-1e-7]. The last norm is Frobenius'. Tied
 // weights are W2 = W1 transposed: one matrix, decayed once. Biases are never
 // decayed. Sparse, denoising and contractive autoencoders are this cost with
-// different terms on; [Config.Validate] says what combines.
+// different terms on; [Config.Validate] says what combines. Within L an
+// [Emphasis] weighs the components that were corrupted against the others.
 //
 // A k-sparse code (Makhzani and Frey, 2014) is linear, and of each row only the
 // k largest z stay, with their sign; the others are 0, and of equals the lowest

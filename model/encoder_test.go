@@ -249,8 +249,9 @@ func TestEvaluation(t *testing.T) {
 			if whole := evaluate(t, m, x); got != whole {
 				t.Errorf("in pieces %+v, at once %+v", got, whole)
 			}
-			clean := rowsOf(x, n)
-			want := newReference(m.Config, widen(m.Params.Flat), clean, clean)
+			clean, plain := rowsOf(x, n), m.Config
+			plain.Emphasis = 0 // there is no corruption to emphasise
+			want := newReference(plain, widen(m.Params.Flat), clean, clean)
 			checkCost(t, got.Cost, want.cost, 1e-6)
 			var mean float64
 			low, high := math.Inf(1), math.Inf(-1)

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// goldenCase is a case of testdata/golden.json: costs and gradients in
-// float64, by automatic differentiation in another framework.
+// goldenCase is a case of testdata/golden.json or emphasis.json: costs and
+// gradients in float64, by automatic differentiation in another framework.
 type goldenCase struct {
 	Name   string
 	Config struct {
@@ -21,10 +21,13 @@ type goldenCase struct {
 		Lambda      float64
 		Contraction float64
 		Corruption  float64
+		Noise       Noise
+		Emphasis    Emphasis
 		K           int
 	}
 	X              [][]float64
 	Corrupted      [][]float64
+	Chosen         [][]bool    // what of X is corrupted; of emphasis.json
 	EncoderWeight  [][]float64 `json:"encoder_weight"`
 	EncoderBias    []float64   `json:"encoder_bias"`
 	DecoderWeight  [][]float64 `json:"decoder_weight"`
@@ -41,18 +44,25 @@ type goldenCase struct {
 
 func goldenCases(t *testing.T) []goldenCase {
 	t.Helper()
-	data, err := os.ReadFile("../testdata/golden.json")
-	if err != nil {
-		t.Fatal(err)
+	var all []goldenCase
+	for _, file := range []struct {
+		name  string
+		cases int
+	}{{"golden.json", 21}, {"emphasis.json", 12}} {
+		data, err := os.ReadFile("../testdata/" + file.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var golden struct{ Cases []goldenCase }
+		if err := json.Unmarshal(data, &golden); err != nil {
+			t.Fatal(err)
+		}
+		if len(golden.Cases) != file.cases {
+			t.Fatalf("%d golden cases in %s, want %d", len(golden.Cases), file.name, file.cases)
+		}
+		all = append(all, golden.Cases...)
 	}
-	var golden struct{ Cases []goldenCase }
-	if err := json.Unmarshal(data, &golden); err != nil {
-		t.Fatal(err)
-	}
-	if len(golden.Cases) != 21 {
-		t.Fatalf("%d golden cases, want 21", len(golden.Cases))
-	}
-	return golden.Cases
+	return all
 }
 
 func (c *goldenCase) config() Config {
@@ -61,7 +71,30 @@ func (c *goldenCase) config() Config {
 		Activation: c.Config.Activation, Output: c.Config.Output, Loss: c.Config.Loss, Tied: c.Config.Tied,
 		Sparsity: c.Config.Rho, SparsityWeight: c.Config.Beta, WeightDecay: c.Config.Lambda,
 		Contraction: c.Config.Contraction, Corruption: c.Config.Corruption, K: c.Config.K,
+		Noise: c.Config.Noise, Emphasis: c.Config.Emphasis,
 	}
+}
+
+// corrupt puts the rows of c into p, and what is corrupted of them.
+func (c *goldenCase) corrupt(p *pass) {
+	p.take(Float32Rows(narrow(flatten(c.X)), p.m.Inputs), nil, 0)
+	copy(p.noisy, narrow(flatten(c.Corrupted)))
+	if p.emphasis == nil {
+		return
+	}
+	chosen := p.emphasis.chosen[:0]
+	for _, row := range c.Chosen {
+		for j, is := range row {
+			if is {
+				chosen = append(chosen, int32(j))
+			}
+		}
+	}
+}
+
+// weights is what each component counts in the loss.
+func (c *goldenCase) weights() [][]float64 {
+	return weigh(c.Config.Emphasis, len(c.X), len(c.X[0]), func(k, j int) bool { return c.Chosen != nil && c.Chosen[k][j] })
 }
 
 func (c *goldenCase) params() []float64 {
@@ -157,7 +190,7 @@ const goldenShare = 1e-5
 func TestGoldenReference(t *testing.T) {
 	for _, c := range goldenCases(t) {
 		t.Run(c.Name, func(t *testing.T) {
-			r := newReference(c.config(), c.params(), c.X, c.Corrupted)
+			r := newWeightedReference(c.config(), c.params(), c.X, c.Corrupted, c.weights())
 			checkCost(t, r.cost, c.Cost, 1e-12)
 			// The other framework's softplus is linear above 20, which
 			// shows in the ninth digit where units are saturated.
@@ -181,8 +214,7 @@ func TestGoldenAccumulator(t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) {
 			m := c.model(t)
 			a := NewAccumulator(m)
-			a.pass.take(Float32Rows(narrow(flatten(c.X)), m.Inputs), nil, 0)
-			copy(a.pass.noisy, narrow(flatten(c.Corrupted)))
+			c.corrupt(a.pass)
 			a.foldCorrupted()
 			worstCost = max(worstCost, checkCost(t, a.Cost(), c.Cost, goldenShare))
 			g := make([]float32, len(m.Params.Flat))
@@ -214,8 +246,7 @@ func TestGoldenMiniBatch(t *testing.T) {
 			m := c.model(t)
 			trainer := newTrainer(t, m, TrainOptions{BatchSize: len(c.X)})
 			batch := trainer.engine.(*miniBatch)
-			batch.pass.take(Float32Rows(narrow(flatten(c.X)), m.Inputs), nil, 0)
-			copy(batch.pass.noisy, narrow(flatten(c.Corrupted)))
+			c.corrupt(batch.pass)
 			cost := withDecay(batch.evaluate(), m)
 			worstCost = max(worstCost, checkCost(t, cost, c.Cost, goldenShare))
 			worstGradient = max(worstGradient, checkGradient(t, m.Config, batch.gradient.Flat, c.gradient(), goldenShare))

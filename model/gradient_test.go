@@ -20,6 +20,9 @@ func randomRows(seed uint64, m, n int) []float32 {
 	return x
 }
 
+// full is full emphasis.
+var full = Emphasis(math.Inf(1))
+
 // configs is one of each thing that the cost can be made of.
 var configs = []struct {
 	name string
@@ -41,6 +44,11 @@ var configs = []struct {
 	{"k-sparse", Config{Activation: Linear, Output: Linear, K: 2, WeightDecay: 1e-3}},
 	{"k-sparse tied denoising cross-entropy", Config{Activation: Linear, Loss: CrossEntropy, Tied: true, K: 3, Corruption: 0.25}},
 	{"linear tied", Config{Activation: Linear, Output: Linear, Tied: true}},
+	{"emphasised masking", Config{Corruption: 0.25, Emphasis: 2.5, WeightDecay: 1e-3}},
+	{"emphasis below 1, salt and pepper", Config{Corruption: 0.3, Noise: SaltPepper, Emphasis: 0.2, Output: Linear}},
+	{"full emphasis tied cross-entropy", Config{Loss: CrossEntropy, Tied: true, Corruption: 0.6, Noise: SaltPepper, Emphasis: full}},
+	{"emphasised sparse contractive", Config{Sparsity: 0.1, SparsityWeight: 1, Contraction: 0.1, Corruption: 0.25, Emphasis: 4}},
+	{"emphasised k-sparse", Config{Activation: Linear, Output: Linear, K: 2, Corruption: 0.6, Emphasis: full}},
 }
 
 // newModel returns a model whose biases are random too.
@@ -112,7 +120,8 @@ func TestAccumulatorFolds(t *testing.T) {
 	x := randomRows(1, rows, n)
 	for _, c := range configs {
 		switch c.name {
-		case "sparse", "sparse contractive denoising", "denoising tied cross-entropy", "sparse tanh linear", "contractive relu":
+		case "sparse", "sparse contractive denoising", "denoising tied cross-entropy", "sparse tanh linear", "contractive relu",
+			"emphasised masking", "full emphasis tied cross-entropy", "emphasised sparse contractive":
 		default:
 			continue // the golden values and the finite differences have all; k-sparse codes would differ where two z are equal but for rounding
 		}

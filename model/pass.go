@@ -20,7 +20,8 @@ type pass struct {
 	delta  []float32 // dJ/dz (rows,h); nil: forward only
 	slope  []float32 // f'(z) (rows,h); nil: not needed
 
-	noise *corrupter // nil: none
+	noise    *corrupter // nil: none
+	emphasis *emphasis  // nil: all components weigh 1
 }
 
 // newPass returns a pass over up to rows rows. A pass without backward feeds
@@ -53,6 +54,7 @@ func (p *pass) addNoise() {
 	if p.m.Corruption > 0 {
 		p.noisy = make([]float32, len(p.clean))
 		p.noise = newCorrupter(p.m.Config, p.m.Preprocess)
+		p.emphasis = newEmphasis(p.m.Config, p.noise, cap(p.number))
 	}
 }
 
@@ -70,7 +72,7 @@ func passFloats(c Config, rows float64, backward, slope bool) float64 {
 	if c.Corruption > 0 {
 		perRow += n
 	}
-	return rows * perRow
+	return rows*perRow + c.emphasisFloats(rows)
 }
 
 // memory is the size of the buffers in bytes.
@@ -78,6 +80,9 @@ func (p *pass) memory() int64 {
 	floats := len(p.clean) + len(p.code) + len(p.out) + len(p.raw) + len(p.delta) + len(p.slope)
 	if p.noise != nil {
 		floats += len(p.noisy)
+	}
+	if p.emphasis != nil {
+		floats += p.emphasis.floats()
 	}
 	return 4*int64(floats) + 8*int64(cap(p.number))
 }
@@ -179,17 +184,26 @@ func decode(model *Model, u, code []float32) {
 // loss returns the sum of L over the rows and turns u into dL/du, where u now
 // counts the decoder's bias in.
 func (p *pass) loss() float64 {
+	if p.emphasis != nil {
+		return p.emphasis.loss(p)
+	}
 	size := p.rows() * p.m.Inputs
-	return f32.OutputDelta(p.m.Output.kernel(), p.m.Loss.kernel(), p.out[:size], p.m.Params.DecoderBias, p.clean[:size])
+	return p.measure(p.out[:size], p.m.Params.DecoderBias, p.clean[:size])
+}
+
+// measure returns the sum of L over rows x (m,n), given u (m,n) without its
+// bias (n), and turns u into dL/du.
+func (p *pass) measure(u, bias, x []float32) float64 {
+	return f32.OutputDelta(p.m.Output.kernel(), p.m.Loss.kernel(), u, bias, x)
 }
 
 // trivialCost is the mean cost of rows, energy being their sum of |x|^2, for a
 // reconstruction without a model.
 func (m *Model) trivialCost(rows int64, energy float64) float64 {
 	if m.Loss == CrossEntropy {
-		return float64(m.Inputs) * math.Ln2
+		return m.meanEmphasis() * float64(m.Inputs) * math.Ln2
 	}
-	return energy / float64(rows) / 2
+	return m.meanEmphasis() * energy / float64(rows) / 2
 }
 
 // slopes computes f'(z) and adds, where dst is not nil, its column sums to

@@ -11,8 +11,32 @@ type reference struct {
 }
 
 // newReference computes the cost of c at params for the clean rows x and their
-// corrupted form.
+// corrupted form. What differs is taken to be corrupted.
 func newReference(c Config, params []float64, x, noisy [][]float64) *reference {
+	weights := weigh(c.Emphasis, len(x), c.Inputs, func(k, j int) bool { return x[k][j] != noisy[k][j] })
+	return newWeightedReference(c, params, x, noisy, weights)
+}
+
+// weigh returns what each of the n components of rows counts in the loss.
+func weigh(e Emphasis, rows, n int, corrupted func(k, j int) bool) [][]float64 {
+	weights := make([][]float64, rows)
+	for k := range weights {
+		weights[k] = make([]float64, n)
+		for j := range weights[k] {
+			switch full := math.IsInf(float64(e), 1); {
+			case e == 0 || full && corrupted(k, j) || !full && !corrupted(k, j):
+				weights[k][j] = 1
+			case !full:
+				weights[k][j] = float64(e)
+			}
+		}
+	}
+	return weights
+}
+
+// newWeightedReference is newReference with what each component counts in the
+// loss.
+func newWeightedReference(c Config, params []float64, x, noisy, weights [][]float64) *reference {
 	n, h, m := c.Inputs, c.Hidden, float64(len(x))
 	w1, rest := params[:h*n], params[h*n:]
 	b1, rest := rest[:h], rest[h:]
@@ -80,12 +104,13 @@ func newReference(c Config, params []float64, x, noisy [][]float64) *reference {
 		for j := range n {
 			u := dot(w2[j*h:(j+1)*h], a) + b2[j]
 			y, slope, _ := activate(c.Output, u)
+			weight := weights[k][j]
 			if c.Loss == CrossEntropy {
-				r.cost.Reconstruction += (math.Max(u, 0) - x[k][j]*u + math.Log1p(math.Exp(-math.Abs(u)))) / m
-				out[j] = y - x[k][j]
+				r.cost.Reconstruction += weight * (math.Max(u, 0) - x[k][j]*u + math.Log1p(math.Exp(-math.Abs(u)))) / m
+				out[j] = weight * (y - x[k][j])
 			} else {
-				r.cost.Reconstruction += (y - x[k][j]) * (y - x[k][j]) / 2 / m
-				out[j] = (y - x[k][j]) * slope
+				r.cost.Reconstruction += weight * (y - x[k][j]) * (y - x[k][j]) / 2 / m
+				out[j] = weight * (y - x[k][j]) * slope
 			}
 			gb2[j] += out[j] / m
 			for i := range h {

@@ -505,7 +505,9 @@ func TestRateFalls(t *testing.T) {
 func TestMemoryIsForeseen(t *testing.T) {
 	all := Sparse(7)
 	all.Corruption, all.Contraction, all.Tied = 0.25, 0.1, true
-	for _, c := range []Config{Plain(3), Sparse(5), Denoising(4), Contractive(6), all} {
+	emphasised := Denoising(4)
+	emphasised.Emphasis = 2
+	for _, c := range []Config{Plain(3), Sparse(5), Denoising(4), Contractive(6), all, emphasised} {
 		for _, o := range []TrainOptions{{}, {Optimizer: SGD, BatchSize: 10, Momentum: NoMomentum}, {BatchSize: FullBatch}, {Optimizer: LBFGS}, {Validate: true}} {
 			c.Inputs = 11
 			m, err := New(c)

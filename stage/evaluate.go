@@ -49,48 +49,26 @@ func Evaluate(ctx context.Context, m *model.Model, r array.RecordReader, c Evalu
 	f := newFeed(binding.Kind(), m.Inputs)
 	defer f.stop()
 	columns := binding.Columns()
-	var bad patch.BadRows
-	var unfit badRows // the consumer's until it has ended, then all
+	var bad badRows // the consumer's until it has ended, then all
 	f.start(func(rows model.Rows) error {
 		if at, err := outside(m, rows, c.Skip); err != nil {
 			err = located(err, columns, "")
 			if len(at) == 0 {
 				return err
 			}
-			unfit.addOutside(rows.Number, at, err)
+			bad.addOutside(rows.Number, at, err)
 			rows = drop(rows, at, rows.Data)
 		}
 		return evaluator.Add(rows)
 	})
-	next := c.FirstRow
-	for r.Next() {
-		if err := ctx.Err(); err != nil {
-			return Evaluation{}, err
-		}
-		batch := r.RecordBatch()
-		bound, left, err := binding.Rows(batch, next)
-		if err != nil {
-			if earlier := f.finish(ctx); earlier != nil {
-				return Evaluation{}, earlier
-			}
-			return Evaluation{}, err
-		}
-		next += batch.NumRows()
-		bad.Add(left...)
-		if err := f.add(ctx, bound); err != nil {
-			return Evaluation{}, err
-		}
-	}
-	if err := readError(r); err != nil {
+	in := &intake{binding: binding, next: c.FirstRow}
+	if err := in.pour(ctx, r, f); err != nil {
 		return Evaluation{}, err
 	}
-	if err := f.finish(ctx); err != nil {
-		return Evaluation{}, err
-	}
-	unfit.Merge(bad)
+	bad.Merge(in.bad.BadRows)
 	result := evaluator.Result()
 	if result.Rows == 0 {
-		return Evaluation{}, unfit.none()
+		return Evaluation{}, bad.none()
 	}
-	return Evaluation{Evaluation: result, Skipped: unfit.Total(), BadRows: unfit.BadRows}, nil
+	return Evaluation{Evaluation: result, Skipped: bad.Total(), BadRows: bad.BadRows}, nil
 }

@@ -32,7 +32,8 @@ type Fitter struct {
 
 var (
 	errClosed     = errors.New("stage: the fitter is finished or closed")
-	errZeroFitter = errors.New("stage: a fitter without a schema takes no rows")
+	errNoRowsDue  = errors.New("stage: a fitter without a schema takes no rows")
+	errZeroFitter = errors.New("stage: a Fitter comes from NewFitter")
 )
 
 // NewFitter returns a Fitter for batches of the given schema. The schema may
@@ -105,7 +106,7 @@ func (f *Fitter) Write(ctx context.Context, batch arrow.RecordBatch) error {
 // full.
 func (f *Fitter) push(ctx context.Context, batch arrow.RecordBatch) error {
 	if f.intake == nil {
-		return errZeroFitter
+		return errNoRowsDue
 	}
 	rows, held, err := f.intake.read(batch)
 	if err != nil {
@@ -312,10 +313,10 @@ func (f *Fitter) beginWithout() error {
 	switch {
 	case !f.plan.trains() && f.plan.model.Inputs > 0:
 		return f.begin(model.Rows{})
-	case f.intake != nil:
-		return f.intake.bad.none()
+	case f.intake == nil:
+		return ErrNoRows
 	}
-	return ErrNoRows
+	return f.intake.bad.none()
 }
 
 // emptied reports whether the rows that settled the model, and all after them,

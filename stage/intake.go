@@ -1,16 +1,18 @@
 package stage
 
 import (
+	"context"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/patch"
 )
 
-// intake takes the rows out of the batches that are pushed: it reads their
-// patches, numbers them, and draws those that are held out.
+// intake takes the rows out of batches: it reads their patches, numbers them,
+// and draws those that are held out.
 type intake struct {
 	binding *patch.Binding
 	holdout *holdout // nil when no row is held out
@@ -48,6 +50,32 @@ func (in *intake) read(batch arrow.RecordBatch) (rows model.Rows, held []bool, e
 	}
 	in.bad.Add(skipped...)
 	return rows, held, nil
+}
+
+// pour reads all batches of r into a feed, and waits until that has consumed
+// them.
+func (in *intake) pour(ctx context.Context, r array.RecordReader, f *feed) error {
+	for r.Next() {
+		batch := r.RecordBatch()
+		if err := usable(ctx, batch); err != nil {
+			return err
+		}
+		rows, _, err := in.read(batch)
+		if err != nil {
+			// What is on its way lies before this row: so does its error.
+			if earlier := f.finish(ctx); earlier != nil {
+				return earlier
+			}
+			return err
+		}
+		if err := f.add(ctx, rows); err != nil {
+			return err
+		}
+	}
+	if err := readError(r); err != nil {
+		return err
+	}
+	return f.finish(ctx)
 }
 
 // columns returns the names of the columns that are read.

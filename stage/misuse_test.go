@@ -83,7 +83,7 @@ func TestMisuse(t *testing.T) {
 		"write: it was released":                    fitter().Write(ctx, released),
 		"write: a fitter without a schema":          new(stage.Fitter).Write(ctx, batch),
 		"run: the reader is nil":                    func() error { _, _, err := fitter().Run(ctx, nil); return err }(),
-		"finish: a fitter without a schema":         func() error { _, _, err := new(stage.Fitter).Finish(ctx); return err }(),
+		"finish: a Fitter comes from NewFitter":     func() error { _, _, err := new(stage.Fitter).Finish(ctx); return err }(),
 		"finish: the context is nil":                func() error { _, _, err := fitter().Finish(none); return err }(),
 		"evaluate: the model is nil":                func() error { _, err := stage.Evaluate(ctx, nil, reader(t, batch), stage.EvaluateConfig{}); return err }(),
 		"evaluate: the reader is nil":               func() error { _, err := stage.Evaluate(ctx, m, nil, stage.EvaluateConfig{}); return err }(),

@@ -17,7 +17,7 @@ import (
 // The flags that scripts of our users rely on. A name may be added here, and
 // never goes.
 var publicFlags = map[string]string{
-	"fit": `--output -o --hidden --objective --sparsity --sparsity-weight --weight-decay --contraction --corruption --noise --k --k-encode
+	"fit": `--output -o --hidden --objective --sparsity --sparsity-weight --weight-decay --contraction --corruption --noise --emphasis --k --k-encode
 		--activation --output-activation --loss --tied --optimizer --learning-rate --momentum --batch-size --epochs
 		--validation --validation-key --patience
 		--preprocess --preprocess-rows --zca-epsilon --no-contrast --pixel-max --init --seed --memory --spill-dir --column --on-bad-row --allow-missing-eos --emit

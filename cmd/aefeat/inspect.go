@@ -127,6 +127,9 @@ func describeModel(t *table, m *model.Model) {
 	}
 	if m.Corruption != 0 {
 		t.row("corruption", fmt.Sprintf("%g, %s", m.Corruption, m.Noise))
+		if !m.Emphasis.IsZero() {
+			t.row("emphasis", fmt.Sprintf("%s on what is corrupted", m.Emphasis))
+		}
 	}
 	t.row("preprocessing", rule(m.Preprocess))
 	if len(m.Binding.Columns) > 0 {

@@ -41,7 +41,8 @@ func settings(c *cli.Context, init *model.Model, bare bool) (model.Config, error
 				from.Activation, from.Output = config.Activation, config.Output // k goes with linear codes alone
 			}
 			from.Sparsity, from.SparsityWeight = config.Sparsity, config.SparsityWeight
-			from.WeightDecay, from.Contraction, from.Corruption = config.WeightDecay, config.Contraction, config.Corruption
+			from.WeightDecay, from.Contraction = config.WeightDecay, config.Contraction
+			from.Corruption, from.Emphasis = config.Corruption, config.Emphasis
 		}
 		config = from
 	}
@@ -88,6 +89,7 @@ func warnUseless(c *cli.Context, ui *console, config stage.Config) {
 	}{
 		{"sparsity", config.Model.SparsityWeight == 0, "the sparsity weight is 0"},
 		{"noise", config.Model.Corruption == 0, "the corruption is 0"},
+		{"emphasis", config.Model.Corruption == 0, "the corruption is 0"},
 		{"k-encode", config.Model.K == 0, "all codes are kept"},
 		{"validation", config.Epochs == stage.NoEpochs, "there are no epochs"},
 		{"momentum", config.Train.Optimizer != model.SGD, "only sgd has a momentum"},
