@@ -26,8 +26,8 @@ type BindOptions struct {
 	// Width is the number of values in a patch. 0: the first good row shows it.
 	Width int
 
-	// Skip leaves bad rows out, and [Binding.Rows] returns their positions,
-	// where otherwise the first of them is an error.
+	// Skip leaves bad rows out, and [Binding.Rows] returns their positions and
+	// what is wrong with them, where otherwise the first of them is an error.
 	Skip bool
 }
 
@@ -39,7 +39,7 @@ type Binding struct {
 	scalar  bool // the columns are one value each
 	source  string
 	kind    model.Kind
-	dims    []int // sizes of the list levels, outermost first; unknown where a row has to show it
+	dims    []int // as in leaf; unknown where a row has to show it
 	width   int   // product of dims, or as asked for; 0 while unknown
 	skip    bool
 

@@ -60,16 +60,21 @@ func (b *Binding) dropNotFinite(data []byte, rows []int32, source func(k, e int)
 		for isFinite(element(row, b.kind, e)) {
 			e++
 		}
-		column, where := b.columns[0].name, fmt.Sprintf(" at element %d", e)
+		column := b.columns[0].name
 		if b.scalar {
-			column, where = b.columns[e].name, ""
+			column = b.columns[e].name
 		}
-		b.mark(r, column, func() string {
-			v := element(row, b.kind, e)
-			switch was := source(k, e); {
-			case math.IsNaN(v):
-				return "NaN" + where
-			case isFinite(was):
+		v, was := element(row, b.kind, e), source(k, e)
+		reason := NotFinite
+		if isFinite(was) {
+			reason = OutOfRange
+		}
+		b.mark(r, column, reason, func() string {
+			where := ""
+			if !b.scalar {
+				where = fmt.Sprintf(" at element %d", e)
+			}
+			if reason == OutOfRange {
 				return fmt.Sprintf("%g%s is beyond the range of float32", was, where)
 			}
 			return fmt.Sprintf("%g%s", v, where)

@@ -11,10 +11,15 @@ import (
 // A Candidate is a column, or a family of scalar columns, that could be the
 // patch.
 type Candidate struct {
-	Column  string // what to give as BindOptions.Columns: a name, a dotted path, or a pattern such as "pixel*"
-	Type    string // Arrow's name of the type; of the single columns in a family
-	Columns int    // columns in the family, 1 for a column that holds a whole patch
-	Width   int    // values in a patch, 0 where only the rows tell
+	// Column is what to give as BindOptions.Columns: a name, a dotted path, or
+	// a pattern such as "pixel*".
+	Column string
+	// Type is Arrow's name of the type, of the single columns in a family.
+	Type string
+	// Columns counts those of the family: 1 where one holds a whole patch.
+	Columns int
+	// Width is the number of values in a patch, 0 where only the rows tell.
+	Width int
 }
 
 // String returns the candidate as error messages show it.
@@ -53,9 +58,12 @@ type leaf struct {
 	path      []string // column, then field in each struct
 	typ       arrow.DataType
 	element   string // numeric type: a key of numericTypes
-	dims      []int  // sizes of the list levels, outermost first, unknown where the type leaves it open; empty for a scalar
 	bytes     bool   // the innermost level is binary
 	guessable bool   // may be the patch though nobody named it
+
+	// dims holds the sizes of the list levels, outermost first, unknown where
+	// the type leaves one open; it is empty for a scalar.
+	dims []int
 }
 
 type numericType struct {

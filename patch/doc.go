@@ -11,16 +11,23 @@
 // A patch is n numbers in a row. What can hold one, and the form in which
 // [Binding.Rows] hands it on:
 //
-//	fixed-size list, list or large list of numbers     their type if it is uint8, uint16 or float16, else float32
-//	the same, nested (a list of rows of pixels)        the same
-//	fixed-size binary, binary, large binary            uint8, one value a byte
-//	the extension arrow.fixed_shape_tensor             as its list
-//	scalar columns, by pattern                         the narrowest of these types that covers them all
-//	fields of structs, by a path with dots             as the field
-//	dictionaries of any of these                       as the values
+//	fixed-size list, list, large list   their type if it is uint8, uint16
+//	of numbers                          or float16, else float32
+//	the same, nested (a list of rows    the same
+//	of pixels)
+//	fixed-size, any and large binary    uint8, one value a byte
+//	the extension                       as its list
+//	arrow.fixed_shape_tensor
+//	scalar columns, by pattern          the narrowest of these types that
+//	                                    covers them all
+//	fields of structs, by a path        as the field
+//	with dots
+//	dictionaries of any of these        as the values
 //
-// Rows that hold none (null, of another width, NaN, infinite) are errors that
-// name the row, a [*RowError], or are skipped.
+// Rows that hold none are bad: null, of another width, not finite, or beyond
+// the range of float32. They are errors that name the row, a [*RowError], or
+// are skipped, each for a [Reason]; [BadRows] counts them. What else is out of
+// range depends on the model, which knows what its preprocessing takes.
 //
 // The package reads arrays and no files, so that whoever has batches of their
 // own links no file format.

@@ -30,7 +30,7 @@ func (e *RowError) Error() string {
 	return b.String()
 }
 
-// BadRow is the error of a row that can be left out.
-func BadRow(column string, row int64, reason string) *RowError {
+// BadRowError returns the error of a row that can be left out.
+func BadRowError(column string, row int64, reason string) *RowError {
 	return &RowError{Column: column, Row: row, Reason: reason, Hint: "mend it, or leave bad rows out with `Skip`"}
 }

@@ -19,7 +19,7 @@ type rowBuffers struct {
 	out      []uint64 // the rows; words, so that every element type is aligned
 	gathered []uint64 // elements as stored, where they do not lie in one piece
 	number   []int64
-	skipped  []int64
+	skipped  []BadRow
 	rows     []int32
 	starts   [2][]int // used in turn: exploding one cursor writes the other
 	turn     int
@@ -34,14 +34,14 @@ type rowBuffers struct {
 // batch's row 0: it numbers the rows, and names them in errors. A row without a
 // usable patch (null anywhere on the way to it or in it, of another width, NaN
 // or infinite) is a [*RowError] with that position, the lowest one of the
-// batch; with BindOptions.Skip it is left out, and skipped has its position.
-// skipped is ascending.
+// batch; with BindOptions.Skip it is left out, and skipped says why. skipped is
+// ascending, and valid until the next call on b.
 //
 // Data of rows points into the batch where the batch holds the elements of all
 // rows in one piece in the form of [Binding.Kind], and into a buffer of b
 // otherwise: it is valid until the next call on b and as long as the caller
 // holds the batch.
-func (b *Binding) Rows(batch arrow.RecordBatch, first int64) (rows model.Rows, skipped []int64, err error) {
+func (b *Binding) Rows(batch arrow.RecordBatch, first int64) (rows model.Rows, skipped []BadRow, err error) {
 	if err := b.resolve(batch.Schema()); err != nil {
 		return model.Rows{}, nil, err
 	}
@@ -78,26 +78,25 @@ func (b *Binding) Rows(batch arrow.RecordBatch, first int64) (rows model.Rows, s
 	for _, r := range good {
 		b.number = append(b.number, first+int64(r))
 	}
-	if b.anyBad {
-		for i, bad := range b.bad {
-			if bad {
-				b.skipped = append(b.skipped, first+int64(i))
-			}
-		}
+	for i := range b.skipped {
+		b.skipped[i].Row += first
 	}
+	slices.SortFunc(b.skipped, byRow)
 	return model.Rows{Kind: b.kind, Width: b.width, Data: data, Number: b.number}, b.skipped, nil
 }
 
-// mark notes that a row holds no patch. reason is called where its text will be
-// shown.
-func (b *Binding) mark(row int32, column string, reason func() string) {
+// mark notes that a row holds no patch. text is called where it will be shown.
+func (b *Binding) mark(row int32, column string, reason Reason, text func() string) {
 	b.anyBad = true
 	if b.bad[row] {
 		return
 	}
 	b.bad[row] = true
-	if !b.skip && (b.firstBad == nil || int64(row) < b.firstBad.Row) {
-		b.firstBad = BadRow(column, int64(row), reason())
+	switch {
+	case b.skip:
+		b.skipped = append(b.skipped, BadRow{int64(row), reason})
+	case b.firstBad == nil || int64(row) < b.firstBad.Row:
+		b.firstBad = BadRowError(column, int64(row), text())
 	}
 }
 
@@ -109,7 +108,7 @@ type cursor struct {
 	perRow int
 	run    int
 	base   int
-	starts []int // position of each run; nil: they follow one another from base on
+	starts []int // of each run; nil: they follow one another from base on
 }
 
 func (c *cursor) runs() int { return len(c.rows) * c.perRow }
@@ -172,7 +171,7 @@ func (b *Binding) dropNulls(c *cursor, a arrow.Array, column, within string) {
 	}
 	if len(bitmap) < int(bitutil.BytesForBits(int64(offset+a.Len()))) {
 		for _, r := range c.rows {
-			b.mark(r, column, func() string { return shortBitmap })
+			b.mark(r, column, Damaged, func() string { return shortBitmap })
 		}
 		b.dropBad(c)
 		return
@@ -183,7 +182,7 @@ func (b *Binding) dropNulls(c *cursor, a arrow.Array, column, within string) {
 			if bitutil.CountSetBits(bitmap, offset+s, c.run) == c.run {
 				continue
 			}
-			b.mark(r, column, func() string {
+			b.mark(r, column, Null, func() string {
 				if within != "" {
 					return fmt.Sprintf("null value in struct %q", within)
 				}
@@ -243,7 +242,8 @@ func (b *Binding) descend(a arrow.Array, c *cursor, col *boundColumn, dims []int
 		switch x := a.(type) {
 		case *array.Dictionary:
 			values := x.Dictionary()
-			if len(col.dims) == level { // single numbers: look them up now, positions for each would take 8 bytes
+			// Single numbers are looked up now: a position takes 8 bytes.
+			if len(col.dims) == level {
 				return b.lookUp(x, c, col)
 			}
 			starts := b.nextStarts(c.runs() * c.run)
@@ -253,7 +253,7 @@ func (b *Binding) descend(a arrow.Array, c *cursor, col *boundColumn, dims []int
 					for j := range c.run {
 						at := x.GetValueIndex(s + j)
 						if at < 0 || at >= values.Len() {
-							b.mark(r, col.name, func() string {
+							b.mark(r, col.name, Damaged, func() string {
 								return fmt.Sprintf("index %d into a dictionary of %d values", at, values.Len())
 							})
 							at = 0
@@ -341,7 +341,7 @@ func (b *Binding) widenFixed(c *cursor, offset, n, have int, col *boundColumn) {
 	for i, r := range c.rows {
 		for k := i * c.perRow; k < (i+1)*c.perRow; k++ {
 			if end := (offset + c.start(k) + c.run) * n; end > have {
-				b.mark(r, col.name, func() string { return fmt.Sprintf("list ends at value %d of %d", end, have) })
+				b.mark(r, col.name, Damaged, func() string { return fmt.Sprintf("list ends at value %d of %d", end, have) })
 				break
 			}
 		}
@@ -368,7 +368,8 @@ func widen[T int32 | int64](b *Binding, c *cursor, offsets []T, data arrow.Array
 	}
 	n := T(dims[level])
 
-	if c.starts == nil { // one pass over the offsets settles it where all lists fit
+	// One pass over the offsets settles it where all lists fit.
+	if c.starts == nil {
 		span := offsets[c.base : c.base+c.runs()*c.run+1]
 		odd := T(0)
 		for i := 1; i < len(span); i++ {
@@ -389,14 +390,14 @@ func widen[T int32 | int64](b *Binding, c *cursor, offsets []T, data arrow.Array
 				lo, hi := offsets[j], offsets[j+1]
 				switch {
 				case lo < 0 || hi < lo || int64(hi) > int64(have):
-					b.mark(r, col.name, func() string { return fmt.Sprintf("list from value %d to %d of %d", lo, hi, have) })
+					b.mark(r, col.name, Damaged, func() string { return fmt.Sprintf("list from value %d to %d of %d", lo, hi, have) })
 				case hi-lo != n || n == 0:
 					if misfit != nil && stop == nil {
 						if stop = misfit(lo, hi); stop != nil {
 							stop.(*RowError).Row = int64(r)
 						}
 					}
-					b.mark(r, col.name, func() string {
+					b.mark(r, col.name, Ragged, func() string {
 						return raggedReason(dims, level, (k-i*c.perRow)*c.run+j-s, int(hi-lo))
 					})
 				default:
@@ -437,9 +438,9 @@ func widenView[T int32 | int64](b *Binding, c *cursor, offsets, sizes []T, data 
 				starts[k*c.run+j] = int(lo)
 				switch {
 				case lo < 0 || size < 0 || int64(lo)+int64(size) > int64(have):
-					b.mark(r, col.name, func() string { return fmt.Sprintf("list of %d values from value %d of %d", size, lo, have) })
+					b.mark(r, col.name, Damaged, func() string { return fmt.Sprintf("list of %d values from value %d of %d", size, lo, have) })
 				case size != n || n == 0:
-					b.mark(r, col.name, func() string { return raggedReason(dims, level, (k-i*c.perRow)*c.run+j, int(size)) })
+					b.mark(r, col.name, Ragged, func() string { return raggedReason(dims, level, (k-i*c.perRow)*c.run+j, int(size)) })
 				}
 			}
 		}
@@ -471,7 +472,7 @@ func (b *Binding) copyViews(a *array.BinaryView, c *cursor, col *boundColumn, di
 						err.(*RowError).Row = int64(r)
 						return nil, err
 					}
-					b.mark(r, col.name, func() string { return raggedReason(dims, level, (k-i*c.perRow)*c.run+j, len(v)) })
+					b.mark(r, col.name, Ragged, func() string { return raggedReason(dims, level, (k-i*c.perRow)*c.run+j, len(v)) })
 					continue
 				}
 				copy(values[at*n:], v)
@@ -557,11 +558,11 @@ func (b *Binding) lookUp(x *array.Dictionary, c *cursor, col *boundColumn) ([]by
 				to := (k*c.run + j) * size
 				switch {
 				case at < 0 || at >= values.Len():
-					b.mark(r, col.name, func() string {
+					b.mark(r, col.name, Damaged, func() string {
 						return fmt.Sprintf("index %d into a dictionary of %d values", at, values.Len())
 					})
 				case nulls && values.IsNull(at):
-					b.mark(r, col.name, func() string {
+					b.mark(r, col.name, Null, func() string {
 						if each == 1 {
 							return "null value"
 						}
@@ -668,7 +669,7 @@ func (b *Binding) learn(batch arrow.RecordBatch, col *boundColumn, m int) error 
 		}
 		n := product(dims)
 		if b.width > 0 && n != b.width {
-			b.mark(int32(r), col.name, func() string { return fmt.Sprintf("patch of %d values, expected %d", n, b.width) })
+			b.mark(int32(r), col.name, Ragged, func() string { return fmt.Sprintf("patch of %d values, expected %d", n, b.width) })
 			continue
 		}
 		asked := b.width

@@ -125,19 +125,20 @@ func (b *Binding) scalarColumn(batch arrow.RecordBatch, j, m int) error {
 	return nil
 }
 
-func (b *Binding) markNulls(a arrow.Array, m int, column, reason string) {
+// markNulls marks the rows that are null in a; text says so.
+func (b *Binding) markNulls(a arrow.Array, m int, column, text string) {
 	if a.NullN() == 0 {
 		return
 	}
 	if bitmap := a.NullBitmapBytes(); len(bitmap) > 0 && len(bitmap) < int(bitutil.BytesForBits(int64(a.Data().Offset()+a.Len()))) {
 		for i := range m {
-			b.mark(int32(i), column, func() string { return shortBitmap })
+			b.mark(int32(i), column, Damaged, func() string { return shortBitmap })
 		}
 		return
 	}
 	for i := range min(m, a.Len()) {
 		if a.IsNull(i) {
-			b.mark(int32(i), column, func() string { return reason })
+			b.mark(int32(i), column, Null, func() string { return text })
 		}
 	}
 }

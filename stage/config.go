@@ -23,14 +23,18 @@ type Config struct {
 
 	// Epochs is the number of passes over the rows, under model.LBFGS the most
 	// iterations. 0: DefaultEpochs, or DefaultIterations. NoEpochs: none, the
-	// model keeps its initial weights, and rows are needed only for a width or a
-	// preprocessing rule that is not known without.
+	// model keeps its initial weights, and rows are needed only for a width or
+	// a preprocessing rule that is not known without.
 	Epochs int
 
-	Columns    []string // names or patterns of the patch columns; nil: those of Init, or found by patch.Bind
-	Skip       bool     // leave bad rows out and count them, instead of failing
-	Preprocess string   // model.PreprocessScale or another method, which Model.Output must suit; "": the rule of Init, else scale
-	PixelMax   float64  // divisor of scaling; 0: by the type of the elements
+	Columns []string // names or patterns of the patch columns; nil: those of Init, or found by patch.Bind
+
+	// Skip leaves bad rows out, and Report.BadRows tells of them, instead of
+	// failing at the first. See the package comment.
+	Skip bool
+
+	Preprocess string  // model.PreprocessScale or another method, which Model.Output must suit; "": the rule of Init, else scale
+	PixelMax   float64 // divisor of scaling; 0: by the type of the elements
 
 	ZCAEpsilon float64 // model.Preprocess.Epsilon of zca; 0: 0.1
 	NoContrast bool    // zca without contrast normalisation

@@ -6,12 +6,13 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
 )
 
 // EvaluateConfig says where the patch is, as [TransformConfig] does.
 type EvaluateConfig struct {
 	Columns  []string // names or patterns of the patch columns; nil: those of the model
-	Skip     bool     // leave bad rows out and count them, instead of failing
+	Skip     bool     // leave bad rows out, instead of failing at the first
 	PixelMax float64  // divisor for elements of another type than the model's; 0: that is an error
 	FirstRow int64    // number of the first row, for errors
 }
@@ -21,6 +22,9 @@ type EvaluateConfig struct {
 type Evaluation struct {
 	model.Evaluation
 	Skipped int64 `json:"skipped"` // bad rows left out
+
+	// BadRows tells why they were, and which came first.
+	BadRows patch.BadRows `json:"bad_rows,omitzero"`
 }
 
 // Evaluate returns the cost of m over all rows of r, which it does not
@@ -45,9 +49,15 @@ func Evaluate(ctx context.Context, m *model.Model, r array.RecordReader, c Evalu
 	f := newFeed(binding.Kind(), m.Inputs)
 	defer f.stop()
 	columns := binding.Columns()
+	var bad badRows // the consumer's until it has ended, then all
 	f.start(func(rows model.Rows) error {
-		if err := m.Check(rows); err != nil {
-			return located(err, columns, "")
+		if at, err := outside(m, rows, c.Skip); err != nil {
+			err = located(err, columns, "")
+			if len(at) == 0 {
+				return err
+			}
+			bad.addOutside(rows.Number, at, err)
+			rows = drop(rows, at, rows.Data)
 		}
 		return evaluator.Add(rows)
 	})
@@ -55,9 +65,10 @@ func Evaluate(ctx context.Context, m *model.Model, r array.RecordReader, c Evalu
 	if err := in.pour(ctx, r, f); err != nil {
 		return Evaluation{}, err
 	}
+	bad.Merge(in.bad.BadRows)
 	result := evaluator.Result()
 	if result.Rows == 0 {
-		return Evaluation{}, in.none()
+		return Evaluation{}, bad.none()
 	}
-	return Evaluation{Evaluation: result, Skipped: in.skipped}, nil
+	return Evaluation{Evaluation: result, Skipped: bad.Total(), BadRows: bad.BadRows}, nil
 }

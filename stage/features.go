@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"errors"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -9,6 +10,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
 )
 
 // features is what is added to one batch of m rows. What is not wanted is nil.
@@ -23,7 +25,7 @@ type features struct {
 // values are width float32 for each row, in one piece of memory.
 type values struct {
 	width  int
-	stride int // elements from one column to the next; 0: the rows lie one after the other
+	stride int // elements from one column to the next; 0: rows in one piece
 	buffer *memory.Buffer
 	x      []float32
 }
@@ -55,48 +57,82 @@ func newValues(mem memory.Allocator, elements, width, stride int) *values {
 }
 
 // encode fills in the features of rows; those of the batch that are missing
-// among them are null.
-func (f *features) encode(ctx context.Context, w *worker, rows model.Rows, first int64) error {
-	if f.nulls = f.m - rows.Len(); f.nulls > 0 {
-		f.valid = memory.NewResizableBuffer(f.t.mem)
-		f.valid.Resize(int(bitutil.BytesForBits(int64(f.m))))
-		clear(f.valid.Bytes())
-		for _, n := range rows.Number {
-			bitutil.SetBit(f.valid.Bytes(), int(n-first))
-		}
-	}
-	columns := f.t.code == LayoutColumns
-	if columns && f.nulls > 0 {
-		clear(f.code.x)
-	}
-	rowBytes := rows.Width * rows.Kind.Size()
+// among them are null. So are those that overflow, where they are skipped: they
+// go into bad.
+func (f *features) encode(ctx context.Context, w *worker, rows model.Rows, first int64, bad *patch.BadRows) error {
+	done := 0 // rows that have features, whose numbers come first
 	for lo := 0; lo < rows.Len(); lo += encodeRows {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		hi := min(lo+encodeRows, rows.Len())
-		chunk := model.Rows{Kind: rows.Kind, Width: rows.Width, Data: rows.Data[lo*rowBytes : hi*rowBytes], Number: rows.Number[lo:hi]}
-		code := f.code.rows(lo, hi)
-		if columns {
-			code = w.codes[:(hi-lo)*f.code.width]
-		}
-		if err := w.encoder.Reconstruct(code, f.y.rows(lo, hi), f.score.rows(lo, hi), chunk); err != nil {
+		chunk := cut(rows, lo, min(lo+encodeRows, rows.Len()))
+		err := f.put(w, chunk, done, first)
+		var overflow *model.RangeError
+		switch {
+		case err == nil:
+			done += copy(rows.Number[done:], chunk.Number)
+			continue
+		case !f.t.skip || !errors.As(err, &overflow):
 			return err
 		}
-		switch {
-		case !columns:
-		case f.nulls == 0:
-			f.code.transpose(code, lo, hi)
-		default:
-			f.code.scatter(code, chunk.Number, first)
+		// A row's features do not depend on the rows beside it.
+		for i := range chunk.Len() {
+			row := cut(chunk, i, i+1)
+			number := row.Number[0]
+			switch err := f.put(w, row, done, first); {
+			case err == nil:
+				rows.Number[done] = number
+				done++
+			case errors.As(err, &overflow):
+				bad.Add(patch.BadRow{Row: number, Reason: patch.OutOfRange})
+			default:
+				return err
+			}
 		}
 	}
-	if f.nulls > 0 {
-		for _, v := range []*values{f.code, f.y, f.score} {
-			v.spread(rows.Number, first)
-		}
+	f.void(rows.Number[:done], first)
+	return nil
+}
+
+// put encodes a chunk of rows. In columns their features go where their numbers
+// tell, elsewhere from row at on.
+func (f *features) put(w *worker, chunk model.Rows, at int, first int64) error {
+	m := chunk.Len()
+	code := f.code.rows(at, at+m)
+	columns := f.t.code == LayoutColumns
+	if columns {
+		code = w.codes[:m*f.code.width]
+	}
+	if err := w.encoder.Reconstruct(code, f.y.rows(at, at+m), f.score.rows(at, at+m), chunk); err != nil {
+		return err
+	}
+	switch start := chunk.Number[0]; {
+	case !columns:
+	case chunk.Number[m-1]-start == int64(m-1):
+		f.code.transpose(code, int(start-first), int(start-first)+m)
+	default:
+		f.code.scatter(code, chunk.Number, first)
 	}
 	return nil
+}
+
+// void makes the features of all rows but those with the given numbers null.
+func (f *features) void(number []int64, first int64) {
+	if f.nulls = f.m - len(number); f.nulls == 0 {
+		return
+	}
+	f.valid = memory.NewResizableBuffer(f.t.mem)
+	f.valid.Resize(int(bitutil.BytesForBits(int64(f.m))))
+	clear(f.valid.Bytes())
+	for _, n := range number {
+		bitutil.SetBit(f.valid.Bytes(), int(n-first))
+	}
+	for _, v := range []*values{f.code, f.y, f.score} {
+		v.spread(number, first)
+	}
+	if f.t.code == LayoutColumns {
+		f.code.blank(f.valid.Bytes(), f.m)
+	}
 }
 
 // rows returns where rows lo up to hi go; nil where they lie in columns.
@@ -128,6 +164,18 @@ func (v *values) scatter(from []float32, number []int64, first int64) {
 	for i, n := range number {
 		for j := range v.width {
 			v.x[j*v.stride+int(n-first)] = from[i*v.width+j]
+		}
+	}
+}
+
+// blank sets what columns hold of m rows to zero where valid has no bit.
+func (v *values) blank(valid []byte, m int) {
+	for j := range v.width {
+		column := v.x[j*v.stride:][:m]
+		for i := range column {
+			if bitutil.BitIsNotSet(valid, i) {
+				column[i] = 0
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"slices"
 
 	"github.com/aefeat/aefeat/model"
 )
@@ -43,6 +44,14 @@ func (b *block) fill(r model.Rows, at int) int {
 	b.rows.Data = append(b.rows.Data, r.Data[at*rowBytes:(at+n)*rowBytes]...)
 	b.rows.Number = append(b.rows.Number, r.Number[at:at+n]...)
 	return n
+}
+
+// drop takes the rows at some positions out.
+func (b *block) drop(at []int) {
+	b.rows = drop(b.rows, at, b.rows.Data)
+	for i := len(at) - 1; i >= 0 && len(b.held) > 0; i-- {
+		b.held = slices.Delete(b.held, at[i], at[i]+1)
+	}
 }
 
 func (b *block) full() bool { return len(b.rows.Number) == b.size }

@@ -160,8 +160,8 @@ func (f *Fitter) deliver(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := f.model.Check(block.rows); err != nil {
-		return located(err, f.intake.binding.Columns(), f.model.Preprocess.Method)
+	if err := f.screen(block); err != nil {
+		return err
 	}
 	if f.passes != nil {
 		if err := f.passes.take(block); err != nil {
@@ -180,6 +180,22 @@ func (f *Fitter) deliver(ctx context.Context) error {
 		return nil
 	}
 	return f.feed.send(ctx)
+}
+
+// screen takes the rows that are out of range out of a block, unless the first
+// of them is an error.
+func (f *Fitter) screen(b *block) error {
+	at, err := outside(f.model, b.rows, f.plan.skip)
+	if err == nil {
+		return nil
+	}
+	err = located(err, f.intake.binding.Columns(), f.model.Preprocess.Method)
+	if len(at) == 0 {
+		return err
+	}
+	f.intake.bad.addOutside(b.rows.Number, at, err)
+	b.drop(at)
+	return nil
 }
 
 // begin makes the model, now that the first rows are known, and all that
@@ -272,6 +288,8 @@ func (f *Fitter) finish(ctx context.Context) error {
 		if err := f.beginWithout(); err != nil {
 			return err
 		}
+	} else if f.emptied() {
+		return f.intake.bad.none()
 	}
 	if f.passes != nil {
 		defer f.passes.trainer.Finish()
@@ -298,14 +316,23 @@ func (f *Fitter) beginWithout() error {
 	case f.intake == nil:
 		return ErrNoRows
 	}
-	return f.intake.none()
+	return f.intake.bad.none()
+}
+
+// emptied reports whether the rows that settled the model, and all after them,
+// were left out: there is nothing to train on, nor to learn from.
+func (f *Fitter) emptied() bool {
+	if f.passes != nil {
+		return f.passes.rows == 0 && (f.passes.validation == nil || f.passes.validation.rows.Rows() == 0)
+	}
+	return f.learning != nil && f.learning.statistics.Rows() == 0
 }
 
 // report tells about the fit that has ended.
 func (f *Fitter) report() *Report {
 	r := &Report{Reach: f.reach, warnings: f.plan.warnings}
 	if f.intake != nil {
-		r.Skipped = f.intake.skipped
+		r.Skipped, r.BadRows = f.intake.bad.Total(), f.intake.bad.BadRows
 	}
 	if f.passes != nil {
 		f.passes.report(r)

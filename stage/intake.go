@@ -2,7 +2,6 @@ package stage
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -18,7 +17,7 @@ type intake struct {
 	binding *patch.Binding
 	holdout *holdout // nil when no row is held out
 	next    int64    // number of the next row
-	skipped int64
+	bad     badRows
 }
 
 // newIntake returns an intake for batches of the given schema.
@@ -49,7 +48,7 @@ func (in *intake) read(batch arrow.RecordBatch) (rows model.Rows, held []bool, e
 	if err != nil {
 		return model.Rows{}, nil, err
 	}
-	in.skipped += int64(len(skipped))
+	in.bad.Add(skipped...)
 	return rows, held, nil
 }
 
@@ -86,12 +85,4 @@ func (in *intake) columns() []string {
 		columns = append(columns, in.holdout.column)
 	}
 	return columns
-}
-
-// none is the error of an input that has given no good row.
-func (in *intake) none() error {
-	if in.skipped > 0 {
-		return fmt.Errorf("%w: all %d were skipped", ErrNoRows, in.skipped)
-	}
-	return ErrNoRows
 }

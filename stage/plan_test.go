@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
 )
 
 // What a Config stands for, defaults filled in.
@@ -82,6 +83,8 @@ func TestWarnings(t *testing.T) {
 		{"nothing", Report{Drift: 0.1, Reach: 0.1, Best: 2, Epochs: dead(5)}, nil},
 		{"dead", Report{Epochs: dead(6)}, []Warning{{WarnDead, "LearningRate", 6}}},
 		{"no cost", Report{Epochs: dead(0), Best: 1}, []Warning{{WarnValidation, "Validation", 0}}},
+		{"out of range", Report{Epochs: dead(0), Rows: 6, HeldOut: 3, BadRows: wantBad(patch.OutOfRange, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)}, []Warning{{WarnOutOfRange, "PixelMax", 10}}},
+		{"less out of range", Report{Epochs: dead(0), Rows: 6, HeldOut: 3, BadRows: wantBad(patch.OutOfRange, 0, 1, 2, 3, 4, 5, 6, 7, 8)}, nil},
 		{"drift and reach", Report{Drift: 0.11, Reach: 0.09}, []Warning{{WarnDrift, "PreprocessRows", 0.11}, {WarnReach, "PixelMax", 0.09}}},
 	} {
 		c.report.judge(10)

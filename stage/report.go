@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
 )
 
 // The phases of a fit.
@@ -37,6 +38,9 @@ type Report struct {
 	Spilled int64         `json:"spilled"`            // bytes written to the spill file
 	Epochs  []model.Epoch `json:"epochs"`
 
+	// BadRows tells of the rows that were skipped: why, and which came first.
+	BadRows patch.BadRows `json:"bad_rows,omitzero"`
+
 	Stop        model.StopReason `json:"stop"`                  // why there were no more epochs
 	Evaluations int64            `json:"evaluations,omitempty"` // passes over the rows under model.LBFGS
 	Best        int              `json:"best_epoch,omitempty"`  // the epoch that held-out rows chose, the model's
@@ -65,11 +69,12 @@ type Warning struct {
 
 // The keys of warnings.
 const (
-	WarnUnused     = "unused"     // the setting changes nothing beside the others
-	WarnDead       = "dead"       // Value units, more than half, are dead in the last epoch: see model.Health
-	WarnValidation = "validation" // no epoch had a finite cost of held-out rows: the model is that of the last
-	WarnDrift      = "drift"      // Report.Drift, the Value, is above 0.1
-	WarnReach      = "reach"      // Report.Reach, the Value, is below 0.1
+	WarnUnused     = "unused"       // the setting changes nothing beside the others
+	WarnDead       = "dead"         // Value units, more than half, are dead in the last epoch: see model.Health
+	WarnValidation = "validation"   // no epoch had a finite cost of held-out rows: the model is that of the last
+	WarnDrift      = "drift"        // Report.Drift, the Value, is above 0.1
+	WarnOutOfRange = "out_of_range" // Value rows are out of range, more than were in it
+	WarnReach      = "reach"        // Report.Reach, the Value, is below 0.1
 )
 
 // String says in words what w is about, and what to do. Fields of the settings
@@ -85,6 +90,9 @@ func (w Warning) String() string {
 	case WarnDrift:
 		return fmt.Sprintf("preprocessing was learned from the first rows, and over all rows inputs differ from these by %.2g standard deviations: "+
 			"learn from more (`PreprocessRows`), from all with two or more `Epochs`, or shuffle the input", w.Value)
+	case WarnOutOfRange:
+		return fmt.Sprintf("%v rows were skipped as out of range, more than were in it: "+
+			"give the largest value that can occur with `PixelMax`, or choose another `Preprocess`", w.Value)
 	case WarnReach:
 		return fmt.Sprintf("the first rows use %.2g of the range of their type: give the largest value that can occur with `PixelMax`", w.Value)
 	}
@@ -110,6 +118,9 @@ func (r *Report) judge(hidden int) {
 	}
 	if r.Best > 0 && r.Epochs[r.Best-1].Validation == nil {
 		warn(WarnValidation, "Validation", 0)
+	}
+	if out := r.BadRows.Counts[patch.OutOfRange]; len(r.Epochs) > 0 && out > r.Rows+r.HeldOut {
+		warn(WarnOutOfRange, "PixelMax", float64(out))
 	}
 	if r.Drift > maxDrift {
 		warn(WarnDrift, "PreprocessRows", r.Drift)

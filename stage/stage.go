@@ -75,6 +75,29 @@
 // of it on its way to the score. [Transform] has GOMAXPROCS+1 pieces of batches
 // in work, each of up to 8 MiB of what is added, but at least 512 rows.
 //
+// # Bad rows
+//
+// A row is bad when it holds no patch (a null, another width, NaN or an
+// infinity) or when a value of it is out of range. In range is, as stored,
+//
+//	with PixelMax            0 to PixelMax
+//	uint8, uint16            0 to 255, 0 to 65535
+//	other integers           0 to 255; under standardize all
+//	floats, and under none   all; 0 to 1 where the output is a sigmoid and
+//	all types                preprocessing is scale or none
+//
+// as far as float32 goes. Without Skip the first bad row is an error that names
+// column, row and value. With it bad rows are left out of a fit, out of
+// preprocessing and of validation too, as if they were null; an evaluation
+// leaves them out, and a Transformer gives them null codes, also where the code
+// itself overflows. [patch.BadRows] then tells how many there were for each
+// reason, and which were the first. When none are left, the error is
+// [ErrNoRows], and tells of the first that was out of range.
+//
+// That other integers hold bytes is a guess, which the first rows must bear
+// out: a value beyond 0 to 255 among these is an error with Skip too, as long
+// as no PixelMax says what is in range.
+//
 // # Row numbers
 //
 // Rows are numbered by their position in the input, from Config.FirstRow on;

@@ -91,12 +91,13 @@ func (p patches) batch(mem memory.Allocator, lo, hi int, null ...int) arrow.Reco
 	return b.NewRecordBatch()
 }
 
-// reader returns all rows in batches of the given size.
-func (p patches) reader(t testing.TB, mem memory.Allocator, size int) array.RecordReader {
+// reader returns all rows in batches of the given size; those that null names
+// have no image.
+func (p patches) reader(t testing.TB, mem memory.Allocator, size int, null ...int) array.RecordReader {
 	t.Helper()
 	var batches []arrow.RecordBatch
 	for lo := 0; lo < p.rows(); lo += size {
-		batches = append(batches, p.batch(mem, lo, min(lo+size, p.rows())))
+		batches = append(batches, p.batch(mem, lo, min(lo+size, p.rows()), null...))
 	}
 	r, err := array.NewRecordReader(patchSchema(p.n), batches)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
 )
 
 // Writer takes record batches; arrowio.Writer is one. It must keep no
@@ -21,6 +22,9 @@ type Writer interface {
 type TransformReport struct {
 	Rows    int64 `json:"rows"`    // all rows, those with null codes included
 	Skipped int64 `json:"skipped"` // rows with null codes
+
+	// BadRows tells why they have them, and which came first.
+	BadRows patch.BadRows `json:"bad_rows,omitzero"`
 }
 
 // pieceBytes bounds the features of what Transform has in work at a time.
@@ -28,12 +32,12 @@ const pieceBytes = 8 << 20
 
 // piece is part of an input batch on its way through Transform.
 type piece struct {
-	batch   arrow.RecordBatch
-	first   int64
-	done    chan struct{} // closed when out or err is set
-	out     arrow.RecordBatch
-	skipped int
-	err     error
+	batch arrow.RecordBatch
+	first int64
+	done  chan struct{} // closed when out or err is set
+	out   arrow.RecordBatch
+	bad   patch.BadRows
+	err   error
 }
 
 // Transform makes a Transformer for the schema of r and runs it.
@@ -51,8 +55,8 @@ func Transform(ctx context.Context, m *model.Model, r array.RecordReader, w Writ
 
 // Run writes the batches of r, with codes, to w, in their order. They may be a
 // projection that has the columns which [Transformer.Transform] needs. It
-// encodes several at a time, and cuts those whose features take more than 8 MiB.
-// It neither releases r nor closes w, and has ended all goroutines when it
+// encodes several at a time, and cuts those whose features take more than 8
+// MiB. It neither releases r nor closes w, and has ended all goroutines when it
 // returns; ctx is looked at between pieces of batches.
 func (t *Transformer) Run(ctx context.Context, r array.RecordReader, w Writer) (report TransformReport, err error) {
 	switch {
@@ -86,7 +90,8 @@ func (t *Transformer) Run(ctx context.Context, r array.RecordReader, w Writer) (
 		if err == nil {
 			err = w.Write(p.out)
 			report.Rows += p.out.NumRows()
-			report.Skipped += int64(p.skipped)
+			report.Skipped += p.bad.Total()
+			report.BadRows.Merge(p.bad)
 		}
 		p.release()
 		if err != nil {
@@ -113,7 +118,7 @@ func (t *Transformer) read(ctx context.Context, r array.RecordReader, pieces cha
 			case pieces <- p:
 				go func() {
 					defer close(p.done)
-					p.out, p.skipped, p.err = t.transform(ctx, p.batch, p.first)
+					p.out, p.bad, p.err = t.transform(ctx, p.batch, p.first)
 				}()
 			case <-ctx.Done():
 				p.batch.Release()

@@ -32,11 +32,18 @@ const (
 // TransformConfig says where the patch is and what comes out. The zero value
 // takes the columns of the model and adds columns code_0...
 type TransformConfig struct {
-	Columns  []string // names or patterns of the patch columns; nil: those of the model
-	Skip     bool     // a bad row gets a null code, instead of an error
-	PixelMax float64  // divisor for elements of another type than the model's; 0: that is an error
+	Columns []string // names or patterns of the patch; nil: those of the model
+
+	// Skip gives bad rows null codes, and [Transformer.BadRows] tells of them,
+	// instead of failing at the first. See the package comment.
+	Skip bool
+
+	// PixelMax is the divisor for elements of another type than the model's. 0:
+	// that is an error.
+	PixelMax float64
+
 	Layout   string   // LayoutColumns, the default, LayoutList or LayoutNone
-	Prefix   string   // name of the list, or of the columns before their numbers; "": "code"
+	Prefix   string   // of the columns' names, or name of the list; "": "code"
 	Keep     []string // input columns that stay; nil: all, empty: none
 	FirstRow int64    // number of the first row, for errors
 
@@ -78,10 +85,13 @@ type Transformer struct {
 	keep     []int  // input columns that stay, in their order; out begins with them
 	code     string // layout of the codes
 	y, score bool   // reconstructions and scores are wanted
-	nullable bool
+	skip     bool   // bad rows have null codes, and no row fails
 	in, out  *arrow.Schema
 	columns  []string
 	workers  sync.Pool
+
+	mutex sync.Mutex
+	bad   patch.BadRows // of all calls
 }
 
 // worker is what one goroutine needs to encode.
@@ -89,9 +99,25 @@ type worker struct {
 	binding *patch.Binding
 	encoder *model.Encoder
 	codes   []float32 // of a chunk of rows, on their way to columns
+	rows    []byte    // of a batch, without those that are out of range
 
 	schema *arrow.Schema // of the batch before
 	keep   []int         // its columns that stay
+}
+
+// screen takes the rows that are out of range out, and notes them in bad,
+// unless the first of them is an error. The batch, where the rows may lie,
+// stays as it is.
+func (w *worker) screen(t *Transformer, rows model.Rows, bad *patch.BadRows) (model.Rows, error) {
+	at, err := outside(t.model, rows, t.skip)
+	if len(at) == 0 {
+		return rows, err
+	}
+	for _, i := range at {
+		bad.Add(patch.BadRow{Row: rows.Number[i], Reason: patch.OutOfRange})
+	}
+	w.rows = slices.Grow(w.rows[:0], len(rows.Data))
+	return drop(rows, at, w.rows[:len(rows.Data)]), nil
 }
 
 // encodeRows is how many rows are encoded at a time: enough to keep a matrix
@@ -112,7 +138,7 @@ func NewTransformer(m *model.Model, schema *arrow.Schema, c TransformConfig) (*T
 		return nil, err
 	}
 	t := &Transformer{
-		model: m, first: c.FirstRow, mem: c.Allocator, nullable: c.Skip,
+		model: m, first: c.FirstRow, mem: c.Allocator, skip: c.Skip,
 		in: schema, columns: binding.Columns(), code: cmp.Or(c.Layout, LayoutColumns), y: c.Reconstruction, score: c.Score,
 	}
 	if t.mem == nil {
@@ -167,7 +193,7 @@ func (t *Transformer) build(keep []string, prefix string) error {
 func (t *Transformer) added(prefix string) []arrow.Field {
 	var fields []arrow.Field
 	add := func(name string, typ arrow.DataType) {
-		fields = append(fields, arrow.Field{Name: name, Type: typ, Nullable: t.nullable})
+		fields = append(fields, arrow.Field{Name: name, Type: typ, Nullable: t.skip})
 	}
 	switch h := t.model.Hidden; t.code {
 	case LayoutList:
@@ -257,39 +283,49 @@ func (t *Transformer) stays(s *arrow.Schema) ([]int, error) {
 	return keep, nil
 }
 
-// transform also returns how many rows were skipped.
-func (t *Transformer) transform(ctx context.Context, batch arrow.RecordBatch, first int64) (arrow.RecordBatch, int, error) {
+// BadRows tells of the rows that were given null codes so far, by all calls
+// that have returned without an error, numbered as they were then.
+func (t *Transformer) BadRows() patch.BadRows {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	return t.bad.Clone()
+}
+
+// transform also returns which rows were skipped.
+func (t *Transformer) transform(ctx context.Context, batch arrow.RecordBatch, first int64) (arrow.RecordBatch, patch.BadRows, error) {
+	var bad patch.BadRows
 	switch {
 	case t.model == nil:
-		return nil, 0, errZeroTransformer
+		return nil, bad, errZeroTransformer
 	case t.model.Params == nil:
-		return nil, 0, errNoParams
+		return nil, bad, errNoParams
 	}
 	if err := usable(ctx, batch); err != nil {
-		return nil, 0, err
+		return nil, bad, err
 	}
 	w := t.workers.Get().(*worker)
 	defer t.workers.Put(w)
 	if s := batch.Schema(); s != w.schema {
 		keep, err := t.stays(s)
 		if err != nil {
-			return nil, 0, fmt.Errorf("batch at row %d: %w", first, err)
+			return nil, bad, fmt.Errorf("batch at row %d: %w", first, err)
 		}
 		w.schema, w.keep = s, keep
 	}
 	rows, skipped, err := w.binding.Rows(batch, first)
 	if err != nil {
-		return nil, 0, err
+		return nil, bad, err
 	}
+	bad.Add(skipped...)
 	if rows.Len() > 0 {
-		if err := t.model.Check(rows); err != nil {
-			return nil, 0, located(err, t.columns, "")
+		if rows, err = w.screen(t, rows, &bad); err != nil {
+			return nil, bad, located(err, t.columns, "")
 		}
 	}
 	f := newFeatures(t, int(batch.NumRows()))
 	defer f.release()
-	if err := f.encode(ctx, w, rows, first); err != nil {
-		return nil, 0, located(err, t.columns, "")
+	if err := f.encode(ctx, w, rows, first, &bad); err != nil {
+		return nil, bad, located(err, t.columns, "")
 	}
 	columns := make([]arrow.Array, 0, t.out.NumFields())
 	for _, i := range w.keep {
@@ -300,5 +336,8 @@ func (t *Transformer) transform(ctx context.Context, batch arrow.RecordBatch, fi
 	for _, a := range made {
 		a.Release()
 	}
-	return out, len(skipped), nil
+	t.mutex.Lock()
+	t.bad.Merge(bad)
+	t.mutex.Unlock()
+	return out, bad, nil
 }

@@ -61,9 +61,9 @@ func evaluate(c *cli.Context, ui *console) error {
 	if err != nil {
 		return located(src, err)
 	}
-	p.finish(map[string]any{"command": "evaluate", "rows": e.Rows, "skipped": e.Skipped})
+	p.finish(withBadRows(map[string]any{"command": "evaluate", "rows": e.Rows}, e.BadRows))
 	if e.Skipped > 0 {
-		ui.warnf("skipped %s", plural(e.Skipped, "bad row"))
+		ui.warnf("%s", skipped(e.BadRows))
 	}
 	if c.Bool("json") {
 		err := json.NewEncoder(ui.out).Encode(e.Evaluation)

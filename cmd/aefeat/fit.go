@@ -269,8 +269,8 @@ func (j *fitJob) observe(p stage.Progress) {
 
 // report tells what was fitted.
 func (j *fitJob) report(m *model.Model, r *stage.Report) {
-	event := map[string]any{"command": "fit", "rows": r.Rows, "skipped": r.Skipped, "spilled": r.Spilled,
-		"epochs": len(r.Epochs), "inputs": m.Inputs, "hidden": m.Hidden, "preprocess": m.Preprocess}
+	event := withBadRows(map[string]any{"command": "fit", "rows": r.Rows, "spilled": r.Spilled,
+		"epochs": len(r.Epochs), "inputs": m.Inputs, "hidden": m.Hidden, "preprocess": m.Preprocess}, r.BadRows)
 	var lines []string
 	if r.Rows > 0 {
 		event["cost"], event["stop"] = terms(*m.Cost), r.Stop
@@ -300,7 +300,7 @@ func (j *fitJob) report(m *model.Model, r *stage.Report) {
 	}
 	lines = append(lines, describe(m))
 	if r.Skipped > 0 {
-		lines = append(lines, fmt.Sprintf("skipped %s", plural(r.Skipped, "bad row")))
+		lines = append(lines, skipped(r.BadRows))
 	}
 	if r.Spilled > 0 {
 		lines = append(lines, fmt.Sprintf("spilled %s to %s", formatSize(r.Spilled), folderOf(j.config.SpillDir)))

@@ -227,7 +227,7 @@ var flagTable = []flag{
 		usage: "the largest pixel, `VALUE`, that scaling maps to 1"},
 	{of: "fit transform evaluate probe", name: "on-bad-row", category: categoryInput, key: "Skip", written: "--on-bad-row skip",
 		value: oneOf("fail", "skip"),
-		usage: "what to do with nulls, ragged rows, NaN and infinities"},
+		usage: "what to do with nulls, ragged rows, NaN, infinities and values out of range"},
 	{of: "fit transform evaluate probe", name: "allow-missing-eos", category: categoryInput, key: "AllowMissingEOS", value: false,
 		usage: "accept an IPC stream without its end marker, which may have been cut short"},
 

@@ -3,14 +3,17 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/patch"
+	"github.com/aefeat/aefeat/stage"
 )
 
 // sourceOptions are what the input flags say.
@@ -89,6 +92,9 @@ func located(src *arrowio.Source, err error) error {
 		return err
 	}
 	at.File, at.Row = file, row
+	if read != nil && errors.Is(err, stage.ErrNoRows) { // the row is one of many that were skipped
+		return fmt.Errorf("%s%w", strings.TrimSuffix(err.Error(), read.Error()), &at)
+	}
 	return &at
 }
 

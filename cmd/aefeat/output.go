@@ -197,9 +197,9 @@ func (f features) write(ctx context.Context, ui *console, p *progress, src *arro
 	}
 	lines := []string{fmt.Sprintf("wrote %s with %s to %s", plural(report.Rows, "row"), f.added(m), nameOf(output))}
 	if report.Skipped > 0 {
-		lines = append(lines, fmt.Sprintf("skipped %s: their features are null", plural(report.Skipped, "bad row")))
+		lines = append(lines, skipped(report.BadRows)+": their features are null")
 	}
-	p.finish(map[string]any{"command": "transform", "rows": report.Rows, "skipped": report.Skipped}, lines...)
+	p.finish(withBadRows(map[string]any{"command": "transform", "rows": report.Rows}, report.BadRows), lines...)
 	return nil
 }
 

@@ -62,7 +62,7 @@ func probe(c *cli.Context, ui *console) error {
 	if err != nil {
 		return err
 	}
-	j.progress.finish(map[string]any{"command": "probe", "rows": result.TrainRows + result.TestRows, "skipped": result.Skipped})
+	j.progress.finish(withBadRows(map[string]any{"command": "probe", "rows": result.TrainRows + result.TestRows}, result.BadRows))
 	result.warn(ui)
 	if c.Bool("json") {
 		return json.NewEncoder(ui.out).Encode(result)
@@ -222,15 +222,16 @@ func featureColumns(schema *arrow.Schema, asked []string) ([]string, error) {
 
 // probeResult is what probe --json prints.
 type probeResult struct {
-	Label      string      `json:"label"`
-	Classes    []string    `json:"classes"` // as in the confusion matrix
-	TrainRows  int         `json:"train_rows"`
-	TestRows   int         `json:"test_rows"`
-	Unseen     int         `json:"unseen"`  // errors: not a training label
-	Skipped    int64       `json:"skipped"` // bad rows
-	Features   *probeScore `json:"features"`
-	Against    *probeScore `json:"against,omitempty"`
-	Difference *float64    `json:"difference,omitempty"` // of the accuracies
+	Label      string        `json:"label"`
+	Classes    []string      `json:"classes"` // as in the confusion matrix
+	TrainRows  int           `json:"train_rows"`
+	TestRows   int           `json:"test_rows"`
+	Unseen     int           `json:"unseen"`            // errors: not a training label
+	Skipped    int64         `json:"skipped"`           // bad rows
+	BadRows    patch.BadRows `json:"bad_rows,omitzero"` // their reasons
+	Features   *probeScore   `json:"features"`
+	Against    *probeScore   `json:"against,omitempty"`
+	Difference *float64      `json:"difference,omitempty"` // of the accuracies
 }
 
 // probeScore is how a classifier on one set of columns did.
@@ -271,7 +272,10 @@ func (j *probeJob) judge(ctx context.Context, train, test *labelled.Rows) (*prob
 		}
 	}
 	r := &probeResult{Label: j.label, Classes: texts, TrainRows: len(train.Labels), TestRows: len(test.Labels) + unseen, Unseen: unseen,
-		Skipped: train.Skipped + test.Skipped}
+		BadRows: train.Bad.Clone()}
+	r.BadRows.Merge(test.Bad)
+	r.BadRows.First = nil // the numbers of rows of two inputs say little
+	r.Skipped = r.BadRows.Total()
 	scores := make([]*probeScore, len(train.Sets))
 	for i, s := range train.Sets {
 		config := j.config
@@ -307,10 +311,10 @@ const weightFloats = 45
 
 // skippedOf tells that rows were skipped where that is why there are none.
 func skippedOf(r *labelled.Rows) string {
-	if r.Skipped == 0 {
+	if r.Bad.Total() == 0 {
 		return ""
 	}
-	return fmt.Sprintf(": %s were skipped", plural(r.Skipped, "bad row"))
+	return fmt.Sprintf(": %s were skipped", plural(r.Bad.Total(), "bad row"))
 }
 
 // trial tells of a penalty that was tried.
@@ -335,7 +339,7 @@ func (r *probeResult) scores() []*probeScore {
 
 func (r *probeResult) warn(ui *console) {
 	if r.Skipped > 0 {
-		ui.warnf("skipped %s", plural(r.Skipped, "bad row"))
+		ui.warnf("%s", skipped(r.BadRows))
 	}
 	if r.Unseen > 0 {
 		ui.warnf("%s with a label that no training row has: counted as errors", plural(int64(r.Unseen), "test row"))

@@ -2,9 +2,13 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
 	"github.com/aefeat/aefeat/stage"
 )
 
@@ -67,6 +71,24 @@ func describe(m *model.Model) string {
 	return fmt.Sprintf("%d inputs, %d hidden units%s; %s", m.Inputs, m.Hidden, tied, rule(m.Preprocess))
 }
 
+// skipped says how many bad rows were left out, and why.
+func skipped(bad patch.BadRows) string {
+	var reasons []string
+	for _, r := range slices.Sorted(maps.Keys(bad.Counts)) {
+		reasons = append(reasons, fmt.Sprintf("%d %s", bad.Counts[r], strings.ReplaceAll(string(r), "_", " ")))
+	}
+	return fmt.Sprintf("skipped %s (%s)", plural(bad.Total(), "bad row"), strings.Join(reasons, ", "))
+}
+
+// withBadRows adds the bad rows that were left out to an event.
+func withBadRows(event map[string]any, bad patch.BadRows) map[string]any {
+	event["skipped"] = bad.Total()
+	if bad.Total() > 0 {
+		event["bad_rows"] = bad
+	}
+	return event
+}
+
 // warn tells of a warning about the fit of m, with the flags that may help.
 func warn(ui *console, m *model.Model, w stage.Warning) {
 	switch w.Key {
@@ -83,6 +105,9 @@ func warn(ui *console, m *model.Model, w stage.Warning) {
 		ui.warnf("preprocessing was learned from the first %s, and over all rows inputs differ from these by %.2g standard deviations",
 			plural(m.Preprocess.Learned.Rows, "row"), w.Value)
 		ui.hintf("learn from more rows (--preprocess-rows), from all with --epochs 2 or more, or shuffle the input")
+	case stage.WarnOutOfRange:
+		ui.warnf("%s out of range, more than were in it: the values may have another scale", plural(int64(w.Value), "row"))
+		ui.hintf("give the largest value that can occur with --pixel-max, or choose another --preprocess")
 	case stage.WarnReach:
 		p := m.Preprocess
 		ui.warnf("%s values are divided by %g, and the largest of the first rows is %g", p.Source, p.Max, math.Round(w.Value*p.Max))

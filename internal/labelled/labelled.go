@@ -20,15 +20,15 @@ import (
 type Rows struct {
 	Labels  []int // (m) of Classes
 	Sets    []*Set
-	Skipped int64 // bad rows that were left out
-	Reserve int64 // rows to make room for; 0: unknown
+	Bad     patch.BadRows // those that were left out
+	Reserve int64         // rows to make room for; 0: unknown
 
 	label   *patch.LabelBinding
 	classes *Classes
 	skip    bool
 
-	batch []patch.Label // scratch
-	bad   []bool
+	batch []patch.Label  // scratch
+	bad   []patch.Reason // "": the row is good
 }
 
 // A Set is the features out of one set of columns.
@@ -123,12 +123,14 @@ func (r *Rows) Add(batch arrow.RecordBatch, first int64, where func(row int64) *
 	if r.batch, err = r.label.Labels(r.batch[:0], batch); err != nil {
 		return err
 	}
-	r.bad = append(r.bad[:0], make([]bool, len(r.batch))...)
+	r.bad = append(r.bad[:0], make([]patch.Reason, len(r.batch))...)
 	for i, l := range r.batch {
 		if l.Null && !r.skip {
-			return patch.BadRow(r.label.Column(), first+int64(i), "null label")
+			return patch.BadRowError(r.label.Column(), first+int64(i), "null label")
 		}
-		r.bad[i] = l.Null
+		if l.Null {
+			r.bad[i] = patch.Null
+		}
 	}
 	numbers := make([][]int64, len(r.Sets))
 	for k, s := range r.Sets {
@@ -136,15 +138,17 @@ func (r *Rows) Add(batch arrow.RecordBatch, first int64, where func(row int64) *
 		if err != nil {
 			return err
 		}
-		for _, row := range skipped {
-			r.bad[row-first] = true
+		for _, bad := range skipped {
+			if at := &r.bad[bad.Row-first]; *at == "" {
+				*at = bad.Reason
+			}
 		}
 		numbers[k], s.Width = rows.Number, rows.Width
 		s.batch = rows.AppendFloat32(s.batch[:0])
 	}
 	for i, l := range r.batch {
-		if r.bad[i] {
-			r.Skipped++
+		if r.bad[i] != "" {
+			r.Bad.Add(patch.BadRow{Row: first + int64(i), Reason: r.bad[i]})
 			continue
 		}
 		to := where(first + int64(i))
@@ -152,7 +156,7 @@ func (r *Rows) Add(batch arrow.RecordBatch, first int64, where func(row int64) *
 	}
 	for k, s := range r.Sets {
 		for i, row := range numbers[k] {
-			if !r.bad[row-first] {
+			if r.bad[row-first] == "" {
 				to := where(row)
 				to.Sets[k].add(s.batch[i*s.Width:(i+1)*s.Width], to.Reserve)
 			}

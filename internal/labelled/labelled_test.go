@@ -47,8 +47,8 @@ func TestBadRowsAreLeftOutOfAllSets(t *testing.T) {
 		t.Fatal(err)
 	}
 	texts, _ := classes.Settle(rows, rows.Apart())
-	if !slices.Equal(texts, []string{"9", "10"}) || !slices.Equal(rows.Labels, []int{1, 0}) || rows.Skipped != 2 {
-		t.Errorf("classes %v, labels %v, %d skipped", texts, rows.Labels, rows.Skipped)
+	if !slices.Equal(texts, []string{"9", "10"}) || !slices.Equal(rows.Labels, []int{1, 0}) || rows.Bad.Total() != 2 {
+		t.Errorf("classes %v, labels %v, %d skipped", texts, rows.Labels, rows.Bad.Total())
 	}
 	if x := rows.Sets[0].X; !slices.Equal(x, []float32{1, 2, 5, 6}) {
 		t.Errorf("codes %v", x)
@@ -141,8 +141,8 @@ func TestBindKeepsWidthAndOrder(t *testing.T) {
 	if names, _ := classes.Settle(train, test); !slices.Equal(names, []string{"9", "10"}) {
 		t.Errorf("classes %v", names)
 	}
-	if !slices.Equal(test.Sets[0].X, []float32{6, 7}) || test.Skipped != 1 {
-		t.Errorf("test rows %v, %d skipped", test.Sets[0].X, test.Skipped)
+	if !slices.Equal(test.Sets[0].X, []float32{6, 7}) || test.Bad.Total() != 1 {
+		t.Errorf("test rows %v, %d skipped", test.Sets[0].X, test.Bad.Total())
 	}
 }
 
