@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -190,8 +191,9 @@ func sourceMax(source string) (max float64, wide bool) {
 // for any. Otherwise the values need not mean the same, and Adapt returns an
 // error, unless pixelMax repeats what they are to be divided by.
 func (p Preprocess) Adapt(source string, pixelMax float64) (Preprocess, error) {
+	p.Method = cmp.Or(p.Method, PreprocessNone)
 	if pixelMax != 0 {
-		if p.Method == PreprocessNone || p.Method == "" {
+		if p.Method == PreprocessNone {
 			return Preprocess{}, &ConfigError{"PixelMax",
 				fmt.Sprintf("the model's preprocessing is %q, which divides by nothing", p.Method),
 				"leave out `PixelMax`"}

@@ -43,7 +43,8 @@ type Rows struct {
 	Data []byte
 
 	// Number (m) are positions in the input, which key the noise and name rows
-	// in errors; nil: 0 to m-1.
+	// in errors; nil: 0 to m-1 in every call, so that rows of two calls share
+	// their noise.
 	Number []int64
 }
 

@@ -20,6 +20,11 @@ func (s StopReason) String() string { return nameOf(stopNames, s) }
 // MarshalText returns the name of s.
 func (s StopReason) MarshalText() ([]byte, error) { return marshalName(stopNames, s) }
 
+// UnmarshalText sets s to the reason of that name.
+func (s *StopReason) UnmarshalText(text []byte) error {
+	return unmarshalName("reason to stop", stopNames, s, text)
+}
+
 // Stopped says why the training is over: the planned epochs have ended, or
 // what [LBFGS] and held-out rows say. A caller who trains until then loops
 // while it is NotStopped. Without planned epochs mini-batches never stop.

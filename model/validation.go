@@ -42,12 +42,16 @@ func (v *Validator) fold() {
 }
 
 // Cost returns the cost over the rows added, at the weights as they are, which
-// must not have changed meanwhile, and empties v for another pass.
+// must not have changed since the first of them.
 func (v *Validator) Cost() Cost {
 	v.fold()
-	c := v.cost()
+	return v.cost()
+}
+
+// Reset empties v, for a pass at other weights.
+func (v *Validator) Reset() {
+	v.pass.reset()
 	v.reset()
-	return c
 }
 
 // Rows is the number of rows added, merged ones included.

@@ -32,6 +32,10 @@ func TestValidator(t *testing.T) {
 					}
 				}
 				costs = append(costs, v.Cost())
+				if again := v.Cost(); again != costs[len(costs)-1] {
+					t.Errorf("%+v, asked again %+v", costs[len(costs)-1], again)
+				}
+				v.Reset()
 			}
 			checkCost(t, costs[0], want, 1e-7)
 			if costs[0] != costs[1] {

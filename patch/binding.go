@@ -75,6 +75,9 @@ func Bind(schema *arrow.Schema, o BindOptions) (*Binding, error) {
 	if o.Width < 0 {
 		return nil, bindError("", fmt.Sprintf("width %d is negative", o.Width), "")
 	}
+	if schema == nil {
+		return nil, errNoSchema
+	}
 	all := leaves(schema)
 	var (
 		chosen []leaf
@@ -268,3 +271,5 @@ func cover(a, b string) string {
 func bindError(column, reason, hint string) *RowError {
 	return &RowError{Column: column, Row: -1, Reason: reason, Hint: hint}
 }
+
+var errNoSchema = bindError("", "there is no schema", "")

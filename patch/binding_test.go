@@ -293,3 +293,15 @@ func TestCompareNatural(t *testing.T) {
 		}
 	}
 }
+
+func TestNoSchema(t *testing.T) {
+	_, bind := Bind(nil, BindOptions{})
+	_, _, find := Find(nil, "a")
+	_, paths := Paths(nil, []string{"a"})
+	_, label := BindLabel(nil, "a")
+	for name, err := range map[string]error{"Bind": bind, "Find": find, "Paths": paths, "BindLabel": label} {
+		if err == nil || err.Error() != errNoSchema.Error() {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -302,3 +302,23 @@ func TestValidateEarly(t *testing.T) {
 		}
 	}
 }
+
+// A model of a program's own, whose preprocessing nobody settled, takes values
+// as they are.
+func TestModelWithoutPreprocessing(t *testing.T) {
+	m, err := model.New(model.Config{Inputs: 2, Hidden: 2, Output: model.Linear})
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := pairs(t)
+	transformer, err := stage.NewTransformer(m, batch.Schema(), stage.TransformConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := transformer.Transform(t.Context(), batch); err != nil {
+		t.Error(err)
+	}
+	if _, err := stage.NewTransformer(m, batch.Schema(), stage.TransformConfig{PixelMax: 9}); err == nil {
+		t.Error("values were divided")
+	}
+}

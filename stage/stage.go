@@ -125,7 +125,8 @@ import (
 var ErrNoRows = errors.New("no rows")
 
 // SpillError is a failure of the temporary file that holds rows: no space
-// left, or a block that came back different. It names the folder.
+// left, or a block that came back different. Dir is the folder, Err, which it
+// unwraps to, what went wrong, and Hint what may help.
 type SpillError = spill.Error
 
 var (

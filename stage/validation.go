@@ -50,6 +50,7 @@ func (v *validation) check(trained int64) error {
 
 // cost returns what the held-out rows cost at the weights as they are.
 func (v *validation) cost(ctx context.Context, tell func(done int64)) (model.Cost, error) {
+	v.validator.Reset()
 	if err := v.rows.visit(ctx, 0, v.validator.Add, tell); err != nil {
 		return model.Cost{}, err
 	}

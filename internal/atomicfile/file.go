@@ -91,9 +91,6 @@ func Create(path string) (*File, error) {
 	return out, nil
 }
 
-// Name returns the path that Create was given.
-func (f *File) Name() string { return f.name }
-
 // Write implements [io.Writer]. Errors name the file.
 func (f *File) Write(p []byte) (int, error) {
 	n, err := f.f.Write(p)
