@@ -226,8 +226,7 @@ func (b *Binding) reach(batch arrow.RecordBatch, col *boundColumn, c *cursor) (a
 // returns their bytes, to which the cursor's positions then refer. dims holds
 // the size of each level and learns those that are unknown from the first run.
 func (b *Binding) descend(a arrow.Array, c *cursor, col *boundColumn, dims []int) ([]byte, error) {
-	level := 0
-	for {
+	for level := 0; ; {
 		if len(c.rows) == 0 {
 			return nil, nil
 		}
@@ -239,93 +238,107 @@ func (b *Binding) descend(a arrow.Array, c *cursor, col *boundColumn, dims []int
 		if len(c.rows) == 0 {
 			return nil, nil
 		}
-		switch x := a.(type) {
-		case *array.Dictionary:
-			values := x.Dictionary()
+		if x, ok := a.(*array.Dictionary); ok {
 			// Single numbers are looked up now: a position takes 8 bytes.
 			if len(col.dims) == level {
 				return b.lookUp(x, c, col)
 			}
-			starts := b.nextStarts(c.runs() * c.run)
-			for i, r := range c.rows {
-				for k := i * c.perRow; k < (i+1)*c.perRow; k++ {
-					s := c.start(k)
-					for j := range c.run {
-						at := x.GetValueIndex(s + j)
-						if at < 0 || at >= values.Len() {
-							b.mark(r, col.name, Damaged, func() string {
-								return fmt.Sprintf("index %d into a dictionary of %d values", at, values.Len())
-							})
-							at = 0
-						}
-						starts[k*c.run+j] = at
-					}
-				}
-			}
-			c.starts, c.perRow, c.run = starts, c.perRow*c.run, 1
-			b.dropBad(c)
-			a = values
+			b.follow(x, c, col)
+			a = x.Dictionary()
 			continue
-		case *array.FixedSizeList:
-			n := int(x.DataType().(*arrow.FixedSizeListType).Len())
-			b.widenFixed(c, x.Data().Offset(), n, x.ListValues().Len(), col)
-			a = x.ListValues()
-		case *array.List:
-			if err := widen(b, c, x.Offsets(), x.Data(), x.ListValues().Len(), col, dims, level, nil); err != nil {
-				return nil, err
-			}
-			a = x.ListValues()
-		case *array.LargeList:
-			if err := widen(b, c, x.Offsets(), x.Data(), x.ListValues().Len(), col, dims, level, nil); err != nil {
-				return nil, err
-			}
-			a = x.ListValues()
-		case *array.ListView:
-			if err := widenView(b, c, x.Offsets(), x.Sizes(), x.Data(), x.ListValues().Len(), col, dims, level); err != nil {
-				return nil, err
-			}
-			a = x.ListValues()
-		case *array.LargeListView:
-			if err := widenView(b, c, x.Offsets(), x.Sizes(), x.Data(), x.ListValues().Len(), col, dims, level); err != nil {
-				return nil, err
-			}
-			a = x.ListValues()
-		case *array.FixedSizeBinary:
-			n := x.DataType().(*arrow.FixedSizeBinaryType).ByteWidth
-			values := bufferBytes(x, 1)
-			b.widenFixed(c, x.Data().Offset(), n, len(values), col)
-			return values, b.notImages(c, values, col)
-		case *array.Binary:
-			values := bufferBytes(x, 2)
-			offsets := arrow.Int32Traits.CastFromBytes(bufferBytes(x, 1))
-			err := widen(b, c, offsets, x.Data(), len(values), col, dims, level, func(lo, hi int32) error { return notImage(values[lo:hi], col) })
-			if err != nil {
-				return nil, err
-			}
-			return values, b.notImages(c, values, col)
-		case *array.LargeBinary:
-			values := bufferBytes(x, 2)
-			offsets := arrow.Int64Traits.CastFromBytes(bufferBytes(x, 1))
-			err := widen(b, c, offsets, x.Data(), len(values), col, dims, level, func(lo, hi int64) error { return notImage(values[lo:hi], col) })
-			if err != nil {
-				return nil, err
-			}
-			return values, b.notImages(c, values, col)
-		case *array.BinaryView:
-			return b.copyViews(x, c, col, dims, level)
-		default:
-			if element := elementNames[a.DataType().ID()]; element != col.element || level != len(dims) {
-				return nil, bindError(col.name, fmt.Sprintf("array of %s, expected %s", a.DataType(), col.element), "")
-			}
-			size := a.DataType().(arrow.FixedWidthDataType).Bytes()
-			values := bufferBytes(a, 1)
-			if len(values) < (a.Data().Offset()+a.Len())*size {
-				return nil, bindError(col.name, fmt.Sprintf("%d bytes for %d values of %s", len(values), a.Data().Offset()+a.Len(), a.DataType()), "")
-			}
-			return values[a.Data().Offset()*size:], nil
 		}
+		inner, err := b.enter(a, c, col, dims, level)
+		if err != nil {
+			return nil, err
+		}
+		if inner == nil {
+			return b.innermost(a, c, col, dims, level)
+		}
+		a = inner
 		level++
 	}
+}
+
+// follow moves the cursor from the indexes of a dictionary to its values.
+func (b *Binding) follow(x *array.Dictionary, c *cursor, col *boundColumn) {
+	n := x.Dictionary().Len()
+	starts := b.nextStarts(c.runs() * c.run)
+	for i, r := range c.rows {
+		for k := i * c.perRow; k < (i+1)*c.perRow; k++ {
+			s := c.start(k)
+			for j := range c.run {
+				at := x.GetValueIndex(s + j)
+				if at < 0 || at >= n {
+					b.mark(r, col.name, Damaged, func() string {
+						return fmt.Sprintf("index %d into a dictionary of %d values", at, n)
+					})
+					at = 0
+				}
+				starts[k*c.run+j] = at
+			}
+		}
+	}
+	c.starts, c.perRow, c.run = starts, c.perRow*c.run, 1
+	b.dropBad(c)
+}
+
+// enter moves the cursor from lists to what is in them, and returns that; nil
+// where a is no list.
+func (b *Binding) enter(a arrow.Array, c *cursor, col *boundColumn, dims []int, level int) (arrow.Array, error) {
+	list, ok := a.(array.ListLike)
+	if !ok {
+		return nil, nil
+	}
+	inner := list.ListValues()
+	switch x := a.(type) {
+	case *array.FixedSizeList:
+		n := int(x.DataType().(*arrow.FixedSizeListType).Len())
+		b.widenFixed(c, x.Data().Offset(), n, inner.Len(), col)
+		return inner, nil
+	case *array.List:
+		return inner, widen(b, c, x.Offsets(), x.Data(), inner.Len(), col, dims, level, nil)
+	case *array.LargeList:
+		return inner, widen(b, c, x.Offsets(), x.Data(), inner.Len(), col, dims, level, nil)
+	case *array.ListView:
+		return inner, widenView(b, c, x.Offsets(), x.Sizes(), x.Data(), inner.Len(), col, dims, level)
+	case *array.LargeListView:
+		return inner, widenView(b, c, x.Offsets(), x.Sizes(), x.Data(), inner.Len(), col, dims, level)
+	}
+	return nil, nil
+}
+
+// innermost returns what the innermost lists hold: numbers, or bytes that are.
+func (b *Binding) innermost(a arrow.Array, c *cursor, col *boundColumn, dims []int, level int) ([]byte, error) {
+	switch x := a.(type) {
+	case *array.FixedSizeBinary:
+		n := x.DataType().(*arrow.FixedSizeBinaryType).ByteWidth
+		values := bufferBytes(x, 1)
+		b.widenFixed(c, x.Data().Offset(), n, len(values), col)
+		return values, b.notImages(c, values, col)
+	case *array.Binary:
+		offsets := arrow.Int32Traits.CastFromBytes(bufferBytes(x, 1))
+		return widenBytes(b, c, offsets, x.Data(), col, dims, level)
+	case *array.LargeBinary:
+		offsets := arrow.Int64Traits.CastFromBytes(bufferBytes(x, 1))
+		return widenBytes(b, c, offsets, x.Data(), col, dims, level)
+	case *array.BinaryView:
+		return b.copyViews(x, c, col, dims, level)
+	}
+	if element := elementNames[a.DataType().ID()]; element != col.element || level != len(dims) {
+		return nil, bindError(col.name, fmt.Sprintf("array of %s, expected %s", a.DataType(), col.element), "")
+	}
+	return numbers(a, a.Len(), col)
+}
+
+// numbers returns the first n values of an array of numbers as its buffer has
+// them.
+func numbers(a arrow.Array, n int, col *boundColumn) ([]byte, error) {
+	size := a.DataType().(arrow.FixedWidthDataType).Bytes()
+	values, lo := bufferBytes(a, 1), a.Data().Offset()*size
+	if len(values) < lo+n*size {
+		return nil, bindError(col.name, fmt.Sprintf("%d bytes for %d values of %s", len(values), a.Data().Offset()+n, a.DataType()), "")
+	}
+	return values[lo : lo+n*size], nil
 }
 
 // bufferBytes returns the bytes of one of an array's buffers.
@@ -368,14 +381,8 @@ func widen[T int32 | int64](b *Binding, c *cursor, offsets []T, data arrow.Array
 	}
 	n := T(dims[level])
 
-	// One pass over the offsets settles it where all lists fit.
-	if c.starts == nil {
-		span := offsets[c.base : c.base+c.runs()*c.run+1]
-		odd := T(0)
-		for i := 1; i < len(span); i++ {
-			odd |= (span[i] - span[i-1]) ^ n
-		}
-		if odd == 0 && n > 0 && span[0] >= 0 && int64(span[len(span)-1]) <= int64(have) {
+	if c.starts == nil && n > 0 {
+		if span := offsets[c.base : c.base+c.runs()*c.run+1]; evenly(span, n, have) {
 			c.base = int(span[0])
 			c.run *= int(n)
 			return nil
@@ -417,6 +424,28 @@ func widen[T int32 | int64](b *Binding, c *cursor, offsets []T, data arrow.Array
 	}
 	c.run *= int(n)
 	return nil
+}
+
+// evenly reports whether all lists hold n values, of the ones that there are.
+func evenly[T int32 | int64](offsets []T, n T, have int) bool {
+	odd := T(0)
+	for i := 1; i < len(offsets); i++ {
+		odd |= (offsets[i] - offsets[i-1]) ^ n
+	}
+	return odd == 0 && offsets[0] >= 0 && int64(offsets[len(offsets)-1]) <= int64(have)
+}
+
+// widenBytes is widen for values of bytes, and returns the bytes.
+func widenBytes[T int32 | int64](b *Binding, c *cursor, offsets []T, data arrow.ArrayData, col *boundColumn, dims []int, level int) ([]byte, error) {
+	var values []byte
+	if buf := data.Buffers()[2]; buf != nil {
+		values = buf.Bytes()
+	}
+	err := widen(b, c, offsets, data, len(values), col, dims, level, func(lo, hi T) error { return notImage(values[lo:hi], col) })
+	if err != nil {
+		return nil, err
+	}
+	return values, b.notImages(c, values, col)
 }
 
 // widenView is widen for list views, which may lie anywhere and in any order.

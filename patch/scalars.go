@@ -86,43 +86,45 @@ func (b *Binding) scalarColumn(batch arrow.RecordBatch, j, m int) error {
 	}
 	b.markNulls(a, m, col.name, "null value")
 	if x, ok := a.(*array.Dictionary); ok {
-		rows := make([]int32, 0, m)
-		for i := range m {
-			if !b.bad[i] {
-				rows = append(rows, int32(i))
-			}
-		}
-		good := &cursor{rows: rows, perRow: 1, run: 1}
-		if len(rows) < m {
-			good.starts = make([]int, len(rows))
-			for k, r := range rows {
-				good.starts[k] = int(r)
-			}
-		}
-		values, err := b.lookUp(x, good, col)
-		if err != nil {
-			return err
-		}
-		// The column must outlive the look-ups of the others.
-		size := numericTypes[col.element].bits / 8
-		full := make([]byte, m*size)
-		for k, r := range good.rows {
-			at := good.start(k) * size
-			copy(full[int(r)*size:], values[at:at+size])
-		}
-		b.raw[j] = full
-		return nil
+		var err error
+		b.raw[j], err = b.decoded(x, m, col)
+		return err
 	}
 	if elementNames[a.DataType().ID()] != col.element {
 		return bindError(col.name, fmt.Sprintf("array of %s, expected %s", a.DataType(), col.element), "")
 	}
-	size := a.DataType().(arrow.FixedWidthDataType).Bytes()
-	values, lo := bufferBytes(a, 1), a.Data().Offset()*size
-	if len(values) < lo+m*size {
-		return bindError(col.name, fmt.Sprintf("%d bytes for %d values of %s", len(values), a.Data().Offset()+m, a.DataType()), "")
+	var err error
+	b.raw[j], err = numbers(a, m, col)
+	return err
+}
+
+// decoded returns the m values that a dictionary's indexes stand for, those of
+// bad rows left at 0. It outlives the look-ups of other columns.
+func (b *Binding) decoded(x *array.Dictionary, m int, col *boundColumn) ([]byte, error) {
+	rows := make([]int32, 0, m)
+	for i := range m {
+		if !b.bad[i] {
+			rows = append(rows, int32(i))
+		}
 	}
-	b.raw[j] = values[lo : lo+m*size]
-	return nil
+	good := &cursor{rows: rows, perRow: 1, run: 1}
+	if len(rows) < m {
+		good.starts = make([]int, len(rows))
+		for k, r := range rows {
+			good.starts[k] = int(r)
+		}
+	}
+	values, err := b.lookUp(x, good, col)
+	if err != nil {
+		return nil, err
+	}
+	size := numericTypes[col.element].bits / 8
+	full := make([]byte, m*size)
+	for k, r := range good.rows {
+		at := good.start(k) * size
+		copy(full[int(r)*size:], values[at:at+size])
+	}
+	return full, nil
 }
 
 // markNulls marks the rows that are null in a; text says so.
