@@ -87,7 +87,10 @@ func Create(path string, schema *arrow.Schema, o WriteOptions) (*Writer, error) 
 		return nil, err
 	}
 	w := &Writer{schema: schema, out: &sink{}, live: format.Live}
-	w.enc, err = format.NewEncoder(w.out, schema, container.WriteOptions{GroupBytes: o.RowGroupBytes, Allocator: o.Allocator})
+	w.enc, err = format.NewEncoder(w.out, schema, container.WriteOptions{
+		GroupBytes: o.RowGroupBytes,
+		Allocator:  o.Allocator,
+	})
 	if err != nil {
 		return nil, public(err)
 	}
@@ -127,7 +130,10 @@ func (w *Writer) write(rec arrow.RecordBatch) (err error) {
 	}
 	for i, f := range w.schema.Fields() {
 		if got := rec.Column(i).DataType(); rec.ColumnName(i) != f.Name || !arrow.TypeEqual(got, f.Type) {
-			return &ColumnError{Column: f.Name, Row: -1, Reason: fmt.Sprintf("batch has column %q of %s here, expected %s", rec.ColumnName(i), got, f.Type)}
+			return &ColumnError{
+				Column: f.Name, Row: -1,
+				Reason: fmt.Sprintf("batch has column %q of %s here, expected %s", rec.ColumnName(i), got, f.Type),
+			}
 		}
 	}
 	err = w.guard(func() error { return w.enc.Write(rec) })

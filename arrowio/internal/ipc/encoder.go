@@ -92,7 +92,8 @@ func newEncoder(out io.Writer, schema *arrow.Schema, o container.WriteOptions, d
 func encodable(f arrow.Field, mem memory.Allocator) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = &container.ColumnError{Column: f.Name, Row: -1, Reason: fmt.Sprintf("%s cannot be written: %v", f.Type, p)}
+			reason := fmt.Sprintf("%s cannot be written: %v", f.Type, p)
+			err = &container.ColumnError{Column: f.Name, Row: -1, Reason: reason}
 		}
 	}()
 	p := ipc.GetSchemaPayload(arrow.NewSchema([]arrow.Field{f}, nil), mem)

@@ -37,7 +37,11 @@ func newDeltaReader(b []byte, wide bool) (*deltaReader, error) {
 	d := &deltaReader{b: b, wide: wide, first: true}
 	block, minis, total := d.uvarint(), d.uvarint(), d.uvarint()
 	first, ok := d.zigzag()
-	if d.pos > len(b) || !ok || block == 0 || block > deltaBlockValues || block%128 != 0 || minis == 0 || block%minis != 0 || block/minis%32 != 0 || total > deltaPageValues {
+	switch {
+	case d.pos > len(b), !ok,
+		block == 0, block > deltaBlockValues, block%128 != 0,
+		minis == 0, block%minis != 0, block/minis%32 != 0,
+		total > deltaPageValues:
 		return nil, errDelta
 	}
 	d.total, d.left, d.minis, d.perMini, d.value = int(total), int(total), int(minis), int(block/minis), first

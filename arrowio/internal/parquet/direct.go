@@ -90,7 +90,8 @@ func newDirect(l *leaf, field arrow.Field, mem memory.Allocator) *direct {
 			return nil
 		}
 	}
-	if physical, ok := numbers[c.elem.ID()]; !ok || physical != l.physical || c.elem.ID() == arrow.FLOAT16 && l.length != 2 {
+	physical, ok := numbers[c.elem.ID()]
+	if !ok || physical != l.physical || c.elem.ID() == arrow.FLOAT16 && l.length != 2 {
 		return nil
 	}
 	c.width = c.elem.(arrow.FixedWidthDataType).Bytes()

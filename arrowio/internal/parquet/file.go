@@ -87,7 +87,8 @@ func (f *fileReader) Inspect() (container.Summary, error) {
 			r := &chunkReader{file: f.r, chunk: c, pos: c.start, end: c.start + c.size}
 			page, err := r.skim()
 			if err != nil {
-				return sum, bound.Damaged("Parquet data", fmt.Errorf("row group %d: column %q: %w", i, f.footer.name(j), err))
+				err = fmt.Errorf("row group %d: column %q: %w", i, f.footer.name(j), err)
+				return sum, bound.Damaged("Parquet data", err)
 			}
 			held += page
 			if codec := compress.Compression(c.codec).String(); !slices.Contains(sum.Compression, codec) {

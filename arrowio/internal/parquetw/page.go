@@ -43,7 +43,8 @@ func (e *encoder) encodePages() error {
 	for len(e.pages) < 2*workers { // so that pages wait for the file, not the file for pages
 		e.pages = append(e.pages, &page{done: make(chan struct{}, 1)})
 	}
-	free, work, ordered := make(chan *page, len(e.pages)), make(chan *page, len(e.pages)), make(chan *page, len(e.pages))
+	n := len(e.pages)
+	free, work, ordered := make(chan *page, n), make(chan *page, n), make(chan *page, n)
 	for _, p := range e.pages {
 		free <- p
 	}

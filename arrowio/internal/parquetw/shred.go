@@ -50,9 +50,12 @@ func (c *column) level(rep, def int16, n int) {
 	if n == 0 {
 		return
 	}
-	if k := len(c.levels) - 1; k >= 0 && c.levels[k].rep == rep && c.levels[k].def == def && int(c.levels[k].n)+n <= math.MaxInt32 {
-		c.levels[k].n += int32(n)
-		return
+	if k := len(c.levels) - 1; k >= 0 {
+		last := &c.levels[k]
+		if last.rep == rep && last.def == def && int(last.n)+n <= math.MaxInt32 {
+			last.n += int32(n)
+			return
+		}
 	}
 	c.levels = append(c.levels, levelRun{rep, def, int32(n)})
 }

@@ -34,7 +34,9 @@ func Check(schema *arrow.Schema) (*arrow.Schema, error) {
 func checkType(t arrow.DataType) error {
 	switch t := t.(type) {
 	case arrow.DecimalType:
-		if limit := int32(t.BitWidth() * 3 / 10); t.GetScale() < -limit || t.GetScale() > limit || t.GetPrecision() < 1 || t.GetPrecision() > limit {
+		limit := int32(t.BitWidth() * 3 / 10)
+		scale, precision := t.GetScale(), t.GetPrecision()
+		if scale < -limit || scale > limit || precision < 1 || precision > limit {
 			return fmt.Errorf("%s is not a type", t)
 		}
 	case *arrow.DictionaryType:
@@ -67,7 +69,11 @@ func cleanFields(fields []arrow.Field) []arrow.Field {
 }
 
 func cleanType(t arrow.DataType) arrow.DataType {
-	if nested, ok := t.(arrow.NestedType); ok && t.ID() != arrow.EXTENSION && t.ID() != arrow.RUN_END_ENCODED && t.ID() != arrow.SPARSE_UNION && t.ID() != arrow.DENSE_UNION {
+	switch t.ID() {
+	case arrow.EXTENSION, arrow.RUN_END_ENCODED, arrow.SPARSE_UNION, arrow.DENSE_UNION:
+		return t
+	}
+	if nested, ok := t.(arrow.NestedType); ok {
 		return withFields(t, cleanFields(nested.Fields()))
 	}
 	return t
