@@ -46,8 +46,8 @@ type OpenOptions struct {
 }
 
 // A Source is an open input: the rows of one or several files, one after the
-// other. It is made by [Open]. Its methods may be called from several
-// goroutines; several Readers may read at the same time.
+// other. It is made by [Open] or [OpenReaderAt]. Its methods may be called from
+// several goroutines; several Readers may read at the same time.
 type Source struct {
 	o      OpenOptions
 	inputs []*input
@@ -95,7 +95,18 @@ func Open(inputs []string, o OpenOptions) (*Source, error) {
 	}
 	s := &Source{o: o}
 	for _, name := range names {
-		if err := s.add(name); err != nil {
+		in := &input{name: name, path: name, remove: func() {}, rows: -1}
+		if name == "-" {
+			in.name, in.path = "standard input", ""
+		}
+		of, err := s.prepare(in)
+		if err != nil {
+			err = in.fault(err)
+		} else {
+			err = s.add(in, of)
+		}
+		if err != nil {
+			in.close()
 			s.Close()
 			return nil, err
 		}
@@ -103,16 +114,8 @@ func Open(inputs []string, o OpenOptions) (*Source, error) {
 	return s, nil
 }
 
-func (s *Source) add(name string) error {
-	in := &input{name: name, path: name, remove: func() {}, rows: -1}
-	if name == "-" {
-		in.name, in.path = "standard input", ""
-	}
-	s.inputs = append(s.inputs, in)
-	of, err := s.prepare(in)
-	if err != nil {
-		return in.fault(err)
-	}
+// add appends an input with its schema.
+func (s *Source) add(in *input, of *arrow.Schema) (err error) {
 	if s.schema == nil {
 		s.schema = of
 	} else if s.schema, err = schema.Merge(s.schema, of); err != nil {
@@ -122,9 +125,34 @@ func (s *Source) add(name string) error {
 			Hint: "inputs of one run must have the same columns",
 		}
 	}
+	s.inputs = append(s.inputs, in)
 	s.rows = append(s.rows, in.rows)
 	s.read = append(s.read, in.rows >= 0)
 	return nil
+}
+
+// OpenReaderAt opens a file that is in memory or in a store: size bytes of r,
+// which errors call name. r has to be there until the source is closed, and is
+// not closed with it; if several Readers are to read at the same time, it has
+// to allow that, as the interface asks for. Of o, what concerns standard input
+// and pipes does not apply.
+func OpenReaderAt(r io.ReaderAt, size int64, name string, o OpenOptions) (*Source, error) {
+	in := &input{name: name, at: r, size: size, remove: func() {}, rows: -1}
+	switch {
+	case r == nil:
+		return nil, in.fault(errors.New("the io.ReaderAt is nil"))
+	case size < 0:
+		return nil, in.fault(fmt.Errorf("a size of %d bytes", size))
+	}
+	if o.Allocator == nil {
+		o.Allocator = memory.DefaultAllocator
+	}
+	s := &Source{o: o}
+	of, err := s.check(in)
+	if err != nil {
+		return nil, in.fault(err)
+	}
+	return s, s.add(in, of)
 }
 
 // prepare finds out what the input is, and makes it such that it can be read.
@@ -318,14 +346,19 @@ func (s *Source) NumRows() (int64, bool) {
 // Readers must not be used after it, nor released: release them before.
 func (s *Source) Close() error {
 	for _, in := range s.inputs {
-		if in.pipe != nil {
-			in.pipe.Close()
-			in.pipe = nil
-		}
-		in.remove()
-		in.remove = func() {}
+		in.close()
 	}
 	return nil
+}
+
+// close removes what the input kept.
+func (in *input) close() {
+	if in.pipe != nil {
+		in.pipe.Close()
+		in.pipe = nil
+	}
+	in.remove()
+	in.remove = func() {}
 }
 
 // Locate says in which file a row lies, and where in it, both counted from 0.

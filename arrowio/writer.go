@@ -34,8 +34,8 @@ type WriteOptions struct {
 // machine much.
 const defaultRowGroupBytes = 64 << 20
 
-// A Writer writes record batches of one schema. It is made by [Create] and not
-// safe for concurrent use.
+// A Writer writes record batches of one schema. It is made by [Create] or
+// [NewWriter] and not safe for concurrent use.
 //
 // Parquet holds fixed-size lists as lists and extension types as what they are
 // stored as; the Arrow schema that goes into the file names the fixed sizes
@@ -63,6 +63,49 @@ type Writer struct {
 // one of the same name stays as it was. What the format cannot hold is a
 // [*ColumnError] with Row -1, before anything is opened.
 func Create(path string, schema *arrow.Schema, o WriteOptions) (*Writer, error) {
+	w, err := newWriter(schema, o)
+	if err != nil {
+		return nil, err
+	}
+	if path == "-" {
+		out := o.Stdout
+		if out == nil {
+			out = os.Stdout
+		}
+		w.out.open(out, "standard output")
+		return w, nil
+	}
+	if w.file, err = atomicfile.Create(path); err != nil {
+		w.enc.Abort()
+		return nil, err
+	}
+	w.out.open(w.file, "")
+	return w, nil
+}
+
+// NewWriter returns a Writer of record batches of the given schema to out: the
+// payload of a message, an object of a store. What out has taken is a whole
+// file when [Writer.Close] has returned nil, and not before: whoever publishes
+// it has to wait for that. Close does not close out. Errors of out are returned
+// as they are; what the format cannot hold is a [*ColumnError] with Row -1,
+// before anything is written.
+func NewWriter(out io.Writer, schema *arrow.Schema, o WriteOptions) (*Writer, error) {
+	if out == nil {
+		return nil, errors.New("write: the io.Writer is nil")
+	}
+	w, err := newWriter(schema, o)
+	if err != nil {
+		return nil, err
+	}
+	w.out.open(out, "")
+	return w, nil
+}
+
+// newWriter returns a Writer whose output is still to be opened.
+func newWriter(schema *arrow.Schema, o WriteOptions) (*Writer, error) {
+	if schema == nil {
+		return nil, errors.New("write: the schema is nil")
+	}
 	if o.Allocator == nil {
 		o.Allocator = memory.DefaultAllocator
 	}
@@ -71,9 +114,6 @@ func Create(path string, schema *arrow.Schema, o WriteOptions) (*Writer, error) 
 	}
 	if o.Format == "" {
 		o.Format = Parquet
-	}
-	if o.Stdout == nil {
-		o.Stdout = os.Stdout
 	}
 	seen := map[string]bool{}
 	for _, f := range schema.Fields() {
@@ -94,15 +134,6 @@ func Create(path string, schema *arrow.Schema, o WriteOptions) (*Writer, error) 
 	if err != nil {
 		return nil, public(err)
 	}
-	if path == "-" {
-		w.out.open(o.Stdout, "standard output")
-		return w, nil
-	}
-	if w.file, err = atomicfile.Create(path); err != nil {
-		w.enc.Abort()
-		return nil, err
-	}
-	w.out.open(w.file, "")
 	return w, nil
 }
 
