@@ -92,7 +92,8 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
-// TestStreamEnd cuts a stream at every message, and lets it go on after its end.
+// TestStreamEnd cuts a stream at every message, and lets it go on after its
+// end.
 func TestStreamEnd(t *testing.T) {
 	b := whole(t, arrowio.Stream, 30, 10)
 	rows := map[int64]int{}
@@ -102,8 +103,9 @@ func TestStreamEnd(t *testing.T) {
 			rows[got]++
 		}
 	}
-	// Without the marker, after the schema with its dictionaries or after a batch, there is no telling. A cut between the
-	// dictionaries and the first batch is one of them, too.
+	// Without the marker, after the schema with its dictionaries or after a
+	// batch, there is no telling. A cut between the dictionaries and the
+	// first batch is one of them, too.
 	for _, want := range []int64{0, 10, 20, 30} {
 		if rows[want] == 0 || rows[want] > 3 {
 			t.Errorf("%d cuts give %d rows: %v", rows[want], want, rows)
@@ -173,7 +175,8 @@ func TestNamedDamage(t *testing.T) {
 	}
 }
 
-// TestDamagedFiles reads the files in testdata/damaged of the repository, each of which once broke a reader.
+// TestDamagedFiles reads the files in testdata/damaged of the repository, each
+// of which once broke a reader.
 func TestDamagedFiles(t *testing.T) {
 	files, err := filepath.Glob("../testdata/damaged/*")
 	if err != nil || len(files) == 0 {
@@ -204,7 +207,8 @@ func TestClaimedSizes(t *testing.T) {
 		}
 		claims := 0
 		for i := 4; i+8 < len(b); i++ {
-			// The size without compression, field 2, in the header of a page, in the bytes that it has.
+			// The size without compression, field 2, in the header
+			// of a page, in the bytes that it has.
 			if b[i] != 0x15 || b[i+1] > 6 || b[i+1]%2 != 0 || b[i+2] != 0x15 {
 				continue
 			}

@@ -21,8 +21,10 @@ import (
 	"github.com/aefeat/aefeat/arrowio"
 )
 
-// TestDirectRandom reads columns of numbers and lists of numbers, which are decoded here, and compares them with what
-// the library's reader makes of the same file: all types, nulls and empty lists anywhere or nowhere, rows across pages, every encoding.
+// TestDirectRandom reads columns of numbers and lists of numbers, which are
+// decoded here, and compares them with what the library's reader makes of the
+// same file: all types, nulls and empty lists anywhere or nowhere, rows across
+// pages, every encoding.
 func TestDirectRandom(t *testing.T) {
 	for seed := range uint64(60) {
 		testDirect(t, seed)
@@ -137,12 +139,14 @@ func testDirect(t *testing.T, seed uint64) {
 	}
 }
 
-// randomNumbers fills a batch. In a column nulls, empty lists and long runs are frequent or absent.
+// randomNumbers fills a batch. In a column nulls, empty lists and long runs are
+// frequent or absent.
 func randomNumbers(mem memory.Allocator, rng *rand.Rand, schema *arrow.Schema, rows int) arrow.RecordBatch {
 	b := array.NewRecordBuilder(mem, schema)
 	defer b.Release()
 	for i, f := range schema.Fields() {
-		// The library cannot write null fixed-size lists. TestReadFixedNulls has them.
+		// The library cannot write null fixed-size lists.
+		// TestReadFixedNulls has them.
 		nulls := f.Nullable && rng.IntN(2) == 0 && f.Type.ID() != arrow.FIXED_SIZE_LIST
 		elemNulls := rng.IntN(2) == 0
 		few := rng.IntN(2) == 0 // distinct values

@@ -1,8 +1,9 @@
 // Package arrowio reads and writes record batches.
 //
-// [Open] opens files, folders, patterns and standard input; [Source.Reader]
-// reads them batch by batch. [Create] writes batches to a file that appears
-// whole or not at all, or to standard output. [Inspect] says what a file
+// [Open] opens files, folders, patterns and standard input, [OpenReaderAt] what
+// is in memory or in a store; [Source.Reader] reads them batch by batch.
+// [Create] writes batches to a file that appears whole or not at all, or to
+// standard output, [NewWriter] to any io.Writer. [Inspect] says what a file
 // holds. Package patch finds the patches in a batch.
 //
 // # Formats

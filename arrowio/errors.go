@@ -1,36 +1,41 @@
 package arrowio
 
 import (
+	"errors"
 	"fmt"
-	"strings"
 
+	"github.com/aefeat/aefeat/arrowio/internal/bound"
+	"github.com/aefeat/aefeat/arrowio/internal/container"
+	"github.com/aefeat/aefeat/arrowio/internal/ipc"
+	"github.com/aefeat/aefeat/arrowio/internal/parquet"
 	"github.com/aefeat/aefeat/internal/atomicfile"
 )
 
 // ColumnError says which column cannot be written, and why.
 type ColumnError struct {
 	Column string
-	Row    int64 // counted from the first row written; -1 when it is not about one row
+	Row    int64 // counted from the first row written; -1: it is not about one
 	Reason string
 	Hint   string // what to do about it; may be ""
 }
 
-func (e *ColumnError) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "column %q: ", e.Column)
-	if e.Row >= 0 {
-		fmt.Fprintf(&b, "row %d: ", e.Row)
+func (e *ColumnError) Error() string { return (*container.ColumnError)(e).Error() }
+
+// public returns an error of a format as one of this package.
+func public(err error) error {
+	var column *container.ColumnError
+	if errors.As(err, &column) {
+		return (*ColumnError)(column)
 	}
-	b.WriteString(e.Reason)
-	return b.String()
+	return err
 }
 
 // SpoolError says that the copy of a pipe cannot be written. It names the
 // folder.
 type SpoolError = atomicfile.SpoolError
 
-// FileError says which file cannot be read, and why: it is damaged,
-// truncated, encrypted, or not of a known format.
+// FileError says which file cannot be read, and why: it is damaged, truncated,
+// encrypted, or not of a known format.
 type FileError struct {
 	File string
 	Err  error
@@ -39,3 +44,20 @@ type FileError struct {
 
 func (e *FileError) Error() string { return fmt.Sprintf("%s: %v", e.File, e.Err) }
 func (e *FileError) Unwrap() error { return e.Err }
+
+// hint says what to do about an error of a file.
+func hint(err error) string {
+	var mem *bound.MemoryError
+	var unsupported *bound.UnsupportedError
+	switch {
+	case errors.As(err, &unsupported):
+		return "write the file again with other settings: smaller pages, Snappy or Zstandard compression"
+	case errors.As(err, &mem):
+		return "write the file with smaller rows or shorter lists"
+	case errors.Is(err, parquet.ErrEncrypted):
+		return "decrypt it first"
+	case errors.Is(err, ipc.ErrNoEnd):
+		return "the program that wrote it stopped early; if the stream is known to be whole, allow a missing end marker (`AllowMissingEOS`)"
+	}
+	return ""
+}

@@ -26,8 +26,9 @@ import (
 	"github.com/aefeat/aefeat/arrowio"
 )
 
-// A panic in a goroutine of the Arrow library ends the process, whatever is recovered here. So damaged files are read in a child of the test
-// process: its death is a failure that names the mutant. Run more of them with
+// A panic in a goroutine of the Arrow library ends the process, whatever is
+// recovered here. So damaged files are read in a child of the test process: its
+// death is a failure that names the mutant. Run more of them with
 //
 //	go test ./arrowio -run Mutants -mutants 20000
 var mutants = flag.Int("mutants", 60, "damaged variants of each file to read in TestReadMutants")
@@ -190,7 +191,8 @@ func touch(a arrow.Array) {
 	runtime.KeepAlive(n)
 }
 
-// mutate damages a file: bytes anywhere, numbers in the places where formats keep them, its length.
+// mutate damages a file: bytes anywhere, numbers in the places where formats
+// keep them, its length.
 func mutate(whole []byte, rng *rand.Rand) []byte {
 	b := slices.Clone(whole)
 	parquet := bytes.HasPrefix(b, []byte("PAR1"))
@@ -235,7 +237,8 @@ func putNumber(b []byte, rng *rand.Rand) {
 	}
 }
 
-// mutateFooter changes a number, a type or a text in a Parquet footer, and keeps the footer's length right.
+// mutateFooter changes a number, a type or a text in a Parquet footer, and
+// keeps the footer's length right.
 func mutateFooter(b []byte, rng *rand.Rand) []byte {
 	size := int(binary.LittleEndian.Uint32(b[len(b)-8:]))
 	if size > len(b)-12 || size < 4 {
@@ -275,11 +278,13 @@ func mutateFooter(b []byte, rng *rand.Rand) []byte {
 	return append(out, b[len(b)-4:]...)
 }
 
-// mutatePage changes a number in what looks like the header of a page. It keeps all places.
+// mutatePage changes a number in what looks like the header of a page. It keeps
+// all places.
 func mutatePage(b []byte, rng *rand.Rand) {
 	var at []int
 	for i := 4; i+8 < len(b); i++ {
-		// Page type, then two sizes: the fields 1, 2 and 3, all 32-bit integers.
+		// Page type, then two sizes: the fields 1, 2 and 3, all 32-bit
+		// integers.
 		if b[i] == 0x15 && b[i+1] <= 6 && b[i+1]%2 == 0 && b[i+2] == 0x15 {
 			at = append(at, i)
 		}
@@ -306,7 +311,8 @@ func mutatePage(b []byte, rng *rand.Rand) {
 	}
 }
 
-// mutateMetadata changes a number in flatbuffers, which lie on multiples of four.
+// mutateMetadata changes a number in flatbuffers, which lie on multiples of
+// four.
 func mutateMetadata(b []byte, rng *rand.Rand) {
 	if len(b) < 64 {
 		return
@@ -398,7 +404,8 @@ func varints(b []byte) []place {
 	return out
 }
 
-// A fuzzed input is read in a worker process of the fuzzer, which outlives nothing that kills it, and says so.
+// A fuzzed input is read in a worker process of the fuzzer, which outlives
+// nothing that kills it, and says so.
 func fuzzRead(f *testing.F, want func(name string) bool) {
 	for _, file := range seeds(f) {
 		if b, err := os.ReadFile(file); err != nil {

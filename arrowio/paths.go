@@ -3,7 +3,6 @@ package arrowio
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,7 +10,8 @@ import (
 	"strings"
 )
 
-// expand turns inputs into files: those of a folder and those that a pattern matches in the natural order of their names.
+// expand turns inputs into files: those of a folder and those that a pattern
+// matches in the natural order of their names.
 func expand(inputs []string) ([]string, error) {
 	if len(inputs) == 0 {
 		return []string{"-"}, nil
@@ -84,7 +84,8 @@ func glob(pattern string) ([]string, error) {
 	return files, nil
 }
 
-// folder returns all files below a folder. Names that begin with a dot or an underscore are bookkeeping of other programs.
+// folder returns all files below a folder. Names that begin with a dot or an
+// underscore are bookkeeping of other programs.
 func folder(dir string) ([]string, error) {
 	var files []string
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -111,7 +112,8 @@ func folder(dir string) ([]string, error) {
 	return files, nil
 }
 
-// naturalOrder compares paths folder by folder, and the numbers in names by their value: part-2 comes before part-10.
+// naturalOrder compares paths folder by folder, and the numbers in names by
+// their value: part-2 comes before part-10.
 func naturalOrder(a, b string) int {
 	x, y := a, b
 	for x != "" && y != "" {
@@ -125,7 +127,8 @@ func naturalOrder(a, b string) int {
 			continue
 		}
 		if x[0] != y[0] {
-			// A separator comes before anything else, so that a folder's files stay together.
+			// A separator comes before anything else, so that a
+			// folder's files stay together.
 			if os.IsPathSeparator(x[0]) {
 				return -1
 			}
@@ -147,48 +150,4 @@ func digitRun(s string) int {
 		n++
 	}
 	return n
-}
-
-// format tells what the first bytes of an input are, and an error that says what else they may be.
-func format(head []byte) (Format, error) {
-	has := func(magic string) bool { return strings.HasPrefix(string(head), magic) }
-	switch {
-	case len(head) == 0:
-		return "", errEmpty
-	case has("PAR1"):
-		return Parquet, nil
-	case has("PARE"):
-		return "", errEncrypted
-	case has("ARROW1"):
-		return Arrow, nil
-	case has("\xff\xff\xff\xff"):
-		return Stream, nil
-	case len(head) >= 8 && head[2] == 0 && head[3] == 0 && head[1]|head[0] != 0 && head[0]%4 == 0 && head[5] == 0 && head[6] == 0 && head[7] == 0 && head[4] != 0:
-		return Stream, nil // of before 2019: the length of the schema without a mark before it, then the offset of its root
-	}
-	for _, m := range []struct{ magic, name string }{
-		{"\x1f\x8b", "compressed with gzip"}, {"\x28\xb5\x2f\xfd", "compressed with zstd"}, {"BZh", "compressed with bzip2"},
-		{"\xfd7zXZ", "compressed with xz"}, {"PK\x03\x04", "a ZIP archive"}, {"\x89PNG", "a PNG image"}, {"\xff\xd8\xff", "a JPEG image"},
-		{"\x93NUMPY", "a NumPy array"}, {"\x89HDF", "an HDF5 file"}, {"ORC", "an ORC file"}, {"Obj\x01", "an Avro file"},
-		{"FEA1", "a Feather file of the first version"},
-	} {
-		if has(m.magic) {
-			return "", &foreignError{m.name}
-		}
-	}
-	if len(head) < 8 && (strings.HasPrefix("PAR1", string(head)) || strings.HasPrefix("ARROW1", string(head))) {
-		return "", fmt.Errorf("truncated: only %d bytes", len(head))
-	}
-	return "", &foreignError{}
-}
-
-var errEmpty = errors.New("empty input")
-
-type foreignError struct{ name string }
-
-func (e *foreignError) Error() string {
-	if e.name == "" {
-		return "neither Parquet nor Arrow"
-	}
-	return "neither Parquet nor Arrow: it looks like " + e.name
 }

@@ -5,24 +5,29 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/aefeat/aefeat/arrowio/internal/bound"
+	"github.com/aefeat/aefeat/arrowio/internal/container"
+	"github.com/aefeat/aefeat/arrowio/internal/schema"
 )
 
-// A Reader reads the rows of a [Source] once, batch by batch. It implements [array.RecordReader], and like all of these it is for one goroutine.
-// Batches have zero rows at times. What is damaged is an error, never the end: after Next has returned false, look at Err.
+// A Reader reads the rows of a [Source] once, batch by batch. It implements
+// [array.RecordReader], and like all of these it is for one goroutine. Batches
+// have zero rows at times. What is damaged is an error, never the end: after
+// Next has returned false, look at Err.
 type Reader struct {
 	s       *Source
 	ctx     context.Context
 	schema  *arrow.Schema
-	chosen  []selection
-	input   int       // the one being read
-	current batchFile // nil: to be opened
-	file    *os.File  // to be closed with current
-	rows    int64     // of the input so far
+	chosen  []schema.Selection
+	input   int            // the one being read
+	file    container.File // being read; nil: to be opened
+	batches container.Batches
+	rows    int64 // of the input so far
 	rec     arrow.RecordBatch
 	err     error
 	refs    atomic.Int64
@@ -30,21 +35,16 @@ type Reader struct {
 
 var _ array.RecordReader = (*Reader)(nil)
 
-// A batchFile is a file being read. Its batches belong to the caller.
-type batchFile interface {
-	next(ctx context.Context) (arrow.RecordBatch, error) // io.EOF at the end
-	close()
-}
-
 // Reader begins to read. columns are the paths of the columns wanted: the index
 // of a column, then of the field in each struct; such structs have the fields
 // wanted alone. Batches have them in the order of the schema; nil is all
 // columns, and an empty list none: batches with rows and no columns.
 //
-// An Arrow stream from a pipe can be read once, unless the source was opened as Rewindable: then a second call is an error. The context is
-// looked at between batches.
+// An Arrow stream from a pipe can be read once, unless the source was opened as
+// Rewindable: then a second call is an error. The context is looked at between
+// batches.
 func (s *Source) Reader(ctx context.Context, columns [][]int) (*Reader, error) {
-	schema, chosen, err := project(s.schema, columns)
+	of, chosen, err := schema.Project(s.schema, columns)
 	if err != nil {
 		return nil, err
 	}
@@ -52,13 +52,17 @@ func (s *Source) Reader(ctx context.Context, columns [][]int) (*Reader, error) {
 	defer s.mu.Unlock()
 	for _, in := range s.inputs {
 		if in.pipe != nil && in.used {
-			return nil, &FileError{File: in.name, Err: errors.New("an Arrow stream from a pipe can be read only once"), Hint: "put it into a file first"}
+			return nil, &FileError{
+				File: in.name,
+				Err:  errors.New("an Arrow stream from a pipe can be read only once"),
+				Hint: "put it into a file first",
+			}
 		}
 	}
 	for _, in := range s.inputs {
 		in.used = true
 	}
-	r := &Reader{s: s, ctx: ctx, schema: schema, chosen: chosen}
+	r := &Reader{s: s, ctx: ctx, schema: of, chosen: chosen}
 	r.refs.Store(1)
 	return r, nil
 }
@@ -66,7 +70,8 @@ func (s *Source) Reader(ctx context.Context, columns [][]int) (*Reader, error) {
 // Retain implements [array.RecordReader].
 func (r *Reader) Retain() { r.refs.Add(1) }
 
-// Release implements [array.RecordReader]. The last one closes the file being read and frees the batch.
+// Release implements [array.RecordReader]. The last one closes the file being
+// read and frees the batch.
 func (r *Reader) Release() {
 	if r.refs.Add(-1) == 0 {
 		r.drop()
@@ -77,7 +82,8 @@ func (r *Reader) Release() {
 // Schema returns the schema of the batches.
 func (r *Reader) Schema() *arrow.Schema { return r.schema }
 
-// RecordBatch returns the batch that Next has read. It is valid until the next call of Next; Retain keeps it longer.
+// RecordBatch returns the batch that Next has read. It is valid until the next
+// call of Next; Retain keeps it longer.
 func (r *Reader) RecordBatch() arrow.RecordBatch { return r.rec }
 
 // Record is the same as RecordBatch.
@@ -85,31 +91,21 @@ func (r *Reader) RecordBatch() arrow.RecordBatch { return r.rec }
 // Deprecated: [array.RecordReader] asks for it.
 func (r *Reader) Record() arrow.RecordBatch { return r.rec }
 
-// Err returns the error that ended the reading, nil if it was the end of the input.
+// Err returns the error that ended the reading, nil if it was the end of the
+// input.
 func (r *Reader) Err() error { return r.err }
 
 // Next reads the next batch. It returns false at the end and on an error.
 func (r *Reader) Next() bool {
 	r.drop()
 	for r.err == nil && r.input < len(r.s.inputs) {
-		if r.err = r.ctx.Err(); r.err != nil {
-			break
-		}
 		in := r.s.inputs[r.input]
-		if r.current == nil {
-			if r.err = in.fault(r.open(in)); r.err != nil {
-				break
-			}
-		}
-		rec, err := r.current.next(r.ctx)
+		rec, err := r.read(in)
 		if err == nil {
-			r.rec, err = r.shape(rec)
-			rec.Release()
-			if err == nil {
-				r.rows += r.rec.NumRows()
-				r.s.count(r.input, r.rows, false)
-				return true
-			}
+			r.rec = rec
+			r.rows += rec.NumRows()
+			r.s.count(r.input, r.rows, false)
+			return true
 		}
 		if err == io.EOF {
 			err = nil
@@ -128,6 +124,29 @@ func (r *Reader) Next() bool {
 	return false
 }
 
+// read reads the next batch of an input, and opens it first if it is not. At
+// the end it returns io.EOF.
+func (r *Reader) read(in *input) (arrow.RecordBatch, error) {
+	if err := r.ctx.Err(); err != nil {
+		return nil, err
+	}
+	if r.batches == nil {
+		err := r.open(in)
+		if err == io.EOF { // which it is not
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	rec, err := r.batches.Next(r.ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer rec.Release()
+	return r.shape(rec)
+}
+
 func (r *Reader) drop() {
 	if r.rec != nil {
 		r.rec.Release()
@@ -135,135 +154,47 @@ func (r *Reader) drop() {
 	}
 }
 
+// closeFile leaves a pipe to its source, which may be asked where a row is.
 func (r *Reader) closeFile() {
-	if r.current != nil {
-		r.current.close()
-		r.current = nil
-	}
-	if r.file != nil {
+	if r.file != nil && r.s.inputs[r.input].pipe == nil {
 		r.file.Close()
-		r.file = nil
 	}
+	r.file, r.batches = nil, nil
 }
 
-// open opens the file that is next. It was checked when the source was opened; it is checked again, since it may be another by now.
+// open opens the file that is next. It was checked when the source was opened;
+// it is checked again, since it may be another by now.
 func (r *Reader) open(in *input) error {
-	if in.pipe != nil {
-		r.current = &projected{in.pipe, r.chosen, false}
-		return nil
-	}
-	f := in.file
-	if f == nil {
-		var err error
-		if f, err = os.Open(in.path); err != nil {
-			return pathError(in.name, err)
+	r.file = in.pipe
+	if r.file == nil {
+		f, err := in.open(r.s.o.reading())
+		if err != nil {
+			return err
 		}
 		r.file = f
-		info, err := f.Stat()
-		if err != nil {
-			return pathError(in.name, err)
-		}
-		if info.Size() != in.size {
+		if f.Rows() != in.rows || !r.sameSchema(f.Schema()) {
 			return errChanged
 		}
 	}
-	mem := r.s.o.Allocator
-	section := io.NewSectionReader(f, in.base, in.size)
-	switch in.format {
-	case Parquet:
-		footer, err := readFooter(section, in.size)
-		if err != nil {
-			return err
-		}
-		if footer.rows != in.rows {
-			return errChanged
-		}
-		schema, err := footer.arrowSchema()
-		if err == nil {
-			err = r.sameSchema(schema)
-		}
-		if err != nil {
-			return err
-		}
-		r.current = newParquetReader(section, footer, schema, r.chosen, r.s.o.BatchRows, mem)
-		return nil
-	case Arrow:
-		file, err := openIPCFile(section, in.size)
-		if err != nil {
-			return err
-		}
-		if file.rows != in.rows {
-			return errChanged
-		}
-		return r.openMessages(file.messages(mem))
-	default:
-		m, err := openStream(r.s.stream(in, section))
-		if err != nil {
-			return err
-		}
-		return r.openMessages(m)
-	}
+	var err error
+	r.batches, err = r.file.Batches(r.chosen)
+	return err
 }
 
-var errChanged = errors.New("the file changed while it was being read")
-
-func (r *Reader) openMessages(m *messages) error {
-	ipc, err := newIPCReader(m, r.s.o.Allocator)
-	if err != nil {
-		return err
-	}
-	if err := r.sameSchema(ipc.schema()); err != nil {
-		ipc.close()
-		return err
-	}
-	r.current = &projected{ipc, r.chosen, true}
-	return nil
-}
-
-func (r *Reader) sameSchema(schema *arrow.Schema) error {
-	schema, err := checkedSchema(schema)
+func (r *Reader) sameSchema(s *arrow.Schema) bool {
+	s, err := schema.Check(s)
 	if err == nil {
-		_, err = mergeSchemas(r.s.schema, schema)
+		_, err = schema.Merge(r.s.schema, s)
 	}
-	if err != nil {
-		return errChanged
-	}
-	return nil
+	return err == nil
 }
 
-// A projected is an ipcReader of which columns are chosen.
-type projected struct {
-	*ipcReader
-	chosen []selection
-	owned  bool
-}
-
-func (p *projected) next(context.Context) (arrow.RecordBatch, error) {
-	rec, err := p.ipcReader.read()
-	if err != nil {
-		return nil, err
-	}
-	defer rec.Release()
-	fields := make([]arrow.Field, len(p.chosen))
-	columns := make([]arrow.Array, len(p.chosen))
-	for i, s := range p.chosen {
-		fields[i] = rec.Schema().Field(s.index)
-		columns[i] = rec.Column(s.index)
-	}
-	return array.NewRecordBatch(arrow.NewSchema(fields, nil), columns, rec.NumRows()), nil
-}
-
-// close leaves a pipe to its source, which may be asked where a row is.
-func (p *projected) close() {
-	if p.owned {
-		p.ipcReader.close()
-	}
-}
-
-// shape makes the batch of one file one of the whole input. It checks what the library made of the file, since those who get the
-// batch index into it: offsets in order and inside, lengths that agree, dictionary indexes inside the dictionary.
+// shape makes the batch of one file one of the whole input. It checks what the
+// library made of the file, since those who get the batch index into it:
+// offsets in order and inside, lengths that agree, dictionary indexes inside
+// the dictionary.
 func (r *Reader) shape(rec arrow.RecordBatch) (out arrow.RecordBatch, err error) {
-	err = guard(func() (err error) {
+	err = bound.Guard(func() (err error) {
 		columns := make([]arrow.Array, rec.NumCols())
 		defer func() {
 			for _, c := range columns {
@@ -274,13 +205,14 @@ func (r *Reader) shape(rec arrow.RecordBatch) (out arrow.RecordBatch, err error)
 		}()
 		for i, c := range rec.Columns() {
 			f := r.schema.Field(i)
-			data := conform(c.Data(), f.Type)
+			data := schema.Conform(c.Data(), f.Type)
 			defer data.Release()
-			if columns[i], err = makeArray(data); err == nil {
-				err = array.ValidateFull(columns[i])
-			}
+			err := bound.Guard(func() error {
+				columns[i] = array.MakeFromData(data)
+				return array.ValidateFull(columns[i])
+			})
 			if err != nil {
-				return damaged("data", fmt.Errorf("column %q: %w", f.Name, err))
+				return bound.Damaged("data", fmt.Errorf("column %q: %w", f.Name, err))
 			}
 		}
 		out = array.NewRecordBatch(r.schema, columns, rec.NumRows())

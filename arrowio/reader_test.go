@@ -48,7 +48,8 @@ func checked(t testing.TB) memory.Allocator {
 	return mem
 }
 
-// readRows reads columns of src and returns a text for each row, and the sizes of the batches.
+// readRows reads columns of src and returns a text for each row, and the sizes
+// of the batches.
 func readRows(t testing.TB, src *arrowio.Source, columns []string) ([]string, []int64) {
 	t.Helper()
 	paths, err := patch.Paths(src.Schema(), columns)
@@ -144,7 +145,8 @@ func TestReadFormats(t *testing.T) {
 	}
 }
 
-// TestReadOthers reads what pyarrow and DuckDB wrote: in every format and encoding the same values.
+// TestReadOthers reads what pyarrow and DuckDB wrote: in every format and
+// encoding the same values.
 func TestReadOthers(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.[pa][ar]*")
 	if err != nil || len(files) < 12 {
@@ -172,7 +174,8 @@ func TestReadOthers(t *testing.T) {
 			}
 		}
 		src.Close()
-		// The library's decoder of delta encodings forgets to release its 64 bytes, which the garbage collector frees.
+		// The library's decoder of delta encodings forgets to release
+		// its 64 bytes, which the garbage collector frees.
 		if n := mem.CurrentAlloc(); n != 0 && !strings.Contains(name, "encodings") {
 			t.Errorf("%s: %d bytes are left", name, n)
 		}
@@ -223,7 +226,8 @@ func TestPipes(t *testing.T) {
 			})
 		}
 		t.Run(string(format)+"/redirected", func(t *testing.T) {
-			// Something was read from the file before: it begins where it stands.
+			// Something was read from the file before: it begins
+			// where it stands.
 			longer := filepath.Join(t.TempDir(), "b")
 			if err := os.WriteFile(longer, append([]byte("before"), data...), 0o600); err != nil {
 				t.Fatal(err)

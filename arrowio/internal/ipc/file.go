@@ -1,0 +1,230 @@
+package ipc
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/aefeat/aefeat/arrowio/internal/bound"
+	"github.com/aefeat/aefeat/arrowio/internal/container"
+	"github.com/aefeat/aefeat/arrowio/internal/message"
+)
+
+// File is the format of Arrow IPC files.
+var File = container.Format{
+	Is:         func(head []byte) bool { return bytes.HasPrefix(head, []byte(magic)) },
+	Open:       openFile,
+	NewEncoder: newFileEncoder,
+}
+
+const (
+	magic = "ARROW1"
+
+	// maxGap is more than the padding between messages, or the end marker
+	// after them, and less than a message.
+	maxGap = 80
+)
+
+// A file is the messages of a file, by its index.
+type file struct {
+	*library
+	r       io.ReaderAt
+	schema  *message.Schema
+	first   []byte          // metadata of the schema
+	blocks  []message.Block // dictionaries, then batches
+	batches int
+	rows    int64
+	largest int64 // message
+}
+
+func openFile(r *io.SectionReader, o container.Options) (container.File, error) {
+	// The least file: magic with padding, a footer with its length, magic.
+	size := r.Size()
+	if size < 8+4+6 {
+		return nil, errors.New("truncated Arrow file")
+	}
+	var tail [10]byte
+	if err := bound.ReadFullAt(r, tail[:], size-10); err != nil {
+		return nil, err
+	}
+	if string(tail[4:]) != magic {
+		return nil, errors.New("truncated or damaged Arrow file: its end is missing")
+	}
+	n := int64(binary.LittleEndian.Uint32(tail[:]))
+	end := size - 10 - n
+	if end < 8 {
+		return nil, fmt.Errorf("damaged Arrow file: footer of %d bytes in a file of %d", n, size)
+	}
+	b := make([]byte, n)
+	if err := bound.ReadFullAt(r, b, end); err != nil {
+		return nil, err
+	}
+	f := &file{r: r}
+	if err := f.readFooter(b, end); err != nil {
+		return nil, fmt.Errorf("damaged Arrow footer: %w", err)
+	}
+	if err := f.index(); err != nil {
+		return nil, err
+	}
+	var err error
+	f.library, err = newLibrary(f.messages(o.Allocator), o.Allocator)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (f *file) readFooter(b []byte, end int64) error {
+	footer, err := message.ParseFooter(b)
+	if err != nil {
+		return err
+	}
+	// A file holds a stream, which begins with the schema too. That one
+	// goes to the library.
+	s := &cutter{r: bufio.NewReader(io.NewSectionReader(f.r, 8, end-8)), known: end - 8}
+	if f.first, err = s.metadata(); err != nil {
+		return errors.New("the schema before the data is missing")
+	}
+	if f.schema, err = message.ParseSchema(f.first); err != nil {
+		return fmt.Errorf("damaged Arrow schema: %w", err)
+	}
+	if !footer.Schema.Equal(f.schema) {
+		return errors.New("the schemas at the beginning and in the footer differ")
+	}
+	f.blocks = append(footer.Dictionaries, footer.Batches...)
+	f.batches = len(footer.Batches)
+	return checkBlocks(f.blocks, end-s.known, end)
+}
+
+// checkBlocks checks that messages lie one after the other. A gap is a message
+// that the footer has lost.
+func checkBlocks(blocks []message.Block, at, end int64) error {
+	for i, b := range blocks {
+		if b.Offset < 8 || b.Meta < 8 || b.Body < 0 ||
+			b.Offset > end || b.Meta > end-b.Offset || b.Body > end-b.Offset-b.Meta {
+			return fmt.Errorf("message %d lies outside the file", i)
+		}
+	}
+	sorted := slices.SortedFunc(slices.Values(blocks), func(a, b message.Block) int {
+		return cmp.Compare(a.Offset, b.Offset)
+	})
+	for _, b := range append(sorted, message.Block{Offset: end}) {
+		switch {
+		case b.Offset < at:
+			return fmt.Errorf("two messages share the bytes at %d", b.Offset)
+		case b.Offset-at > maxGap:
+			return fmt.Errorf("the bytes from %d to %d belong to no message", at, b.Offset)
+		}
+		at = b.Offset + b.Meta + b.Body
+	}
+	return nil
+}
+
+// index reads the heads of all messages.
+func (f *file) index() error {
+	for i, b := range f.blocks {
+		meta, err := f.head(b)
+		if err != nil {
+			return fmt.Errorf("damaged Arrow file: %w", err)
+		}
+		msg, err := message.Parse(meta)
+		if err != nil {
+			return damagedMessage(err)
+		}
+		want := byte(message.KindBatch)
+		if i < len(f.blocks)-f.batches {
+			want = message.KindDictionary
+		}
+		if msg.Kind != want || msg.Body != b.Body {
+			return errors.New("damaged Arrow file: a message differs from its entry in the footer")
+		}
+		h, err := f.schema.Batch(msg)
+		if err != nil {
+			return damagedMessage(err)
+		}
+		f.largest = max(f.largest, b.Meta+b.Body)
+		if want == message.KindBatch {
+			if f.rows += h.Rows; f.rows < 0 {
+				return errors.New("damaged Arrow file: row counts overflow")
+			}
+		}
+	}
+	return nil
+}
+
+// head reads the metadata of a message.
+func (f *file) head(at message.Block) ([]byte, error) {
+	b := make([]byte, at.Meta)
+	if err := bound.ReadFullAt(f.r, b, at.Offset); err != nil {
+		return nil, cut(err)
+	}
+	meta, rest, err := message.Cut(b)
+	if err != nil || len(rest) >= 8 {
+		return nil, errors.New("the length of a message differs from its entry in the footer")
+	}
+	return meta, nil
+}
+
+// messages returns the messages of the file in the order of its index.
+func (f *file) messages(mem memory.Allocator) *messages {
+	i := 0
+	m := &messages{schema: f.schema, first: f.first}
+	m.next = func() ([]byte, *memory.Buffer, error) {
+		if i == len(f.blocks) {
+			return nil, nil, io.EOF
+		}
+		b := f.blocks[i]
+		i++
+		meta, err := f.head(b)
+		if err != nil {
+			return nil, nil, err
+		}
+		msg, err := message.Parse(meta)
+		if err != nil {
+			return nil, nil, err
+		}
+		if msg.Body != b.Body {
+			return nil, nil, message.ErrDamaged
+		}
+		body := memory.NewResizableBuffer(mem)
+		body.Resize(int(b.Body))
+		if err := bound.ReadFullAt(f.r, body.Bytes(), b.Offset+b.Meta); err != nil {
+			body.Release()
+			return nil, nil, cut(err)
+		}
+		return meta, body, nil
+	}
+	return m
+}
+
+// Rows implements [container.File].
+func (f *file) Rows() int64 { return f.rows }
+
+// Inspect implements [container.File].
+func (f *file) Inspect() (container.Summary, error) {
+	var sum container.Summary
+	for _, b := range f.blocks[len(f.blocks)-f.batches:] {
+		meta, err := f.head(b)
+		if err != nil {
+			return sum, err
+		}
+		msg, err := message.Parse(meta)
+		if err != nil {
+			return sum, err
+		}
+		h, err := f.schema.Batch(msg)
+		if err != nil {
+			return sum, err
+		}
+		addBatch(&sum, h)
+	}
+	sum.Held = f.largest
+	return sum, nil
+}

@@ -1,0 +1,141 @@
+// Package message verifies the metadata of Arrow's IPC messages, which are
+// flatbuffers: schemas, and where the buffers of a batch lie. The Arrow library
+// follows them as they are, and a damaged one leads it anywhere.
+package message
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+)
+
+// Kinds of messages, by their numbers in the format.
+const (
+	KindSchema     = 1
+	KindDictionary = 2
+	KindBatch      = 3
+)
+
+const (
+	metadataV4 = 3
+	metadataV5 = 4
+)
+
+// maxNesting bounds the depth of schemas: deeper than any table, and far from
+// the end of the stack.
+const maxNesting = 64
+
+// A Message is the verified head of a message.
+type Message struct {
+	Kind    byte
+	Body    int64 // bytes
+	version int16
+	header  table
+}
+
+// Cut splits bytes into the metadata of the message that they begin with, and
+// what follows.
+func Cut(b []byte) (meta, rest []byte, err error) {
+	if len(b) >= 8 && binary.LittleEndian.Uint32(b) == math.MaxUint32 {
+		b = b[4:]
+	}
+	if len(b) < 4 {
+		return nil, nil, ErrDamaged
+	}
+	n := binary.LittleEndian.Uint32(b)
+	if uint64(n) > uint64(len(b)-4) {
+		return nil, nil, ErrDamaged
+	}
+	return b[4 : 4+n], b[4+n:], nil
+}
+
+// Parse verifies the head of a message. The message keeps meta.
+func Parse(meta []byte) (Message, error) {
+	var m Message
+	t, err := root(meta)
+	if err != nil {
+		return m, err
+	}
+	if m.version, err = t.int16(0, 0); err != nil {
+		return m, err
+	}
+	if m.version < metadataV4 || m.version > metadataV5 {
+		return m, fmt.Errorf("unknown version %d of the metadata", m.version)
+	}
+	if m.Kind, err = t.byte(1, 0); err != nil {
+		return m, err
+	}
+	if m.Kind < KindSchema || m.Kind > KindBatch {
+		return m, fmt.Errorf("unknown message type %d", m.Kind)
+	}
+	var found bool
+	if m.header, found, err = t.table(2); err != nil || !found {
+		return m, ErrDamaged
+	}
+	if m.Body, err = t.int64(3, 0); err != nil {
+		return m, err
+	}
+	if m.Body < 0 || m.Kind == KindSchema && m.Body != 0 {
+		return m, ErrDamaged
+	}
+	return m, (&walk{left: len(meta)}).metadata(t, 4)
+}
+
+// ParseSchema verifies a message that has to be a schema.
+func ParseSchema(meta []byte) (*Schema, error) {
+	m, err := Parse(meta)
+	if err != nil {
+		return nil, err
+	}
+	if m.Kind != KindSchema {
+		return nil, errors.New("it does not begin with a schema")
+	}
+	return parseSchema(m.header)
+}
+
+// A Block is where a message lies in an IPC file.
+type Block struct {
+	Offset     int64
+	Meta, Body int64 // bytes, one after the other
+}
+
+// A Footer is the verified footer of an IPC file. That its blocks lie in the
+// file is left to the reader.
+type Footer struct {
+	Schema                *Schema
+	Dictionaries, Batches []Block
+}
+
+// ParseFooter verifies a footer.
+func ParseFooter(b []byte) (*Footer, error) {
+	t, err := root(b)
+	if err != nil {
+		return nil, err
+	}
+	schema, found, err := t.table(1)
+	if err != nil || !found {
+		return nil, ErrDamaged
+	}
+	f := &Footer{}
+	if f.Schema, err = parseSchema(schema); err != nil {
+		return nil, err
+	}
+	if f.Dictionaries, err = t.blocks(2); err != nil {
+		return nil, err
+	}
+	f.Batches, err = t.blocks(3)
+	return f, err
+}
+
+func (t table) blocks(slot int) ([]Block, error) {
+	v, err := t.vector(slot, 24)
+	if err != nil {
+		return nil, err
+	}
+	blocks := make([]Block, v.n)
+	for i := range blocks {
+		blocks[i] = Block{Offset: v.int64(3 * i), Meta: int64(v.int32(6*i + 2)), Body: v.int64(3*i + 2)}
+	}
+	return blocks, nil
+}

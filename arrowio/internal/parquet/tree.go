@@ -1,0 +1,204 @@
+package parquet
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/aefeat/aefeat/arrowio/internal/format"
+	"github.com/aefeat/aefeat/arrowio/internal/thrift"
+)
+
+// maxNesting bounds the depth of schemas: deeper than any table, and far from
+// the end of the stack.
+const maxNesting = 64
+
+// A tree is the schema: its nodes in preorder, and which of them are columns.
+type tree struct {
+	nodes  []node
+	leaves []leaf
+	fields int // columns at the top
+}
+
+// A node is an element of the schema.
+type node struct {
+	physical   int32 // -1: a group
+	length     int32 // of a fixed-length value
+	repetition int32
+	name       string
+	children   int32
+	converted  int32 // -1: none
+	scale      int32
+	precision  int32
+	hasScale   bool
+	hasPrec    bool
+	fieldID    int32
+	hasFieldID bool
+	logical    []byte // a Thrift struct, well formed; nil: none
+}
+
+// A leaf is a column as Parquet stores it.
+type leaf struct {
+	node           int // index in nodes
+	path           []string
+	top            int // index of the column at the top
+	physical       int32
+	length         int // bytes of a value; 0 if it varies
+	maxDef, maxRep int
+	repetition     []int32 // of the fields along the path
+}
+
+func (t *tree) name(leaf int) string { return t.nodes[t.leaves[leaf].node].name }
+
+func (r *footerReader) node() node {
+	n := node{physical: -1, repetition: -1, converted: -1}
+	r.Struct(func(id int16, typ byte) bool {
+		switch id {
+		case 1:
+			r.Int32(typ, &n.physical)
+			if n.physical < 0 || n.physical > format.Fixed {
+				r.Fail(fmt.Errorf("unknown physical type %d", n.physical))
+			}
+		case 2:
+			r.Int32(typ, &n.length)
+		case 3:
+			r.Int32(typ, &n.repetition)
+		case 4:
+			n.name = string(r.Bytes(typ))
+		case 5:
+			r.Int32(typ, &n.children)
+		case 6:
+			r.Int32(typ, &n.converted)
+		case 7:
+			r.Int32(typ, &n.scale)
+			n.hasScale = true
+		case 8:
+			r.Int32(typ, &n.precision)
+			n.hasPrec = true
+		case 9:
+			r.Int32(typ, &n.fieldID)
+			n.hasFieldID = true
+		case 10:
+			if r.Want(typ, thrift.Struct) {
+				// Types that are not known are to be ignored.
+				if b := r.Raw(typ); knownLogical(b) {
+					n.logical = b
+				}
+			}
+		default:
+			return false
+		}
+		return true
+	})
+	return n
+}
+
+// knownLogical says whether a logical type, a union, is one that the library
+// knows.
+func knownLogical(b []byte) bool {
+	known := false
+	r := thrift.NewReader(b)
+	r.Struct(func(id int16, typ byte) bool {
+		known = id >= 1 && id <= 18 && id != 9 && typ == thrift.Struct
+		return false
+	})
+	return known
+}
+
+// build finds the leaves of the tree.
+func (t *tree) build() error {
+	root := t.nodes[0]
+	if root.physical >= 0 || root.children < 0 {
+		return errors.New("schema without a root")
+	}
+	if root.children == 0 {
+		return errors.New("schema without columns")
+	}
+	t.fields = int(root.children)
+	b := &builder{tree: t, next: 1}
+	for top := range t.fields {
+		if err := b.walk(leaf{top: top}); err != nil {
+			return err
+		}
+	}
+	if b.next != len(t.nodes) {
+		return errors.New("schema with elements outside its root")
+	}
+	return nil
+}
+
+// A builder goes over the nodes of a tree.
+type builder struct {
+	*tree
+	next int // node
+}
+
+// walk adds the leaves of the next node, which is inside at.
+func (b *builder) walk(at leaf) error {
+	if b.next >= len(b.nodes) {
+		return errors.New("schema ends early")
+	}
+	if len(at.path) >= maxNesting {
+		return errors.New("schema nested too deeply")
+	}
+	n := &b.nodes[b.next]
+	at.node = b.next
+	b.next++
+	switch n.repetition {
+	case format.Required:
+	case format.Optional:
+		at.maxDef++
+	case format.Repeated:
+		at.maxDef++
+		at.maxRep++
+	default:
+		return fmt.Errorf("column %q is neither required nor optional nor repeated", n.name)
+	}
+	at.path = append(slices.Clip(at.path), n.name)
+	at.repetition = append(slices.Clip(at.repetition), n.repetition)
+	if n.physical >= 0 {
+		return b.add(at, n)
+	}
+	if n.children <= 0 {
+		return fmt.Errorf("column %q has neither a type nor children", n.name)
+	}
+	if int(n.children) > len(b.nodes)-b.next {
+		return errors.New("schema ends early")
+	}
+	names := map[string]bool{}
+	for range n.children {
+		if b.next < len(b.nodes) {
+			name := b.nodes[b.next].name
+			if names[name] {
+				return fmt.Errorf("column %q has two children %q", n.name, name)
+			}
+			names[name] = true
+		}
+		if err := b.walk(at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *builder) add(l leaf, n *node) error {
+	if n.children != 0 {
+		return fmt.Errorf("column %q has a type and children", n.name)
+	}
+	l.physical = n.physical
+	switch n.physical {
+	case format.Int32, format.Float:
+		l.length = 4
+	case format.Int64, format.Double:
+		l.length = 8
+	case format.Int96:
+		l.length = 12
+	case format.Fixed:
+		if n.length <= 0 {
+			return fmt.Errorf("column %q has values of %d bytes", n.name, n.length)
+		}
+		l.length = int(n.length)
+	}
+	b.leaves = append(b.leaves, l)
+	return nil
+}
