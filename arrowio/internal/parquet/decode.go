@@ -92,9 +92,9 @@ func (c *direct) lookUp(p *page) error {
 		if uint64(value) >= n {
 			return errIndex
 		}
-		v := c.dict[int(value)*c.width:][:c.width]
-		for i := range count {
-			copy(dst[i*c.width:], v)
+		same := dst[:count*c.width]
+		for have := copy(same, c.dict[int(value)*c.width:][:c.width]); have < len(same); {
+			have += copy(same[have:], same[:have])
 		}
 		dst = dst[count*c.width:]
 		return nil
