@@ -1,6 +1,7 @@
 package arrowio
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -51,7 +52,7 @@ func hint(err error) string {
 	var unsupported *bound.UnsupportedError
 	switch {
 	case errors.As(err, &unsupported):
-		return "write the file again with other settings: smaller pages, Snappy or Zstandard compression"
+		return cmp.Or(unsupported.Hint, "write the file again with other settings: smaller pages, Snappy or Zstandard compression")
 	case errors.As(err, &mem):
 		return "write the file with smaller rows or shorter lists"
 	case errors.Is(err, parquet.ErrEncrypted):

@@ -41,7 +41,10 @@ func Guard(f func() error) (err error) {
 var errUndecodable = errors.New("damaged data that cannot be decoded")
 
 // An UnsupportedError is about a file that is not damaged, but cannot be read.
-type UnsupportedError struct{ What string }
+type UnsupportedError struct {
+	What string
+	Hint string // what to do about it; "": other settings may help
+}
 
 func (e *UnsupportedError) Error() string { return e.What }
 

@@ -68,7 +68,7 @@ func openFile(r *io.SectionReader, o container.Options) (container.File, error) 
 	}
 	f := &file{r: r}
 	if err := f.readFooter(b, end); err != nil {
-		return nil, fmt.Errorf("damaged Arrow footer: %w", err)
+		return nil, bound.Damaged("Arrow footer", err)
 	}
 	if err := f.index(); err != nil {
 		return nil, err
@@ -93,7 +93,7 @@ func (f *file) readFooter(b []byte, end int64) error {
 		return errors.New("the schema before the data is missing")
 	}
 	if f.schema, err = message.ParseSchema(f.first); err != nil {
-		return fmt.Errorf("damaged Arrow schema: %w", err)
+		return bound.Damaged("Arrow schema", err)
 	}
 	if !footer.Schema.Equal(f.schema) {
 		return errors.New("the schemas at the beginning and in the footer differ")
@@ -132,7 +132,7 @@ func (f *file) index() error {
 	for i, b := range f.blocks {
 		meta, err := f.head(b)
 		if err != nil {
-			return fmt.Errorf("damaged Arrow file: %w", err)
+			return bound.Damaged("Arrow file", err)
 		}
 		msg, err := message.Parse(meta)
 		if err != nil {

@@ -38,7 +38,7 @@ func newLibrary(m *messages, mem memory.Allocator) (*library, error) {
 		err = m.err
 	}
 	if err != nil {
-		return nil, fmt.Errorf("damaged Arrow schema: %w", err)
+		return nil, bound.Damaged("Arrow schema", err)
 	}
 	return l, nil
 }
@@ -82,7 +82,7 @@ func (l *library) next() (arrow.RecordBatch, error) {
 		l.m.rows = -1
 		if !l.r.Next() {
 			if err := l.r.Err(); err != nil {
-				return fmt.Errorf("damaged Arrow message: %w", err)
+				return bound.Damaged("Arrow message", err)
 			}
 			return io.EOF
 		}
@@ -176,4 +176,4 @@ func (m *messages) check(meta, body []byte) error {
 	return h.Check(body)
 }
 
-func damagedMessage(err error) error { return fmt.Errorf("damaged Arrow message: %w", err) }
+func damagedMessage(err error) error { return bound.Damaged("Arrow message", err) }

@@ -86,7 +86,7 @@ func newStream(r io.Reader, size int64, o container.Options) (container.File, er
 	}
 	schema, err := message.ParseSchema(meta)
 	if err != nil {
-		return nil, fmt.Errorf("damaged Arrow schema: %w", err)
+		return nil, bound.Damaged("Arrow schema", err)
 	}
 	s.library, err = newLibrary(&messages{next: s.message, schema: schema, first: meta}, o.Allocator)
 	if err != nil {

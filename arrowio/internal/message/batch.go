@@ -141,7 +141,10 @@ func (c *check) field(f *field, depth int) (int64, error) {
 		return 0, fmt.Errorf("%d nulls in %d values", nulls, n)
 	}
 	if f.typ == typeUnion && c.version < metadataV5 {
-		return 0, errors.New("unions of this old version of the format are not supported")
+		return 0, &bound.UnsupportedError{
+			What: "its unions are of an old version of the format",
+			Hint: "read it with the program that wrote it, and write it anew",
+		}
 	}
 	if f.dictionary || f.typ != typeNull && f.typ != typeUnion && f.typ != typeRunEnd {
 		if err := c.validity(n, nulls); err != nil {

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/aefeat/aefeat/arrowio/internal/bound"
 )
 
 // Kinds of messages, by their numbers in the format.
@@ -60,7 +62,13 @@ func Parse(meta []byte) (Message, error) {
 	if m.version, err = t.int16(0, 0); err != nil {
 		return m, err
 	}
-	if m.version < metadataV4 || m.version > metadataV5 {
+	if m.version > metadataV5 {
+		return m, &bound.UnsupportedError{
+			What: fmt.Sprintf("its metadata is of version %d, and the last one known is %d", m.version+1, metadataV5+1),
+			Hint: "write it in the format of an older version",
+		}
+	}
+	if m.version < metadataV4 {
 		return m, fmt.Errorf("unknown version %d of the metadata", m.version)
 	}
 	if m.Kind, err = t.byte(1, 0); err != nil {

@@ -72,13 +72,13 @@ func readFooter(r io.ReaderAt, size int64) (*footer, error) {
 		if errors.Is(err, ErrEncrypted) {
 			return nil, err
 		}
-		return nil, fmt.Errorf("damaged Parquet footer: %w", err)
+		return nil, bound.Damaged("Parquet footer", err)
 	}
 	if err := f.checkSchema(); err != nil {
-		return nil, fmt.Errorf("damaged Parquet schema: %w", err)
+		return nil, bound.Damaged("Parquet schema", err)
 	}
 	if err := f.checkGroups(size - 8 - n); err != nil {
-		return nil, fmt.Errorf("damaged Parquet footer: %w", err)
+		return nil, bound.Damaged("Parquet footer", err)
 	}
 	return f, nil
 }
@@ -192,7 +192,7 @@ func (r *footerReader) columnChunk() (c columnChunk) {
 		switch id {
 		case 1:
 			if len(r.Bytes(typ)) > 0 {
-				r.Fail(errors.New("column data in another file is not supported"))
+				r.Fail(&bound.UnsupportedError{What: "its columns lie in other files", Hint: "write them into one file"})
 			}
 		case 3:
 			found = true
@@ -300,6 +300,9 @@ func (f *footer) checkGroups(end int64) error {
 				chunks = append(chunks, c)
 			}
 		}
+	}
+	if f.rows == 0 {
+		f.rows = rows // parquet-rs 0.3 never counted them
 	}
 	if rows != f.rows {
 		return fmt.Errorf("%d rows in the row groups, %d in the file", rows, f.rows)

@@ -55,7 +55,7 @@ func newChunkReader(file io.ReaderAt, l *leaf, c columnChunk, rows int64, free *
 	}
 	switch c.codec {
 	case format.LZ4:
-		return nil, &bound.UnsupportedError{What: "LZ4 compression in Hadoop's framing is not supported"}
+		return nil, &bound.UnsupportedError{What: "the old LZ4 compression, with or without Hadoop's framing, is not supported"}
 	case format.LZO:
 		return nil, &bound.UnsupportedError{What: "LZO compression is not supported"}
 	}
