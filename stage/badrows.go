@@ -15,15 +15,25 @@ type badRows struct {
 	outside error // names the first of those that the model does not take
 }
 
-// addOutside notes the rows at some positions among those with the given
-// numbers: they are out of range, the first for the error first.
-func (b *badRows) addOutside(number []int64, at []int, first error) {
+// screen returns the positions of the rows that m does not take, and notes
+// them; without skip the first of them is an error. Rows come from columns,
+// and method is the preprocessing that a fit may choose another for.
+func (b *badRows) screen(m *model.Model, rows model.Rows, skip bool, columns []string, method string) ([]int, error) {
+	at, err := outside(m, rows, skip)
+	if err == nil {
+		return nil, nil
+	}
+	err = located(err, columns, method)
+	if len(at) == 0 {
+		return nil, err
+	}
 	for _, i := range at {
-		b.Add(patch.BadRow{Row: number[i], Reason: patch.OutOfRange})
+		b.Add(patch.BadRow{Row: rows.Number[i], Reason: patch.OutOfRange})
 	}
 	if b.outside == nil {
-		b.outside = first
+		b.outside = err
 	}
+	return at, nil
 }
 
 // none returns the error of having no rows left. If some were out of range, the
@@ -54,20 +64,4 @@ func outside(m *model.Model, rows model.Rows, skip bool) (at []int, first error)
 		lo += i + 1
 	}
 	return at, first
-}
-
-// drop takes the rows at some positions out of rows. It moves the others
-// together in into, which may be the memory that they lie in, and their numbers
-// in place.
-func drop(rows model.Rows, at []int, into []byte) model.Rows {
-	rowBytes := rows.Width * rows.Kind.Size()
-	number := rows.Number[:0]
-	lo := 0
-	for _, hi := range append(at, rows.Len()) {
-		copy(into[len(number)*rowBytes:], rows.Data[lo*rowBytes:hi*rowBytes])
-		number = append(number, rows.Number[lo:hi]...)
-		lo = hi + 1
-	}
-	rows.Data, rows.Number = into[:len(number)*rowBytes], number
-	return rows
 }

@@ -51,12 +51,11 @@ func Evaluate(ctx context.Context, m *model.Model, r array.RecordReader, c Evalu
 	columns := binding.Columns()
 	var bad badRows // the consumer's until it has ended, then all
 	f.start(func(rows model.Rows) error {
-		if at, err := outside(m, rows, c.Skip); err != nil {
-			err = located(err, columns, "")
-			if len(at) == 0 {
-				return err
-			}
-			bad.addOutside(rows.Number, at, err)
+		at, err := bad.screen(m, rows, c.Skip, columns, "")
+		if err != nil {
+			return err
+		}
+		if len(at) > 0 {
 			rows = drop(rows, at, rows.Data)
 		}
 		return evaluator.Add(rows)

@@ -40,7 +40,7 @@ func newBlock(kind model.Kind, width int) *block {
 // fill copies rows from number at on, as many as fit, and returns how many.
 func (b *block) fill(r model.Rows, at int) int {
 	n := min(b.size-len(b.rows.Number), len(r.Number)-at)
-	rowBytes := r.Width * model.Kind(r.Kind).Size()
+	rowBytes := r.Width * r.Kind.Size()
 	b.rows.Data = append(b.rows.Data, r.Data[at*rowBytes:(at+n)*rowBytes]...)
 	b.rows.Number = append(b.rows.Number, r.Number[at:at+n]...)
 	return n
@@ -63,7 +63,6 @@ func (b *block) reset() {
 // feed hands blocks of rows to a consumer on a goroutine of its own, in order,
 // so that reading and consuming overlap. Its methods are for one goroutine.
 type feed struct {
-	kind    model.Kind
 	current *block
 	free    chan *block
 	full    chan *block
@@ -75,7 +74,6 @@ type feed struct {
 
 func newFeed(kind model.Kind, width int) *feed {
 	f := &feed{
-		kind: kind,
 		free: make(chan *block, feedBlocks),
 		full: make(chan *block, feedBlocks),
 		done: make(chan struct{}),

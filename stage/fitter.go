@@ -185,15 +185,10 @@ func (f *Fitter) deliver(ctx context.Context) error {
 // screen takes the rows that are out of range out of a block, unless the first
 // of them is an error.
 func (f *Fitter) screen(b *block) error {
-	at, err := outside(f.model, b.rows, f.plan.skip)
-	if err == nil {
-		return nil
-	}
-	err = located(err, f.intake.binding.Columns(), f.model.Preprocess.Method)
-	if len(at) == 0 {
+	at, err := f.intake.bad.screen(f.model, b.rows, f.plan.skip, f.intake.binding.Columns(), f.model.Preprocess.Method)
+	if err != nil || len(at) == 0 {
 		return err
 	}
-	f.intake.bad.addOutside(b.rows.Number, at, err)
 	b.drop(at)
 	return nil
 }

@@ -3,7 +3,6 @@ package stage
 import (
 	"cmp"
 	"fmt"
-	"slices"
 
 	"github.com/aefeat/aefeat/model"
 )
@@ -166,10 +165,4 @@ func (l *learning) drift() float64 {
 		return 0
 	}
 	return l.statistics.Drift()
-}
-
-// cut returns rows lo up to hi of r.
-func cut(r model.Rows, lo, hi int) model.Rows {
-	rowBytes := r.Width * r.Kind.Size()
-	return model.Rows{Kind: r.Kind, Width: r.Width, Data: r.Data[lo*rowBytes : hi*rowBytes], Number: slices.Clip(r.Number[lo:hi])}
 }

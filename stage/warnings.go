@@ -1,0 +1,82 @@
+package stage
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/aefeat/aefeat/patch"
+)
+
+// Warnings returns what may have spoilt the model, or was asked for in vain,
+// though nothing failed.
+func (r *Report) Warnings() []Warning { return slices.Clone(r.warnings) }
+
+// Warning is something that the user of a fit may want to act on.
+type Warning struct {
+	Key     string  // WarnUnused and so on, which stay
+	Setting string  // the field of [Config] that it is about, or that may cure it
+	Value   float64 // as the key says
+}
+
+// The keys of warnings.
+const (
+	WarnUnused     = "unused"       // the setting changes nothing beside the others
+	WarnDead       = "dead"         // Value units, more than half, are dead in the last epoch: see model.Health
+	WarnValidation = "validation"   // no epoch had a finite cost of held-out rows: the model is that of the last
+	WarnDrift      = "drift"        // Report.Drift, the Value, is above 0.1
+	WarnOutOfRange = "out_of_range" // Value rows are out of range, more than were in it
+	WarnReach      = "reach"        // Report.Reach, the Value, is below 0.1
+)
+
+// String says in words what w is about, and what to do. Fields of the settings
+// stand in backquotes.
+func (w Warning) String() string {
+	switch w.Key {
+	case WarnUnused:
+		return fmt.Sprintf("`%s` changes nothing beside the other settings", w.Setting)
+	case WarnDead:
+		return fmt.Sprintf("%v units are dead: try a smaller `LearningRate` or `SparsityWeight`", w.Value)
+	case WarnValidation:
+		return "the held-out rows have no finite cost: the last epoch's model was kept"
+	case WarnDrift:
+		return fmt.Sprintf("preprocessing was learned from the first rows, and over all rows inputs differ from these by %.2g standard deviations: "+
+			"learn from more (`PreprocessRows`), from all with two or more `Epochs`, or shuffle the input", w.Value)
+	case WarnOutOfRange:
+		return fmt.Sprintf("%v rows were skipped as out of range, more than were in it: "+
+			"give the largest value that can occur with `PixelMax`, or choose another `Preprocess`", w.Value)
+	case WarnReach:
+		return fmt.Sprintf("the first rows use %.2g of the range of their type: give the largest value that can occur with `PixelMax`", w.Value)
+	}
+	return w.Key
+}
+
+// maxDrift is how large Report.Drift may be before it calls for a warning: ten
+// times what chance makes of the usual number of rows.
+const maxDrift = 0.1
+
+// minReach is how small Report.Reach may be before it calls for a warning. 12
+// of 16 bits reach less, and few pictures are so dark.
+const minReach = 0.1
+
+// judge adds what the numbers of the report warn of, for a model with so many
+// hidden units.
+func (r *Report) judge(hidden int) {
+	warn := func(key, setting string, value float64) {
+		r.warnings = append(r.warnings, Warning{Key: key, Setting: setting, Value: value})
+	}
+	if n := len(r.Epochs); n > 0 && 2*r.Epochs[n-1].Dead > hidden {
+		warn(WarnDead, "LearningRate", float64(r.Epochs[n-1].Dead))
+	}
+	if r.Best > 0 && r.Epochs[r.Best-1].Validation == nil {
+		warn(WarnValidation, "Validation", 0)
+	}
+	if out := r.BadRows.Counts[patch.OutOfRange]; len(r.Epochs) > 0 && out > r.Rows+r.HeldOut {
+		warn(WarnOutOfRange, "PixelMax", float64(out))
+	}
+	if r.Drift > maxDrift {
+		warn(WarnDrift, "PreprocessRows", r.Drift)
+	}
+	if r.Reach > 0 && r.Reach < minReach {
+		warn(WarnReach, "PixelMax", r.Reach)
+	}
+}
