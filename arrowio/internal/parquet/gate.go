@@ -62,6 +62,9 @@ func (r *gatedChunk) readAt(b []byte, off int64) (int, error) {
 		n += k
 	}
 	r.cursor += int64(n)
+	if len(r.parts[0])+len(r.parts[1]) == 0 {
+		r.release() // the library has a copy
+	}
 	return n, nil
 }
 

@@ -84,6 +84,9 @@ type libraryColumn struct {
 }
 
 func newLibraryColumn(ctx context.Context, r *pqarrow.FileReader, top int, chunks []*gatedChunk, leaves map[int]bool, mem memory.Allocator) (*libraryColumn, error) {
+	if err := rehearse(r, &r.Manifest.Fields[top], leaves); err != nil {
+		return nil, err
+	}
 	c, err := r.GetFieldReader(ctx, top, leaves, []int{0})
 	if err != nil {
 		return nil, err
@@ -92,6 +95,28 @@ func newLibraryColumn(ctx context.Context, r *pqarrow.FileReader, top int, chunk
 		return nil, errors.New("a column cannot be read")
 	}
 	return &libraryColumn{c, chunks, mem}, nil
+}
+
+// rehearse opens the leaves of a column as the library does. It opens those of
+// a struct in goroutines, whose panics nobody recovers: what panics there
+// panics here first. It reads nothing yet; reading is done by who asks for it.
+func rehearse(r *pqarrow.FileReader, f *pqarrow.SchemaField, leaves map[int]bool) error {
+	for i := range f.Children {
+		if err := rehearse(r, &f.Children[i], leaves); err != nil {
+			return err
+		}
+	}
+	if !f.IsLeaf() || !leaves[f.ColIndex] {
+		return nil
+	}
+	from := r.ParquetReader()
+	pages, err := from.RowGroup(0).GetColumnPageReader(f.ColIndex)
+	if err != nil {
+		return err
+	}
+	descr := from.MetaData().Schema.Column(f.ColIndex)
+	file.NewRecordReader(descr, f.LevelInfo, f.Field.Type, memory.NewGoAllocator(), from.BufferPool()).Release()
+	return pages.Close()
 }
 
 func (c *libraryColumn) read(n int) (arrow.Array, error) {
