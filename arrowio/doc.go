@@ -22,19 +22,17 @@
 //
 // # Damaged files
 //
-// A damaged, truncated, encrypted or foreign file is a [*FileError] that
-// names it: never a panic, never fewer rows than it should have, and never
-// memory out of proportion. The Arrow library does not promise that, and
-// some of its panics come in goroutines where nobody can recover them. So it
-// never sees a file as it is. Of a Parquet file it is shown a footer that is
-// written anew from what has been checked, and pages that have been
-// decompressed and checked: sizes, levels, number of values, encodings. IPC
-// messages are handed to it one by one, after the same checks of metadata
-// and buffers. What comes back is checked once more, so that offsets and
-// dictionary indexes of a batch are safe to follow. Memory for a page or
-// message is given only as far as the bytes that are there explain its size,
-// by the most that their compression can give; pages, and rows of Parquet,
-// of more than 1 GiB are refused.
+// A damaged, truncated, encrypted or foreign file is a [*FileError] that names
+// it: never a panic, never fewer rows than it should have, and never memory out
+// of proportion. The Arrow library does not promise that, so it sees nothing
+// that has not been checked: of a Parquet file a footer that is written anew
+// from what has been verified, and pages, one by one, whose headers, sizes and
+// checksums are right; of IPC files and streams messages whose metadata has
+// been verified. What it makes of them is validated before it is handed on, so
+// that offsets and dictionary indexes of a batch are safe to follow, and rows
+// are counted. Memory for a page or message is given only as far as the bytes
+// that are there explain its size, by the most that their compression can give;
+// pages, and rows of Parquet, of more than 1 GiB are refused.
 //
 // Changed values that still decode cannot be told from others, except in
 // Parquet files whose pages have checksums, which are verified.

@@ -209,6 +209,9 @@ func (r *Reader) shape(rec arrow.RecordBatch) (out arrow.RecordBatch, err error)
 			defer data.Release()
 			err := bound.Guard(func() error {
 				columns[i] = array.MakeFromData(data)
+				if n := int64(columns[i].Len()); n != rec.NumRows() {
+					return fmt.Errorf("%d rows, expected %d", n, rec.NumRows())
+				}
 				return array.ValidateFull(columns[i])
 			})
 			if err != nil {

@@ -10,10 +10,12 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
-// A densifier replaces what cannot be written as it is: list views by lists,
-// since the library fails at slices of them that hold no values, and
-// dictionaries, where it is asked for or they are around a list view, by what
-// they stand for.
+// A densifier replaces what cannot be written as it is.
+//
+// List views become lists, in files and streams alike: the library fails where
+// a batch's views hold no values ("index out of range"), in a column or inside
+// another. Dictionaries, where that is asked for or they are around a list
+// view, become what they stand for.
 type densifier struct {
 	dictionaries bool
 	mem          memory.Allocator

@@ -30,10 +30,9 @@ const maxNesting = 64
 
 // A Message is the verified head of a message.
 type Message struct {
-	Kind    byte
-	Body    int64 // bytes
-	version int16
-	header  table
+	Kind   byte
+	Body   int64 // bytes
+	header table
 }
 
 // Cut splits bytes into the metadata of the message that they begin with, and
@@ -59,17 +58,18 @@ func Parse(meta []byte) (Message, error) {
 	if err != nil {
 		return m, err
 	}
-	if m.version, err = t.int16(0, 0); err != nil {
+	version, err := t.int16(0, 0)
+	if err != nil {
 		return m, err
 	}
-	if m.version > metadataV5 {
+	if version > metadataV5 {
 		return m, &bound.UnsupportedError{
-			What: fmt.Sprintf("its metadata is of version %d, and the last one known is %d", m.version+1, metadataV5+1),
+			What: fmt.Sprintf("its metadata is of version %d, and the last one known is %d", version+1, metadataV5+1),
 			Hint: "write it in the format of an older version",
 		}
 	}
-	if m.version < metadataV4 {
-		return m, fmt.Errorf("unknown version %d of the metadata", m.version)
+	if version < metadataV4 {
+		return m, fmt.Errorf("unknown version %d of the metadata", version)
 	}
 	if m.Kind, err = t.byte(1, 0); err != nil {
 		return m, err

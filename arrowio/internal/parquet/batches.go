@@ -1,10 +1,12 @@
 package parquet
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -46,13 +48,17 @@ type groups struct {
 	left    int64
 	step    int64
 	columns []column
-	chunks  []*servedChunk
+	chunks  []*chunkReader
 }
 
 // A column is a column being read, in one way or the other.
 type column interface {
 	// read returns the next n rows.
 	read(n int) (arrow.Array, error)
+
+	// finish checks that there are no more, and nothing wrong after them.
+	finish() error
+
 	release()
 }
 
@@ -162,23 +168,25 @@ func (g *groups) open(ctx context.Context) error {
 	if group.rows == 0 {
 		return nil
 	}
-	chunks := make([]*servedChunk, len(group.chunks))
-	perRow := int64(0)
+	g.chunks = make([]*chunkReader, len(group.chunks))
 	for i, c := range group.chunks {
 		if !g.leaves[i] {
 			continue
 		}
-		r, err := newChunkReader(g.file, &g.footer.leaves[i], c, group.rows, &g.free)
-		if err == nil {
-			chunks[i] = &servedChunk{chunkReader: r}
-			err = chunks[i].serveDictionary()
-		}
-		if err != nil {
+		var err error
+		if g.chunks[i], err = newChunkReader(g.file, &g.footer.leaves[i], c, &g.free); err != nil {
 			return fmt.Errorf("column %q: %w", g.footer.name(i), err)
 		}
-		perRow += r.rowBytes()
 	}
-	g.chunks = chunks
+	if err := bound.Guard(func() error { return g.openColumns(ctx, group) }); err != nil {
+		return err
+	}
+	perRow := int64(0)
+	for _, c := range g.chunks {
+		if c != nil {
+			perRow += c.rowBytes(group.rows)
+		}
+	}
 	declared := int64(0)
 	for _, s := range g.chosen {
 		declared += declaredBytes(g.schema.Field(s.Index).Type)
@@ -192,20 +200,40 @@ func (g *groups) open(ctx context.Context) error {
 		g.step = min(g.step, int64(g.maxRows))
 	}
 	g.left = group.rows
-	return bound.Guard(func() error { return g.openColumns(ctx, group) })
+	return nil
 }
 
+// openColumns opens the columns chosen, some of them for the library.
 func (g *groups) openColumns(ctx context.Context, group *rowGroup) error {
-	r, err := g.footer.openLibrary(group, g.chunks, g.mem)
+	var file gate
+	gated := map[int][]*gatedChunk{} // by column at the top
+	for _, s := range g.chosen {
+		if c := g.direct(s.Index, group.rows); c != nil {
+			continue
+		}
+		for i, l := range g.footer.leaves {
+			if l.top != s.Index || !g.leaves[i] {
+				continue
+			}
+			c := newGatedChunk(g.chunks[i])
+			if err := c.admitDictionary(); err != nil {
+				return fmt.Errorf("column %q: %w", g.footer.name(i), err)
+			}
+			gated[l.top] = append(gated[l.top], c)
+			file.chunks = append(file.chunks, c)
+		}
+	}
+	slices.SortFunc(file.chunks, func(a, b *gatedChunk) int { return cmp.Compare(a.chunk.start, b.chunk.start) })
+	r, err := g.footer.openLibrary(group, &file, g.mem)
 	if err != nil {
 		return err
 	}
 	for _, s := range g.chosen {
-		if c := g.direct(s.Index); c != nil {
+		if c := g.direct(s.Index, group.rows); c != nil {
 			g.columns = append(g.columns, c)
 			continue
 		}
-		c, err := newLibraryColumn(ctx, r, s.Index, g.leaves, g.mem)
+		c, err := newLibraryColumn(ctx, r, s.Index, gated[s.Index], g.leaves, g.mem)
 		if err != nil {
 			return err
 		}
@@ -216,7 +244,7 @@ func (g *groups) openColumns(ctx context.Context, group *rowGroup) error {
 
 // direct returns a decoder for a column at the top that needs no library, nil
 // for others.
-func (g *groups) direct(top int) *direct {
+func (g *groups) direct(top int, rows int64) *direct {
 	var c *direct
 	for i := range g.footer.leaves {
 		l := &g.footer.leaves[i]
@@ -229,38 +257,26 @@ func (g *groups) direct(top int) *direct {
 		if c = newDirect(l, g.schema.Field(top), g.mem); c == nil {
 			return nil
 		}
-		c.chunk = g.chunks[i].chunkReader
+		c.pages = newPageReader(g.chunks[i], rows)
 	}
 	return c
 }
 
 // finish checks that the row group ended where it should.
 func (g *groups) finish() error {
-	g.release()
-	for i, c := range g.chunks {
-		if c == nil {
-			continue
-		}
-		for c.err == nil {
-			if _, err := c.next(); err == io.EOF {
-				break
-			} else if err != nil {
-				c.err = err
-			}
-		}
-		c.release()
-		if c.err != nil {
-			return bound.Damaged("Parquet data", g.chunkFault(i, c.err))
+	for i, c := range g.columns {
+		if err := bound.Guard(c.finish); err != nil {
+			return g.fault(fmt.Errorf("row group %d: column %q: %w", g.group-1, g.schema.Field(g.chosen[i].Index).Name, err))
 		}
 	}
-	g.chunks = nil
+	g.release()
 	return nil
 }
 
 // release frees the columns being read.
 func (g *groups) release() {
 	columns := g.columns
-	g.columns = nil
+	g.columns, g.chunks = nil, nil
 	_ = bound.Guard(func() error {
 		for _, c := range columns {
 			c.release()
@@ -270,8 +286,8 @@ func (g *groups) release() {
 }
 
 // rowBytes estimates what a row of the column takes in memory.
-func (r *chunkReader) rowBytes() int64 {
-	perRow := (r.chunk.values-1)/r.groupRows + 1
+func (r *chunkReader) rowBytes(rows int64) int64 {
+	perRow := (r.chunk.values-1)/rows + 1
 	width := int64(r.leaf.length)
 	switch r.leaf.physical {
 	case format.Boolean:

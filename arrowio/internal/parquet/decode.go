@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/aefeat/aefeat/arrowio/internal/bound"
 	"github.com/aefeat/aefeat/arrowio/internal/format"
 )
 
@@ -44,14 +43,12 @@ func (c *direct) decode(p *page) error {
 			binary.LittleEndian.PutUint64(word[:], uint64(v))
 			c.plain = append(c.plain, word[:c.width]...)
 		}
-	case format.DeltaBytes: // of float16
-		return &bound.UnsupportedError{What: "its encoding is not supported for this type"}
 	default:
 		return fmt.Errorf("encoding %d of this type is unknown or damaged", p.encoding)
 	}
 	// The values have been copied.
 	c.values = c.plain
-	c.chunk.release()
+	c.pages.release()
 	return nil
 }
 

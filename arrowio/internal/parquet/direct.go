@@ -19,7 +19,7 @@ import (
 // its pages: these are what patches are made of, and the library's record
 // reader takes several times as long. All other columns go to the library.
 type direct struct {
-	chunk *chunkReader
+	pages *pageReader
 	typ   arrow.DataType
 	elem  arrow.DataType // of the numbers
 	from  int            // bytes of a number in the file
@@ -122,7 +122,7 @@ func (c *direct) read(n int) (arr arrow.Array, err error) {
 			case err == io.EOF:
 				return nil, fmt.Errorf("%d rows, expected %d", rows, n)
 			case err != nil:
-				c.chunk.err = err
+				c.pages.err = err
 				return nil, err
 			}
 		}
@@ -140,7 +140,7 @@ func (c *direct) read(n int) (arr arrow.Array, err error) {
 			rows, done = c.denseRows(rows, n)
 		default:
 			if rows, done, err = c.sparseRows(rows, n); err != nil {
-				c.chunk.err = err
+				c.pages.err = err
 				return nil, err
 			}
 		}
@@ -149,11 +149,23 @@ func (c *direct) read(n int) (arr arrow.Array, err error) {
 			return nil, &bound.MemoryError{Want: 2 * maxRowBytes}
 		}
 	}
-	return c.finish(n)
+	return c.assemble(n)
 }
 
-// release does nothing: the chunk has the pages.
-func (c *direct) release() {}
+// finish implements column: pages of no rows may be left.
+func (c *direct) finish() error {
+	for {
+		if _, err := c.pages.next(); err == io.EOF {
+			return nil
+		} else if err != nil {
+			c.pages.err = err
+			return err
+		}
+	}
+}
+
+// release implements column.
+func (c *direct) release() { c.pages.release() }
 
 // denseRows takes rows of a page in which every level stands for a number. A
 // row is complete where the next one begins.
@@ -269,7 +281,7 @@ func (o *output) grow(n, width int) []byte {
 
 // load brings the next page with values into hand.
 func (c *direct) load() error {
-	p, err := c.chunk.next()
+	p, err := c.pages.next()
 	if err != nil {
 		return err
 	}
@@ -292,7 +304,7 @@ func (c *direct) load() error {
 				return err
 			}
 		}
-		c.def, err = unpackLevels(c.def[:0], p.def, p.values, c.chunk.leaf.maxDef)
+		c.def, err = unpackLevels(c.def[:0], p.def, p.values, c.pages.leaf.maxDef)
 	}
 	if err != nil {
 		return err
@@ -300,8 +312,8 @@ func (c *direct) load() error {
 	return c.decode(p)
 }
 
-// finish makes the array of n rows.
-func (c *direct) finish(n int) (arrow.Array, error) {
+// assemble makes the array of n rows.
+func (c *direct) assemble(n int) (arrow.Array, error) {
 	o := &c.out
 	c.last = o.count * c.width
 	o.values.Resize(o.count * c.width)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -17,12 +16,11 @@ import (
 
 	"github.com/aefeat/aefeat/arrowio/internal/bound"
 	"github.com/aefeat/aefeat/arrowio/internal/format"
-	"github.com/aefeat/aefeat/arrowio/internal/thrift"
 )
 
 // openLibrary opens a row group for the library, or no row group, which is
 // enough for the schema.
-func (f *footer) openLibrary(g *rowGroup, chunks []*servedChunk, mem memory.Allocator) (*pqarrow.FileReader, error) {
+func (f *footer) openLibrary(g *rowGroup, from *gate, mem memory.Allocator) (*pqarrow.FileReader, error) {
 	meta, err := metadata.NewFileMetaData(f.rewrite(g), nil)
 	if err != nil {
 		return nil, err
@@ -30,9 +28,9 @@ func (f *footer) openLibrary(g *rowGroup, chunks []*servedChunk, mem memory.Allo
 	props := parquet.NewReaderProperties(memory.NewGoAllocator()) // for pages, which finalizers release
 	props.BufferedStreamEnabled = true
 	props.BufferSize = 4 << 10
-	props.MaxCompressedPageSize = math.MaxInt32 // sizes are checked before
-	props.MaxUncompressedPageSize = math.MaxInt32
-	r, err := file.NewParquetReader(&servedGroup{chunks}, file.WithMetadata(meta), file.WithReadProps(props))
+	props.MaxCompressedPageSize = math.MaxInt32 // of what is there
+	props.MaxUncompressedPageSize = format.MaxPage
+	r, err := file.NewParquetReader(from, file.WithMetadata(meta), file.WithReadProps(props))
 	if err != nil {
 		return nil, err
 	}
@@ -81,10 +79,14 @@ func (f *footer) arrowSchema() (schema *arrow.Schema, err error) {
 // A libraryColumn is a column that the library reads.
 type libraryColumn struct {
 	records *pqarrow.ColumnReader
+	chunks  []*gatedChunk
 	mem     memory.Allocator
 }
 
-func newLibraryColumn(ctx context.Context, r *pqarrow.FileReader, top int, leaves map[int]bool, mem memory.Allocator) (*libraryColumn, error) {
+func newLibraryColumn(ctx context.Context, r *pqarrow.FileReader, top int, chunks []*gatedChunk, leaves map[int]bool, mem memory.Allocator) (*libraryColumn, error) {
+	if err := rehearse(r, &r.Manifest.Fields[top], leaves); err != nil {
+		return nil, err
+	}
 	c, err := r.GetFieldReader(ctx, top, leaves, []int{0})
 	if err != nil {
 		return nil, err
@@ -92,7 +94,29 @@ func newLibraryColumn(ctx context.Context, r *pqarrow.FileReader, top int, leave
 	if c == nil {
 		return nil, errors.New("a column cannot be read")
 	}
-	return &libraryColumn{c, mem}, nil
+	return &libraryColumn{c, chunks, mem}, nil
+}
+
+// rehearse opens the leaves of a column as the library does. It opens those of
+// a struct in goroutines, whose panics nobody recovers: what panics there
+// panics here first. It reads nothing yet; reading is done by who asks for it.
+func rehearse(r *pqarrow.FileReader, f *pqarrow.SchemaField, leaves map[int]bool) error {
+	for i := range f.Children {
+		if err := rehearse(r, &f.Children[i], leaves); err != nil {
+			return err
+		}
+	}
+	if !f.IsLeaf() || !leaves[f.ColIndex] {
+		return nil
+	}
+	from := r.ParquetReader()
+	pages, err := from.RowGroup(0).GetColumnPageReader(f.ColIndex)
+	if err != nil {
+		return err
+	}
+	descr := from.MetaData().Schema.Column(f.ColIndex)
+	file.NewRecordReader(descr, f.LevelInfo, f.Field.Type, memory.NewGoAllocator(), from.BufferPool()).Release()
+	return pages.Close()
 }
 
 func (c *libraryColumn) read(n int) (arrow.Array, error) {
@@ -111,122 +135,26 @@ func (c *libraryColumn) read(n int) (arrow.Array, error) {
 	return array.Concatenate(chunked.Chunks(), c.mem)
 }
 
-func (c *libraryColumn) release() { c.records.Release() }
-
-// A servedChunk is a column chunk as the library sees it, a part of a file: the
-// same pages, uncompressed, with headers that hold what was checked and nothing
-// else. The library never sees the bytes of the file itself.
-type servedChunk struct {
-	*chunkReader
-	parts  [4][]byte // what the library has still to read of the page
-	cursor int64     // of the library
-	header thrift.Writer
-}
-
-// readAt is io.ReaderAt over the pages. They have to be read in order.
-func (r *servedChunk) readAt(b []byte, off int64) (int, error) {
-	if r.err != nil {
-		return 0, r.err
-	}
-	if off != r.cursor {
-		r.err = fmt.Errorf("read at %d, expected at %d", off, r.cursor)
-		return 0, r.err
-	}
-	n := 0
-	for n == 0 && len(b) > 0 {
-		empty := true
-		for i := range r.parts {
-			k := copy(b[n:], r.parts[i])
-			r.parts[i] = r.parts[i][k:]
-			n += k
-			empty = empty && len(r.parts[i]) == 0
-		}
-		if empty {
-			r.release()
-		}
-		if n > 0 {
-			break
-		}
-		p, err := r.next()
-		if err != nil {
-			if err != io.EOF {
-				r.err = err
-			}
-			return 0, err
-		}
-		r.serve(p)
-	}
-	r.cursor += int64(n)
-	return n, nil
-}
-
-// serveDictionary reads the dictionary ahead of the data, to know how large the
-// values are.
-func (r *servedChunk) serveDictionary() error {
-	if r.leaf.physical != format.ByteArray || r.chunk.values == 0 {
-		return nil
-	}
-	at := r.pos
-	h, err := r.readHeader()
-	r.pos = at
+// finish sees that the library has no more rows, and that the pages that it did
+// not read have no more values.
+func (c *libraryColumn) finish() error {
+	more, err := c.records.NextBatch(1)
 	if err != nil {
 		return err
 	}
-	if h.kind != format.DictionaryPage {
-		return nil
+	defer more.Release()
+	if more.Len() > 0 {
+		return errors.New("more rows than the row group")
 	}
-	p, err := r.next()
-	if err != nil {
-		return err
+	for _, r := range c.chunks {
+		if r.err == nil {
+			r.err = r.drain()
+		}
+		if r.err != nil {
+			return r.err
+		}
 	}
-	r.serve(p)
 	return nil
 }
 
-// serve puts a page before the library: its header and then its bytes.
-func (r *servedChunk) serve(p *page) {
-	w := &r.header
-	w.Reset()
-	w.Begin()
-	if p.dictionary {
-		w.Int32(1, format.DictionaryPage)
-	} else {
-		w.Int32(1, format.DataPageV2)
-	}
-	w.Int32(2, int32(p.size()))
-	w.Int32(3, int32(p.size()))
-	if p.dictionary {
-		w.BeginField(7)
-		w.Int32(1, int32(p.values))
-		w.Int32(2, p.encoding)
-	} else {
-		w.BeginField(8)
-		w.Int32(1, int32(p.values))
-		w.Int32(2, int32(p.values-p.present))
-		w.Int32(3, int32(p.rows))
-		w.Int32(4, p.encoding)
-		w.Int32(5, int32(len(p.def)))
-		w.Int32(6, int32(len(p.rep)))
-		w.Bool(7, false)
-	}
-	w.End()
-	w.End()
-	r.parts = [4][]byte{w.Bytes(), p.rep, p.def, p.data}
-}
-
-// A servedGroup is a row group as the library sees it: a file in which the
-// chunks lie chunkSpace bytes apart.
-type servedGroup struct{ chunks []*servedChunk } // nil: not to be read
-
-func (g *servedGroup) ReadAt(b []byte, off int64) (int, error) {
-	i := off/chunkSpace - 1
-	if i < 0 || i >= int64(len(g.chunks)) || g.chunks[i] == nil {
-		return 0, fmt.Errorf("read outside the columns, at %d", off)
-	}
-	return g.chunks[i].readAt(b, off%chunkSpace)
-}
-
-// Read and Seek are in the interface that the library wants, which calls
-// neither.
-func (g *servedGroup) Read([]byte) (int, error)       { return 0, errors.ErrUnsupported }
-func (g *servedGroup) Seek(int64, int) (int64, error) { return 0, errors.ErrUnsupported }
+func (c *libraryColumn) release() { c.records.Release() }

@@ -2,174 +2,91 @@ package parquet
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 
-	"github.com/apache/arrow-go/v18/parquet/compress"
-
-	"github.com/aefeat/aefeat/arrowio/internal/bound"
 	"github.com/aefeat/aefeat/arrowio/internal/format"
 )
 
-// A page is a page of a column chunk, decompressed and checked: the values that
-// it says it has are there.
+// A page is a page of a column of numbers, decompressed and checked: the values
+// that it says it has are there.
 type page struct {
 	dictionary bool
 	encoding   int32
 	values     int    // levels, for a data page
-	rows       int    // rows that begin in it
 	present    int    // values that are not null
 	rep, def   []byte // levels, hybrid encoding
 	data       []byte
 }
 
-// A chunkReader reads the pages of a column chunk.
-type chunkReader struct {
-	file      io.ReaderAt
-	leaf      *leaf
-	chunk     columnChunk
+// A pageReader reads the pages of a column of numbers.
+type pageReader struct {
+	*chunkReader
 	groupRows int64
-	codec     compress.Codec
-	free      *buffers
-
-	pos, end int64 // in the file
-	values   int64 // so far
-	rows     int64
-	dict     int // values in the dictionary; -1: none
-	longest  int // bytes of the longest value in the dictionary
-	pageSeen bool
-	largest  int // page so far
-
-	page page
-	held [2][]byte // buffers that page points into
-	err  error     // that ended the reading of the column
+	rows      int64 // so far
+	dict      int   // values in the dictionary; -1: none
+	page      page
 }
 
-// newChunkReader returns a reader of a chunk with this many rows.
-func newChunkReader(file io.ReaderAt, l *leaf, c columnChunk, rows int64, free *buffers) (*chunkReader, error) {
-	r := &chunkReader{
-		file: file, leaf: l, chunk: c, groupRows: rows, free: free,
-		pos: c.start, end: c.start + c.size, dict: -1,
-	}
-	switch c.codec {
-	case format.LZ4:
-		return nil, &bound.UnsupportedError{What: "the old LZ4 compression, with or without Hadoop's framing, is not supported"}
-	case format.LZO:
-		return nil, &bound.UnsupportedError{What: "LZO compression is not supported"}
-	}
-	var err error
-	r.codec, err = compress.GetCodec(compress.Compression(c.codec))
-	return r, err
+func newPageReader(r *chunkReader, rows int64) *pageReader {
+	return &pageReader{chunkReader: r, groupRows: rows, dict: -1}
 }
 
 // next reads the next page, which is valid until the next call or release. It
 // returns io.EOF when the chunk is complete, and an error if it is not.
-func (r *chunkReader) next() (*page, error) {
-	r.release()
-	if r.values == r.chunk.values {
-		if r.leaf.maxRep == 0 {
-			r.rows = r.values
-		}
-		if r.rows != r.groupRows {
-			return nil, fmt.Errorf("%d rows, expected %d", r.rows, r.groupRows)
-		}
-		return nil, io.EOF
+func (r *pageReader) next() (*page, error) {
+	from, err := r.chunkReader.next()
+	if err == io.EOF && r.rows != r.groupRows {
+		err = fmt.Errorf("%d rows, expected %d", r.rows, r.groupRows)
 	}
-	if r.pos >= r.end {
-		return nil, fmt.Errorf("its pages hold %d values, expected %d", r.values, r.chunk.values)
-	}
-	at := r.pos
-	p, err := r.readPage()
 	if err != nil {
+		return nil, err
+	}
+	if err := r.readPage(&from); err != nil {
 		r.release()
-		return nil, fmt.Errorf("page at byte %d: %w", at, err)
+		return nil, from.fault(err)
 	}
-	r.largest = max(r.largest, p.size())
-	return p, nil
+	return &r.page, nil
 }
 
-func (p *page) size() int { return len(p.rep) + len(p.def) + len(p.data) }
-
-// release lets the page go.
-func (r *chunkReader) release() {
-	for i, b := range r.held {
-		r.free.put(b)
-		r.held[i] = nil
-	}
-	r.page = page{}
-}
-
-func (r *chunkReader) readPage() (*page, error) {
-	h, err := r.readHeader()
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case h.kind != format.DataPage && h.kind != format.DataPageV2 && h.kind != format.DictionaryPage:
-		return nil, fmt.Errorf("unknown page type %d", h.kind)
-	case !h.hasBody || h.values < 0 || h.plain < 0 || h.packed < 0:
-		return nil, errors.New("its header is incomplete")
-	case int64(h.packed) > r.end-r.pos:
-		return nil, fmt.Errorf("its %d bytes go beyond the end of the column chunk", h.packed)
-	}
-	packed := r.free.get(int(h.packed))
-	r.held[0] = packed
-	if err := bound.ReadFullAt(r.file, packed, r.pos); err != nil {
-		return nil, err
-	}
-	r.pos += int64(h.packed)
-	if h.hasCRC && crc32.ChecksumIEEE(packed) != uint32(h.crc) {
-		return nil, errors.New("its checksum is wrong")
-	}
-	seen := r.pageSeen
-	r.pageSeen = true
-	r.page = page{encoding: h.encoding, values: int(h.values)}
+func (r *pageReader) readPage(from *packedPage) (err error) {
+	r.page = page{encoding: from.encoding, values: int(from.values)}
 	p := &r.page
-	switch h.kind {
+	switch from.kind {
 	case format.DictionaryPage:
-		if seen {
-			return nil, errors.New("dictionary page after another page")
-		}
-		return p, r.readDictionary(p, h, packed)
+		return r.readDictionary(p, from)
 	case format.DataPage:
-		err = r.readFirst(p, h, packed)
+		err = r.readFirst(p, from)
 	default:
-		err = r.readSecond(p, h, packed)
+		err = r.readSecond(p, from)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return p, r.checkData(p, h)
+	return r.checkData(p, &from.pageHeader)
 }
 
-func (r *chunkReader) readDictionary(p *page, h pageHeader, packed []byte) (err error) {
+func (r *pageReader) readDictionary(p *page, from *packedPage) (err error) {
 	p.dictionary = true
-	if p.data, err = r.unpack(packed, int(h.plain)); err != nil {
+	if p.data, err = r.unpack(from.body, int(from.plain)); err != nil {
 		return err
 	}
 	if p.encoding != format.Plain && p.encoding != format.PlainDictionary {
 		return fmt.Errorf("unknown dictionary encoding %d", p.encoding)
 	}
-	p.encoding = format.Plain
-	if r.leaf.physical == format.Boolean {
-		return errors.New("dictionary of booleans")
-	}
 	r.dict = p.values
-	r.longest, err = r.checkPlain(p.data, p.values)
-	return err
+	return r.checkPlain(p.data, p.values)
 }
 
 // readFirst reads a data page of the first version.
-func (r *chunkReader) readFirst(p *page, h pageHeader, packed []byte) (err error) {
-	if p.data, err = r.unpack(packed, int(h.plain)); err != nil {
+func (r *pageReader) readFirst(p *page, from *packedPage) (err error) {
+	if p.data, err = r.unpack(from.body, int(from.plain)); err != nil {
 		return err
 	}
-	if p.rep, err = p.levels(h.repEncoding, r.leaf.maxRep); err != nil {
+	if p.rep, err = p.levels(from.repEncoding, r.leaf.maxRep); err != nil {
 		return err
 	}
-	p.def, err = p.levels(h.defEncoding, r.leaf.maxDef)
+	p.def, err = p.levels(from.defEncoding, r.leaf.maxDef)
 	return err
 }
 
@@ -203,14 +120,13 @@ func (p *page) levels(encoding int32, highest int) ([]byte, error) {
 
 // readSecond reads a data page of the second version, whose levels are not
 // compressed.
-func (r *chunkReader) readSecond(p *page, h pageHeader, packed []byte) (err error) {
-	levels := int64(h.repLength) + int64(h.defLen)
-	if h.repLength < 0 || h.defLen < 0 || levels > int64(h.packed) || levels > int64(h.plain) {
-		return errLevels
+func (r *pageReader) readSecond(p *page, from *packedPage) (err error) {
+	rep, def, data, err := from.split()
+	if err != nil {
+		return err
 	}
-	rep, def, data := packed[:h.repLength], packed[h.repLength:levels], packed[levels:]
-	if h.compressed {
-		if data, err = r.unpack(data, int(int64(h.plain)-levels)); err != nil {
+	if from.compressed {
+		if data, err = r.unpack(data, int(from.plain)-len(rep)-len(def)); err != nil {
 			return err
 		}
 	}
@@ -224,21 +140,29 @@ func (r *chunkReader) readSecond(p *page, h pageHeader, packed []byte) (err erro
 	return nil
 }
 
-// checkData checks the levels and values of a data page.
-func (r *chunkReader) checkData(p *page, h pageHeader) error {
-	if int64(p.values) > r.chunk.values-r.values {
-		return fmt.Errorf("more values than the %d of the column chunk", r.chunk.values)
+// split cuts a page of the second version into its levels and its values, which
+// may be compressed.
+func (p *packedPage) split() (rep, def, data []byte, err error) {
+	n := int64(p.repLength) + int64(p.defLen)
+	if p.repLength < 0 || p.defLen < 0 || n > int64(p.packed) || n > int64(p.plain) {
+		return nil, nil, nil, errLevels
 	}
-	p.present, p.rows = p.values, p.values
+	return p.body[:p.repLength], p.body[p.repLength:n], p.body[n:], nil
+}
+
+// checkData checks the levels and values of a data page.
+func (r *pageReader) checkData(p *page, h *pageHeader) error {
+	p.present = p.values
+	rows := p.values
 	if r.leaf.maxRep > 0 && p.values > 0 {
 		c, err := countLevels(p.rep, p.values, r.leaf.maxRep)
 		if err != nil {
 			return err
 		}
-		if r.values == 0 && c.first != 0 {
+		if r.rows == 0 && c.first != 0 {
 			return errLevels
 		}
-		p.rows = c.zero
+		rows = c.zero
 	}
 	if r.leaf.maxDef > 0 {
 		c, err := countLevels(p.def, p.values, r.leaf.maxDef)
@@ -247,59 +171,11 @@ func (r *chunkReader) checkData(p *page, h pageHeader) error {
 		}
 		p.present = c.top
 	}
-	r.values += int64(p.values)
-	r.rows += int64(p.rows)
-	if r.rows > r.groupRows {
+	if r.rows += int64(rows); r.rows > r.groupRows {
 		return fmt.Errorf("more rows than the %d of the row group", r.groupRows)
 	}
-	if h.kind == format.DataPageV2 && h.rows >= 0 && int(h.rows) != p.rows {
-		return fmt.Errorf("%d rows, its header says %d", p.rows, h.rows)
+	if h.kind == format.DataPageV2 && h.rows >= 0 && int(h.rows) != rows {
+		return fmt.Errorf("%d rows, its header says %d", rows, h.rows)
 	}
 	return r.checkValues(p)
-}
-
-// skim reads the headers of the pages alone. It returns the size of the
-// largest.
-func (r *chunkReader) skim() (int64, error) {
-	largest := int64(0)
-	for left := r.chunk.values; left > 0; {
-		h, err := r.readHeader()
-		if err != nil {
-			return 0, err
-		}
-		if h.packed < 0 || h.values < 0 || int64(h.packed) > r.end-r.pos {
-			return 0, fmt.Errorf("the header of the page before byte %d is damaged", r.pos)
-		}
-		r.pos += int64(h.packed)
-		largest = max(largest, int64(h.plain), int64(h.packed))
-		if h.kind != format.DictionaryPage {
-			left -= int64(h.values)
-		}
-	}
-	return largest, nil
-}
-
-// buffers keeps buffers for pages between one and the next.
-type buffers struct{ list [][]byte }
-
-func (p *buffers) get(n int) []byte {
-	best := -1
-	for i, b := range p.list {
-		if cap(b) >= n && (best < 0 || cap(b) < cap(p.list[best])) {
-			best = i
-		}
-	}
-	if best < 0 {
-		return make([]byte, n, n+n/8)
-	}
-	b := p.list[best][:n]
-	p.list[best] = p.list[len(p.list)-1]
-	p.list = p.list[:len(p.list)-1]
-	return b
-}
-
-func (p *buffers) put(b []byte) {
-	if cap(b) > 0 && len(p.list) < 4 {
-		p.list = append(p.list, b)
-	}
 }

@@ -5,13 +5,9 @@ import (
 	"github.com/aefeat/aefeat/arrowio/internal/thrift"
 )
 
-// The library is shown row groups whose columns lie chunkSpace bytes apart,
-// uncompressed. See chunkReader.
-const chunkSpace = int64(1) << 40
-
 // rewrite writes a footer for the library, which holds what has been checked
-// and nothing else: no statistics, indexes, keys or offsets of the file. It has
-// the one row group given, or none.
+// and nothing else: no statistics, indexes or keys. It has the one row group
+// given, or none.
 func (f *footer) rewrite(g *rowGroup) []byte {
 	w := &thrift.Writer{}
 	w.Begin()
@@ -77,9 +73,8 @@ func (f *footer) writeGroup(w *thrift.Writer, g *rowGroup) {
 	w.Begin()
 	w.List(1, thrift.Struct, len(g.chunks))
 	for i, c := range g.chunks {
-		start := int64(i+1) * chunkSpace
 		w.Begin()
-		w.Int64(2, start)
+		w.Int64(2, c.start)
 		w.BeginField(3)
 		w.Int32(1, c.physical)
 		w.List(2, thrift.I32, 0)
@@ -87,11 +82,11 @@ func (f *footer) writeGroup(w *thrift.Writer, g *rowGroup) {
 		for _, name := range f.leaves[i].path {
 			w.TextElement(name)
 		}
-		w.Int32(4, format.Uncompressed)
+		w.Int32(4, c.codec)
 		w.Int64(5, c.values)
-		w.Int64(6, chunkSpace-1)
-		w.Int64(7, chunkSpace-1)
-		w.Int64(9, start)
+		w.Int64(6, c.size)
+		w.Int64(7, c.size)
+		w.Int64(9, c.start) // the first page, be it the dictionary
 		w.End()
 		w.End()
 	}

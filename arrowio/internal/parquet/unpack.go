@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"math"
 
 	"github.com/apache/arrow-go/v18/parquet/compress"
@@ -22,34 +23,11 @@ func (r *chunkReader) unpack(b []byte, size int) ([]byte, error) {
 	if r.chunk.codec == format.Uncompressed {
 		return b, nil // some writers give another size
 	}
-	if size > format.MaxPage {
-		return nil, &bound.UnsupportedError{What: fmt.Sprintf("its %d MiB are more than a page may have", size>>20)}
-	}
 	if size == 0 && len(b) == 0 {
 		return b, nil
 	}
-	most := int64(math.MaxInt64)
-	switch r.chunk.codec {
-	case format.Snappy:
-		n, k := binary.Uvarint(b)
-		if k <= 0 || n != uint64(size) {
-			return nil, bound.ErrUnpack
-		}
-		most = 22*int64(len(b)) + 64 // a copy of 64 bytes takes 3
-	case format.LZ4Raw:
-		most = 255*int64(len(b)) + 64
-	case format.Zstd:
-		var err error
-		if most, err = bound.Zstd(b, int64(size)); err != nil {
-			return nil, err
-		}
-	case format.Gzip, format.Brotli:
-		if size > trustedPage && size/64 > len(b) {
-			return r.unpackGrowing(b, size)
-		}
-	}
-	if int64(size) > most {
-		return nil, fmt.Errorf("%w: %d bytes cannot come from %d", bound.ErrUnpack, size, len(b))
+	if err := r.explain(b, size); err != nil {
+		return nil, err
 	}
 	dst := r.free.get(size)
 	r.held[1] = dst
@@ -63,16 +41,50 @@ func (r *chunkReader) unpack(b []byte, size int) ([]byte, error) {
 	return out, nil
 }
 
-// unpackGrowing decompresses into memory that grows with what comes out.
-func (r *chunkReader) unpackGrowing(b []byte, size int) ([]byte, error) {
+// explain checks that size bytes can come from b, without memory for them.
+func (r *chunkReader) explain(b []byte, size int) error {
+	if size > format.MaxPage {
+		return &bound.UnsupportedError{What: fmt.Sprintf("its %d MiB are more than a page may have", size>>20)}
+	}
+	most := int64(math.MaxInt64)
+	switch r.chunk.codec {
+	case format.Uncompressed:
+		most = int64(len(b))
+	case format.Snappy:
+		n, k := binary.Uvarint(b)
+		if k <= 0 || n != uint64(size) {
+			return bound.ErrUnpack
+		}
+		most = 22*int64(len(b)) + 64 // a copy of 64 bytes takes 3
+	case format.LZ4Raw:
+		most = 255*int64(len(b)) + 64
+	case format.Zstd:
+		var err error
+		if most, err = bound.Zstd(b, int64(size)); err != nil {
+			return err
+		}
+	case format.Gzip, format.Brotli:
+		if size > trustedPage && size/64 > len(b) {
+			return r.count(b, size)
+		}
+	}
+	if int64(size) > most {
+		return fmt.Errorf("%w: %d bytes cannot come from %d", bound.ErrUnpack, size, len(b))
+	}
+	return nil
+}
+
+// count decompresses to nowhere, where there is no other way to see what comes
+// out.
+func (r *chunkReader) count(b []byte, size int) error {
 	in := r.codec.(compress.StreamingCodec).NewReader(bytes.NewReader(b))
 	defer in.Close()
-	out, err := bound.ReadGrowing(in, int64(size), trustedPage)
+	n, err := io.Copy(io.Discard, io.LimitReader(in, int64(size)+1))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", bound.ErrUnpack, err)
+		return fmt.Errorf("%w: %w", bound.ErrUnpack, err)
 	}
-	if n, _ := in.Read(make([]byte, 1)); n != 0 {
-		return nil, fmt.Errorf("%w: more than %d bytes", bound.ErrUnpack, size)
+	if n != int64(size) {
+		return fmt.Errorf("%w: not the %d bytes expected", bound.ErrUnpack, size)
 	}
-	return out, nil
+	return nil
 }
