@@ -90,6 +90,19 @@ func ForObjective(name string, hidden int, preprocess string) (Config, error) {
 	return c, nil
 }
 
+// WithObjective returns c with the objective of another Config and the terms
+// that it sets, those that are off and the form of the noise included. Sizes,
+// Tied, Loss and Seed stay those of c. So do Activation and Output, but for a
+// k-sparse objective, which needs its own.
+func (c Config) WithObjective(o Config) Config {
+	o.Inputs, o.Hidden, o.Tied = c.Inputs, c.Hidden, c.Tied
+	o.Loss, o.Seed = c.Loss, c.Seed
+	if o.K == 0 {
+		o.Activation, o.Output = c.Activation, c.Output
+	}
+	return o
+}
+
 func unknownObjective(name string) *ConfigError {
 	return &ConfigError{"Objective", fmt.Sprintf("%q is unknown", name), "choose sparse, denoising, contractive, k-sparse or plain"}
 }

@@ -35,14 +35,7 @@ func settings(c *cli.Context, init *model.Model, bare bool) (model.Config, error
 			from.Activation, from.Output, from.Loss = config.Activation, config.Output, config.Loss
 		}
 		if bare || c.IsSet("objective") {
-			from.Objective = config.Objective
-			from.K, from.KEncode = config.K, config.KEncode
-			if config.K > 0 {
-				from.Activation, from.Output = config.Activation, config.Output // k goes with linear codes alone
-			}
-			from.Sparsity, from.SparsityWeight = config.Sparsity, config.SparsityWeight
-			from.WeightDecay, from.Contraction = config.WeightDecay, config.Contraction
-			from.Corruption, from.Emphasis = config.Corruption, config.Emphasis
+			from = from.WithObjective(config)
 		}
 		config = from
 	}
