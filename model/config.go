@@ -125,18 +125,37 @@ func (e *ConfigError) Error() string { return e.Setting + ": " + e.Reason }
 
 // terms are what the cost is made of beside the reconstruction, and what is
 // done to rows or codes for it. Each has a file of its own, with value, slope,
-// bounds and the objective that turns it on.
+// bounds, words and the objective that turns it on.
 var terms = []struct {
-	weight string               // the setting
-	value  func(Config) float64 // of it, from 0 up; at 0 the term is off
-	check  func(Config) error   // what else must hold; nil: nothing
+	setting string               // the field that is a number
+	value   func(Config) float64 // of it, from 0 up
+	check   func(Config) error   // what else must hold; nil: nothing
+	words   func(Config) Term    // the zero Term where it is off
 }{
-	{"SparsityWeight", func(c Config) float64 { return c.SparsityWeight }, Config.checkSparsity},
-	{"WeightDecay", func(c Config) float64 { return c.WeightDecay }, nil},
-	{"Contraction", func(c Config) float64 { return c.Contraction }, nil},
-	{"Corruption", func(c Config) float64 { return c.Corruption }, Config.checkCorruption},
-	{"Emphasis", func(c Config) float64 { alpha, _ := c.Emphasis.weights(); return alpha }, Config.checkEmphasis},
-	{"KEncode", func(c Config) float64 { return c.KEncode }, Config.checkKSparse},
+	{"SparsityWeight", func(c Config) float64 { return c.SparsityWeight }, Config.checkSparsity, Config.sparsityWords},
+	{"WeightDecay", func(c Config) float64 { return c.WeightDecay }, nil, Config.weightDecayWords},
+	{"Contraction", func(c Config) float64 { return c.Contraction }, nil, Config.contractionWords},
+	{"KEncode", func(c Config) float64 { return c.KEncode }, Config.checkKSparse, Config.ksparseWords},
+	{"Corruption", func(c Config) float64 { return c.Corruption }, Config.checkCorruption, Config.corruptionWords},
+	{"Emphasis", func(c Config) float64 { alpha, _ := c.Emphasis.weights(); return alpha }, Config.checkEmphasis, Config.emphasisWords},
+}
+
+// Term is what a [Config] has on, in words for people: a term of the cost, or
+// what is done to rows or codes for it.
+type Term struct {
+	Name     string // such as "sparsity"
+	Settings string // such as "0.1, weight 0.3"
+}
+
+// Terms returns what c has on, in an order that stays.
+func (c Config) Terms() []Term {
+	var on []Term
+	for _, t := range terms {
+		if words := t.words(c); words != (Term{}) {
+			on = append(on, words)
+		}
+	}
+	return on
 }
 
 // Sizes beyond this cannot be meant: a matrix of so many float32 values
@@ -192,7 +211,7 @@ func (c Config) Validate() error {
 	}
 	for _, t := range terms {
 		if v := t.value(c); !(v >= 0 && v <= math.MaxFloat32) {
-			return &ConfigError{t.weight, fmt.Sprintf("%v is not a number from 0 up", v), ""}
+			return &ConfigError{t.setting, fmt.Sprintf("%v is not a number from 0 up", v), ""}
 		}
 	}
 	for _, t := range terms {

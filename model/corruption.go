@@ -56,6 +56,13 @@ func (c Config) checkCorruption() error {
 	return nil
 }
 
+func (c Config) corruptionWords() Term {
+	if c.Corruption == 0 {
+		return Term{}
+	}
+	return Term{"corruption", fmt.Sprintf("%g, %s", c.Corruption, c.Noise)}
+}
+
 // corruptedComponents is how many components of a row the noise chooses,
 // round(v n), half to even; 0 for gaussian, which chooses none.
 func (c Config) corruptedComponents() int {

@@ -92,6 +92,13 @@ func (c Config) checkEmphasis() error {
 	return nil
 }
 
+func (c Config) emphasisWords() Term {
+	if !c.emphasises() {
+		return Term{}
+	}
+	return Term{"emphasis", fmt.Sprintf("%s on what is corrupted", c.Emphasis)}
+}
+
 // meanEmphasis is what a component of a row weighs on average.
 func (c Config) meanEmphasis() float64 {
 	if !c.emphasises() {
