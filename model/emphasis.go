@@ -80,9 +80,9 @@ func (c Config) emphasises() bool { return c.Corruption > 0 && !c.Emphasis.IsZer
 func (c Config) checkEmphasis() error {
 	switch {
 	case !c.emphasises():
-	case c.Noise == Gaussian:
+	case !c.Noise.chooses():
 		return &ConfigError{"Emphasis",
-			"gaussian noise corrupts every component, so that none stands out",
+			fmt.Sprintf("%s noise corrupts every component, so that none stands out", c.Noise),
 			"choose `Noise` masking or salt-pepper, or leave `Emphasis` out"}
 	case c.Emphasis.full() && c.Inputs > 0 && c.corruptedComponents() == 0:
 		return &ConfigError{"Emphasis",
