@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // The objectives: what set the terms of a [Config].
@@ -13,6 +14,27 @@ const (
 	ObjectiveKSparse     = "k-sparse"
 	ObjectivePlain       = "plain"
 )
+
+// objectives are all of them, in the order of lists, with their settings.
+var objectives = []struct {
+	name     string
+	settings func(hidden int) Config
+}{
+	{ObjectiveSparse, Sparse},
+	{ObjectiveDenoising, Denoising},
+	{ObjectiveContractive, Contractive},
+	{ObjectiveKSparse, KSparse},
+	{ObjectivePlain, Plain},
+}
+
+// Objectives returns the names of all objectives, [ObjectiveSparse] first.
+func Objectives() []string {
+	var names []string
+	for _, o := range objectives {
+		names = append(names, o.name)
+	}
+	return names
+}
 
 // Config holds the sizes and the terms of the cost. A term at its zero value
 // is off, so that Config{Hidden: h} is a plain autoencoder with sigmoid units
@@ -65,21 +87,11 @@ func Plain(hidden int) Config {
 // The error is a [*ConfigError], for a name or a method that is unknown. hidden
 // is left to [Config.Validate].
 func ForObjective(name string, hidden int, preprocess string) (Config, error) {
-	var c Config
-	switch name {
-	case ObjectiveSparse:
-		c = Sparse(hidden)
-	case ObjectiveDenoising:
-		c = Denoising(hidden)
-	case ObjectiveContractive:
-		c = Contractive(hidden)
-	case ObjectiveKSparse:
-		c = KSparse(hidden)
-	case ObjectivePlain:
-		c = Plain(hidden)
-	default:
+	i := slices.Index(Objectives(), name)
+	if i < 0 {
 		return Config{}, unknownObjective(name)
 	}
+	c := objectives[i].settings(hidden)
 	p := Preprocess{Method: preprocess}
 	if !p.known() {
 		return Config{}, unknownPreprocess(preprocess)
@@ -104,7 +116,7 @@ func (c Config) WithObjective(o Config) Config {
 }
 
 func unknownObjective(name string) *ConfigError {
-	return &ConfigError{"Objective", fmt.Sprintf("%q is unknown", name), "choose sparse, denoising, contractive, k-sparse or plain"}
+	return &ConfigError{"Objective", fmt.Sprintf("%q is unknown", name), "choose " + alternatives(Objectives())}
 }
 
 // ConfigError says which setting is wrong, or clashes with another. Tools
@@ -186,9 +198,7 @@ const maxWeights = 1 << 31
 // preprocessing, [Preprocess.Allows]: standardize and zca need another output,
 // which [ForObjective] chooses, and do not go with salt-pepper noise.
 func (c Config) Validate() error {
-	switch c.Objective {
-	case "", ObjectiveSparse, ObjectiveDenoising, ObjectiveContractive, ObjectiveKSparse, ObjectivePlain:
-	default:
+	if c.Objective != "" && !slices.Contains(Objectives(), c.Objective) {
 		return unknownObjective(c.Objective)
 	}
 	switch {

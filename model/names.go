@@ -1,6 +1,9 @@
 package model
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Text forms of the enumerations, whose values count from 0 and index names.
 
@@ -26,4 +29,10 @@ func unmarshalName[T ~uint8](what string, names []string, v *T, text []byte) err
 		}
 	}
 	return fmt.Errorf("unknown %s %q: want one of %q", what, text, names)
+}
+
+// alternatives writes "a, b or c".
+func alternatives(names []string) string {
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
