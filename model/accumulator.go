@@ -39,17 +39,15 @@ type Accumulator struct {
 	chunk   *Params   // the weights' sums over a chunk
 	product []float32 // S of a chunk
 
-	energy float64   // sum of |x|^2
-	block  []float64 // all other sums but rows and loss
+	energy float64 // sum of |x|^2
 
-	// Views of block, in its order: these but for sparse, then codes, sparse,
-	// slopes and squares. The first four are sums over rows of the gradient as
-	// far as a row knows it.
+	// Sums over rows of the gradient as far as a row knows it.
 	encoderWeight []float64 // (h,n)
 	encoderBias   []float64 // (h)
 	decoderWeight []float64 // (n,h); nil when tied
 	decoderBias   []float64 // (n)
-	sparse        []float64 // S (h,n); nil when beta is 0
+
+	sparse []float64 // S (h,n); nil when beta is 0
 }
 
 // NewAccumulator returns an empty accumulator of the model, whose
@@ -63,48 +61,41 @@ func NewAccumulator(m *Model) *Accumulator {
 		pass:  newPass(m, chunkRows, true, sparse || contracts),
 		chunk: newParams(n, h, m.Tied, nil),
 	}
-	size := len(a.chunk.Flat) + h
-	if sparse {
-		size += h*n + h
-		a.product = make([]float32, h*n)
-	}
-	if contracts {
-		size += h
-	}
-	a.block = make([]float64, size)
-	rest := a.block
-	cut := func(n int) []float64 {
-		view := rest[:n:n]
-		rest = rest[n:]
-		return view
-	}
-	a.encoderWeight, a.encoderBias = cut(h*n), cut(h)
+	a.encoderWeight, a.encoderBias, a.decoderBias = make([]float64, h*n), make([]float64, h), make([]float64, n)
 	if !m.Tied {
-		a.decoderWeight = cut(n * h)
+		a.decoderWeight = make([]float64, n*h)
 	}
-	a.decoderBias = cut(n)
-	a.codes = cut(h)
 	if sparse {
-		a.sparse, a.slopes = cut(h*n), cut(h)
-	}
-	if contracts {
-		a.squares = cut(h)
+		a.sparse, a.slopes = make([]float64, h*n), make([]float64, h)
+		a.product = make([]float32, h*n)
 	}
 	return a
 }
 
 // memory is the size of the accumulator in bytes.
 func (a *Accumulator) memory() int64 {
-	return a.pass.memory() + 8*int64(len(a.block)) + 4*int64(len(a.chunk.Flat)+len(a.product))
+	sums := len(a.codes) + len(a.slopes) + len(a.squares)
+	for _, part := range a.gradientSums() {
+		sums += len(part)
+	}
+	return a.pass.memory() + 8*int64(sums) + 4*int64(len(a.chunk.Flat)+len(a.product))
 }
 
 // Reset empties the accumulator for another pass, at the weights that the
 // model has then and with the noise of an epoch.
 func (a *Accumulator) Reset(epoch uint32) {
 	a.pass.reset()
-	clear(a.block)
-	a.rows, a.loss, a.energy = 0, 0, 0
+	a.tally.reset()
+	for _, sums := range a.gradientSums() {
+		clear(sums)
+	}
+	a.energy = 0
 	a.epoch = epoch
+}
+
+// gradientSums lists the sums that are for the gradient alone.
+func (a *Accumulator) gradientSums() [5][]float64 {
+	return [...][]float64{a.encoderWeight, a.encoderBias, a.decoderWeight, a.decoderBias, a.sparse}
 }
 
 // Rows is the number of rows added, merged ones included.
@@ -117,7 +108,7 @@ func (a *Accumulator) Add(r Rows, order []int32) error {
 	return a.pass.each(r, order, a.work)
 }
 
-// work is fold as pass.each wants it.
+// work empties a full pass, for [pass.each].
 func (a *Accumulator) work() error {
 	a.fold()
 	return nil
@@ -244,10 +235,12 @@ func (a *Accumulator) Merge(b *Accumulator) error {
 	}
 	a.fold()
 	b.fold()
-	a.rows += b.rows
-	a.loss += b.loss
+	a.tally.merge(&b.tally)
 	a.energy += b.energy
-	addSums(a.block, b.block)
+	from := b.gradientSums()
+	for i, sums := range a.gradientSums() {
+		addSums(sums, from[i])
+	}
 	return nil
 }
 
@@ -278,7 +271,9 @@ func (a *Accumulator) UnmarshalBinary(data []byte) error {
 
 // form is what the bytes of the sums hold.
 func (a *Accumulator) form() sumsForm {
-	return sumsForm{kindGradient, a.fingerprint(), []any{&a.rows, &a.loss, &a.energy, a.block}}
+	fields := []any{&a.rows, &a.loss, &a.energy,
+		a.encoderWeight, a.encoderBias, a.decoderWeight, a.decoderBias, a.codes, a.sparse, a.slopes}
+	return sumsForm{kindGradient, a.fingerprint(), append(fields, a.ofTerms()...)}
 }
 
 // fingerprint tells sums apart that must not be added.

@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // The objectives: what set the terms of a [Config].
@@ -13,6 +14,27 @@ const (
 	ObjectiveKSparse     = "k-sparse"
 	ObjectivePlain       = "plain"
 )
+
+// objectives are all of them, in the order of lists, with their settings.
+var objectives = []struct {
+	name     string
+	settings func(hidden int) Config
+}{
+	{ObjectiveSparse, Sparse},
+	{ObjectiveDenoising, Denoising},
+	{ObjectiveContractive, Contractive},
+	{ObjectiveKSparse, KSparse},
+	{ObjectivePlain, Plain},
+}
+
+// Objectives returns the names of all objectives, [ObjectiveSparse] first.
+func Objectives() []string {
+	var names []string
+	for _, o := range objectives {
+		names = append(names, o.name)
+	}
+	return names
+}
 
 // Config holds the sizes and the terms of the cost. A term at its zero value
 // is off, so that Config{Hidden: h} is a plain autoencoder with sigmoid units
@@ -65,21 +87,11 @@ func Plain(hidden int) Config {
 // The error is a [*ConfigError], for a name or a method that is unknown. hidden
 // is left to [Config.Validate].
 func ForObjective(name string, hidden int, preprocess string) (Config, error) {
-	var c Config
-	switch name {
-	case ObjectiveSparse:
-		c = Sparse(hidden)
-	case ObjectiveDenoising:
-		c = Denoising(hidden)
-	case ObjectiveContractive:
-		c = Contractive(hidden)
-	case ObjectiveKSparse:
-		c = KSparse(hidden)
-	case ObjectivePlain:
-		c = Plain(hidden)
-	default:
+	i := slices.Index(Objectives(), name)
+	if i < 0 {
 		return Config{}, unknownObjective(name)
 	}
+	c := objectives[i].settings(hidden)
 	p := Preprocess{Method: preprocess}
 	if !p.known() {
 		return Config{}, unknownPreprocess(preprocess)
@@ -90,8 +102,21 @@ func ForObjective(name string, hidden int, preprocess string) (Config, error) {
 	return c, nil
 }
 
+// WithObjective returns c with the objective of another Config and the terms
+// that it sets, those that are off and the form of the noise included. Sizes,
+// Tied, Loss and Seed stay those of c. So do Activation and Output, but for a
+// k-sparse objective, which needs its own.
+func (c Config) WithObjective(o Config) Config {
+	o.Inputs, o.Hidden, o.Tied = c.Inputs, c.Hidden, c.Tied
+	o.Loss, o.Seed = c.Loss, c.Seed
+	if o.K == 0 {
+		o.Activation, o.Output = c.Activation, c.Output
+	}
+	return o
+}
+
 func unknownObjective(name string) *ConfigError {
-	return &ConfigError{"Objective", fmt.Sprintf("%q is unknown", name), "choose sparse, denoising, contractive, k-sparse or plain"}
+	return &ConfigError{"Objective", fmt.Sprintf("%q is unknown", name), "choose " + alternatives(Objectives())}
 }
 
 // ConfigError says which setting is wrong, or clashes with another. Tools
@@ -112,18 +137,37 @@ func (e *ConfigError) Error() string { return e.Setting + ": " + e.Reason }
 
 // terms are what the cost is made of beside the reconstruction, and what is
 // done to rows or codes for it. Each has a file of its own, with value, slope,
-// bounds and the objective that turns it on.
+// bounds, words and the objective that turns it on.
 var terms = []struct {
-	weight string               // the setting
-	value  func(Config) float64 // of it, from 0 up; at 0 the term is off
-	check  func(Config) error   // what else must hold; nil: nothing
+	setting string               // the field that is a number
+	value   func(Config) float64 // of it, from 0 up
+	check   func(Config) error   // what else must hold; nil: nothing
+	words   func(Config) Term    // the zero Term where it is off
 }{
-	{"SparsityWeight", func(c Config) float64 { return c.SparsityWeight }, Config.checkSparsity},
-	{"WeightDecay", func(c Config) float64 { return c.WeightDecay }, nil},
-	{"Contraction", func(c Config) float64 { return c.Contraction }, nil},
-	{"Corruption", func(c Config) float64 { return c.Corruption }, Config.checkCorruption},
-	{"Emphasis", func(c Config) float64 { alpha, _ := c.Emphasis.weights(); return alpha }, Config.checkEmphasis},
-	{"KEncode", func(c Config) float64 { return c.KEncode }, Config.checkKSparse},
+	{"SparsityWeight", func(c Config) float64 { return c.SparsityWeight }, Config.checkSparsity, Config.sparsityWords},
+	{"WeightDecay", func(c Config) float64 { return c.WeightDecay }, nil, Config.weightDecayWords},
+	{"Contraction", func(c Config) float64 { return c.Contraction }, nil, Config.contractionWords},
+	{"KEncode", func(c Config) float64 { return c.KEncode }, Config.checkKSparse, Config.ksparseWords},
+	{"Corruption", func(c Config) float64 { return c.Corruption }, Config.checkCorruption, Config.corruptionWords},
+	{"Emphasis", func(c Config) float64 { alpha, _ := c.Emphasis.weights(); return alpha }, Config.checkEmphasis, Config.emphasisWords},
+}
+
+// Term is what a [Config] has on, in words for people: a term of the cost, or
+// what is done to rows or codes for it.
+type Term struct {
+	Name     string // such as "sparsity"
+	Settings string // such as "0.1, weight 0.3"
+}
+
+// Terms returns what c has on, in an order that stays.
+func (c Config) Terms() []Term {
+	var on []Term
+	for _, t := range terms {
+		if words := t.words(c); words != (Term{}) {
+			on = append(on, words)
+		}
+	}
+	return on
 }
 
 // Sizes beyond this cannot be meant: a matrix of so many float32 values
@@ -154,9 +198,7 @@ const maxWeights = 1 << 31
 // preprocessing, [Preprocess.Allows]: standardize and zca need another output,
 // which [ForObjective] chooses, and do not go with salt-pepper noise.
 func (c Config) Validate() error {
-	switch c.Objective {
-	case "", ObjectiveSparse, ObjectiveDenoising, ObjectiveContractive, ObjectiveKSparse, ObjectivePlain:
-	default:
+	if c.Objective != "" && !slices.Contains(Objectives(), c.Objective) {
 		return unknownObjective(c.Objective)
 	}
 	switch {
@@ -179,7 +221,7 @@ func (c Config) Validate() error {
 	}
 	for _, t := range terms {
 		if v := t.value(c); !(v >= 0 && v <= math.MaxFloat32) {
-			return &ConfigError{t.weight, fmt.Sprintf("%v is not a number from 0 up", v), ""}
+			return &ConfigError{t.setting, fmt.Sprintf("%v is not a number from 0 up", v), ""}
 		}
 	}
 	for _, t := range terms {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -253,5 +255,27 @@ func TestDefaultSparsity(t *testing.T) {
 	}
 	if costs[0] != costs[1] {
 		t.Errorf("cost %v by default, %v with rho %v", costs[0], costs[1], DefaultSparsity)
+	}
+}
+
+// Whatever an objective sets is taken over from it, terms that are off too: of
+// the fields of a Config only these stay.
+func TestWithObjective(t *testing.T) {
+	c := Config{Inputs: 7, Hidden: 6, Activation: Tanh, Output: ReLU, Loss: CrossEntropy, Tied: true, Noise: Gaussian, Corruption: 0.5, Seed: 9}
+	for _, o := range []Config{Sparse(3), Denoising(3), Contractive(3), KSparse(3), Plain(3)} {
+		stays := []string{"Inputs", "Hidden", "Loss", "Tied", "Seed"}
+		if o.K == 0 {
+			stays = append(stays, "Activation", "Output")
+		}
+		got := reflect.ValueOf(c.WithObjective(o))
+		for i := range got.NumField() {
+			from, name := o, got.Type().Field(i).Name
+			if slices.Contains(stays, name) {
+				from = c
+			}
+			if got, want := got.Field(i).Interface(), reflect.ValueOf(from).Field(i).Interface(); got != want {
+				t.Errorf("%s after %s: %v, want %v", name, o.Objective, got, want)
+			}
+		}
 	}
 }

@@ -1,12 +1,23 @@
 package model
 
-import "github.com/aefeat/aefeat/internal/f32"
+import (
+	"fmt"
+
+	"github.com/aefeat/aefeat/internal/f32"
+)
 
 // Contractive returns the contractive autoencoder of S. Rifai, P. Vincent,
 // X. Muller, X. Glorot and Y. Bengio, "Contractive auto-encoders: explicit
 // invariance during feature extraction", ICML 2011, with gamma 0.1.
 func Contractive(hidden int) Config {
 	return Config{Objective: ObjectiveContractive, Hidden: hidden, Contraction: 0.1}
+}
+
+func (c Config) contractionWords() Term {
+	if c.Contraction == 0 {
+		return Term{}
+	}
+	return Term{"contraction", fmt.Sprintf("%g", c.Contraction)}
 }
 
 // contraction is the term (gamma/m) sum_k |da_k/dx~_k|^2. It holds what that

@@ -26,7 +26,34 @@ const (
 	SaltPepper              // exactly round(v n) components go to the lowest or highest value of the range
 )
 
-var noiseNames = []string{"masking", "gaussian", "salt-pepper"}
+// noises says of each form what the rest of the package must know.
+var noises = []struct {
+	name string
+
+	// chooses: v is a share of the components, and the noise chooses so many of
+	// each row. Otherwise v is a measure of the noise on all of them.
+	chooses bool
+
+	// needsRange: rows must have a lowest and a highest value.
+	needsRange bool
+}{
+	Masking:    {name: "masking", chooses: true},
+	Gaussian:   {name: "gaussian"},
+	SaltPepper: {name: "salt-pepper", chooses: true, needsRange: true},
+}
+
+var noiseNames = func() (names []string) {
+	for _, n := range noises {
+		names = append(names, n.name)
+	}
+	return names
+}()
+
+// chooses reports whether the noise chooses components, and v is their share.
+func (n Noise) chooses() bool { return int(n) < len(noises) && noises[n].chooses }
+
+// needsRange reports whether rows must have a lowest and a highest value.
+func (n Noise) needsRange() bool { return int(n) < len(noises) && noises[n].needsRange }
 
 // String returns the name that flags and model files use.
 func (n Noise) String() string { return nameOf(noiseNames, n) }
@@ -48,7 +75,7 @@ func Denoising(hidden int) Config {
 
 // checkCorruption reports bounds of the noise that c breaks.
 func (c Config) checkCorruption() error {
-	if c.Noise != Gaussian && c.Corruption > 1 {
+	if c.Noise.chooses() && c.Corruption > 1 {
 		return &ConfigError{"Corruption",
 			fmt.Sprintf("%v is not a share of the components", c.Corruption),
 			"give a number from 0 to 1, or choose `Noise` gaussian"}
@@ -56,10 +83,17 @@ func (c Config) checkCorruption() error {
 	return nil
 }
 
+func (c Config) corruptionWords() Term {
+	if c.Corruption == 0 {
+		return Term{}
+	}
+	return Term{"corruption", fmt.Sprintf("%g, %s", c.Corruption, c.Noise)}
+}
+
 // corruptedComponents is how many components of a row the noise chooses,
-// round(v n), half to even; 0 for gaussian, which chooses none.
+// round(v n), half to even; 0 for noise that chooses none.
 func (c Config) corruptedComponents() int {
-	if c.Noise == Gaussian {
+	if !c.Noise.chooses() {
 		return 0
 	}
 	return int(math.RoundToEven(c.Corruption * float64(c.Inputs)))
@@ -77,7 +111,7 @@ type corrupter struct {
 	noise   Noise
 	sd      float32 // standard deviation of Gaussian noise
 	lo, hi  float32 // salt and pepper
-	count   int     // components of a row that masking and salt-pepper change
+	count   int     // components of a row that the noise chooses
 	share   uint    // v in units of 2^-shareBits
 	chosen  []int32 // which they are, of the rows last corrupted (rows,count); nil: not kept
 	workers []*corruptWorker
@@ -100,7 +134,7 @@ func newCorrupter(config Config, p Preprocess) *corrupter {
 	c := &corrupter{seed: config.Seed, noise: config.Noise, sd: float32(config.Corruption)}
 	lo, hi := p.valueRange()
 	c.lo, c.hi = float32(lo), float32(hi)
-	if config.Noise != Gaussian {
+	if config.Noise.chooses() {
 		c.count = config.corruptedComponents()
 		c.share = uint(math.Round(config.Corruption * (1 << shareBits)))
 	}

@@ -29,8 +29,7 @@ func (e *DivergedError) Error() string {
 // without any model: zeros, or one half under cross-entropy. Diverging runs
 // pass any factor within steps. Healthy ones stay far below this one: where
 // small batches or rows much larger than those before make the cost jump, the
-// second measure jumps with it. The sparsity term is bounded by itself and
-// left out.
+// second measure jumps with it.
 const explosion = 1000
 
 // weightInterval is the number of steps between two looks at all weights,
@@ -47,10 +46,10 @@ type guard struct {
 // judge returns an error when the cost of a step tells of divergence. trivial
 // returns what the same rows cost without a model.
 func (d *descent) judge(c Cost, trivial func() float64) error {
-	if sum := c.Reconstruction + c.Contraction + c.Sparsity; math.IsNaN(sum) || math.IsInf(sum, 0) {
+	cost, g := c.unbounded(), &d.guard
+	if sum := cost + c.Sparsity; math.IsNaN(sum) || math.IsInf(sum, 0) {
 		return d.diverged(sum)
 	}
-	cost, g := c.Reconstruction+c.Contraction, &d.guard
 	if !g.started {
 		g.started, g.scale = true, cost+d.m.weightDecay()
 	}

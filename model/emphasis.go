@@ -80,9 +80,9 @@ func (c Config) emphasises() bool { return c.Corruption > 0 && !c.Emphasis.IsZer
 func (c Config) checkEmphasis() error {
 	switch {
 	case !c.emphasises():
-	case c.Noise == Gaussian:
+	case !c.Noise.chooses():
 		return &ConfigError{"Emphasis",
-			"gaussian noise corrupts every component, so that none stands out",
+			fmt.Sprintf("%s noise corrupts every component, so that none stands out", c.Noise),
 			"choose `Noise` masking or salt-pepper, or leave `Emphasis` out"}
 	case c.Emphasis.full() && c.Inputs > 0 && c.corruptedComponents() == 0:
 		return &ConfigError{"Emphasis",
@@ -90,6 +90,13 @@ func (c Config) checkEmphasis() error {
 			"raise `Corruption`"}
 	}
 	return nil
+}
+
+func (c Config) emphasisWords() Term {
+	if !c.emphasises() {
+		return Term{}
+	}
+	return Term{"emphasis", fmt.Sprintf("%s on what is corrupted", c.Emphasis)}
 }
 
 // meanEmphasis is what a component of a row weighs on average.

@@ -62,14 +62,12 @@ type Evaluator struct {
 
 // NewEvaluator returns an evaluator of m.
 func NewEvaluator(m *Model) *Evaluator {
-	e := &Evaluator{
+	return &Evaluator{
 		tally:  newTally(m),
 		pass:   newPass(m, blockRows(m.Inputs), false, m.Contraction > 0),
 		inputs: make([]float64, m.Inputs),
 		health: newHealth(m.Config),
 	}
-	e.costVectors()
-	return e
 }
 
 // Add takes rows in. Nothing of r is kept. Values are trusted; see
@@ -78,7 +76,7 @@ func (e *Evaluator) Add(r Rows) error {
 	return e.pass.each(r, nil, e.work)
 }
 
-// work is fold as pass.each wants it.
+// work empties a full pass, for [pass.each].
 func (e *Evaluator) work() error {
 	e.fold()
 	return nil
@@ -140,13 +138,10 @@ func (e *Evaluator) Merge(b *Evaluator) error {
 	}
 	e.fold()
 	b.fold()
-	e.rows += b.rows
-	e.loss += b.loss
+	e.tally.merge(&b.tally)
 	e.errors += b.errors
 	e.energy += b.energy
 	addSums(e.inputs, b.inputs)
-	addSums(e.codes, b.codes)
-	addSums(e.squares, b.squares)
 	e.health.merge(b.health)
 	return nil
 }
@@ -178,8 +173,8 @@ func (e *Evaluator) UnmarshalBinary(data []byte) error {
 
 // form is what the bytes of what was gathered hold.
 func (e *Evaluator) form() sumsForm {
-	return sumsForm{kindEvaluation, e.m.fingerprint(0), []any{&e.rows, &e.loss, &e.errors, &e.energy, e.inputs, e.codes, e.squares,
-		e.health.low, e.health.high, e.health.active, e.health.ends}}
+	fields := append([]any{&e.rows, &e.loss, &e.errors, &e.energy, e.inputs, e.codes}, e.ofTerms()...)
+	return sumsForm{kindEvaluation, e.m.fingerprint(0), append(fields, e.health.low, e.health.high, e.health.active, e.health.ends)}
 }
 
 func (e *Evaluator) nmse() float64 {

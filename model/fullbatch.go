@@ -44,4 +44,4 @@ func (b *fullBatch) end() (Epoch, error) {
 
 // running returns the epoch as far as it went: the rows of chunks that are
 // full, at the weights as they are.
-func (b *fullBatch) running() Epoch { return b.m.epoch(b.epoch, b.sums.total(), b.sums.codes) }
+func (b *fullBatch) running() Epoch { return b.sums.tally.epoch(b.epoch) }

@@ -233,13 +233,6 @@ func TestGoldenAccumulator(t *testing.T) {
 	t.Logf("worst cost %.2g, worst gradient %.2g", worstCost, worstGradient)
 }
 
-// withDecay returns a cost without weight decay with that of m.
-func withDecay(c Cost, m *Model) Cost {
-	c.WeightDecay = m.weightDecay()
-	c.Total += c.WeightDecay
-	return c
-}
-
 func TestGoldenMiniBatch(t *testing.T) {
 	worstCost, worstGradient := 0.0, 0.0
 	for _, c := range goldenCases(t) {
@@ -248,7 +241,7 @@ func TestGoldenMiniBatch(t *testing.T) {
 			trainer := newTrainer(t, m, TrainOptions{BatchSize: len(c.X)})
 			batch := trainer.engine.(*miniBatch)
 			c.corrupt(batch.pass)
-			cost := withDecay(batch.evaluate(), m)
+			cost := batch.evaluate().with(m.weightDecay())
 			worstCost = max(worstCost, checkCost(t, cost, c.Cost, goldenShare))
 			worstGradient = max(worstGradient, checkGradient(t, m.Config, batch.gradient.Flat, c.gradient(), goldenShare))
 			checkCost(t, trainer.Running().Cost, cost, 1e-14)

@@ -173,7 +173,7 @@ func TestOnePassIsTwoPass(t *testing.T) {
 			batch := newTrainer(t, m, TrainOptions{BatchSize: rows}).engine.(*miniBatch)
 			batch.pass.take(Float32Rows(x, n), nil, 0)
 			batch.pass.corrupt(0)
-			cost := withDecay(batch.evaluate(), m)
+			cost := batch.evaluate().with(m.weightDecay())
 			a := accumulate(t, m, x)
 			checkCost(t, a.Cost(), cost, 1e-7)
 			checkGradient(t, m.Config, gradientOf(a), widen(batch.gradient.Flat), 2e-6)

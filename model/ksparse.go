@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 )
@@ -39,6 +40,13 @@ func (c Config) checkKSparse() error {
 			"set `Contraction` to 0, or `K` to 0, which keeps all codes"}
 	}
 	return nil
+}
+
+func (c Config) ksparseWords() Term {
+	if c.K == 0 {
+		return Term{}
+	}
+	return Term{"codes kept", fmt.Sprintf("the largest %d in training, %g times as many in encoding", c.K, cmp.Or(c.KEncode, 1))}
 }
 
 // annealFrom times k codes are kept at first. If few were kept from the start,

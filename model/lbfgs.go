@@ -142,7 +142,7 @@ func (q *quasiNewton) judge(cost float64) error {
 	return nil
 }
 
-func (q *quasiNewton) running() Epoch { return q.m.epoch(q.epoch, q.sums.total(), q.sums.codes) }
+func (q *quasiNewton) running() Epoch { return q.sums.tally.epoch(q.epoch) }
 
 func (q *quasiNewton) evaluations() int64 { return q.search.Evaluations() }
 

@@ -57,8 +57,8 @@ func (p Preprocess) Allows(c Config) error {
 	case c.unitInterval():
 		return &ConfigError{"Output", fmt.Sprintf("sigmoid reconstructs values in [0, 1], and preprocessing %s makes others", p.Method),
 			"choose `Output` linear, with `Loss` squared"}
-	case c.Corruption > 0 && c.Noise == SaltPepper:
-		return &ConfigError{"Noise", fmt.Sprintf("salt-pepper needs a lowest and a highest value, and preprocessing %s has none", p.Method),
+	case c.Corruption > 0 && c.Noise.needsRange():
+		return &ConfigError{"Noise", fmt.Sprintf("%s needs a lowest and a highest value, and preprocessing %s has none", c.Noise, p.Method),
 			"choose masking or gaussian"}
 	case p.Method == PreprocessZCA && c.Inputs > maxWeights/max(1, c.Inputs):
 		return &ConfigError{"Preprocess", fmt.Sprintf("zca of %d inputs does not fit in memory", c.Inputs),

@@ -10,8 +10,11 @@ type miniBatch struct {
 	rhohat *runningRhohat // nil when beta is 0
 	biases []float64      // of the gradient of b1 and b2 (h+n)
 
-	seen  sums      // of the epoch, as training met its rows
-	units []float64 // sums over the epoch of the codes (h)
+	// Of the epoch, as training met its rows:
+	seen       int64     // how many
+	cost       Cost      // sum of what they cost
+	activation float64   // sum of all codes; for the mean activation alone
+	units      []float64 // sums of the codes of each unit (h)
 
 	epochSteps  int64 // of the first epoch
 	beforeEpoch int64 // steps before the running one
@@ -25,7 +28,6 @@ func newMiniBatch(m *Model, o TrainOptions) *miniBatch {
 		biases:  make([]float64, m.Hidden+m.Inputs),
 		units:   make([]float64, m.Hidden),
 	}
-	b.batch.costVectors()
 	if m.SparsityWeight > 0 {
 		b.rhohat = newRunningRhohat(m.Config, o.BatchSize)
 	}
@@ -50,7 +52,7 @@ func (b *miniBatch) end() (Epoch, error) {
 	if err := b.judgeWeights(b.running); err != nil {
 		return Epoch{}, err
 	}
-	b.seen = sums{}
+	b.seen, b.cost, b.activation = 0, Cost{}, 0
 	clear(b.units)
 	b.endEpoch()
 	if b.finished == 1 {
@@ -63,11 +65,11 @@ func (b *miniBatch) end() (Epoch, error) {
 // running returns the epoch as far as it went. Of its cost the weight decay is
 // that of the weights as they are, the rest a mean over weights that moved.
 func (b *miniBatch) running() Epoch {
-	s := b.seen
-	if s.rows > 0 {
-		s.sparsity /= float64(s.rows)
+	mean := b.cost
+	if b.seen > 0 {
+		mean = mean.over(float64(b.seen))
 	}
-	return b.m.epoch(b.epoch, s, b.units)
+	return b.m.epoch(b.epoch, b.seen, mean, b.activation, b.units)
 }
 
 // done is how many epochs are over, the running one in parts. The first counts
@@ -112,8 +114,8 @@ func (b *miniBatch) work() error {
 	return nil
 }
 
-// evaluate computes the gradient of the batch that the pass holds, and its cost
-// but for the weight decay. It counts the batch in the epoch.
+// evaluate computes the gradient of the batch that the pass holds, and its mean
+// cost but for the weight decay. It counts the batch in the epoch.
 func (b *miniBatch) evaluate() Cost {
 	p, rows := b.pass, float64(b.pass.rows())
 	b.batch.reset()
@@ -122,7 +124,7 @@ func (b *miniBatch) evaluate() Cost {
 	if b.rhohat != nil {
 		sparsity, pull = b.rhohat.update(b.batch.codes, p.rows()), b.rhohat.pull
 	}
-	cost := b.batch.sums(sparsity).cost(0)
+	cost := b.batch.mean(sparsity)
 	if b.batch.contract != nil {
 		factors = b.batch.contract.factors
 	}
@@ -136,13 +138,10 @@ func (b *miniBatch) evaluate() Cost {
 
 // count adds the batch to what the epoch has seen.
 func (b *miniBatch) count(cost Cost) {
-	rows := float64(b.batch.rows)
-	b.seen.rows += b.batch.rows
-	b.seen.loss += cost.Reconstruction * rows
-	b.seen.sparsity += cost.Sparsity * rows
-	b.seen.contraction += cost.Contraction * rows
+	b.seen += b.batch.rows
+	b.cost.add(cost, float64(b.batch.rows))
 	for i, v := range b.batch.codes {
-		b.seen.activation += v
+		b.activation += v
 		b.units[i] += v
 	}
 }

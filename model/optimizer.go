@@ -6,6 +6,65 @@ import (
 	"github.com/aefeat/aefeat/internal/f32"
 )
 
+// Optimizer is how the gradient moves the parameters.
+type Optimizer uint8
+
+// The optimizers.
+const (
+	// Adam is the method of D. Kingma and J. Ba, "Adam: a method for
+	// stochastic optimization", ICLR 2015, with their 0.9, 0.999 and 1e-8.
+	Adam Optimizer = iota
+	// SGD is stochastic gradient descent with momentum:
+	// v = momentum v + gradient, parameters -= rate v.
+	SGD
+	// LBFGS is the limited-memory method of Broyden, Fletcher, Goldfarb and
+	// Shanno, for full batches: each pass over the rows is an evaluation of
+	// the exact cost and its gradient, and an iteration takes one or a few.
+	LBFGS
+)
+
+var optimizerNames = []string{"adam", "sgd", "lbfgs"}
+
+// String returns the name that flags use.
+func (o Optimizer) String() string { return nameOf(optimizerNames, o) }
+
+// MarshalText returns the name of o.
+func (o Optimizer) MarshalText() ([]byte, error) { return marshalName(optimizerNames, o) }
+
+// UnmarshalText sets o to the optimizer of that name.
+func (o *Optimizer) UnmarshalText(text []byte) error {
+	return unmarshalName("optimizer", optimizerNames, o, text)
+}
+
+// WholePasses reports whether the optimizer evaluates the exact cost over all
+// rows in each pass, and iterates: an iteration takes one or more passes, and
+// stands where others have an epoch. Such an optimizer has no batches and no
+// learning rate. [LBFGS] is one.
+func (o Optimizer) WholePasses() bool { return o == LBFGS }
+
+// vectors is how many vectors of all parameters the optimizer keeps, beside
+// these, counted in float32 numbers.
+func (o Optimizer) vectors() float64 {
+	switch o {
+	case Adam:
+		return 3 // the gradient and its two moments
+	case LBFGS:
+		return float64(1 + 2*searchVectors) // the gradient, and what is in float64
+	}
+	return 2 // the gradient and the velocity
+}
+
+// newEngine returns the engine that o asks for, its defaults filled in.
+func newEngine(m *Model, o TrainOptions) engine {
+	switch {
+	case o.Optimizer == LBFGS:
+		return newQuasiNewton(m, o)
+	case o.BatchSize == FullBatch:
+		return newFullBatch(m, o)
+	}
+	return newMiniBatch(m, o)
+}
+
 // FullBatch as a batch size makes one step of each pass over all rows.
 const FullBatch = -1
 
@@ -60,7 +119,7 @@ const (
 
 const (
 	defaultBatchSize = 256
-	maxBatchSize     = 1 << 24 // of any use is far less
+	maxBatchSize     = 1 << 24 // far more than any batch that is of use
 	maxEpochs        = 100_000 // a model file's header holds so many costs
 )
 
@@ -70,23 +129,29 @@ func (o TrainOptions) Check() error {
 	return err
 }
 
+// batchSize is the batch size, its default filled in.
+func (o TrainOptions) batchSize() int {
+	switch {
+	case o.BatchSize != 0:
+		return o.BatchSize
+	case o.Optimizer.WholePasses():
+		return FullBatch
+	}
+	return defaultBatchSize
+}
+
 // withDefaults fills in what is 0, for rows that were preprocessed by a
 // method, and reports what is out of bounds.
 func (o TrainOptions) withDefaults(method string) (TrainOptions, error) {
-	if o.BatchSize == 0 {
-		o.BatchSize = defaultBatchSize
-		if o.Optimizer == LBFGS {
-			o.BatchSize = FullBatch
-		}
-	}
+	o.BatchSize = o.batchSize()
 	switch {
 	case int(o.Optimizer) >= len(optimizerNames):
 		return o, &ConfigError{"Optimizer", o.Optimizer.String(), ""}
-	case o.Optimizer == LBFGS && o.BatchSize != FullBatch:
+	case o.Optimizer.WholePasses() && o.BatchSize != FullBatch:
 		return o, &ConfigError{"BatchSize",
 			fmt.Sprintf("%d rows are a batch, and L-BFGS needs the cost over all rows", o.BatchSize),
 			"choose the full batch, or another `Optimizer`"}
-	case o.Optimizer == LBFGS && o.LearningRate != 0:
+	case o.Optimizer.WholePasses() && o.LearningRate != 0:
 		return o, &ConfigError{"LearningRate",
 			"L-BFGS finds the size of its steps itself",
 			"leave it out, or choose another `Optimizer`"}
@@ -105,7 +170,7 @@ func (o TrainOptions) withDefaults(method string) (TrainOptions, error) {
 		}
 	}
 	switch {
-	case o.Optimizer != LBFGS && !(o.LearningRate > 0 && o.LearningRate <= maxRate):
+	case !o.Optimizer.WholePasses() && !(o.LearningRate > 0 && o.LearningRate <= maxRate):
 		return o, &ConfigError{"LearningRate", fmt.Sprintf("%v is not a positive number", o.LearningRate), ""}
 	case o.Optimizer == SGD && !(o.Momentum > 0 && o.Momentum < 1) && o.Momentum != NoMomentum:
 		return o, &ConfigError{"Momentum", fmt.Sprintf("%v is not a number from 0 to below 1", o.Momentum), ""}

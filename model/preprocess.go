@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/aefeat/aefeat/internal/f32"
 )
@@ -39,6 +40,11 @@ const (
 	// m.
 	PreprocessZCA = "zca"
 )
+
+// PreprocessMethods returns the names of all methods, [PreprocessNone] first.
+func PreprocessMethods() []string {
+	return []string{PreprocessNone, PreprocessScale, PreprocessPatch, PreprocessStandardize, PreprocessZCA}
+}
 
 // Preprocess is the rule that turns stored values into the x of the cost:
 // x = value*Scale + Offset, and what Method makes of a row of these. It is
@@ -81,11 +87,7 @@ const (
 // known reports whether the method is one of ours; "" is scale, or of a model
 // that takes values as they are.
 func (p Preprocess) known() bool {
-	switch p.Method {
-	case "", PreprocessNone, PreprocessScale, PreprocessPatch, PreprocessStandardize, PreprocessZCA:
-		return true
-	}
-	return false
+	return p.Method == "" || slices.Contains(PreprocessMethods(), p.Method)
 }
 
 // unbounded reports whether the method makes values that lie in no interval.
@@ -94,7 +96,7 @@ func (p Preprocess) unbounded() bool {
 }
 
 func unknownPreprocess(method string) *ConfigError {
-	return &ConfigError{"Preprocess", fmt.Sprintf("%q is unknown", method), "choose none, scale, patch, standardize or zca"}
+	return &ConfigError{"Preprocess", fmt.Sprintf("%q is unknown", method), "choose " + alternatives(PreprocessMethods())}
 }
 
 // byteMax is the largest value of a byte: wider integers that never exceed it

@@ -36,6 +36,13 @@ func (c Config) checkSparsity() error {
 	return nil
 }
 
+func (c Config) sparsityWords() Term {
+	if c.SparsityWeight == 0 {
+		return Term{}
+	}
+	return Term{"sparsity", fmt.Sprintf("%g, weight %g", c.Sparsity, c.SparsityWeight)}
+}
+
 // rho returns the wanted mean activation.
 func (c Config) rho() float64 {
 	if c.Sparsity == 0 {

@@ -42,17 +42,6 @@ type engine interface {
 	memory() int64
 }
 
-// newEngine returns the engine that o asks for, its defaults filled in.
-func newEngine(m *Model, o TrainOptions) engine {
-	switch {
-	case o.Optimizer == LBFGS:
-		return newQuasiNewton(m, o)
-	case o.BatchSize == FullBatch:
-		return newFullBatch(m, o)
-	}
-	return newMiniBatch(m, o)
-}
-
 // NewTrainer returns a trainer of m, whose preprocessing is settled; what it
 // learns must be there when the first rows are added. Its epochs, whose numbers
 // key the noise, are counted on from the model's history. The error is a
@@ -80,32 +69,19 @@ func NewTrainer(m *Model, o TrainOptions) (*Trainer, error) {
 // units, and with that of the batch and either. Preprocessing zca takes another
 // copy of the batch's inputs.
 func (o TrainOptions) Memory(c Config) int64 {
-	switch {
-	case o.Optimizer == LBFGS:
-		o.BatchSize = FullBatch
-	case o.BatchSize == 0:
-		o.BatchSize = defaultBatchSize
-	}
 	n, h := float64(c.Inputs), float64(c.Hidden)
-	matrices, rows := 2.0, float64(o.BatchSize)
+	matrices, batch := 2.0, o.batchSize()
 	if c.Tied {
 		matrices = 1
 	}
 	parameters := matrices*n*h + n + h
-	copies := 3.0 // parameters, gradient, velocity
-	switch o.Optimizer {
-	case Adam:
-		copies = 4
-	case LBFGS:
-		// Parameters, gradient, and what is in float64.
-		copies = float64(2 + 2*searchVectors)
-	}
+	copies := 1 + o.Optimizer.vectors()
 	if o.Validate {
 		copies++
 	}
 	slopes := c.Contraction > 0
-	floats := copies * parameters
-	if o.BatchSize == FullBatch {
+	floats, rows := copies*parameters, float64(batch)
+	if batch == FullBatch {
 		rows = chunkRows
 		// The sums of a chunk, and those of all rows in float64.
 		floats += parameters + 2*(parameters+h)

@@ -179,11 +179,11 @@ func TestRunningMean(t *testing.T) {
 				q = mean[i] / weight
 				cost += 0.1*math.Log(0.1/q) + 0.9*math.Log(0.9/(1-q))
 			}
-			before := trainer.engine.(*miniBatch).seen.sparsity
+			before := trainer.engine.(*miniBatch).cost.Sparsity
 			if err := trainer.Add(Float32Rows(x[step*batch*5:(step+1)*batch*5], 5), nil); err != nil {
 				t.Fatal(err)
 			}
-			if got := (trainer.engine.(*miniBatch).seen.sparsity - before) / float64(batch); math.Abs(got-cost) > 1e-6*cost {
+			if got := (trainer.engine.(*miniBatch).cost.Sparsity - before) / float64(batch); math.Abs(got-cost) > 1e-6*cost {
 				t.Errorf("batch %d, step %d: sparsity term %v, want %v", batch, step, got, cost)
 			}
 		}

@@ -16,7 +16,6 @@ func NewValidator(m *Model) *Validator {
 	v := &Validator{tally: newTally(m), pass: newPass(m, blockRows(m.Inputs), false, m.Contraction > 0)}
 	v.pass.addNoise()
 	v.pass.keep = m.K // as in training, not as in encoding
-	v.costVectors()
 	return v
 }
 
@@ -25,7 +24,7 @@ func NewValidator(m *Model) *Validator {
 // r is kept. Values are trusted; see [Model.Check].
 func (v *Validator) Add(r Rows, order []int32) error { return v.pass.each(r, order, v.work) }
 
-// work is fold as pass.each wants it.
+// work empties a full pass, for [pass.each].
 func (v *Validator) work() error {
 	v.fold()
 	return nil
@@ -71,10 +70,7 @@ func (v *Validator) Merge(b *Validator) error {
 	}
 	v.fold()
 	b.fold()
-	v.rows += b.rows
-	v.loss += b.loss
-	addSums(v.codes, b.codes)
-	addSums(v.squares, b.squares)
+	v.tally.merge(&b.tally)
 	return nil
 }
 
@@ -105,7 +101,7 @@ func (v *Validator) UnmarshalBinary(data []byte) error {
 
 // form is what the bytes of what was gathered hold.
 func (v *Validator) form() sumsForm {
-	return sumsForm{kindCost, v.m.fingerprint(fixedNoise), []any{&v.rows, &v.loss, v.codes, v.squares}}
+	return sumsForm{kindCost, v.m.fingerprint(fixedNoise), append([]any{&v.rows, &v.loss, v.codes}, v.ofTerms()...)}
 }
 
 // best remembers the parameters of the epoch whose held-out rows cost least.

@@ -123,7 +123,7 @@ func (p *plan) trains() bool { return p.epochs > 0 }
 
 // iterates reports whether passes are evaluations, which always visit the rows
 // in one order.
-func (p *plan) iterates() bool { return p.train.Optimizer == model.LBFGS }
+func (p *plan) iterates() bool { return p.train.Optimizer.WholePasses() }
 
 // keeps reports whether rows are visited again.
 func (p *plan) keeps() bool { return p.epochs > 1 || p.epochs == 1 && p.iterates() }

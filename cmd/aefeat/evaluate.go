@@ -89,18 +89,10 @@ func patchColumns(src *arrowio.Source, columns []string) []string {
 func printEvaluation(w io.Writer, e stage.Evaluation) error {
 	var t table
 	t.row("rows", fmt.Sprint(e.Rows))
-	for _, term := range []struct {
-		name  string
-		value float64
-	}{
-		{"reconstruction", e.Cost.Reconstruction},
-		{"weight decay", e.Cost.WeightDecay},
-		{"sparsity", e.Cost.Sparsity},
-		{"contraction", e.Cost.Contraction},
-		{"total cost", e.Cost.Total},
-	} {
-		t.row(term.name, fmt.Sprintf("%.6g", term.value))
+	for _, term := range e.Cost.Terms() {
+		t.row(term.Name, fmt.Sprintf("%.6g", term.Value))
 	}
+	t.row("total cost", fmt.Sprintf("%.6g", e.Cost.Total))
 	a := e.MeanActivation
 	t.row("mean activation", fmt.Sprintf("%.4g, of units %.4g to %.4g", a.Mean, a.Min, a.Max))
 	t.row("dead units", fmt.Sprint(e.DeadUnits))

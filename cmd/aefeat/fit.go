@@ -244,7 +244,7 @@ func (j *fitJob) checkSize(patch *patch.Binding) error {
 
 // iterates reports whether the passes over the rows are evaluations, some of
 // which end an iteration.
-func (j *fitJob) iterates() bool { return j.config.Train.Optimizer == model.LBFGS }
+func (j *fitJob) iterates() bool { return j.config.Train.Optimizer.WholePasses() }
 
 // unit is what the epochs are called.
 func (j *fitJob) unit() string {

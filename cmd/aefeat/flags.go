@@ -37,8 +37,8 @@ type flag struct {
 	bound bound // on the number that is given
 
 	// field returns where fit puts the value that is given; nil: the command
-	// reads it by itself. none is what a library takes for none where 0 is its
-	// default; a 0 that is given becomes that.
+	// reads it by itself. To a library 0 may mean the default: where none is
+	// set, it stands in for a 0 that is given.
 	field func(*stage.Config) any
 	none  int
 }
@@ -64,8 +64,6 @@ const (
 	categoryInput    = "Input"
 	categoryMachine  = "Machine"
 )
-
-var objectives = []string{model.ObjectiveSparse, model.ObjectiveDenoising, model.ObjectiveContractive, model.ObjectiveKSparse, model.ObjectivePlain}
 
 // flagTable holds the flags of all commands. Help lists those of a category in
 // this order.
@@ -107,7 +105,7 @@ var flagTable = []flag{
 	{of: "fit", name: "hidden", category: categoryModel, key: "Hidden", value: defaultHidden,
 		field: func(c *stage.Config) any { return &c.Model.Hidden },
 		usage: "`N` hidden units: the length of the code"},
-	{of: "fit", name: "objective", category: categoryModel, key: "Objective", value: oneOf(objectives...),
+	{of: "fit", name: "objective", category: categoryModel, key: "Objective", value: oneOf(model.Objectives()...),
 		usage: "sets the terms of the cost"},
 	{of: "fit", name: "sparsity", category: categoryModel, key: "Sparsity", value: costTerm{},
 		field: func(c *stage.Config) any { return &c.Model.Sparsity },
@@ -131,19 +129,19 @@ var flagTable = []flag{
 	{of: "fit", name: "k-encode", category: categoryModel, key: "KEncode", value: costTerm{},
 		field: func(c *stage.Config) any { return &c.Model.KEncode },
 		usage: "alpha: the features keep alpha times k codes"},
-	{of: "fit", name: "noise", category: categoryModel, key: "Noise", value: oneOf("masking", "gaussian", "salt-pepper"),
+	{of: "fit", name: "noise", category: categoryModel, key: "Noise", value: namesOf[model.Noise](),
 		field: func(c *stage.Config) any { return &c.Model.Noise },
 		usage: "form of the corruption"},
 	{of: "fit", name: "emphasis", category: categoryModel, key: "Emphasis", value: 0., text: "1, all alike",
 		field: func(c *stage.Config) any { return (*float64)(&c.Model.Emphasis) },
 		usage: "`ALPHA`, which multiplies the loss of what masking or salt-pepper has corrupted; inf: nothing else counts"},
-	{of: "fit", name: "activation", category: categoryModel, key: "Activation", value: oneOf("sigmoid", "tanh", "relu", "linear"),
+	{of: "fit", name: "activation", category: categoryModel, key: "Activation", value: namesOf[model.Activation](),
 		field: func(c *stage.Config) any { return &c.Model.Activation },
 		usage: "of the hidden units; of k-sparse linear"},
-	{of: "fit", name: "output-activation", category: categoryModel, key: "Output", value: oneOf("sigmoid", "tanh", "relu", "linear"),
+	{of: "fit", name: "output-activation", category: categoryModel, key: "Output", value: namesOf[model.Activation](),
 		field: func(c *stage.Config) any { return &c.Model.Output },
 		usage: "of the reconstruction; of k-sparse, and after standardize and zca, linear"},
-	{of: "fit", name: "loss", category: categoryModel, key: "Loss", value: oneOf("squared", "cross-entropy"),
+	{of: "fit", name: "loss", category: categoryModel, key: "Loss", value: namesOf[model.Loss](),
 		field: func(c *stage.Config) any { return &c.Model.Loss },
 		usage: "of the reconstruction"},
 	{of: "fit", name: "tied", category: categoryModel, key: "Tied", value: false,
@@ -155,7 +153,7 @@ var flagTable = []flag{
 		field: func(c *stage.Config) any { return &c.Model.Seed },
 		usage: "`NUMBER` that decides the initial weights, the noise and the order of rows"},
 
-	{of: "fit", name: "optimizer", category: categoryTraining, key: "Optimizer", value: oneOf("adam", "sgd", "lbfgs"),
+	{of: "fit", name: "optimizer", category: categoryTraining, key: "Optimizer", value: namesOf[model.Optimizer](),
 		field: func(c *stage.Config) any { return &c.Train.Optimizer },
 		usage: "how the gradient moves the weights; lbfgs takes all rows for each step"},
 	{of: "fit", name: "learning-rate", category: categoryTraining, key: "LearningRate", value: 0., bound: positive,
@@ -183,7 +181,7 @@ var flagTable = []flag{
 		field: func(c *stage.Config) any { return &c.Train.Patience },
 		usage: "stop after `N` epochs in a row that did not lower the cost of the held-out rows; a heavy --sparsity-weight raises it for some epochs at first"},
 	{of: "fit", name: "preprocess", category: categoryTraining, key: "Preprocess",
-		value: choice{model.PreprocessScale, []string{model.PreprocessNone, model.PreprocessScale, model.PreprocessPatch, model.PreprocessStandardize, model.PreprocessZCA}},
+		value: choice{model.PreprocessScale, model.PreprocessMethods()},
 		field: func(c *stage.Config) any { return &c.Preprocess },
 		usage: "what becomes of pixels first: scale maps integers to [0, 1]; patch also takes each patch's mean off and maps to [0.1, 0.9]; standardize gives each input mean 0 and deviation 1; zca normalises contrast and whitens"},
 	{of: "fit", name: "preprocess-rows", category: categoryTraining, key: "PreprocessRows", value: stage.DefaultPreprocessRows, bound: positive,
@@ -293,7 +291,7 @@ func (f flag) cli() cli.Flag {
 // termDefault says which objectives turn a term on, and how far.
 func (f flag) termDefault() string {
 	var on []string
-	for _, name := range objectives {
+	for _, name := range model.Objectives() {
 		var c stage.Config
 		c.Model, _ = model.ForObjective(name, 1, "") // all of these are known
 		if value := *f.field(&c).(*float64); value != 0 {

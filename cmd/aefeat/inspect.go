@@ -113,23 +113,8 @@ func inspectModel(ui *console, name string, asJSON bool) error {
 func describeModel(t *table, m *model.Model) {
 	t.row("objective", m.Objective)
 	t.row("activation", fmt.Sprintf("%s, output %s, %s loss", m.Activation, m.Output, m.Loss))
-	if m.SparsityWeight != 0 {
-		t.row("sparsity", fmt.Sprintf("%g, weight %g", m.Sparsity, m.SparsityWeight))
-	}
-	if m.WeightDecay != 0 {
-		t.row("weight decay", fmt.Sprintf("%g", m.WeightDecay))
-	}
-	if m.Contraction != 0 {
-		t.row("contraction", fmt.Sprintf("%g", m.Contraction))
-	}
-	if m.K != 0 {
-		t.row("codes kept", fmt.Sprintf("the largest %d in training, %g times as many in encoding", m.K, cmp.Or(m.KEncode, 1)))
-	}
-	if m.Corruption != 0 {
-		t.row("corruption", fmt.Sprintf("%g, %s", m.Corruption, m.Noise))
-		if !m.Emphasis.IsZero() {
-			t.row("emphasis", fmt.Sprintf("%s on what is corrupted", m.Emphasis))
-		}
+	for _, term := range m.Terms() {
+		t.row(term.Name, term.Settings)
 	}
 	t.row("preprocessing", rule(m.Preprocess))
 	if len(m.Binding.Columns) > 0 {

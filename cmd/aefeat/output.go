@@ -85,7 +85,8 @@ func writeModel(f *modelFile, m *model.Model) error {
 	return nil
 }
 
-// readModel reads a model file; bare allows one with tensors only.
+// readModel reads a model file. With bareToo it may have tensors only, and bare
+// says whether it has.
 func readModel(name string, bareToo bool) (m *model.Model, bare bool, err error) {
 	if name == "-" {
 		return nil, false, usagef("", "a model is not read from standard input, which is for data")

@@ -202,13 +202,11 @@ func (s step) event(name string, rate float64) map[string]any {
 
 // terms is a cost by its terms, named as evaluate --json names them.
 func terms(c model.Cost) map[string]any {
-	return map[string]any{
-		"reconstruction": number(c.Reconstruction),
-		"weight_decay":   number(c.WeightDecay),
-		"sparsity":       number(c.Sparsity),
-		"contraction":    number(c.Contraction),
-		"total":          number(c.Total),
+	values := map[string]any{"total": number(c.Total)}
+	for _, term := range c.Terms() {
+		values[strings.ReplaceAll(term.Name, " ", "_")] = number(term.Value)
 	}
+	return values
 }
 
 // number is x where JSON can hold it, and null where it cannot.

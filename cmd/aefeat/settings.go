@@ -35,14 +35,7 @@ func settings(c *cli.Context, init *model.Model, bare bool) (model.Config, error
 			from.Activation, from.Output, from.Loss = config.Activation, config.Output, config.Loss
 		}
 		if bare || c.IsSet("objective") {
-			from.Objective = config.Objective
-			from.K, from.KEncode = config.K, config.KEncode
-			if config.K > 0 {
-				from.Activation, from.Output = config.Activation, config.Output // k goes with linear codes alone
-			}
-			from.Sparsity, from.SparsityWeight = config.Sparsity, config.SparsityWeight
-			from.WeightDecay, from.Contraction = config.WeightDecay, config.Contraction
-			from.Corruption, from.Emphasis = config.Corruption, config.Emphasis
+			from = from.WithObjective(config)
 		}
 		config = from
 	}
@@ -63,14 +56,14 @@ func settings(c *cli.Context, init *model.Model, bare bool) (model.Config, error
 // for that does not go together. A library cannot tell: it meets a flag's 0 as
 // its default.
 func checkTraining(c *cli.Context, o model.TrainOptions) error {
-	if o.Optimizer == model.LBFGS {
+	if o.Optimizer.WholePasses() {
 		for _, name := range []string{"learning-rate", "momentum"} {
 			if c.IsSet(name) {
-				return usagef("fit", "--%s does not go with --optimizer lbfgs, which finds the size of its steps itself", name)
+				return usagef("fit", "--%s does not go with --optimizer %s, which finds the size of its steps itself", name, o.Optimizer)
 			}
 		}
 		if rows := c.Int("batch-size"); c.IsSet("batch-size") && rows != 0 {
-			return usagef("fit", "--batch-size %d does not go with --optimizer lbfgs, which needs all rows for a step: leave it out, or say 0", rows)
+			return usagef("fit", "--batch-size %d does not go with --optimizer %s, which needs all rows for a step: leave it out, or say 0", rows, o.Optimizer)
 		}
 	}
 	if momentum := c.Float64("momentum"); o.Optimizer == model.SGD && !(momentum >= 0 && momentum < 1) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding"
 	"fmt"
 	"math"
 	"strconv"
@@ -17,6 +18,22 @@ type choice struct {
 
 // oneOf is a choice whose default is the first word.
 func oneOf(words ...string) choice { return choice{words[0], words} }
+
+// namesOf is a choice among the names of an enumeration of package model, whose
+// values count from 0. The default is the first.
+func namesOf[T interface {
+	~uint8
+	encoding.TextMarshaler
+}]() choice {
+	var names []string
+	for v := T(0); ; v++ {
+		name, err := v.MarshalText()
+		if err != nil { // there are no more
+			return oneOf(names...)
+		}
+		names = append(names, string(name))
+	}
+}
 
 func (c *choice) String() string { return c.value }
 

@@ -14,15 +14,15 @@ import (
 
 // This file has the words that several commands use.
 
-// sum writes a cost and its terms, those that are on.
+// sum writes a cost as the reconstruction and the terms that are on.
 func sum(c model.Cost) string {
-	s := fmt.Sprintf("cost %.5g = reconstruction %.5g", c.Total, c.Reconstruction)
-	for _, term := range []struct {
-		name  string
-		value float64
-	}{{"weight decay", c.WeightDecay}, {"sparsity", c.Sparsity}, {"contraction", c.Contraction}} {
-		if term.value != 0 {
-			s += fmt.Sprintf(" + %s %.5g", term.name, term.value)
+	s := fmt.Sprintf("cost %.5g = ", c.Total)
+	for i, term := range c.Terms() {
+		switch {
+		case i == 0:
+			s += fmt.Sprintf("%s %.5g", term.Name, term.Value)
+		case term.Value != 0:
+			s += fmt.Sprintf(" + %s %.5g", term.Name, term.Value)
 		}
 	}
 	return s
