@@ -63,7 +63,7 @@ func (c Cost) with(weightDecay float64) Cost {
 func (c *Cost) add(b Cost, weight float64) {
 	from := b.terms()
 	for i, t := range c.terms() {
-		*t.value += *from[i].value * weight
+		*t.value += float64(*from[i].value * weight)
 	}
 }
 
