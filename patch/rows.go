@@ -324,8 +324,8 @@ func (b *Binding) innermost(a arrow.Array, c *cursor, col *boundColumn, dims []i
 	case *array.BinaryView:
 		return b.copyViews(x, c, col, dims, level)
 	}
-	if element := elementNames[a.DataType().ID()]; element != col.element || level != len(dims) {
-		return nil, bindError(col.name, fmt.Sprintf("array of %s, expected %s", a.DataType(), col.element), "")
+	if a.DataType().ID() != col.element.id || level != len(dims) {
+		return nil, bindError(col.name, fmt.Sprintf("array of %s, expected %s", a.DataType(), col.element.name), "")
 	}
 	return numbers(a, a.Len(), col)
 }
@@ -333,7 +333,7 @@ func (b *Binding) innermost(a arrow.Array, c *cursor, col *boundColumn, dims []i
 // numbers returns the first n values of an array of numbers as its buffer has
 // them.
 func numbers(a arrow.Array, n int, col *boundColumn) ([]byte, error) {
-	size := a.DataType().(arrow.FixedWidthDataType).Bytes()
+	size := col.element.size
 	values, lo := bufferBytes(a, 1), a.Data().Offset()*size
 	if len(values) < lo+n*size {
 		return nil, bindError(col.name, fmt.Sprintf("%d bytes for %d values of %s", len(values), a.Data().Offset()+n, a.DataType()), "")
@@ -566,10 +566,10 @@ func (b *Binding) lookUp(x *array.Dictionary, c *cursor, col *boundColumn) ([]by
 		}
 		values = ext.Storage()
 	}
-	if elementNames[values.DataType().ID()] != col.element {
-		return nil, bindError(col.name, fmt.Sprintf("dictionary of %s, expected %s", values.DataType(), col.element), "")
+	if values.DataType().ID() != col.element.id {
+		return nil, bindError(col.name, fmt.Sprintf("dictionary of %s, expected %s", values.DataType(), col.element.name), "")
 	}
-	size := values.DataType().(arrow.FixedWidthDataType).Bytes()
+	size := col.element.size
 	table := bufferBytes(values, 1)
 	if len(table) < (values.Data().Offset()+values.Len())*size {
 		return nil, bindError(col.name, fmt.Sprintf("%d bytes for a dictionary of %d values", len(table), values.Len()), "")
@@ -639,7 +639,7 @@ func (b *Binding) patchRows(batch arrow.RecordBatch, m int) ([]byte, []int32, er
 // the form of b.kind, without those that it marks bad because they are not
 // finite. raw is what the cursor's positions refer to.
 func (b *Binding) elements(raw []byte, c *cursor) []byte {
-	size := numericTypes[b.source].bits / 8
+	size := b.source.size
 	total := len(c.rows) * b.width * size
 	var in []byte // as stored, in one piece
 	if c.starts == nil {
@@ -657,18 +657,14 @@ func (b *Binding) elements(raw []byte, c *cursor) []byte {
 		in = piece
 	}
 	data := in
-	if b.source != string(b.kind) {
-		b.out = resize(b.out, words(len(c.rows)*b.width*model.Float32.Size()))
-		data = asBytes(b.out)[:len(c.rows)*b.width*model.Float32.Size()]
-		toFloat32(arrow.Float32Traits.CastFromBytes(data), in, b.source)
+	if b.source.toFloat32 != nil {
+		n := len(c.rows) * b.width * b.kind.Size()
+		b.out = resize(b.out, words(n))
+		data = asBytes(b.out)[:n]
+		b.source.toFloat32(arrow.Float32Traits.CastFromBytes(data), in)
 	}
-	if numericTypes[b.source].float {
-		data = b.dropNotFinite(data, c.rows, func(k, e int) float64 {
-			if b.source == "float64" {
-				return arrow.Float64Traits.CastFromBytes(in)[k*b.width+e]
-			}
-			return math.Inf(1)
-		})
+	if b.source.float {
+		data = b.dropNotFinite(data, c.rows, func(k, e int) float64 { return b.source.value(in, k*b.width+e) })
 	}
 	return data
 }

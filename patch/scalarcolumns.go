@@ -2,15 +2,12 @@ package patch
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/bitutil"
-
-	"github.com/aefeat/aefeat/model"
 )
 
 // scalarRows reads patches of which every value has a column of its own.
@@ -35,7 +32,7 @@ func (b *Binding) scalarRows(batch arrow.RecordBatch, m int) ([]byte, []int32, e
 			if slices.ContainsFunc(b.columns[j:k], func(c boundColumn) bool { return c.element != b.columns[j].element }) {
 				k = j + 1
 			}
-			b.interleave(data, j, k, lo, hi)
+			b.columns[j].weave(data, n, j, b.raw[j:k], lo, hi)
 			j = k
 		}
 	}
@@ -49,12 +46,9 @@ func (b *Binding) scalarRows(batch arrow.RecordBatch, m int) ([]byte, []int32, e
 		data = b.compact(data, rows)
 		rows = b.keepGood(rows)
 	}
-	if numericTypes[b.source].float {
+	if b.source.float {
 		data = b.dropNotFinite(data, rows, func(k, e int) float64 {
-			if b.columns[e].element == "float64" {
-				return arrow.Float64Traits.CastFromBytes(b.raw[e])[rows[k]]
-			}
-			return math.Inf(1)
+			return b.columns[e].element.value(b.raw[e], int(rows[k]))
 		})
 		rows = b.keepGood(rows)
 	}
@@ -90,8 +84,8 @@ func (b *Binding) scalarColumn(batch arrow.RecordBatch, j, m int) error {
 		b.raw[j], err = b.decoded(x, m, col)
 		return err
 	}
-	if elementNames[a.DataType().ID()] != col.element {
-		return bindError(col.name, fmt.Sprintf("array of %s, expected %s", a.DataType(), col.element), "")
+	if a.DataType().ID() != col.element.id {
+		return bindError(col.name, fmt.Sprintf("array of %s, expected %s", a.DataType(), col.element.name), "")
 	}
 	var err error
 	b.raw[j], err = numbers(a, m, col)
@@ -118,7 +112,7 @@ func (b *Binding) decoded(x *array.Dictionary, m int, col *boundColumn) ([]byte,
 	if err != nil {
 		return nil, err
 	}
-	size := numericTypes[col.element].bits / 8
+	size := col.element.size
 	full := make([]byte, m*size)
 	for k, r := range good.rows {
 		at := good.start(k) * size
@@ -142,79 +136,5 @@ func (b *Binding) markNulls(a arrow.Array, m int, column, text string) {
 		if a.IsNull(i) {
 			b.mark(int32(i), column, Null, func() string { return text })
 		}
-	}
-}
-
-// interleave puts rows lo to hi of the columns j to k, at most 8 of one type,
-// into their places among the columns.
-func (b *Binding) interleave(data []byte, j, k, lo, hi int) {
-	n, element, raw := len(b.columns), b.columns[j].element, b.raw[j:k]
-	at := lo*n + j
-	switch b.kind {
-	case model.Uint8:
-		weave(data[at:], n, raw, lo, hi, arrow.Uint8Traits.CastFromBytes)
-	case model.Float16:
-		weave(arrow.Uint16Traits.CastFromBytes(data)[at:], n, raw, lo, hi, arrow.Uint16Traits.CastFromBytes)
-	case model.Uint16:
-		dst := arrow.Uint16Traits.CastFromBytes(data)[at:]
-		if element == "uint8" {
-			weave(dst, n, raw, lo, hi, arrow.Uint8Traits.CastFromBytes)
-		} else {
-			weave(dst, n, raw, lo, hi, arrow.Uint16Traits.CastFromBytes)
-		}
-	default:
-		dst := arrow.Float32Traits.CastFromBytes(data)[at:]
-		switch element {
-		case "uint8":
-			weave(dst, n, raw, lo, hi, arrow.Uint8Traits.CastFromBytes)
-		case "uint16":
-			weave(dst, n, raw, lo, hi, arrow.Uint16Traits.CastFromBytes)
-		case "uint32":
-			weave(dst, n, raw, lo, hi, arrow.Uint32Traits.CastFromBytes)
-		case "uint64":
-			weave(dst, n, raw, lo, hi, arrow.Uint64Traits.CastFromBytes)
-		case "int8":
-			weave(dst, n, raw, lo, hi, arrow.Int8Traits.CastFromBytes)
-		case "int16":
-			weave(dst, n, raw, lo, hi, arrow.Int16Traits.CastFromBytes)
-		case "int32":
-			weave(dst, n, raw, lo, hi, arrow.Int32Traits.CastFromBytes)
-		case "int64":
-			weave(dst, n, raw, lo, hi, arrow.Int64Traits.CastFromBytes)
-		case "float16":
-			for c, r := range raw {
-				for i, v := range arrow.Uint16Traits.CastFromBytes(r)[lo:hi] {
-					dst[i*n+c] = halfToFloat32(v)
-				}
-			}
-		case "float32":
-			weave(dst, n, raw, lo, hi, arrow.Float32Traits.CastFromBytes)
-		case "float64":
-			weave(dst, n, raw, lo, hi, arrow.Float64Traits.CastFromBytes)
-		}
-	}
-}
-
-// weave writes rows lo to hi of up to 8 columns side by side, n elements from
-// row to row.
-func weave[D, S number](dst []D, n int, columns [][]byte, lo, hi int, typed func([]byte) []S) {
-	if len(columns) < 8 {
-		for j, c := range columns {
-			for i, v := range typed(c)[lo:hi] {
-				dst[i*n+j] = D(v)
-			}
-		}
-		return
-	}
-	m := hi - lo
-	var c [8][]S
-	for j := range c {
-		c[j] = typed(columns[j])[lo:hi][:m]
-	}
-	c0, c1, c2, c3, c4, c5, c6, c7 := c[0][:m], c[1][:m], c[2][:m], c[3][:m], c[4][:m], c[5][:m], c[6][:m], c[7][:m]
-	for i := range m {
-		d := dst[i*n : i*n+8]
-		d[0], d[1], d[2], d[3] = D(c0[i]), D(c1[i]), D(c2[i]), D(c3[i])
-		d[4], d[5], d[6], d[7] = D(c4[i]), D(c5[i]), D(c6[i]), D(c7[i])
 	}
 }
