@@ -41,10 +41,9 @@ type Binding struct {
 	kind    model.Kind
 	dims    []int // as in leaf; unknown where a row has to show it
 	width   int   // product of dims, or as asked for; 0 while unknown
-	skip    bool
 
 	schema *arrow.Schema // the one that boundColumn.index belongs to
-	rowBuffers
+	reader rowReader
 }
 
 // A boundColumn is one column of the patch.
@@ -93,7 +92,8 @@ func Bind(schema *arrow.Schema, o BindOptions) (*Binding, error) {
 		return nil, err
 	}
 
-	b := &Binding{skip: o.Skip, width: o.Width}
+	b := &Binding{width: o.Width}
+	b.reader.skip = o.Skip
 	for _, l := range chosen {
 		b.columns = append(b.columns, boundColumn{leaf: l})
 	}
@@ -158,7 +158,7 @@ func (b *Binding) Clone() *Binding {
 	for i := range c.columns {
 		c.columns[i].index = slices.Clone(b.columns[i].index)
 	}
-	c.rowBuffers = rowBuffers{}
+	c.reader = rowReader{marks: marks{skip: b.reader.skip}}
 	return &c
 }
 

@@ -104,7 +104,7 @@ func (b *Binding) dropNotFinite(data []byte, rows []int32, source func(k, e int)
 		if isFinite(was) {
 			reason = OutOfRange
 		}
-		b.mark(r, column, reason, func() string {
+		b.reader.mark(r, column, reason, func() string {
 			where := ""
 			if !b.scalar {
 				where = fmt.Sprintf(" at element %d", e)
@@ -119,34 +119,9 @@ func (b *Binding) dropNotFinite(data []byte, rows []int32, source func(k, e int)
 }
 
 // compact closes the gaps that bad rows leave among rows. It writes to the
-// buffer of b, never to the batch.
+// reader's buffer, never to the batch.
 func (b *Binding) compact(data []byte, rows []int32) []byte {
-	width := b.width * b.kind.Size()
-	b.out = resize(b.out, words(len(data)))
-	out := asBytes(b.out)[:len(data)]
-	kept := 0
-	for k, r := range rows {
-		if b.bad[r] {
-			continue
-		}
-		copy(out[kept*width:(kept+1)*width], data[k*width:(k+1)*width])
-		kept++
-	}
-	return out[:kept*width]
-}
-
-// keepGood takes the bad rows out of rows.
-func (b *Binding) keepGood(rows []int32) []int32 {
-	if !b.anyBad {
-		return rows
-	}
-	kept := rows[:0]
-	for _, r := range rows {
-		if !b.bad[r] {
-			kept = append(kept, r)
-		}
-	}
-	return kept
+	return b.reader.closeGaps(b.reader.buffer(len(data)), data, rows, b.width*b.kind.Size())
 }
 
 func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
