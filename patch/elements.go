@@ -31,7 +31,8 @@ type element struct {
 	weave weavers
 }
 
-// elements lists the types, narrow ones first.
+// elements lists the types, narrow ones first: of columns that differ, cover
+// takes the first that fits.
 var elements = []*element{
 	{
 		id: arrow.UINT8, name: "uint8", size: 1, kind: model.Uint8, bits: 8,
