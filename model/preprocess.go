@@ -113,7 +113,8 @@ const byteMax = 255
 // undoes any unit. A pixelMax that is not 0 is the divisor for every type.
 // Stored values outside the rule, below 0 or above the divisor, are found by
 // [Model.Check]. Method "none" takes all values as they are, and pixelMax must
-// be 0.
+// be 0. For any other, a type that has no rule here is an error. With source ""
+// the type is not known yet, and the rest is judged.
 func NewPreprocess(method, source string, pixelMax float64, first Rows) (Preprocess, error) {
 	p := Preprocess{Method: method, Source: source, Scale: 1, PixelMax: pixelMax}
 	if !(pixelMax >= 0 && pixelMax <= math.MaxFloat32) || pixelMax > 0 && 1/pixelMax > math.MaxFloat32 {
@@ -134,7 +135,10 @@ func NewPreprocess(method, source string, pixelMax float64, first Rows) (Preproc
 	default:
 		return Preprocess{}, unknownPreprocess(method)
 	}
-	max, wide := sourceMax(source)
+	max, wide, err := sourceMax(source)
+	if err != nil {
+		return Preprocess{}, err
+	}
 	switch {
 	case pixelMax != 0:
 		max = pixelMax
@@ -175,16 +179,18 @@ func (p Preprocess) Reach(rows Rows) float64 {
 
 // sourceMax returns the divisor for a type in the input, 0 for none; wide is
 // set where the values decide.
-func sourceMax(source string) (max float64, wide bool) {
+func sourceMax(source string) (max float64, wide bool, err error) {
 	switch source {
 	case "uint8":
-		return byteMax, false
+		return byteMax, false, nil
 	case "uint16":
-		return math.MaxUint16, false
+		return math.MaxUint16, false, nil
+	case "uint32", "uint64", "int8", "int16", "int32", "int64", "":
+		return 0, true, nil
 	case "float16", "float32", "float64":
-		return 0, false
+		return 0, false, nil
 	}
-	return 0, true
+	return 0, false, fmt.Errorf("preprocessing has no rule for values of type %q", source)
 }
 
 // Adapt returns the rule for input whose elements are of the type source, when
@@ -205,8 +211,8 @@ func (p Preprocess) Adapt(source string, pixelMax float64) (Preprocess, error) {
 		return scale, err
 	}
 	isFloat := func(source string) bool {
-		max, wide := sourceMax(source)
-		return max == 0 && !wide
+		max, wide, err := sourceMax(source)
+		return err == nil && max == 0 && !wide
 	}
 	if source != p.Source && p.Method != PreprocessNone && !(isFloat(source) && isFloat(p.Source)) {
 		hint := "give the value that stands for 1 with `PixelMax`"

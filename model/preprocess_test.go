@@ -95,6 +95,14 @@ func TestNewPreprocess(t *testing.T) {
 	if _, err := NewPreprocess(PreprocessScale, "int32", 0, Rows{Kind: Float32, Data: make([]byte, 8)}); err == nil {
 		t.Error("rows of no width are taken")
 	}
+	for _, pixelMax := range []float64{0, 100} {
+		if _, err := NewPreprocess(PreprocessScale, "decimal128", pixelMax, small); err == nil || !strings.Contains(err.Error(), `"decimal128"`) {
+			t.Errorf("values of an unknown type: error %v", err)
+		}
+	}
+	if p, err := NewPreprocess(PreprocessNone, "decimal128", 0, small); err != nil || p.Scale != 1 {
+		t.Errorf("values of an unknown type as they are: %+v, error %v", p, err)
+	}
 }
 
 func TestAdapt(t *testing.T) {

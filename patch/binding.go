@@ -36,21 +36,21 @@ type BindOptions struct {
 // use; [Binding.Clone] makes another for another goroutine.
 type Binding struct {
 	columns []boundColumn
-	scalar  bool // the columns are one value each
-	source  string
+	scalar  bool     // the columns are one value each
+	source  *element // what the columns hold, or what covers them all
 	kind    model.Kind
 	dims    []int // as in leaf; unknown where a row has to show it
 	width   int   // product of dims, or as asked for; 0 while unknown
-	skip    bool
 
 	schema *arrow.Schema // the one that boundColumn.index belongs to
-	rowBuffers
+	reader rowReader
 }
 
 // A boundColumn is one column of the patch.
 type boundColumn struct {
 	leaf
-	index []int // of the column in the schema, then of the field in each struct
+	index []int  // of the column in the schema, then of the field in each struct
+	weave weaver // of scalar columns like it
 }
 
 // unknown is the size of a list level that no row has shown yet.
@@ -92,7 +92,8 @@ func Bind(schema *arrow.Schema, o BindOptions) (*Binding, error) {
 		return nil, err
 	}
 
-	b := &Binding{skip: o.Skip, width: o.Width}
+	b := &Binding{width: o.Width}
+	b.reader.skip = o.Skip
 	for _, l := range chosen {
 		b.columns = append(b.columns, boundColumn{leaf: l})
 	}
@@ -106,11 +107,9 @@ func Bind(schema *arrow.Schema, o BindOptions) (*Binding, error) {
 			b.dims[0] = o.Width
 		}
 	}
-	switch kind := model.Kind(b.source); kind {
-	case model.Uint8, model.Uint16, model.Float16:
-		b.kind = kind
-	default:
-		b.kind = model.Float32
+	b.kind = b.source.kind
+	for i := range b.columns {
+		b.columns[i].weave = b.columns[i].element.weave[b.kind]
 	}
 	if n := product(b.dims); n != unknown {
 		switch {
@@ -141,7 +140,7 @@ func (b *Binding) Columns() []string {
 
 // Source returns the type of the elements in the input, "uint8" to "float64".
 // Scalar columns of several types give the narrowest type that covers them.
-func (b *Binding) Source() string { return b.source }
+func (b *Binding) Source() string { return b.source.name }
 
 // Kind returns the form of the elements in the rows.
 func (b *Binding) Kind() model.Kind { return b.kind }
@@ -159,7 +158,7 @@ func (b *Binding) Clone() *Binding {
 	for i := range c.columns {
 		c.columns[i].index = slices.Clone(b.columns[i].index)
 	}
-	c.rowBuffers = rowBuffers{}
+	c.reader = rowReader{marks: marks{skip: b.reader.skip}}
 	return &c
 }
 
@@ -189,8 +188,8 @@ func (b *Binding) resolve(schema *arrow.Schema) error {
 			}
 			c.index = append(c.index, at)
 			if depth == len(c.path)-1 {
-				element, dims, ok := patchType(fields[at].Type)
-				if !ok || element != c.element || !slices.Equal(dims, c.dims) {
+				e, dims, ok := patchType(fields[at].Type)
+				if !ok || e != c.element || !slices.Equal(dims, c.dims) {
 					return bindError(c.name, fmt.Sprintf("type %s, expected %s", fields[at].Type, c.typ), "")
 				}
 				break
@@ -217,53 +216,6 @@ func product(dims []int) int {
 		n *= d
 	}
 	return n
-}
-
-// promote returns the narrowest element type that covers all columns.
-func promote(columns []leaf) string {
-	source := columns[0].element
-	for _, c := range columns[1:] {
-		source = cover(source, c.element)
-	}
-	return source
-}
-
-// cover returns the narrowest numeric type that holds the values of both,
-// float64 where no integer type does.
-func cover(a, b string) string {
-	if a == b {
-		return a
-	}
-	x, y := numericTypes[a], numericTypes[b]
-	switch {
-	case x.float && y.float:
-		if x.bits > y.bits {
-			return a
-		}
-		return b
-	case x.float || y.float:
-		f, i := x, y
-		if y.float {
-			f, i = y, x
-		}
-		if i.bits <= 16 { // 24 bits of mantissa hold them
-			return fmt.Sprintf("float%d", max(f.bits, 32))
-		}
-		return "float64"
-	case x.signed == y.signed:
-		if x.bits > y.bits {
-			return a
-		}
-		return b
-	}
-	u, s := x, y
-	if x.signed {
-		u, s = y, x
-	}
-	if bits := max(2*u.bits, s.bits); bits <= 64 {
-		return fmt.Sprintf("int%d", bits)
-	}
-	return "float64"
 }
 
 // bindError reports what is wrong with a column, or with the choice of it,

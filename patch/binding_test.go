@@ -247,21 +247,6 @@ func TestCandidates(t *testing.T) {
 	}
 }
 
-func TestCover(t *testing.T) {
-	for _, c := range [][3]string{
-		{"uint8", "uint8", "uint8"}, {"uint8", "uint16", "uint16"}, {"uint8", "int8", "int16"}, {"int64", "uint8", "int64"},
-		{"uint64", "int8", "float64"}, {"uint32", "int8", "int64"}, {"float16", "uint8", "float32"}, {"int32", "float32", "float64"},
-		{"float16", "float64", "float64"}, {"int16", "int8", "int16"},
-	} {
-		if got := cover(c[0], c[1]); got != c[2] {
-			t.Errorf("%s and %s: %s, want %s", c[0], c[1], got, c[2])
-		}
-		if got := cover(c[1], c[0]); got != c[2] {
-			t.Errorf("%s and %s: %s, want %s", c[1], c[0], got, c[2])
-		}
-	}
-}
-
 func TestMatchPattern(t *testing.T) {
 	for _, c := range []struct {
 		pattern, name string

@@ -14,32 +14,67 @@ type number interface {
 	uint8 | uint16 | uint32 | uint64 | int8 | int16 | int32 | int64 | float32 | float64
 }
 
-// toFloat32 converts elements of the named type.
-func toFloat32(dst []float32, src []byte, source string) {
-	switch source {
-	case "uint32":
-		convert(dst, arrow.Uint32Traits.CastFromBytes(src))
-	case "uint64":
-		convert(dst, arrow.Uint64Traits.CastFromBytes(src))
-	case "int8":
-		convert(dst, arrow.Int8Traits.CastFromBytes(src))
-	case "int16":
-		convert(dst, arrow.Int16Traits.CastFromBytes(src))
-	case "int32":
-		convert(dst, arrow.Int32Traits.CastFromBytes(src))
-	case "int64":
-		convert(dst, arrow.Int64Traits.CastFromBytes(src))
-	case "float64":
-		convert(dst, arrow.Float64Traits.CastFromBytes(src))
-	default:
-		panic("patch: type keeps its form")
-	}
+// valueOf returns value i of a column.
+func valueOf[T number](column []byte, i int) float64 {
+	return float64(arrow.GetData[T](column)[i])
 }
 
-func convert[T number](dst []float32, src []T) {
+func halfValue(column []byte, i int) float64 {
+	return float64(halfToFloat32(arrow.GetData[uint16](column)[i]))
+}
+
+// convert sets dst to the values of a column.
+func convert[T number](dst []float32, column []byte) {
+	src := arrow.GetData[T](column)
 	dst = dst[:len(src)]
 	for i, v := range src {
 		dst[i] = float32(v)
+	}
+}
+
+// A weaver writes rows lo to hi of up to 8 columns side by side into rows of n
+// elements, the first column at element at of each.
+type weaver func(rows []byte, n, at int, columns [][]byte, lo, hi int)
+
+// weavers has one for each kind of rows that an element can get into.
+type weavers map[model.Kind]weaver
+
+// interleave is the weaver of values of type S into rows of type D.
+func interleave[D, S number](rows []byte, n, at int, columns [][]byte, lo, hi int) {
+	weave(arrow.GetData[D](rows)[lo*n+at:], n, columns, lo, hi, arrow.GetData[S])
+}
+
+// interleaveHalves is the weaver of float16 into float32.
+func interleaveHalves(rows []byte, n, at int, columns [][]byte, lo, hi int) {
+	dst := arrow.GetData[float32](rows)[lo*n+at:]
+	for j, c := range columns {
+		for i, v := range arrow.GetData[uint16](c)[lo:hi] {
+			dst[i*n+j] = halfToFloat32(v)
+		}
+	}
+}
+
+// weave writes rows lo to hi of up to 8 columns side by side, n elements from
+// row to row.
+func weave[D, S number](dst []D, n int, columns [][]byte, lo, hi int, typed func([]byte) []S) {
+	if len(columns) < 8 {
+		for j, c := range columns {
+			for i, v := range typed(c)[lo:hi] {
+				dst[i*n+j] = D(v)
+			}
+		}
+		return
+	}
+	m := hi - lo
+	var c [8][]S
+	for j := range c {
+		c[j] = typed(columns[j])[lo:hi][:m]
+	}
+	c0, c1, c2, c3, c4, c5, c6, c7 := c[0][:m], c[1][:m], c[2][:m], c[3][:m], c[4][:m], c[5][:m], c[6][:m], c[7][:m]
+	for i := range m {
+		d := dst[i*n : i*n+8]
+		d[0], d[1], d[2], d[3] = D(c0[i]), D(c1[i]), D(c2[i]), D(c3[i])
+		d[4], d[5], d[6], d[7] = D(c4[i]), D(c5[i]), D(c6[i]), D(c7[i])
 	}
 }
 
@@ -57,19 +92,19 @@ func (b *Binding) dropNotFinite(data []byte, rows []int32, source func(k, e int)
 			continue
 		}
 		e := 0
-		for isFinite(element(row, b.kind, e)) {
+		for isFinite(floatAt(row, b.kind, e)) {
 			e++
 		}
 		column := b.columns[0].name
 		if b.scalar {
 			column = b.columns[e].name
 		}
-		v, was := element(row, b.kind, e), source(k, e)
+		v, was := floatAt(row, b.kind, e), source(k, e)
 		reason := NotFinite
 		if isFinite(was) {
 			reason = OutOfRange
 		}
-		b.mark(r, column, reason, func() string {
+		b.reader.mark(r, column, reason, func() string {
 			where := ""
 			if !b.scalar {
 				where = fmt.Sprintf(" at element %d", e)
@@ -84,40 +119,15 @@ func (b *Binding) dropNotFinite(data []byte, rows []int32, source func(k, e int)
 }
 
 // compact closes the gaps that bad rows leave among rows. It writes to the
-// buffer of b, never to the batch.
+// reader's buffer, never to the batch.
 func (b *Binding) compact(data []byte, rows []int32) []byte {
-	width := b.width * b.kind.Size()
-	b.out = resize(b.out, words(len(data)))
-	out := asBytes(b.out)[:len(data)]
-	kept := 0
-	for k, r := range rows {
-		if b.bad[r] {
-			continue
-		}
-		copy(out[kept*width:(kept+1)*width], data[k*width:(k+1)*width])
-		kept++
-	}
-	return out[:kept*width]
-}
-
-// keepGood takes the bad rows out of rows.
-func (b *Binding) keepGood(rows []int32) []int32 {
-	if !b.anyBad {
-		return rows
-	}
-	kept := rows[:0]
-	for _, r := range rows {
-		if !b.bad[r] {
-			kept = append(kept, r)
-		}
-	}
-	return kept
+	return b.reader.closeGaps(b.reader.buffer(len(data)), data, rows, b.width*b.kind.Size())
 }
 
 func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// element returns element e of a row of floats.
-func element(row []byte, kind model.Kind, e int) float64 {
+// floatAt returns element e of a row of floats.
+func floatAt(row []byte, kind model.Kind, e int) float64 {
 	if kind == model.Float16 {
 		return float64(halfToFloat32(arrow.Uint16Traits.CastFromBytes(row)[e]))
 	}
@@ -149,7 +159,7 @@ func allFinite(data []byte, kind model.Kind) bool {
 	}
 	size := kind.Size()
 	for len(data) > 0 && !aligned(data, 8) { // a row may start inside a word
-		if !isFinite(element(data, kind, 0)) {
+		if !isFinite(floatAt(data, kind, 0)) {
 			return false
 		}
 		data = data[size:]
@@ -172,7 +182,7 @@ func allFinite(data []byte, kind model.Kind) bool {
 		return false
 	}
 	for data = data[len(data)&^7:]; len(data) > 0; data = data[size:] {
-		if !isFinite(element(data, kind, 0)) {
+		if !isFinite(floatAt(data, kind, 0)) {
 			return false
 		}
 	}

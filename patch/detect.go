@@ -45,7 +45,7 @@ func candidates(all []leaf) []Candidate {
 		}
 	}
 	for _, f := range families(all) {
-		typ := promote(f.columns)
+		typ := promote(f.columns).name
 		out = append(out, Candidate{Column: f.pattern, Type: typ, Columns: len(f.columns), Width: len(f.columns)})
 	}
 	return out
@@ -57,35 +57,18 @@ type leaf struct {
 	name      string   // path joined with dots
 	path      []string // column, then field in each struct
 	typ       arrow.DataType
-	element   string // numeric type: a key of numericTypes
-	bytes     bool   // the innermost level is binary
-	guessable bool   // may be the patch though nobody named it
+	element   *element
+	bytes     bool // the innermost level is binary
+	guessable bool // may be the patch though nobody named it
 
 	// dims holds the sizes of the list levels, outermost first, unknown where
 	// the type leaves one open; it is empty for a scalar.
 	dims []int
 }
 
-type numericType struct {
-	signed, float bool
-	bits          int
-}
-
-var numericTypes = map[string]numericType{
-	"uint8": {bits: 8}, "uint16": {bits: 16}, "uint32": {bits: 32}, "uint64": {bits: 64},
-	"int8": {bits: 8, signed: true}, "int16": {bits: 16, signed: true}, "int32": {bits: 32, signed: true}, "int64": {bits: 64, signed: true},
-	"float16": {bits: 16, float: true}, "float32": {bits: 32, float: true}, "float64": {bits: 64, float: true},
-}
-
-var elementNames = map[arrow.Type]string{
-	arrow.UINT8: "uint8", arrow.UINT16: "uint16", arrow.UINT32: "uint32", arrow.UINT64: "uint64",
-	arrow.INT8: "int8", arrow.INT16: "int16", arrow.INT32: "int32", arrow.INT64: "int64",
-	arrow.FLOAT16: "float16", arrow.FLOAT32: "float32", arrow.FLOAT64: "float64",
-}
-
 // patchType reads a type as levels of lists around a number. Dictionaries and
-// extension types count as what they stand for.
-func patchType(t arrow.DataType) (element string, dims []int, ok bool) {
+// extension types count as what they stand for, and binary as lists of uint8.
+func patchType(t arrow.DataType) (e *element, dims []int, ok bool) {
 	for {
 		switch x := t.(type) {
 		case arrow.ExtensionType:
@@ -108,12 +91,12 @@ func patchType(t arrow.DataType) (element string, dims []int, ok bool) {
 			dims = append(dims, unknown)
 			t = x.Elem()
 		case *arrow.FixedSizeBinaryType:
-			return "uint8", append(dims, x.ByteWidth), true
+			return elementOf(arrow.UINT8), append(dims, x.ByteWidth), true
 		case *arrow.BinaryType, *arrow.LargeBinaryType, *arrow.BinaryViewType:
-			return "uint8", append(dims, unknown), true
+			return elementOf(arrow.UINT8), append(dims, unknown), true
 		default:
-			element, ok = elementNames[t.ID()]
-			return element, dims, ok
+			e = elementOf(t.ID())
+			return e, dims, e != nil
 		}
 	}
 }
@@ -156,7 +139,7 @@ func leaves(schema *arrow.Schema) []leaf {
 			}
 			return
 		}
-		element, dims, ok := patchType(f.Type)
+		e, dims, ok := patchType(f.Type)
 		if !ok {
 			return
 		}
@@ -167,7 +150,7 @@ func leaves(schema *arrow.Schema) []leaf {
 			extension = t.ExtensionName()
 		}
 		all = append(all, leaf{
-			name: strings.Join(path, "."), path: path, typ: f.Type, element: element, dims: dims, bytes: holdsBytes(f.Type),
+			name: strings.Join(path, "."), path: path, typ: f.Type, element: e, dims: dims, bytes: holdsBytes(f.Type),
 			guessable: extension == "" || extension == fixedShapeTensor,
 		})
 	}

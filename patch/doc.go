@@ -11,8 +11,8 @@
 // A patch is n numbers in a row. What can hold one, and the form in which
 // [Binding.Rows] hands it on:
 //
-//	fixed-size list, list, large list   their type if it is uint8, uint16
-//	of numbers                          or float16, else float32
+//	fixed-size list, list, large list   their type if it is a [model.Kind],
+//	of numbers                          else float32
 //	the same, nested (a list of rows    the same
 //	of pixels)
 //	fixed-size, any and large binary    uint8, one value a byte

@@ -34,7 +34,7 @@ func BenchmarkRows(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			g := &arrowtest.Maker{Rand: rand.New(rand.NewPCG(1, 2)), Mem: memory.DefaultAllocator}
-			element, dims, _ := patchType(t)
+			e, dims, _ := patchType(t)
 			var fields []arrow.Field
 			if len(dims) == 0 {
 				for i := range n {
@@ -57,7 +57,7 @@ func BenchmarkRows(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			b.SetBytes(int64(m * n * numericTypes[element].bits / 8))
+			b.SetBytes(int64(m * n * e.size))
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, _, err := bound.Rows(rec, 0); err != nil {
