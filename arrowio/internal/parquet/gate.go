@@ -88,8 +88,7 @@ func (r *gatedChunk) admit() error {
 }
 
 // explainPage checks the size of a page, or sets it right where writers differ:
-// some say anything where nothing is compressed, and parquet-java compresses no
-// values to no bytes, which no decompressor takes.
+// some say anything where nothing is compressed.
 func (r *gatedChunk) explainPage(p *packedPage) error {
 	plain := r.chunk.codec == format.Uncompressed || !p.compressed
 	data, size := p.body, int(p.plain)
@@ -99,11 +98,17 @@ func (r *gatedChunk) explainPage(p *packedPage) error {
 			return err
 		}
 		data, size = values, size-len(rep)-len(def)
-		if len(data) == 0 && size == 0 {
-			plain, p.compressed = true, false
+		if plain {
+			size = len(data)
 		}
-		if len(data) == 0 || size == 0 && !plain {
-			p.encoding = format.Plain // not every encoding has no bytes for no values
+		if size == 0 {
+			// No values are compressed to no bytes by some writers, to a few by
+			// others, which not every decompressor takes. Nor does every
+			// encoding take none.
+			p.body = p.body[:len(rep)+len(def)]
+			p.packed = int32(len(p.body))
+			p.encoding = format.Plain
+			plain, p.compressed = true, false
 		}
 	}
 	if plain {

@@ -141,6 +141,10 @@ func TestOddPages(t *testing.T) {
 			textPage{rows: 3, nulls: 3, levels: []byte{3 << 1, 0}, data: []byte{0}, codec: format.Snappy, encoding: format.DeltaLength},
 			"(null) (null) (null)",
 		},
+		"only nulls, compressed to rubbish": {
+			textPage{rows: 3, nulls: 3, levels: []byte{3 << 1, 0}, data: []byte{0x3b}, codec: format.Brotli},
+			"(null) (null) (null)",
+		},
 		"another size": {
 			textPage{rows: 3, nulls: 1, levels: []byte{3, 0b101}, data: []byte("\x01\x00\x00\x00a\x02\x00\x00\x00bc"), plain: 500},
 			"a (null) bc",
