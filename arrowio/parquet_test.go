@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -153,11 +151,7 @@ func textsOf(a arrow.Array) []string {
 
 // ownRows reads a file with this package.
 func ownRows(t *testing.T, data []byte) (rows []string, err error) {
-	name := filepath.Join(t.TempDir(), "x.parquet")
-	if err := os.WriteFile(name, data, 0o666); err != nil {
-		return nil, err
-	}
-	s, err := Open([]string{name}, OpenOptions{})
+	s, err := OpenReaderAt(bytes.NewReader(data), int64(len(data)), "x", OpenOptions{})
 	if err != nil {
 		return nil, err
 	}
@@ -347,7 +341,7 @@ func TestChecksums(t *testing.T) {
 		want := textsOf(column)
 		end := len(whole) - 8 - int(binary.LittleEndian.Uint32(whole[len(whole)-8:]))
 		found := 0
-		for at := 4; at < end; at++ {
+		for at := 4; at < end; at += 2 {
 			b := bytes.Clone(whole)
 			b[at] ^= 1 << (at % 8)
 			rows, err := ownRows(t, b)
@@ -358,8 +352,8 @@ func TestChecksums(t *testing.T) {
 				t.Errorf("%s: byte %d: other values, and no error", typ, at)
 			}
 		}
-		if found < end/3 {
-			t.Errorf("%s: of %d bytes, %d checksums are wrong", typ, end, found)
+		if found < end/6 {
+			t.Errorf("%s: of %d bytes, one in two, %d checksums are wrong", typ, end, found)
 		}
 	}
 }
