@@ -39,12 +39,13 @@
 //
 // # Memory
 //
-// A [Reader] holds of a Parquet file, for each column that is read, its
-// largest page decompressed, and a batch of about 8 MiB; two more pages
-// while one is being decompressed. Row groups may be of any size. Of an IPC
-// file or stream it holds one message, as it was written, and its buffers
-// decompressed. [Info.Held] is the size of these pages, or of the message,
-// for a given file. A [Writer] holds about [WriteOptions.RowGroupBytes].
+// A [Reader] holds of a Parquet file, for each column that is read, its largest
+// page decompressed (and as it lies in the file, for columns other than
+// numbers), and a batch of about 8 MiB; two more pages while one is being
+// decompressed. Row groups may be of any size. Of an IPC file or stream it
+// holds one message, as it was written, and its buffers decompressed.
+// [Info.Held] is the size of these pages, or of the message, for a given file.
+// A [Writer] holds about [WriteOptions.RowGroupBytes].
 //
 // # Compatibility
 //

@@ -121,6 +121,24 @@ func TestNil(t *testing.T) {
 	if _, err := arrowio.NewWriter(io.Discard, nil, arrowio.WriteOptions{}); err == nil || !strings.Contains(err.Error(), "nil") {
 		t.Errorf("no schema: %v", err)
 	}
+	b := payload(t, arrowio.Parquet, 1)
+	src, err := arrowio.OpenReaderAt(bytes.NewReader(b), int64(len(b)), "x", arrowio.OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	var none context.Context
+	if _, err := src.Reader(none, nil); err == nil || !strings.Contains(err.Error(), "nil") {
+		t.Errorf("no context: %v", err)
+	}
+	w, err := arrowio.NewWriter(io.Discard, sampleSchema, arrowio.WriteOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Abort()
+	if err := w.Write(nil); err == nil || !strings.Contains(err.Error(), "nil") {
+		t.Errorf("no batch: %v", err)
+	}
 	if _, err := arrowio.Create(t.TempDir()+"/x", nil, arrowio.WriteOptions{}); err == nil || !strings.Contains(err.Error(), "nil") {
 		t.Errorf("no schema: %v", err)
 	}
@@ -150,7 +168,7 @@ func TestWriterFails(t *testing.T) {
 	for _, format := range formats {
 		whole := payload(t, format, 60)
 		for n := range len(whole) {
-			if n%7 > 0 && n < len(whole)-20 {
+			if n%29 > 0 && n < len(whole)-20 {
 				continue
 			}
 			w := &shortWriter{left: n, err: broken}

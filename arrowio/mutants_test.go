@@ -332,76 +332,88 @@ type place struct{ head, from, end int } // of a number, and of the byte with it
 
 // varints finds the numbers in Thrift compact bytes.
 func varints(b []byte) []place {
-	var out []place
-	pos := 0
-	number := func(head int) uint64 {
-		if pos >= len(b) {
-			return 0
-		}
-		v, n := binary.Uvarint(b[pos:])
-		if n <= 0 {
-			pos = len(b)
-			return 0
-		}
-		out = append(out, place{head, pos, pos + n})
-		pos += n
-		return v
+	f := &finder{b: b}
+	f.fields()
+	return f.found
+}
+
+type finder struct {
+	b     []byte
+	pos   int
+	found []place
+}
+
+// number reads a number, whose type is at head.
+func (f *finder) number(head int) uint64 {
+	if f.pos >= len(f.b) {
+		return 0
 	}
-	var value func(typ byte, head int)
-	fields := func() {
-		for pos < len(b) {
-			head := pos
-			h := b[pos]
-			pos++
-			if h&15 == 0 {
-				return
-			}
-			if h>>4 == 0 {
-				number(head)
-			}
-			value(h&15, head)
+	v, n := binary.Uvarint(f.b[f.pos:])
+	if n <= 0 {
+		f.pos = len(f.b)
+		return 0
+	}
+	f.found = append(f.found, place{head, f.pos, f.pos + n})
+	f.pos += n
+	return v
+}
+
+func (f *finder) fields() {
+	for f.pos < len(f.b) {
+		head := f.pos
+		h := f.b[f.pos]
+		f.pos++
+		if h&15 == 0 {
+			return
+		}
+		if h>>4 == 0 {
+			f.number(head)
+		}
+		f.value(h&15, head)
+	}
+}
+
+func (f *finder) value(typ byte, head int) {
+	switch typ {
+	case 1, 2:
+	case 3:
+		f.pos++
+	case 4, 5, 6:
+		f.number(head)
+	case 7:
+		f.pos += 8
+	case 8:
+		f.pos += int(min(f.number(head), uint64(len(f.b))))
+	case 9, 10:
+		f.list()
+	case 12:
+		f.fields()
+	default:
+		f.pos = len(f.b)
+	}
+}
+
+func (f *finder) list() {
+	if f.pos >= len(f.b) {
+		return
+	}
+	head := f.pos
+	h := f.b[f.pos]
+	f.pos++
+	n := uint64(h >> 4)
+	if n == 15 {
+		n = f.number(head)
+	}
+	for range min(n, uint64(len(f.b))) {
+		if f.pos >= len(f.b) {
+			return
+		}
+		if h&15 <= 2 {
+			f.pos++
+		} else {
+			f.value(h&15, head)
 		}
 	}
-	value = func(typ byte, head int) {
-		switch typ {
-		case 1, 2:
-		case 3:
-			pos++
-		case 4, 5, 6:
-			number(head)
-		case 7:
-			pos += 8
-		case 8:
-			pos += int(min(number(head), uint64(len(b))))
-		case 9, 10:
-			if pos >= len(b) {
-				return
-			}
-			h := b[pos]
-			head = pos
-			pos++
-			n := uint64(h >> 4)
-			if n == 15 {
-				n = number(head)
-			}
-			for range min(n, uint64(len(b))) {
-				if pos >= len(b) {
-					return
-				}
-				if h&15 <= 2 {
-					pos++
-				} else {
-					value(h&15, head)
-				}
-			}
-		case 12:
-			fields()
-		default:
-			pos = len(b)
-		}
-	}
-	fields()
-	return out
 }
 
 // A fuzzed input is read in a worker process of the fuzzer, which outlives

@@ -44,6 +44,9 @@ var _ array.RecordReader = (*Reader)(nil)
 // Rewindable: then a second call is an error. The context is looked at between
 // batches.
 func (s *Source) Reader(ctx context.Context, columns [][]int) (*Reader, error) {
+	if ctx == nil {
+		return nil, errors.New("read: the context is nil")
+	}
 	of, chosen, err := schema.Project(s.schema, columns)
 	if err != nil {
 		return nil, err

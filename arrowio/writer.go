@@ -156,6 +156,9 @@ func (w *Writer) Write(rec arrow.RecordBatch) error {
 }
 
 func (w *Writer) write(rec arrow.RecordBatch) (err error) {
+	if rec == nil {
+		return errors.New("write: the batch is nil")
+	}
 	if int(rec.NumCols()) != w.schema.NumFields() {
 		return fmt.Errorf("write: batch of %d columns, expected %d", rec.NumCols(), w.schema.NumFields())
 	}

@@ -203,41 +203,46 @@ func (g *groups) open(ctx context.Context) error {
 	return nil
 }
 
-// openColumns opens the columns chosen, some of them for the library.
+// openColumns opens the columns chosen: those of numbers here, the others with
+// the library.
 func (g *groups) openColumns(ctx context.Context, group *rowGroup) error {
 	var file gate
 	gated := map[int][]*gatedChunk{} // by column at the top
-	for _, s := range g.chosen {
+	g.columns = make([]column, len(g.chosen))
+	for i, s := range g.chosen {
 		if c := g.direct(s.Index, group.rows); c != nil {
+			g.columns[i] = c
 			continue
 		}
-		for i, l := range g.footer.leaves {
-			if l.top != s.Index || !g.leaves[i] {
+		for j, l := range g.footer.leaves {
+			if l.top != s.Index || !g.leaves[j] {
 				continue
 			}
-			c := newGatedChunk(g.chunks[i])
+			c := newGatedChunk(g.chunks[j])
 			if err := c.admitDictionary(); err != nil {
-				return fmt.Errorf("column %q: %w", g.footer.name(i), err)
+				return fmt.Errorf("column %q: %w", g.footer.name(j), err)
 			}
 			gated[l.top] = append(gated[l.top], c)
 			file.chunks = append(file.chunks, c)
 		}
+	}
+	if len(file.chunks) == 0 {
+		return nil
 	}
 	slices.SortFunc(file.chunks, func(a, b *gatedChunk) int { return cmp.Compare(a.chunk.start, b.chunk.start) })
 	r, err := g.footer.openLibrary(group, &file, g.mem)
 	if err != nil {
 		return err
 	}
-	for _, s := range g.chosen {
-		if c := g.direct(s.Index, group.rows); c != nil {
-			g.columns = append(g.columns, c)
+	for i, s := range g.chosen {
+		if g.columns[i] != nil {
 			continue
 		}
 		c, err := newLibraryColumn(ctx, r, s.Index, gated[s.Index], g.leaves, g.mem)
 		if err != nil {
 			return err
 		}
-		g.columns = append(g.columns, c)
+		g.columns[i] = c
 	}
 	return nil
 }
@@ -279,7 +284,9 @@ func (g *groups) release() {
 	g.columns, g.chunks = nil, nil
 	_ = bound.Guard(func() error {
 		for _, c := range columns {
-			c.release()
+			if c != nil { // where opening failed
+				c.release()
+			}
 		}
 		return nil
 	})

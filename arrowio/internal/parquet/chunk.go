@@ -49,7 +49,6 @@ func newChunkReader(file io.ReaderAt, l *leaf, c columnChunk, free *buffers) (*c
 type packedPage struct {
 	pageHeader
 	at   int64  // where it begins
-	head []byte // the header
 	body []byte // the levels and values
 }
 
@@ -75,7 +74,7 @@ func (r *chunkReader) next() (packedPage, error) {
 func (p *packedPage) fault(err error) error { return fmt.Errorf("page at byte %d: %w", p.at, err) }
 
 func (r *chunkReader) read(p *packedPage) (err error) {
-	if p.pageHeader, p.head, err = r.readHeader(); err != nil {
+	if p.pageHeader, err = r.readHeader(); err != nil {
 		return err
 	}
 	switch {
@@ -132,7 +131,7 @@ func (r *chunkReader) drain() error {
 func (r *chunkReader) skim() (int64, error) {
 	largest := int64(0)
 	for left := r.chunk.values; left > 0; {
-		h, _, err := r.readHeader()
+		h, err := r.readHeader()
 		if err != nil {
 			return 0, err
 		}

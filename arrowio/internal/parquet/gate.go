@@ -7,11 +7,13 @@ import (
 	"sort"
 
 	"github.com/aefeat/aefeat/arrowio/internal/format"
+	"github.com/aefeat/aefeat/arrowio/internal/thrift"
 )
 
 // A gate is the file as the library sees it: the pages of a row group, each of
-// them after it has been checked. What the library would allocate for a page is
-// what its bytes explain, and checksums, which it does not look at, are right.
+// them after it has been checked, behind headers that hold what was checked and
+// nothing else. What the library allocates for a page is what its bytes
+// explain, and checksums, which it does not look at, are right.
 type gate struct{ chunks []*gatedChunk } // in the order of the file
 
 func (g *gate) ReadAt(b []byte, off int64) (int, error) {
@@ -32,6 +34,7 @@ type gatedChunk struct {
 	*chunkReader
 	parts  [2][]byte // what the library has still to read of the page
 	cursor int64     // of the library
+	header thrift.Writer
 }
 
 func newGatedChunk(r *chunkReader) *gatedChunk {
@@ -71,30 +74,83 @@ func (r *gatedChunk) readAt(b []byte, off int64) (int, error) {
 // admit reads the next page and checks that its size is explained.
 func (r *gatedChunk) admit() error {
 	p, err := r.next()
+	for err == nil && p.values == 0 && p.kind != format.DictionaryPage {
+		p, err = r.next() // nothing to see, not even for a decompressor
+	}
 	if err != nil {
 		return err
 	}
 	if err := r.explainPage(&p); err != nil {
 		return p.fault(err)
 	}
-	r.parts = [2][]byte{p.head, p.body}
+	r.parts = [2][]byte{p.rewrite(&r.header), p.body}
 	return nil
 }
 
+// explainPage checks the size of a page, or sets it right where writers differ:
+// some say anything where nothing is compressed.
 func (r *gatedChunk) explainPage(p *packedPage) error {
-	if p.kind != format.DataPageV2 {
-		return r.explain(p.body, int(p.plain))
+	plain := r.chunk.codec == format.Uncompressed || !p.compressed
+	data, size := p.body, int(p.plain)
+	if p.kind == format.DataPageV2 {
+		rep, def, values, err := p.split()
+		if err != nil {
+			return err
+		}
+		data, size = values, size-len(rep)-len(def)
+		if plain {
+			size = len(data)
+		}
+		if size == 0 {
+			// No values are compressed to no bytes by some writers, to a few by
+			// others, which not every decompressor takes. Nor does every
+			// encoding take none.
+			p.body = p.body[:len(rep)+len(def)]
+			p.packed = int32(len(p.body))
+			p.encoding = format.Plain
+			plain, p.compressed = true, false
+		}
 	}
-	rep, def, data, err := p.split()
-	switch {
-	case err != nil:
-		return err
-	case !p.compressed && p.plain != p.packed:
-		return errors.New("its header gives two sizes")
-	case !p.compressed:
+	if plain {
+		p.plain = p.packed
 		return nil
 	}
-	return r.explain(data, int(p.plain)-len(rep)-len(def))
+	return r.explain(data, size)
+}
+
+// rewrite writes the header of the page anew.
+func (p *packedPage) rewrite(w *thrift.Writer) []byte {
+	w.Reset()
+	w.Begin()
+	w.Int32(1, p.kind)
+	w.Int32(2, p.plain)
+	w.Int32(3, p.packed)
+	switch p.kind {
+	case format.DictionaryPage:
+		w.BeginField(7)
+		w.Int32(1, p.values)
+		w.Int32(2, p.encoding)
+	case format.DataPage:
+		w.BeginField(5)
+		w.Int32(1, p.values)
+		w.Int32(2, p.encoding)
+		w.Int32(3, p.defEncoding)
+		w.Int32(4, p.repEncoding)
+	default:
+		w.BeginField(8)
+		w.Int32(1, p.values)
+		w.Int32(2, 0) // nulls, which the levels tell
+		w.Int32(3, max(p.rows, 0))
+		w.Int32(4, p.encoding)
+		w.Int32(5, p.defLen)
+		w.Int32(6, p.repLength)
+		if !p.compressed {
+			w.Bool(7, false)
+		}
+	}
+	w.End()
+	w.End()
+	return w.Bytes()
 }
 
 // admitDictionary reads the dictionary of texts ahead of the data, to know how
@@ -104,7 +160,7 @@ func (r *gatedChunk) admitDictionary() error {
 		return nil
 	}
 	at := r.pos
-	h, _, err := r.readHeader()
+	h, err := r.readHeader()
 	r.pos = at
 	if err != nil {
 		return err

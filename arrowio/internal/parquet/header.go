@@ -88,25 +88,24 @@ func (h *pageHeader) body(r *thrift.Reader, id int16, typ byte) bool {
 	return true
 }
 
-// readHeader reads the header of the next page, and its bytes, which are valid
-// until the next call. It leaves pos behind it.
-func (r *chunkReader) readHeader() (pageHeader, []byte, error) {
+// readHeader reads the header of the next page, and leaves pos behind it.
+func (r *chunkReader) readHeader() (pageHeader, error) {
 	for size := int64(512); ; size *= 8 {
 		if size = min(size, r.end-r.pos); size > int64(len(r.head)) {
 			r.head = make([]byte, size)
 		}
 		b := r.head[:size]
 		if err := bound.ReadFullAt(r.file, b, r.pos); err != nil {
-			return pageHeader{}, nil, err
+			return pageHeader{}, err
 		}
 		h, n, err := parsePageHeader(b)
 		switch {
 		case err == nil:
 			r.pos += int64(n)
-			return h, b[:n], nil
+			return h, nil
 		case errors.Is(err, thrift.ErrEnd) && size < r.end-r.pos && size < maxPageHeader:
 		default:
-			return pageHeader{}, nil, fmt.Errorf("its header is damaged: %w", err)
+			return pageHeader{}, fmt.Errorf("its header is damaged: %w", err)
 		}
 	}
 }

@@ -88,22 +88,30 @@ func TestLevels(t *testing.T) {
 			if _, err := countLevels(hybrid(rng, values, width), len(values), highest); err == nil {
 				t.Fatal("a level above the highest is taken")
 			}
-			values = slices.DeleteFunc(values, func(v int) bool { return v > highest })
 		}
+	}
+}
 
-		// The oldest encoding is packed from the highest bit on.
+// The oldest encoding is packed from the highest bit on.
+func TestRepackLevels(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 1))
+	for range 3000 {
+		highest := 1 + rng.IntN(9)
+		width := bits.Len(uint(highest))
+		values := make([]int, 1+rng.IntN(200))
 		old := make([]byte, (len(values)*width+7)/8)
-		for i, v := range values {
+		for i := range values {
+			values[i] = rng.IntN(highest + 1)
 			for k := range width {
 				at := i*width + k
-				old[at>>3] |= byte(v>>(width-1-k)&1) << (7 - at&7)
+				old[at>>3] |= byte(values[i]>>(width-1-k)&1) << (7 - at&7)
 			}
 		}
 		again, size, err := repackLevels(append(old, 1, 2, 3), len(values), highest)
 		if err != nil || size != len(old) {
 			t.Fatal(size, err)
 		}
-		levels, err = unpackLevels(nil, again, len(values), highest)
+		levels, err := unpackLevels(nil, again, len(values), highest)
 		if err != nil || !slices.EqualFunc(levels, values, func(a byte, b int) bool { return int(a) == b }) {
 			t.Fatalf("%v %v, expected %v", levels, err, values)
 		}

@@ -23,8 +23,8 @@ func (r *chunkReader) unpack(b []byte, size int) ([]byte, error) {
 	if r.chunk.codec == format.Uncompressed {
 		return b, nil // some writers give another size
 	}
-	if size == 0 && len(b) == 0 {
-		return b, nil
+	if size == 0 {
+		return nil, nil // whatever it is compressed to; not every decompressor takes it
 	}
 	if err := r.explain(b, size); err != nil {
 		return nil, err
