@@ -322,3 +322,47 @@ func TestModelWithoutPreprocessing(t *testing.T) {
 		t.Error("values were divided")
 	}
 }
+
+// batches is a reader that delivers what it holds, nil and released batches
+// too.
+type batches struct {
+	array.RecordReader // of which the schema is used
+	left               []arrow.RecordBatch
+	now                arrow.RecordBatch
+}
+
+func (b *batches) Next() bool {
+	if len(b.left) == 0 {
+		return false
+	}
+	b.now, b.left = b.left[0], b.left[1:]
+	return true
+}
+
+func (b *batches) RecordBatch() arrow.RecordBatch { return b.now }
+func (b *batches) Err() error                     { return nil }
+
+// A reader that delivers no batch, or one that was released, ends what reads it
+// with an error.
+func TestReadersOfUnusableBatches(t *testing.T) {
+	ctx, good := t.Context(), pairs(t)
+	m, _, err := stage.Fit(ctx, reader(t, good), stage.Config{Model: model.Plain(2)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	released := pairs(t)
+	released.Release()
+	for want, bad := range map[string]arrow.RecordBatch{"the batch is nil": nil, "it was released": released} {
+		read := func() array.RecordReader {
+			return &batches{RecordReader: reader(t, good), left: []arrow.RecordBatch{good, bad}}
+		}
+		_, _, fit := stage.Fit(ctx, read(), stage.Config{Model: model.Plain(2)})
+		_, transform := stage.Transform(ctx, m, read(), discard{}, stage.TransformConfig{})
+		_, evaluate := stage.Evaluate(ctx, m, read(), stage.EvaluateConfig{})
+		for name, err := range map[string]error{"fit": fit, "transform": transform, "evaluate": evaluate} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want %s", name, err, want)
+			}
+		}
+	}
+}

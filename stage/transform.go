@@ -111,6 +111,9 @@ func (t *Transformer) read(ctx context.Context, r array.RecordReader, pieces cha
 	next := t.first
 	for ctx.Err() == nil && r.Next() {
 		batch := r.RecordBatch()
+		if err := usable(ctx, batch); err != nil {
+			return err
+		}
 		rows := batch.NumRows()
 		for lo := int64(0); lo == 0 || lo < rows; lo += size {
 			p := &piece{batch: batch.NewSlice(lo, min(lo+size, rows)), first: next + lo, done: make(chan struct{})}
