@@ -366,3 +366,85 @@ func TestReadersOfUnusableBatches(t *testing.T) {
 		}
 	}
 }
+
+// What is missing in a model, or contradicts its sizes, is an error when it is
+// used.
+func TestIncompleteModels(t *testing.T) {
+	ctx, batch := t.Context(), pairs(t)
+	whole, _, err := stage.Fit(ctx, reader(t, batch), stage.Config{Model: model.Plain(2)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := func(change func(*model.Model)) *model.Model {
+		m := *whole
+		change(&m)
+		return &m
+	}
+	for name, c := range map[string]struct {
+		model *model.Model
+		want  string
+	}{
+		"zero":          {&model.Model{}, "Hidden: 0 is not a positive number"},
+		"no parameters": {change(func(m *model.Model) { m.Params = nil }), "stage: the model has no parameters"},
+		"more units":    {change(func(m *model.Model) { m.Hidden = 3 }), "stage: the model's parameters are not of its sizes"},
+		"no inputs":     {change(func(m *model.Model) { m.Inputs = 0 }), "stage: the model's parameters are not of its sizes"},
+		"other decoder": {change(func(m *model.Model) { m.Tied = true }), "stage: the model's parameters are not of its sizes"},
+		"no views":      {change(func(m *model.Model) { m.Params = &model.Params{Flat: m.Params.Flat} }), "stage: the model's parameters are not of its sizes"},
+		"rule that has learned nothing": {change(func(m *model.Model) { m.Preprocess.Method = model.PreprocessZCA }),
+			"stage: the model's preprocessing zca has not been learned"},
+		"rule of another width": {change(func(m *model.Model) {
+			m.Preprocess.Method = model.PreprocessStandardize
+			m.Preprocess.Learned = &model.Learned{Rows: 3, Mean: make([]float32, 1), Scale: make([]float32, 1)}
+		}), "stage: the model's preprocessing standardize was learned from rows of another width"},
+	} {
+		_, transform := stage.Transform(ctx, c.model, reader(t, batch), discard{}, stage.TransformConfig{})
+		_, evaluate := stage.Evaluate(ctx, c.model, reader(t, batch), stage.EvaluateConfig{})
+		for _, err := range []error{transform, evaluate} {
+			if err == nil || err.Error() != c.want {
+				t.Errorf("%s: %v, want %s", name, err, c.want)
+			}
+		}
+	}
+}
+
+// Without parameters the schema of the output is known where its widths are,
+// and what no schema can hold is an error.
+func TestWidthsOfOutput(t *testing.T) {
+	fixed := func(width int32, of arrow.DataType) *arrow.Schema {
+		return arrow.NewSchema([]arrow.Field{{Name: "p", Type: arrow.FixedSizeListOf(width, of)}}, nil)
+	}
+	bytes := arrow.PrimitiveTypes.Uint8
+	any := arrow.NewSchema([]arrow.Field{{Name: "p", Type: arrow.ListOf(bytes)}}, nil)
+	for name, c := range map[string]struct {
+		hidden int
+		schema *arrow.Schema
+		config stage.TransformConfig
+		want   string // the setting that is at fault; "": none
+	}{
+		"from the schema":  {2, fixed(2, bytes), stage.TransformConfig{Reconstruction: true}, ""},
+		"not needed":       {2, any, stage.TransformConfig{}, ""},
+		"score alone":      {2, any, stage.TransformConfig{Score: true}, ""},
+		"not known":        {2, any, stage.TransformConfig{Reconstruction: true}, "Inputs"},
+		"no hidden units":  {0, any, stage.TransformConfig{}, "Hidden"},
+		"none in a list":   {0, any, stage.TransformConfig{Layout: stage.LayoutList}, "Hidden"},
+		"negative":         {-1, any, stage.TransformConfig{}, "Hidden"},
+		"too many":         {1 << 31, any, stage.TransformConfig{Layout: stage.LayoutList}, "Hidden"},
+		"too many columns": {1 << 31, any, stage.TransformConfig{}, "Hidden"},
+		"too wide":         {2, fixed(1<<16, arrow.FixedSizeListOf(1<<16, bytes)), stage.TransformConfig{Reconstruction: true}, "Reconstruction"},
+		"wide, not asked":  {2, fixed(1<<16, arrow.FixedSizeListOf(1<<16, bytes)), stage.TransformConfig{}, ""},
+	} {
+		m := &model.Model{Config: model.Config{Hidden: c.hidden, Output: model.Linear}}
+		tr, err := stage.NewTransformer(m, c.schema, c.config)
+		var setting *model.ConfigError
+		switch {
+		case c.want == "":
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			} else if c.config.Reconstruction && tr.Schema().Field(3).Type.String() != "fixed_size_list<item: float32, nullable>[2]" {
+				t.Errorf("%s: %v", name, tr.Schema())
+			}
+		case !errors.As(err, &setting) || setting.Setting != c.want:
+			t.Errorf("%s: %v, want an error about %s", name, err, c.want)
+		}
+	}
+}

@@ -106,6 +106,7 @@
 package stage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -205,14 +206,60 @@ func located(err error, columns []string, fits string) error {
 	return located
 }
 
-// bindTo binds the columns that a model takes, or those of the given names,
-// and returns the model with its preprocessing rule adapted to them.
+// checkParams reports what keeps the parameters of m from being used: there are
+// none, or they are not of the sizes of its settings.
+func checkParams(m *model.Model) error {
+	p, n, h := m.Params, m.Inputs, m.Hidden
+	if p == nil {
+		return errNoParams
+	}
+	decoder := n * h
+	if m.Tied {
+		decoder = 0
+	}
+	if n < 1 || h < 1 || len(p.EncoderWeight) != h*n || len(p.EncoderBias) != h || len(p.DecoderWeight) != decoder || len(p.DecoderBias) != n ||
+		len(p.Flat) != h*n+h+decoder+n {
+		return errors.New("stage: the model's parameters are not of its sizes")
+	}
+	return nil
+}
+
+// checkLearned reports what keeps a rule of preprocessing from being used on
+// rows of n values: what it should have learned is not there.
+func checkLearned(p model.Preprocess, n int) error {
+	if !p.Learns() {
+		return nil
+	}
+	l := p.Learned
+	if l == nil {
+		return fmt.Errorf("stage: the model's preprocessing %s has not been learned", p.Method)
+	}
+	standardize, zca := p.Method == model.PreprocessStandardize, p.Method == model.PreprocessZCA
+	if (standardize || zca) && len(l.Mean) != n || standardize && len(l.Scale) != n || zca && len(l.Whiten) != n*n {
+		return fmt.Errorf("stage: the model's preprocessing %s was learned from rows of another width", p.Method)
+	}
+	return nil
+}
+
+// bindTo binds the columns that a model takes, or those of the given names, and
+// returns the model with its preprocessing rule adapted to them. Of a model
+// without parameters the schema tells the width, if the model does not.
 func bindTo(m *model.Model, schema *arrow.Schema, columns []string, skip bool, pixelMax float64) (*model.Model, *patch.Binding, error) {
 	switch {
 	case m == nil:
 		return nil, nil, errNoModel
 	case schema == nil:
 		return nil, nil, errNoSchema
+	case m.Hidden < 1:
+		return nil, nil, &model.ConfigError{Setting: "Hidden", Reason: fmt.Sprintf("%d is not a positive number", m.Hidden)}
+	}
+	if m.Params != nil {
+		if err := checkParams(m); err != nil {
+			return nil, nil, err
+		}
+		if err := checkLearned(m.Preprocess, m.Inputs); err != nil {
+			return nil, nil, err
+		}
 	}
 	own := len(columns) == 0
 	if own {
@@ -228,6 +275,7 @@ func bindTo(m *model.Model, schema *arrow.Schema, columns []string, skip bool, p
 		return nil, nil, err
 	}
 	adapted := *m
+	adapted.Inputs = cmp.Or(m.Inputs, b.Width())
 	adapted.Preprocess, err = m.Preprocess.Adapt(b.Source(), pixelMax)
 	if err != nil {
 		return nil, nil, err

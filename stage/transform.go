@@ -62,6 +62,8 @@ func (t *Transformer) Run(ctx context.Context, r array.RecordReader, w Writer) (
 	switch {
 	case t.model == nil:
 		return report, errZeroTransformer
+	case t.model.Params == nil:
+		return report, errNoParams
 	case ctx == nil:
 		return report, errNoContext
 	case w == nil:

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -127,8 +128,9 @@ const encodeRows = 512
 // NewTransformer returns a Transformer for batches of the given schema. It
 // checks everything that can be checked before the first row: that the
 // columns are there and fit the model, and that no name is used twice. For that
-// m need not have parameters yet. It must not change while the Transformer is
-// in use.
+// m need not have parameters yet, nor Inputs, unless a reconstruction is wanted
+// whose width the schema does not tell. It must not change while the
+// Transformer is in use.
 func NewTransformer(m *model.Model, schema *arrow.Schema, c TransformConfig) (*Transformer, error) {
 	m, binding, err := bindTo(m, schema, c.Columns, c.Skip, c.PixelMax)
 	if err != nil {
@@ -144,6 +146,9 @@ func NewTransformer(m *model.Model, schema *arrow.Schema, c TransformConfig) (*T
 	if t.mem == nil {
 		t.mem = memory.DefaultAllocator
 	}
+	if err := t.checkWidths(); err != nil {
+		return nil, err
+	}
 	if err := t.build(c.Keep, cmp.Or(c.Prefix, "code")); err != nil {
 		return nil, err
 	}
@@ -155,6 +160,21 @@ func NewTransformer(m *model.Model, schema *arrow.Schema, c TransformConfig) (*T
 		return w
 	}
 	return t, nil
+}
+
+// checkWidths reports what no schema can hold, or what it needs and is not
+// known.
+func (t *Transformer) checkWidths() error {
+	n, h := t.model.Inputs, t.model.Hidden
+	switch {
+	case t.code != LayoutNone && h > math.MaxInt32:
+		return &model.ConfigError{Setting: "Hidden", Reason: fmt.Sprintf("%d codes are more than a row can have", h), Hint: "choose `Layout` none"}
+	case t.y && n < 1:
+		return &model.ConfigError{Setting: "Inputs", Reason: "the width of a reconstruction is not known", Hint: "leave `Reconstruction` out"}
+	case t.y && n > math.MaxInt32:
+		return &model.ConfigError{Setting: "Reconstruction", Reason: fmt.Sprintf("%d values are more than a list can have", n)}
+	}
+	return nil
 }
 
 // build makes the output schema.
