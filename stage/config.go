@@ -9,10 +9,11 @@ type Config struct {
 	// data.
 	Model model.Config
 
-	// Init gives the initial weights, and its Config where Model is the zero
-	// value. Sizes of Model that are 0 are taken from it, others must agree.
+	// Init gives the initial weights, which must be there, and its Config where
+	// Model is the zero value. Sizes of Model that are 0 are taken from it, others must agree.
 	// Its preprocessing rule, if any, stays in force unless Preprocess or
-	// PixelMax ask for another. It is not changed, nor are its epochs counted
+	// PixelMax ask for another; one that learns must have done so. It is not
+	// changed, nor are its epochs counted
 	// on: with an equal Model.Seed noise and order are those of its first. nil:
 	// weights drawn by seed.
 	Init *model.Model

@@ -177,6 +177,7 @@ func (f *Fitter) deliver(ctx context.Context) error {
 		return err
 	}
 	if f.passes == nil {
+		block.reset()
 		return nil
 	}
 	return f.feed.send(ctx)

@@ -448,3 +448,42 @@ func TestWidthsOfOutput(t *testing.T) {
 		}
 	}
 }
+
+// An initial model is checked before there are rows: its parameters, and that
+// the rule it brings has learned.
+func TestIncompleteInit(t *testing.T) {
+	linear := model.Plain(2)
+	linear.Output = model.Linear
+	whole, _, err := stage.Fit(t.Context(), reader(t, pairs(t)), stage.Config{Model: linear, Preprocess: model.PreprocessStandardize})
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlearned := func(m *model.Model) { m.Preprocess.Learned = nil }
+	for name, c := range map[string]struct {
+		change     func(*model.Model)
+		preprocess string
+		want       string // "": taken
+	}{
+		"as it is":                {func(m *model.Model) {}, "", ""},
+		"no parameters":           {func(m *model.Model) { m.Params = nil }, "", "Init: the model has no parameters"},
+		"fewer parameters":        {func(m *model.Model) { p := *m.Params; p.Flat = p.Flat[1:]; m.Params = &p }, "", "Init: the model's parameters are not of its sizes"},
+		"other sizes":             {func(m *model.Model) { m.Inputs = 3 }, "", "Init: the model's parameters are not of its sizes"},
+		"no inputs":               {func(m *model.Model) { m.Inputs = 0 }, "", "Init: the model's parameters are not of its sizes"},
+		"learned nothing":         {unlearned, "", "Init: the model's preprocessing standardize has not been learned"},
+		"learned nothing, named":  {unlearned, model.PreprocessStandardize, "Init: the model's preprocessing standardize has not been learned"},
+		"learned nothing, other":  {unlearned, model.PreprocessZCA, ""},
+		"learned nothing, needed": {func(m *model.Model) { m.Preprocess = model.Preprocess{Method: model.PreprocessNone} }, "", ""},
+	} {
+		for _, epochs := range []int{stage.NoEpochs, 1, 2} {
+			init := *whole
+			c.change(&init)
+			config := stage.Config{Init: &init, Epochs: epochs, Preprocess: c.preprocess}
+			_, _, late := stage.Fit(t.Context(), reader(t, pairs(t)), config)
+			for _, err := range []error{config.Validate(), late} {
+				if c.want == "" && err != nil || c.want != "" && (err == nil || err.Error() != c.want) {
+					t.Errorf("%s, %d epochs: %v, want %q", name, epochs, err, c.want)
+				}
+			}
+		}
+	}
+}

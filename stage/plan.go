@@ -100,6 +100,9 @@ func (p *plan) settleModel(Config) error {
 		return &model.ConfigError{Setting: "Tied", Reason: "the initial model has the other kind of decoder",
 			Hint: "leave the choice to the initial model"}
 	}
+	if fault := paramsFault(from); fault != "" {
+		return &model.ConfigError{Setting: "Init", Reason: fault}
+	}
 	return c.Validate()
 }
 

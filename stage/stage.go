@@ -206,12 +206,12 @@ func located(err error, columns []string, fits string) error {
 	return located
 }
 
-// checkParams reports what keeps the parameters of m from being used: there are
-// none, or they are not of the sizes of its settings.
-func checkParams(m *model.Model) error {
+// paramsFault says what keeps the parameters of m from being used: there are
+// none, or they are not of the sizes of its settings. "": nothing.
+func paramsFault(m *model.Model) string {
 	p, n, h := m.Params, m.Inputs, m.Hidden
 	if p == nil {
-		return errNoParams
+		return "the model has no parameters"
 	}
 	decoder := n * h
 	if m.Tied {
@@ -219,26 +219,26 @@ func checkParams(m *model.Model) error {
 	}
 	if n < 1 || h < 1 || len(p.EncoderWeight) != h*n || len(p.EncoderBias) != h || len(p.DecoderWeight) != decoder || len(p.DecoderBias) != n ||
 		len(p.Flat) != h*n+h+decoder+n {
-		return errors.New("stage: the model's parameters are not of its sizes")
+		return "the model's parameters are not of its sizes"
 	}
-	return nil
+	return ""
 }
 
-// checkLearned reports what keeps a rule of preprocessing from being used on
-// rows of n values: what it should have learned is not there.
-func checkLearned(p model.Preprocess, n int) error {
+// learnedFault says what keeps a rule of preprocessing from being used on rows
+// of n values: what it should have learned is not there. "": nothing.
+func learnedFault(p model.Preprocess, n int) string {
 	if !p.Learns() {
-		return nil
+		return ""
 	}
 	l := p.Learned
 	if l == nil {
-		return fmt.Errorf("stage: the model's preprocessing %s has not been learned", p.Method)
+		return fmt.Sprintf("the model's preprocessing %s has not been learned", p.Method)
 	}
 	standardize, zca := p.Method == model.PreprocessStandardize, p.Method == model.PreprocessZCA
 	if (standardize || zca) && len(l.Mean) != n || standardize && len(l.Scale) != n || zca && len(l.Whiten) != n*n {
-		return fmt.Errorf("stage: the model's preprocessing %s was learned from rows of another width", p.Method)
+		return fmt.Sprintf("the model's preprocessing %s was learned from rows of another width", p.Method)
 	}
-	return nil
+	return ""
 }
 
 // bindTo binds the columns that a model takes, or those of the given names, and
@@ -254,11 +254,8 @@ func bindTo(m *model.Model, schema *arrow.Schema, columns []string, skip bool, p
 		return nil, nil, &model.ConfigError{Setting: "Hidden", Reason: fmt.Sprintf("%d is not a positive number", m.Hidden)}
 	}
 	if m.Params != nil {
-		if err := checkParams(m); err != nil {
-			return nil, nil, err
-		}
-		if err := checkLearned(m.Preprocess, m.Inputs); err != nil {
-			return nil, nil, err
+		if fault := cmp.Or(paramsFault(m), learnedFault(m.Preprocess, m.Inputs)); fault != "" {
+			return nil, nil, errors.New("stage: " + fault)
 		}
 	}
 	own := len(columns) == 0
