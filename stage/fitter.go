@@ -12,8 +12,10 @@ import (
 )
 
 // Fitter fits a model to the record batches that are written to it. Its
-// methods are for one goroutine at a time. After an error every further Write
-// and Finish returns that error. Close must be called, whatever happened.
+// methods are for one goroutine at a time. A context that is nil or has ended
+// already, and a batch that is nil or was released, do not end the Fitter: the
+// call may be made again. After every other error each further Write and Finish
+// returns that error. Close must be called, whatever happened.
 //
 // Rows go from the intake, which takes them out of the batches, block by block
 // through a feed to the passes, which train on another goroutine.
@@ -88,14 +90,25 @@ func (f *Fitter) Ready() bool {
 // earlier row comes before that of a later one.
 //
 // Errors are [*patch.RowError] for bad data, [*model.DivergedError],
-// [*SpillError] and ctx's. One that came before anything of the batch was
-// copied, as when ctx had ended already, does not end the Fitter: the batch may
-// be written again.
+// [*SpillError] and ctx's. A ctx that is nil or has ended already, and a batch
+// that is nil or was released, do not end the Fitter: the call may be made
+// again. Every other error does, also that of a ctx which ends meanwhile.
 func (f *Fitter) Write(ctx context.Context, batch arrow.RecordBatch) error {
 	if f.err != nil {
 		return f.err
 	}
-	if err := usable(ctx, batch); err != nil {
+	if err := alive(ctx); err != nil {
+		return err
+	}
+	return f.write(ctx, batch)
+}
+
+// write is Write for a ctx that may have ended.
+func (f *Fitter) write(ctx context.Context, batch arrow.RecordBatch) error {
+	if f.err != nil {
+		return f.err
+	}
+	if err := usable(batch); err != nil {
 		return err
 	}
 	f.err = f.push(ctx, batch)
@@ -248,15 +261,17 @@ func (f *Fitter) learn() error {
 // Finish ends the input, trains the remaining epochs and returns the model,
 // which is the caller's. [ErrNoRows] is the error when there was nothing to
 // learn from. ctx is looked at about every thousand rows; the decomposition
-// of zca, some seconds for a thousand inputs, comes to its end.
+// of zca, some seconds for a thousand inputs, comes to its end. A ctx that is
+// nil or has ended already does not end the Fitter; every other error does.
 func (f *Fitter) Finish(ctx context.Context) (*model.Model, *Report, error) {
 	switch {
 	case f.err != nil:
 		return nil, nil, f.err
 	case f.plan == nil:
 		return nil, nil, errZeroFitter
-	case ctx == nil:
-		return nil, nil, errNoContext
+	}
+	if err := alive(ctx); err != nil {
+		return nil, nil, err
 	}
 	f.err = f.finish(ctx)
 	var report *Report
@@ -274,9 +289,6 @@ func (f *Fitter) Finish(ctx context.Context) (*model.Model, *Report, error) {
 }
 
 func (f *Fitter) finish(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	if err := f.drain(ctx); err != nil {
 		return err
 	}
@@ -358,13 +370,22 @@ func (f *Fitter) Close() error {
 
 // Run writes all batches of r, which it does not release, and finishes.
 // Without epochs it reads no further than it needs. The batches may be a
-// projection of the schema that has the columns of [Fitter.Columns].
+// projection of the schema that has the columns of [Fitter.Columns]. After an
+// error that did not end the Fitter another Run goes on with the next batch of
+// r: none was lost.
 func (f *Fitter) Run(ctx context.Context, r array.RecordReader) (*model.Model, *Report, error) {
 	if _, err := schemaOf(r); err != nil {
 		return nil, nil, err
 	}
-	for !f.Ready() && r.Next() {
-		if err := f.Write(ctx, r.RecordBatch()); err != nil {
+	for {
+		if err := alive(ctx); err != nil {
+			return nil, nil, err
+		}
+		if f.Ready() || !r.Next() {
+			break
+		}
+		// What was read must not be lost, though ctx has ended since.
+		if err := f.write(ctx, r.RecordBatch()); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -55,9 +55,15 @@ func (in *intake) read(batch arrow.RecordBatch) (rows model.Rows, held []bool, e
 // pour reads all batches of r into a feed, and waits until that has consumed
 // them.
 func (in *intake) pour(ctx context.Context, r array.RecordReader, f *feed) error {
-	for r.Next() {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if !r.Next() {
+			break
+		}
 		batch := r.RecordBatch()
-		if err := usable(ctx, batch); err != nil {
+		if err := usable(batch); err != nil {
 			return err
 		}
 		rows, _, err := in.read(batch)

@@ -487,3 +487,72 @@ func TestIncompleteInit(t *testing.T) {
 		}
 	}
 }
+
+// Run with a context that is nil or has ended takes no batch from its reader
+// and ends nothing: the next Run has all the rows. Nor does Finish lose them.
+func TestRunAgain(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	var none context.Context
+	f, err := stage.NewFitter(pairs(t).Schema(), stage.Config{Model: model.Plain(2)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r := &batches{RecordReader: reader(t, pairs(t)), left: []arrow.RecordBatch{pairs(t), pairs(t)}}
+	for _, ctx := range []context.Context{ended, none} {
+		if _, _, err := f.Run(ctx, r); err == nil || len(r.left) != 2 {
+			t.Errorf("error %v, %d batches are left", err, len(r.left))
+		}
+	}
+	if err := f.Write(t.Context(), pairs(t)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := f.Finish(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	m, report, err := f.Run(t.Context(), r)
+	if err != nil || report.Rows != 9 {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	r.left = []arrow.RecordBatch{pairs(t), pairs(t)}
+	tr, err := stage.NewTransformer(m, pairs(t).Schema(), stage.TransformConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ctx := range []context.Context{ended, none} {
+		_, transform := tr.Run(ctx, r, discard{})
+		_, evaluate := stage.Evaluate(ctx, m, r, stage.EvaluateConfig{})
+		if transform == nil || evaluate == nil || len(r.left) != 2 {
+			t.Errorf("errors %v and %v, %d batches are left", transform, evaluate, len(r.left))
+		}
+	}
+}
+
+// ending is a reader whose Next ends a context.
+type ending struct {
+	*batches
+	end func()
+}
+
+func (e ending) Next() bool {
+	e.end()
+	return e.batches.Next()
+}
+
+// A batch that a reader gave as the context ended is not lost either.
+func TestContextEndsWhileReading(t *testing.T) {
+	f, err := stage.NewFitter(pairs(t).Schema(), stage.Config{Model: model.Plain(2)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r := &batches{RecordReader: reader(t, pairs(t)), left: []arrow.RecordBatch{pairs(t), pairs(t)}}
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, _, err := f.Run(ctx, ending{r, cancel}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if _, report, err := f.Run(t.Context(), r); err != nil || report.Rows != 6 {
+		t.Errorf("%+v, %v", report, err)
+	}
+}

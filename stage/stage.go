@@ -155,17 +155,23 @@ func readError(r array.RecordReader) error {
 	return nil
 }
 
-// usable reports what keeps a batch from being read, before any of it is.
-func usable(ctx context.Context, batch arrow.RecordBatch) error {
-	switch {
-	case ctx == nil:
+// alive reports that ctx is nil or has ended.
+func alive(ctx context.Context) error {
+	if ctx == nil {
 		return errNoContext
+	}
+	return ctx.Err()
+}
+
+// usable reports what keeps a batch from being read, before any of it is.
+func usable(batch arrow.RecordBatch) error {
+	switch {
 	case batch == nil:
 		return errors.New("stage: the batch is nil")
 	case batch.NumCols() != int64(batch.Schema().NumFields()):
 		return fmt.Errorf("stage: the batch has %d columns and its schema %d: it was released", batch.NumCols(), batch.Schema().NumFields())
 	}
-	return ctx.Err()
+	return nil
 }
 
 // located turns an error of the model about a value into one that names the

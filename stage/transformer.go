@@ -320,7 +320,10 @@ func (t *Transformer) transform(ctx context.Context, batch arrow.RecordBatch, fi
 	case t.model.Params == nil:
 		return nil, bad, errNoParams
 	}
-	if err := usable(ctx, batch); err != nil {
+	if err := alive(ctx); err != nil {
+		return nil, bad, err
+	}
+	if err := usable(batch); err != nil {
 		return nil, bad, err
 	}
 	w := t.workers.Get().(*worker)
