@@ -71,11 +71,11 @@ func fit(c *cli.Context, ui *console) error {
 		return located(src, err)
 	}
 	defer f.Close()
-	if err := j.checkEmit(src.Schema(), f.Patch()); err != nil {
-		return located(src, err)
-	}
 	if err := j.checkSize(f.Patch()); err != nil {
 		return err
+	}
+	if err := j.checkEmit(src.Schema(), f.Patch()); err != nil {
+		return located(src, err)
 	}
 	m, report, err := j.train(c.Context, src, f)
 	if err != nil {
