@@ -115,20 +115,26 @@ func (f *Fitter) write(ctx context.Context, batch arrow.RecordBatch) error {
 	return f.err
 }
 
-// push copies the rows of a batch into blocks, and delivers those that are
-// full.
+// push takes in the rows of a batch.
 func (f *Fitter) push(ctx context.Context, batch arrow.RecordBatch) error {
 	if f.intake == nil {
 		return errNoRowsDue
 	}
-	rows, held, err := f.intake.read(batch)
-	if err != nil {
+	rows, held, bad := f.intake.read(batch)
+	if err := f.fill(ctx, rows, held); err != nil {
+		return err
+	}
+	if bad != nil {
 		// What is on its way lies before this row: so does its error.
 		if earlier := f.drain(ctx); earlier != nil {
 			return earlier
 		}
-		return err
 	}
+	return bad
+}
+
+// fill copies rows into blocks, and delivers those that are full.
+func (f *Fitter) fill(ctx context.Context, rows model.Rows, held []bool) error {
 	if rows.Len() == 0 || f.Ready() {
 		return nil
 	}

@@ -313,19 +313,44 @@ func (t *Transformer) BadRows() patch.BadRows {
 
 // transform also returns which rows were skipped.
 func (t *Transformer) transform(ctx context.Context, batch arrow.RecordBatch, first int64) (arrow.RecordBatch, patch.BadRows, error) {
-	var bad patch.BadRows
+	var none patch.BadRows
 	switch {
 	case t.model == nil:
-		return nil, bad, errZeroTransformer
+		return nil, none, errZeroTransformer
 	case t.model.Params == nil:
-		return nil, bad, errNoParams
+		return nil, none, errNoParams
 	}
 	if err := alive(ctx); err != nil {
-		return nil, bad, err
+		return nil, none, err
 	}
 	if err := usable(batch); err != nil {
-		return nil, bad, err
+		return nil, none, err
 	}
+	out, bad, err := t.add(ctx, batch, first)
+	// Rows are read before their values are checked, and these before they are
+	// encoded: an earlier row may have a fault that would be found later.
+	for n := ahead(err, first); n > 0; n = ahead(err, first) {
+		part := batch.NewSlice(0, n)
+		out, _, earlier := t.add(ctx, part, first)
+		part.Release()
+		if earlier == nil {
+			out.Release()
+			break
+		}
+		err = earlier
+	}
+	if err != nil {
+		return nil, none, err
+	}
+	t.mutex.Lock()
+	t.bad.Merge(bad)
+	t.mutex.Unlock()
+	return out, bad, nil
+}
+
+// add adds the features to a batch.
+func (t *Transformer) add(ctx context.Context, batch arrow.RecordBatch, first int64) (arrow.RecordBatch, patch.BadRows, error) {
+	var bad patch.BadRows
 	w := t.workers.Get().(*worker)
 	defer t.workers.Put(w)
 	if s := batch.Schema(); s != w.schema {
@@ -359,8 +384,5 @@ func (t *Transformer) transform(ctx context.Context, batch arrow.RecordBatch, fi
 	for _, a := range made {
 		a.Release()
 	}
-	t.mutex.Lock()
-	t.bad.Merge(bad)
-	t.mutex.Unlock()
 	return out, bad, nil
 }
