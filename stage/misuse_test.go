@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
 	"github.com/aefeat/aefeat/stage"
 )
 
@@ -554,5 +555,48 @@ func TestContextEndsWhileReading(t *testing.T) {
 	}
 	if _, report, err := f.Run(t.Context(), r); err != nil || report.Rows != 6 {
 		t.Errorf("%+v, %v", report, err)
+	}
+}
+
+// A column that stays and whose field has no nulls must have none.
+func TestNullsUnderOtherNullability(t *testing.T) {
+	pixels := arrow.Field{Name: "p", Type: arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Uint8)}
+	id := arrow.Field{Name: "id", Type: arrow.PrimitiveTypes.Int32}
+	nullable := id
+	nullable.Nullable = true
+	m, err := model.New(model.Config{Inputs: 2, Hidden: 2, Output: model.Linear})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Preprocess = model.Preprocess{Method: model.PreprocessScale, Source: "uint8", Max: 255}
+	for _, test := range []struct {
+		field arrow.Field // of the schema
+		keep  []string
+		want  string // "": taken
+	}{
+		{id, nil, `column "id": row 11: null in a column that may have none`},
+		{id, []string{"p"}, ""},
+		{nullable, nil, ""},
+	} {
+		tr, err := stage.NewTransformer(m, arrow.NewSchema([]arrow.Field{pixels, test.field}, nil),
+			stage.TransformConfig{Columns: []string{"p"}, Keep: test.keep, FirstRow: 9, Skip: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch, _, err := array.RecordFromJSON(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{nullable, pixels}, nil),
+			strings.NewReader(`[{"id": 1, "p": [0, 0]}, {"id": 2, "p": [1, 2]}, {"p": [1, 2]}, {"p": [3, 4]}]`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = tr.Transform(t.Context(), batch)
+		var e *patch.RowError
+		switch {
+		case test.want == "" && err != nil, test.want != "" && (!errors.As(err, &e) || err.Error() != test.want):
+			t.Errorf("%v: error %v, want %q", test.field, err, test.want)
+		}
+		part := batch.NewSlice(0, 2)
+		if _, err := tr.Transform(t.Context(), part); err != nil {
+			t.Errorf("%v: rows without nulls: %v", test.field, err)
+		}
 	}
 }

@@ -263,8 +263,9 @@ func (t *Transformer) Columns() []string { return slices.Clone(t.columns) }
 // Transform returns batch with codes: as many rows, in their order, with the
 // kept columns by reference. The caller releases it. The fields of batch may
 // differ from the schema in order and nullability, and those may be missing
-// that are neither kept nor among [Transformer.Columns]. Errors number the rows
-// of the batch from TransformConfig.FirstRow.
+// that are neither kept nor among [Transformer.Columns]. A null in a kept
+// column whose field in the schema may have none is an error, with Skip too.
+// Errors number the rows of the batch from TransformConfig.FirstRow.
 func (t *Transformer) Transform(ctx context.Context, batch arrow.RecordBatch) (arrow.RecordBatch, error) {
 	return t.TransformAt(ctx, batch, t.first)
 }
@@ -301,6 +302,24 @@ func (t *Transformer) stays(s *arrow.Schema) ([]int, error) {
 		}
 	}
 	return keep, nil
+}
+
+// checkNulls reports the first null in a column that stays and may have none;
+// keep says where these columns are.
+func (t *Transformer) checkNulls(batch arrow.RecordBatch, keep []int, first int64) error {
+	for i, at := range keep {
+		f, a := t.out.Field(i), batch.Column(at)
+		if f.Nullable || f.Type.ID() == arrow.NULL || a.NullN() == 0 {
+			continue
+		}
+		for row := range a.Len() {
+			if a.IsNull(row) {
+				return &patch.RowError{Column: f.Name, Row: first + int64(row), Reason: "null in a column that may have none",
+					Hint: "make the field nullable in the schema, or leave the column out of `Keep`"}
+			}
+		}
+	}
+	return nil
 }
 
 // BadRows tells of the rows that were given null codes so far, by all calls
@@ -359,6 +378,9 @@ func (t *Transformer) add(ctx context.Context, batch arrow.RecordBatch, first in
 			return nil, bad, fmt.Errorf("batch at row %d: %w", first, err)
 		}
 		w.schema, w.keep = s, keep
+	}
+	if err := t.checkNulls(batch, w.keep, first); err != nil {
+		return nil, bad, err
 	}
 	rows, skipped, err := w.binding.Rows(batch, first)
 	if err != nil {
