@@ -79,7 +79,8 @@ func (f *Fitter) Columns() []string {
 }
 
 // Ready reports whether Finish needs no more rows: without epochs, once the
-// first rows have settled width and preprocessing.
+// first rows have settled width and preprocessing. Write then takes batches and
+// reads nothing of them.
 func (f *Fitter) Ready() bool {
 	return f.model != nil && f.passes == nil && (f.learning == nil || f.learning.done)
 }
@@ -115,11 +116,44 @@ func (f *Fitter) write(ctx context.Context, batch arrow.RecordBatch) error {
 	return f.err
 }
 
-// push takes in the rows of a batch.
+// push takes in a batch. Without epochs it reads no row after the one that a
+// block ends with, so that what is read does not depend on how rows are cut
+// into batches.
 func (f *Fitter) push(ctx context.Context, batch arrow.RecordBatch) error {
-	if f.intake == nil {
+	switch {
+	case f.intake == nil:
 		return errNoRowsDue
+	case f.plan.trains():
+		return f.copy(ctx, batch)
 	}
+	for lo, m := int64(0), batch.NumRows(); lo < m && !f.Ready(); {
+		hi := min(lo+f.room(), m)
+		part := batch.NewSlice(lo, hi)
+		err := f.copy(ctx, part)
+		part.Release()
+		if err != nil {
+			return err
+		}
+		lo = hi
+	}
+	return nil
+}
+
+// room is how many rows fit in the current block; 1 while the width of rows,
+// and with it the size of a block, is not known.
+func (f *Fitter) room() int64 {
+	b := f.intake.binding
+	switch {
+	case f.feed != nil:
+		return int64(f.feed.current.room())
+	case b.Width() > 0:
+		return int64(blockSize(b.Kind(), b.Width()))
+	}
+	return 1
+}
+
+// copy takes in the rows of a batch.
+func (f *Fitter) copy(ctx context.Context, batch arrow.RecordBatch) error {
 	rows, held, bad := f.intake.read(batch)
 	if err := f.fill(ctx, rows, held); err != nil {
 		return err
