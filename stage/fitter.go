@@ -332,6 +332,9 @@ func (f *Fitter) finish(ctx context.Context) error {
 	if err := f.drain(ctx); err != nil {
 		return err
 	}
+	if f.intake != nil {
+		f.intake.end()
+	}
 	if f.model == nil {
 		if err := f.beginWithout(); err != nil {
 			return err

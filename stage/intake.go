@@ -113,6 +113,14 @@ func (in *intake) pour(ctx context.Context, r array.RecordReader, f *feed) error
 	return f.finish(ctx)
 }
 
+// end is told that no more batches come: their memory is for training now.
+func (in *intake) end() {
+	in.binding = in.binding.Clone() // without its buffers
+	if in.holdout != nil {
+		in.holdout.marks = nil
+	}
+}
+
 // columns returns the names of the columns that are read.
 func (in *intake) columns() []string {
 	columns := in.binding.Columns()
