@@ -62,7 +62,7 @@ type Config struct {
 	Memory int64
 
 	SpillDir string // folder of the spill file, which must be there where rows are kept; "": the system's for temporary files
-	FirstRow int64  // number of the first row
+	FirstRow int64  // number of the first row, from 0 up
 
 	// Observer, if not nil, is told of progress, by one goroutine at a time
 	// but not always the caller's: some times a second in a fast fit, never

@@ -42,6 +42,9 @@ func newIntake(p *plan, schema *arrow.Schema) (*intake, error) {
 // the rows before it, in which the model may find an earlier fault.
 func (in *intake) read(batch arrow.RecordBatch) (rows model.Rows, held []bool, err error) {
 	first := in.next
+	if err := checkNumbers(first, batch.NumRows()); err != nil {
+		return model.Rows{}, nil, err
+	}
 	in.next += batch.NumRows()
 	rows, held, err = in.rows(batch, first)
 	for n := ahead(err, first); n > 0; n = ahead(err, first) {

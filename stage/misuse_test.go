@@ -3,6 +3,7 @@ package stage_test
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -597,6 +598,75 @@ func TestNullsUnderOtherNullability(t *testing.T) {
 		part := batch.NewSlice(0, 2)
 		if _, err := tr.Transform(t.Context(), part); err != nil {
 			t.Errorf("%v: rows without nulls: %v", test.field, err)
+		}
+	}
+}
+
+// full is a Writer that takes some batches.
+type full struct{ left int }
+
+func (f *full) Write(arrow.RecordBatch) error {
+	if f.left--; f.left < 0 {
+		return errors.New("full")
+	}
+	return nil
+}
+
+// The report counts what was written.
+func TestReportOfFailedWrite(t *testing.T) {
+	m, err := model.New(model.Config{Inputs: 2, Hidden: 2, Output: model.Linear})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &batches{RecordReader: reader(t, pairs(t)), left: []arrow.RecordBatch{pairs(t), pairs(t), pairs(t)}}
+	report, err := stage.Transform(t.Context(), m, r, &full{left: 1}, stage.TransformConfig{})
+	if err == nil || err.Error() != "full" || report.Rows != 3 {
+		t.Errorf("%+v, %v", report, err)
+	}
+}
+
+// Rows have numbers from 0 up: others are refused.
+func TestRowNumbers(t *testing.T) {
+	ctx := t.Context()
+	m, err := model.New(model.Config{Inputs: 2, Hidden: 2, Output: model.Linear})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Binding.Columns = []string{"p"}
+	const last = math.MaxInt64
+	for _, c := range []struct {
+		first int64
+		want  string // "": taken
+	}{
+		{0, ""},
+		{last - 3, ""},
+		{last - 2, "FirstRow: "},
+		{last, "FirstRow: "},
+		{-1, "FirstRow: -1 is negative"},
+	} {
+		batch := pairs(t)
+		config := stage.Config{Model: model.Plain(2), FirstRow: c.first}
+		_, _, fit := stage.Fit(ctx, reader(t, batch), config)
+		config.Epochs = stage.NoEpochs
+		_, _, initial := stage.Fit(ctx, reader(t, batch), config)
+		_, transform := stage.Transform(ctx, m, reader(t, batch), discard{}, stage.TransformConfig{FirstRow: c.first})
+		_, evaluate := stage.Evaluate(ctx, m, reader(t, batch), stage.EvaluateConfig{FirstRow: c.first})
+		tr, err := stage.NewTransformer(m, batch.Schema(), stage.TransformConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, at := tr.TransformAt(ctx, batch, c.first)
+		for verb, err := range map[string]error{"fit": fit, "initial": initial, "transform": transform, "evaluate": evaluate, "at": at} {
+			var setting *model.ConfigError
+			switch {
+			case c.want == "" && err != nil, c.want != "" && (!errors.As(err, &setting) || !strings.HasPrefix(err.Error(), c.want)):
+				t.Errorf("%s from row %d: %v, want %q", verb, c.first, err, c.want)
+			}
+		}
+		for verb, err := range map[string]error{"fit": config.Validate(), "transform": stage.TransformConfig{FirstRow: c.first}.Validate()} {
+			if (err != nil) != (c.first < 0) {
+				t.Errorf("%s from row %d: %v", verb, c.first, err)
+			}
 		}
 	}
 }

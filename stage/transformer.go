@@ -46,7 +46,7 @@ type TransformConfig struct {
 	Layout   string   // LayoutColumns, the default, LayoutList or LayoutNone
 	Prefix   string   // of the columns' names, or name of the list; "": "code"
 	Keep     []string // input columns that stay; nil: all, empty: none
-	FirstRow int64    // number of the first row, for errors
+	FirstRow int64    // number of the first row, from 0 up, for errors
 
 	// Reconstruction adds a column of that name, fixed-size lists of n float32:
 	// what the model makes of the row, in the space of preprocessed rows. Score
@@ -75,7 +75,7 @@ func (c TransformConfig) Validate() error {
 	default:
 		return &model.ConfigError{Setting: "Layout", Reason: fmt.Sprintf("%q is unknown", c.Layout), Hint: "choose columns, list or none"}
 	}
-	return nil
+	return checkNumbers(c.FirstRow, 0)
 }
 
 // Transformer adds codes to record batches. It is safe for concurrent use.
@@ -343,6 +343,9 @@ func (t *Transformer) transform(ctx context.Context, batch arrow.RecordBatch, fi
 		return nil, none, err
 	}
 	if err := usable(batch); err != nil {
+		return nil, none, err
+	}
+	if err := checkNumbers(first, batch.NumRows()); err != nil {
 		return nil, none, err
 	}
 	out, bad, err := t.add(ctx, batch, first)
