@@ -539,3 +539,28 @@ func TestFirstBadRowIsTheError(t *testing.T) {
 		}
 	}
 }
+
+// A row whose code overflows, which is found last, is the error nevertheless
+// where it comes before others.
+func TestOverflowBeforeOtherBadRows(t *testing.T) {
+	m, err := model.New(model.Config{Inputs: 2, Hidden: 3, Activation: model.Linear, Output: model.Linear})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range m.Params.Flat {
+		m.Params.Flat[i] = 2
+	}
+	m.Preprocess = model.Preprocess{Method: model.PreprocessScale, Source: "float32", Scale: 1, Max: 3.2e38}
+	rows := make([][2]float32, 1200)
+	rows[600][0] = 3e38
+	rows[700][0] = -1
+	rows[800][0] = float32(math.NaN())
+	for _, size := range []int{1200, 650, 50} {
+		r := floats(t, checked(t), size, rows...)
+		defer r.Release()
+		_, err := Transform(t.Context(), m, r, nowhere{}, TransformConfig{Columns: []string{"x#"}, FirstRow: 1000, Allocator: checked(t)})
+		if err == nil || !strings.HasPrefix(err.Error(), `column "x1": row 1600: value 3.0000000054977558e+38: too large`) {
+			t.Errorf("batches of %d: %v", size, err)
+		}
+	}
+}

@@ -100,9 +100,10 @@
 //
 // # Row numbers
 //
-// Rows are numbered by their position in the input, from Config.FirstRow on;
-// skipped rows count. Errors name them so, as [patch.RowError], and the noise
-// of a row is keyed by its number, and so is its lot to be held out.
+// Rows are numbered by their position in the input, from Config.FirstRow on,
+// which is 0 or more; skipped rows count. Errors name them so, as
+// [patch.RowError], and the noise of a row is keyed by its number, and so is
+// its lot to be held out.
 package stage
 
 import (
