@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 
@@ -218,7 +217,7 @@ func randomType(g *rand.Rand, depth int) arrow.DataType {
 }
 
 // TestWriteRandom writes random batches of random schemas in every format and
-// compares what the library reads back, value by value.
+// compares what the library and this package read back, value by value.
 func TestWriteRandom(t *testing.T) {
 	cases := 400
 	if testing.Short() {
@@ -285,16 +284,25 @@ func testRandomWrite(t *testing.T, seed uint64) {
 		}
 		_, got, err := readBack(out.Bytes(), format, memory.DefaultAllocator)
 		if err != nil {
+			t.Fatalf("%s: read by the library: %v", where, err)
+		}
+		sameTexts(t, where+": read by the library", got, want)
+		if got, err = ownRows(t, out.Bytes()); err != nil {
 			t.Fatalf("%s: read: %v", where, err)
 		}
-		if !slices.Equal(got, want) {
-			for i := range min(len(got), len(want)) {
-				if got[i] != want[i] {
-					t.Fatalf("%s: row %d\n%s\nwant\n%s", where, i, got[i], want[i])
-				}
-			}
-			t.Fatalf("%s: %d rows, want %d", where, len(got), len(want))
+		sameTexts(t, where, got, want)
+	}
+}
+
+func sameTexts(t *testing.T, where string, got, want []string) {
+	t.Helper()
+	for i := range min(len(got), len(want)) {
+		if got[i] != want[i] {
+			t.Fatalf("%s: row %d\n%s\nwant\n%s", where, i, got[i], want[i])
 		}
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%s: %d rows, want %d", where, len(got), len(want))
 	}
 }
 

@@ -9,11 +9,12 @@ import (
 var ErrDamaged = errors.New("its metadata is damaged")
 
 // A table is a table in a flatbuffer. Every access is checked: a damaged one
-// gives an error, never a read outside the bytes.
+// gives an error, never a read outside the bytes. The size that a table says it
+// has is not looked at: writers share one description between tables whose
+// fields begin at the same places, but end at others.
 type table struct {
 	b      []byte
 	pos    int // of the table
-	size   int
 	vtable []byte
 }
 
@@ -35,11 +36,10 @@ func tableAt(b []byte, pos uint64) (table, error) {
 		return table{}, ErrDamaged
 	}
 	vsize := uint64(binary.LittleEndian.Uint16(b[vt:]))
-	size := uint64(binary.LittleEndian.Uint16(b[vt+2:]))
-	if vsize < 4 || vsize%2 != 0 || uint64(vt)+vsize > n || size < 4 || pos+size > n {
+	if vsize < 4 || vsize%2 != 0 || uint64(vt)+vsize > n {
 		return table{}, ErrDamaged
 	}
-	return table{b: b, pos: int(pos), size: int(size), vtable: b[vt : uint64(vt)+vsize]}, nil
+	return table{b: b, pos: int(pos), vtable: b[vt : uint64(vt)+vsize]}, nil
 }
 
 // at returns where a field of n bytes lies, 0 if it is absent.
@@ -52,7 +52,7 @@ func (t table) at(slot, n int) (int, error) {
 	if off == 0 {
 		return 0, nil
 	}
-	if off < 4 || off+n > t.size {
+	if off < 4 || off+n > len(t.b)-t.pos {
 		return 0, ErrDamaged
 	}
 	return t.pos + off, nil

@@ -238,7 +238,7 @@ func (g *groups) openColumns(ctx context.Context, group *rowGroup) error {
 		if g.columns[i] != nil {
 			continue
 		}
-		c, err := newLibraryColumn(ctx, r, s.Index, gated[s.Index], g.leaves, g.mem)
+		c, err := g.library(ctx, r, s.Index, gated[s.Index])
 		if err != nil {
 			return err
 		}

@@ -102,9 +102,9 @@ func (r *gatedChunk) explainPage(p *packedPage) error {
 			size = len(data)
 		}
 		if size == 0 {
-			// No values are compressed to no bytes by some writers, to a few by
-			// others, which not every decompressor takes. Nor does every
-			// encoding take none.
+			// No values are compressed to no bytes by some writers,
+			// to a few by others, which not every decompressor
+			// takes. Nor does every encoding take none.
 			p.body = p.body[:len(rep)+len(def)]
 			p.packed = int32(len(p.body))
 			p.encoding = format.Plain

@@ -25,7 +25,8 @@ func (f *footer) openLibrary(g *rowGroup, from *gate, mem memory.Allocator) (*pq
 	if err != nil {
 		return nil, err
 	}
-	props := parquet.NewReaderProperties(memory.NewGoAllocator()) // for pages, which finalizers release
+	// Finalizers release the pages, not whoever reads.
+	props := parquet.NewReaderProperties(memory.NewGoAllocator())
 	props.BufferedStreamEnabled = true
 	props.BufferSize = 4 << 10
 	props.MaxCompressedPageSize = math.MaxInt32 // of what is there
@@ -83,18 +84,19 @@ type libraryColumn struct {
 	mem     memory.Allocator
 }
 
-func newLibraryColumn(ctx context.Context, r *pqarrow.FileReader, top int, chunks []*gatedChunk, leaves map[int]bool, mem memory.Allocator) (*libraryColumn, error) {
-	if err := rehearse(r, &r.Manifest.Fields[top], leaves); err != nil {
+// library opens a column at the top, which has these chunks.
+func (g *groups) library(ctx context.Context, r *pqarrow.FileReader, top int, chunks []*gatedChunk) (*libraryColumn, error) {
+	if err := rehearse(r, &r.Manifest.Fields[top], g.leaves); err != nil {
 		return nil, err
 	}
-	c, err := r.GetFieldReader(ctx, top, leaves, []int{0})
+	c, err := r.GetFieldReader(ctx, top, g.leaves, []int{0})
 	if err != nil {
 		return nil, err
 	}
 	if c == nil {
 		return nil, errors.New("a column cannot be read")
 	}
-	return &libraryColumn{c, chunks, mem}, nil
+	return &libraryColumn{c, chunks, g.mem}, nil
 }
 
 // rehearse opens the leaves of a column as the library does. It opens those of
@@ -119,6 +121,7 @@ func rehearse(r *pqarrow.FileReader, f *pqarrow.SchemaField, leaves map[int]bool
 	return pages.Close()
 }
 
+// read implements column.
 func (c *libraryColumn) read(n int) (arrow.Array, error) {
 	chunked, err := c.records.NextBatch(int64(n))
 	if err != nil {
@@ -135,8 +138,8 @@ func (c *libraryColumn) read(n int) (arrow.Array, error) {
 	return array.Concatenate(chunked.Chunks(), c.mem)
 }
 
-// finish sees that the library has no more rows, and that the pages that it did
-// not read have no more values.
+// finish implements column: it sees that the library has no more rows, and that
+// the pages that it did not read have no more values.
 func (c *libraryColumn) finish() error {
 	more, err := c.records.NextBatch(1)
 	if err != nil {
@@ -157,4 +160,5 @@ func (c *libraryColumn) finish() error {
 	return nil
 }
 
+// release implements column.
 func (c *libraryColumn) release() { c.records.Release() }

@@ -107,11 +107,11 @@ func NewEncoder(out io.Writer, of *arrow.Schema, o container.WriteOptions) (cont
 	var physical, declared []arrow.Field
 	for i, f := range of.Fields() {
 		m := mapper{column: i}
-		p, d, err := m.field(f, f.Name)
+		both, err := m.field(f, f.Name)
 		if err != nil {
 			return nil, err
 		}
-		physical, declared = append(physical, p), append(declared, d)
+		physical, declared = append(physical, both.physical), append(declared, both.declared)
 		e.columns = append(e.columns, m.leaves...)
 	}
 	root, err := pqarrow.ToParquet(arrow.NewSchema(physical, nil), nil, pqarrow.DefaultWriterProps())

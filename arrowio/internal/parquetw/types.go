@@ -32,9 +32,11 @@ const (
 	extensionValueKey = "ARROW:extension:metadata"
 )
 
-// field returns the field as Parquet holds it and as the stored schema declares
-// it.
-func (m *mapper) field(f arrow.Field, name string) (physical, declared arrow.Field, err error) {
+// A mapped is a field as Parquet holds it and as the stored schema declares it.
+type mapped struct{ physical, declared arrow.Field }
+
+// field maps a field, which errors call name.
+func (m *mapper) field(f arrow.Field, name string) (mapped, error) {
 	f.Metadata = cleanMetadata(f.Metadata)
 	switch t := f.Type.(type) {
 	case arrow.ExtensionType:
@@ -64,6 +66,13 @@ func (m *mapper) field(f arrow.Field, name string) (physical, declared arrow.Fie
 	return m.leaf(f, name)
 }
 
+// mappedTo returns f with two types.
+func mappedTo(f arrow.Field, physical, declared arrow.DataType) mapped {
+	both := mapped{f, f}
+	both.physical.Type, both.declared.Type = physical, declared
+	return both
+}
+
 func refused(f arrow.Field, name, why string) error {
 	return &container.ColumnError{
 		Column: name, Row: -1,
@@ -72,19 +81,21 @@ func refused(f arrow.Field, name, why string) error {
 	}
 }
 
-func (m *mapper) dictionary(f arrow.Field, t *arrow.DictionaryType, name string) (physical, declared arrow.Field, err error) {
+func (m *mapper) dictionary(f arrow.Field, t *arrow.DictionaryType, name string) (mapped, error) {
 	f.Type = t.ValueType
-	physical, declared, err = m.field(f, name)
+	value, err := m.field(f, name)
 	if err != nil {
-		return f, f, err
+		return mapped{}, err
 	}
-	switch declared.Type.ID() {
+	switch of := value.declared.Type; of.ID() {
 	case arrow.STRING, arrow.BINARY:
 		// Row groups have dictionaries of their own: a narrow index may
 		// not do for the values of all.
-		declared.Type = &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int32, ValueType: declared.Type, Ordered: t.Ordered}
+		value.declared.Type = &arrow.DictionaryType{
+			IndexType: arrow.PrimitiveTypes.Int32, ValueType: of, Ordered: t.Ordered,
+		}
 	}
-	return physical, declared, nil
+	return value, nil
 }
 
 func listOf(elem arrow.Field) arrow.DataType      { return arrow.ListOfField(elem) }
@@ -92,21 +103,19 @@ func largeListOf(elem arrow.Field) arrow.DataType { return arrow.LargeListOfFiel
 
 // list maps lists, which Parquet has of one kind; declare makes the type that
 // the stored schema has.
-func (m *mapper) list(f, elem arrow.Field, name string, declare func(arrow.Field) arrow.DataType) (physical, declared arrow.Field, err error) {
+func (m *mapper) list(f, elem arrow.Field, name string, declare func(arrow.Field) arrow.DataType) (mapped, error) {
 	m.push(step{name: name, nullable: f.Nullable, list: true})
 	defer m.pop()
 	// As Parquet calls it, whatever Arrow does: readers match the names.
 	elem.Name = "element"
-	p, d, err := m.field(elem, name+".element")
+	e, err := m.field(elem, name+".element")
 	if err != nil {
-		return f, f, err
+		return mapped{}, err
 	}
-	physical, declared = f, f
-	physical.Type, declared.Type = listOf(p), declare(d)
-	return physical, declared, nil
+	return mappedTo(f, listOf(e.physical), declare(e.declared)), nil
 }
 
-func (m *mapper) fixedList(f arrow.Field, t *arrow.FixedSizeListType, name string) (physical, declared arrow.Field, err error) {
+func (m *mapper) fixedList(f arrow.Field, t *arrow.FixedSizeListType, name string) (mapped, error) {
 	// In a null struct it has no values, which readers of a fixed-size list
 	// allow for a null alone.
 	f.Nullable = f.Nullable || m.underNullableStruct()
@@ -118,73 +127,69 @@ func (m *mapper) fixedList(f arrow.Field, t *arrow.FixedSizeListType, name strin
 	})
 }
 
-func (m *mapper) entries(f arrow.Field, t *arrow.MapType, name string) (physical, declared arrow.Field, err error) {
+func (m *mapper) entries(f arrow.Field, t *arrow.MapType, name string) (mapped, error) {
 	m.push(step{name: name, nullable: f.Nullable, list: true})
 	defer m.pop()
 	m.push(step{name: name})
 	defer m.pop()
 	key, item := t.KeyField(), t.ItemField()
 	key.Name, item.Name, key.Nullable = "key", "value", false
-	pk, dk, err := m.field(key, name+".key")
+	k, err := m.field(key, name+".key")
 	if err != nil {
-		return f, f, err
+		return mapped{}, err
 	}
 	m.path[len(m.path)-1].child = 1
-	pv, dv, err := m.field(item, name+".value")
+	v, err := m.field(item, name+".value")
 	if err != nil {
-		return f, f, err
+		return mapped{}, err
 	}
-	declaredMap := arrow.MapOfFields(dk, dv)
-	declaredMap.KeysSorted = t.KeysSorted
-	physical, declared = f, f
-	physical.Type, declared.Type = arrow.MapOfFields(pk, pv), declaredMap
-	return physical, declared, nil
+	declared := arrow.MapOfFields(k.declared, v.declared)
+	declared.KeysSorted = t.KeysSorted
+	return mappedTo(f, arrow.MapOfFields(k.physical, v.physical), declared), nil
 }
 
-func (m *mapper) fields(f arrow.Field, t *arrow.StructType, name string) (physical, declared arrow.Field, err error) {
+func (m *mapper) fields(f arrow.Field, t *arrow.StructType, name string) (mapped, error) {
 	if t.NumFields() == 0 {
-		return f, f, refused(f, name, " without fields")
+		return mapped{}, refused(f, name, " without fields")
 	}
 	m.push(step{name: name, nullable: f.Nullable})
 	defer m.pop()
-	var ps, ds []arrow.Field
+	var physical, declared []arrow.Field
 	seen := map[string]bool{}
 	for i, child := range t.Fields() {
 		if seen[child.Name] {
-			return f, f, refused(f, name, fmt.Sprintf(": two fields are named %q", child.Name))
+			return mapped{}, refused(f, name, fmt.Sprintf(": two fields are named %q", child.Name))
 		}
 		seen[child.Name] = true
 		m.path[len(m.path)-1].child = i
-		p, d, err := m.field(child, name+"."+child.Name)
+		c, err := m.field(child, name+"."+child.Name)
 		if err != nil {
-			return f, f, err
+			return mapped{}, err
 		}
-		ps, ds = append(ps, p), append(ds, d)
+		physical, declared = append(physical, c.physical), append(declared, c.declared)
 	}
-	physical, declared = f, f
-	physical.Type, declared.Type = arrow.StructOf(ps...), arrow.StructOf(ds...)
-	return physical, declared, nil
+	return mappedTo(f, arrow.StructOf(physical...), arrow.StructOf(declared...)), nil
 }
 
 // leaf maps single values.
-func (m *mapper) leaf(f arrow.Field, name string) (physical, declared arrow.Field, err error) {
+func (m *mapper) leaf(f arrow.Field, name string) (mapped, error) {
 	switch t := f.Type.(type) {
 	case *arrow.NullType:
 		if !f.Nullable {
-			return f, f, refused(f, name, " that may have no nulls")
+			return mapped{}, refused(f, name, " that may have no nulls")
 		}
 	case *arrow.FixedSizeBinaryType:
 		if t.ByteWidth == 0 {
-			return f, f, refused(f, name, "")
+			return mapped{}, refused(f, name, "")
 		}
 	case arrow.DecimalType:
 		if t.GetScale() < 0 || t.GetScale() > t.GetPrecision() || t.GetPrecision() < 1 {
-			return f, f, refused(f, name, ": its scale must lie between 0 and its precision")
+			return mapped{}, refused(f, name, ": its scale must lie between 0 and its precision")
 		}
 	}
 	values := newValues(f.Type)
 	if values == nil {
-		return f, f, refused(f, name, "")
+		return mapped{}, refused(f, name, "")
 	}
 	leaf := &column{column: m.column, name: name, values: *values}
 	// Labels and keys have statistics, by which queries filter; for pixels
@@ -193,12 +198,10 @@ func (m *mapper) leaf(f arrow.Field, name string) (physical, declared arrow.Fiel
 	leaf.path = append(slices.Clone(m.path), step{name: name, nullable: f.Nullable})
 	m.leaves = append(m.leaves, leaf)
 
-	f.Type = wider(f.Type)
-	physical, declared = f, f
 	if f.Type.ID() == arrow.DURATION {
-		physical.Type = arrow.PrimitiveTypes.Int64
+		return mappedTo(f, arrow.PrimitiveTypes.Int64, f.Type), nil
 	}
-	return physical, declared, nil
+	return mappedTo(f, wider(f.Type), wider(f.Type)), nil
 }
 
 // wider returns the type that values of type t come back as.

@@ -17,7 +17,9 @@ func Conform(data arrow.ArrayData, t arrow.DataType) arrow.ArrayData {
 		// wants to see.
 		return array.NewData(t, data.Len(), []*memory.Buffer{nil}, nil, data.Len(), 0)
 	}
-	if nested, ok := t.(arrow.NestedType); data.DataType() == t && (!ok || nested.NumFields() == 0) {
+	_, dictionary := t.(*arrow.DictionaryType)
+	nested, ok := t.(arrow.NestedType)
+	if data.DataType() == t && !dictionary && (!ok || nested.NumFields() == 0) {
 		data.Retain()
 		return data
 	}
@@ -32,7 +34,9 @@ func Conform(data arrow.ArrayData, t arrow.DataType) arrow.ArrayData {
 		}
 	}()
 	if d, ok := data.Dictionary().(*array.Data); ok && d != nil {
-		return array.NewDataWithDictionary(t, data.Len(), data.Buffers(), data.NullN(), data.Offset(), d)
+		values := Conform(d, layout.(*arrow.DictionaryType).ValueType)
+		defer values.Release()
+		return array.NewDataWithDictionary(t, data.Len(), data.Buffers(), data.NullN(), data.Offset(), values.(*array.Data))
 	}
 	buffers := data.Buffers()
 	if _, ok := t.(arrow.UnionType); ok && data.Len() == 0 {
