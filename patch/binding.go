@@ -32,8 +32,9 @@ type BindOptions struct {
 }
 
 // A Binding reads patches out of record batches of one schema. It is made by
-// [Bind]. It keeps buffers between batches, so it is not safe for concurrent
-// use; [Binding.Clone] makes another for another goroutine.
+// [Bind]. It keeps nothing of a batch, but buffers that are as large as the
+// largest batch needed. So it is not safe for concurrent use; [Binding.Clone]
+// makes another for another goroutine.
 type Binding struct {
 	columns []boundColumn
 	scalar  bool     // the columns are one value each
