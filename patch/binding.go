@@ -234,4 +234,7 @@ func bindError(column, reason, hint string) *RowError {
 	return &RowError{Column: column, Row: -1, Reason: reason, Hint: hint}
 }
 
-var errNoSchema = bindError("", "there is no schema", "")
+var (
+	errNoSchema    = bindError("", "there is no schema", "")
+	errZeroBinding = bindError("", "a Binding comes from Bind", "")
+)
