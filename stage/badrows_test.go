@@ -482,3 +482,85 @@ func TestOverflowingRowsAreSkipped(t *testing.T) {
 		}
 	}
 }
+
+// The first bad row is the error, whatever is wrong with it and with later
+// ones, and however rows are cut into batches.
+func TestFirstBadRowIsTheError(t *testing.T) {
+	noGoroutinesLeft(t)
+	mem := checked(t)
+	fixed := arrow.NewSchema([]arrow.Field{{Name: "p", Type: arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Uint8), Nullable: true}}, nil)
+	lists := arrow.NewSchema([]arrow.Field{{Name: "p", Type: arrow.ListOf(arrow.PrimitiveTypes.Float32), Nullable: true}}, nil)
+	scalars := arrow.NewSchema([]arrow.Field{{Name: "x0", Type: arrow.PrimitiveTypes.Int64, Nullable: true}, {Name: "x1", Type: arrow.PrimitiveTypes.Int64, Nullable: true}}, nil)
+	for _, c := range []struct {
+		name   string
+		schema *arrow.Schema
+		rows   []string
+		want   string
+	}{
+		{"value, then null", fixed, []string{`{"p": [1, 2]}`, `{"p": [250, 2]}`, `{"p": [1, 2]}`, `{"p": null}`, `{"p": [1, 2]}`}, `column "p": row 11: value 0 is 250`},
+		{"null, then value", fixed, []string{`{"p": [1, 2]}`, `{"p": null}`, `{"p": [1, 2]}`, `{"p": [250, 2]}`}, `column "p": row 11: null value`},
+		{"value, then null at the end", fixed, []string{`{"p": [1, 2]}`, `{"p": [1, 250]}`, `{"p": [250, 2]}`, `{"p": null}`}, `column "p": row 11: value 1 is 250`},
+		{"null first", fixed, []string{`{"p": null}`, `{"p": [250, 2]}`}, `column "p": row 10: null value`},
+		{"value, then ragged", lists, []string{`{"p": [1, 2]}`, `{"p": [1, 999]}`, `{"p": [1]}`, `{"p": null}`}, `column "p": row 11: value 1 is 999`},
+		{"value, then null column", scalars, []string{`{"x0": 1, "x1": 2}`, `{"x0": 1, "x1": 999}`, `{"x0": null, "x1": 2}`}, `column "x1": row 11: value 999`},
+	} {
+		m := untrained(t, 2, 3)
+		m.Output, m.Binding = model.Linear, model.Binding{}
+		m.Preprocess = model.Preprocess{Method: model.PreprocessScale, Source: map[*arrow.Schema]string{fixed: "uint8", lists: "float32", scalars: "int64"}[c.schema], Scale: 1. / 200, Max: 200}
+		for size := range len(c.rows) + 1 {
+			read := func() array.RecordReader {
+				var batches []arrow.RecordBatch
+				for rows := range slices.Chunk(c.rows, size+1) {
+					b, _, err := array.RecordFromJSON(mem, c.schema, strings.NewReader("["+strings.Join(rows, ",")+"]"))
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer b.Release()
+					batches = append(batches, b)
+				}
+				r, err := array.NewRecordReader(c.schema, batches)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(r.Release)
+				return r
+			}
+			config := Config{Model: model.Plain(2), PixelMax: 200, FirstRow: 10}
+			_, _, fit := Fit(t.Context(), read(), config)
+			config.Epochs, config.Validation = 1, 0.5
+			_, _, once := Fit(t.Context(), read(), config)
+			_, transform := Transform(t.Context(), m, read(), nowhere{}, TransformConfig{FirstRow: 10, Allocator: mem})
+			_, evaluate := Evaluate(t.Context(), m, read(), EvaluateConfig{FirstRow: 10})
+			for verb, err := range map[string]error{"fit": fit, "fit once": once, "transform": transform, "evaluate": evaluate} {
+				if err == nil || !strings.HasPrefix(err.Error(), c.want) {
+					t.Errorf("%s, batches of %d: %s: %v, want %s", c.name, size+1, verb, err, c.want)
+				}
+			}
+		}
+	}
+}
+
+// A row whose code overflows, which is found last, is the error nevertheless
+// where it comes before others.
+func TestOverflowBeforeOtherBadRows(t *testing.T) {
+	m, err := model.New(model.Config{Inputs: 2, Hidden: 3, Activation: model.Linear, Output: model.Linear})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range m.Params.Flat {
+		m.Params.Flat[i] = 2
+	}
+	m.Preprocess = model.Preprocess{Method: model.PreprocessScale, Source: "float32", Scale: 1, Max: 3.2e38}
+	rows := make([][2]float32, 1200)
+	rows[600][0] = 3e38
+	rows[700][0] = -1
+	rows[800][0] = float32(math.NaN())
+	for _, size := range []int{1200, 650, 50} {
+		r := floats(t, checked(t), size, rows...)
+		defer r.Release()
+		_, err := Transform(t.Context(), m, r, nowhere{}, TransformConfig{Columns: []string{"x#"}, FirstRow: 1000, Allocator: checked(t)})
+		if err == nil || !strings.HasPrefix(err.Error(), `column "x1": row 1600: value 3.0000000054977558e+38: too large`) {
+			t.Errorf("batches of %d: %v", size, err)
+		}
+	}
+}

@@ -9,12 +9,13 @@ type Config struct {
 	// data.
 	Model model.Config
 
-	// Init gives the initial weights, and its Config where Model is the zero
-	// value. Sizes of Model that are 0 are taken from it, others must agree.
-	// Its preprocessing rule, if any, stays in force unless Preprocess or
-	// PixelMax ask for another. It is not changed, nor are its epochs counted
-	// on: with an equal Model.Seed noise and order are those of its first. nil:
-	// weights drawn by seed.
+	// Init gives the initial weights, which must be there, and its Config where
+	// Model is the zero value. Sizes of Model that are 0 are taken from it,
+	// others must agree. Its preprocessing rule, if any, stays in force unless
+	// Preprocess or PixelMax ask for another; one that learns must have done
+	// so. It is not changed, nor are its epochs counted on: with an equal
+	// Model.Seed noise and order are those of its first. nil: weights drawn by
+	// seed.
 	Init *model.Model
 
 	// Train says how the parameters follow the gradient. Its Epochs stays 0 and
@@ -61,7 +62,7 @@ type Config struct {
 	Memory int64
 
 	SpillDir string // folder of the spill file, which must be there where rows are kept; "": the system's for temporary files
-	FirstRow int64  // number of the first row
+	FirstRow int64  // number of the first row, from 0 up
 
 	// Observer, if not nil, is told of progress, by one goroutine at a time
 	// but not always the caller's: some times a second in a fast fit, never

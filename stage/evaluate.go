@@ -14,7 +14,7 @@ type EvaluateConfig struct {
 	Columns  []string // names or patterns of the patch columns; nil: those of the model
 	Skip     bool     // leave bad rows out, instead of failing at the first
 	PixelMax float64  // divisor for elements of another type than the model's; 0: that is an error
-	FirstRow int64    // number of the first row, for errors
+	FirstRow int64    // number of the first row, from 0 up, for errors
 }
 
 // Evaluation is the cost of a model over some rows, clean and with the model's
@@ -33,6 +33,9 @@ type Evaluation struct {
 func Evaluate(ctx context.Context, m *model.Model, r array.RecordReader, c EvaluateConfig) (Evaluation, error) {
 	if ctx == nil {
 		return Evaluation{}, errNoContext
+	}
+	if err := checkNumbers(c.FirstRow, 0); err != nil {
+		return Evaluation{}, err
 	}
 	schema, err := schemaOf(r)
 	if err != nil {

@@ -27,9 +27,14 @@ type block struct {
 	size int    // rows of a full block
 }
 
+// blockSize is how many rows a block holds.
+func blockSize(kind model.Kind, width int) int {
+	return max(1, min(blockRows, blockBytes/(width*kind.Size())))
+}
+
 func newBlock(kind model.Kind, width int) *block {
 	rowBytes := width * kind.Size()
-	size := max(1, min(blockRows, blockBytes/rowBytes))
+	size := blockSize(kind, width)
 	return &block{size: size, rows: model.Rows{
 		Kind: kind, Width: width,
 		Data:   make([]byte, size*rowBytes)[:0],
@@ -39,7 +44,7 @@ func newBlock(kind model.Kind, width int) *block {
 
 // fill copies rows from number at on, as many as fit, and returns how many.
 func (b *block) fill(r model.Rows, at int) int {
-	n := min(b.size-len(b.rows.Number), len(r.Number)-at)
+	n := min(b.room(), len(r.Number)-at)
 	rowBytes := r.Width * r.Kind.Size()
 	b.rows.Data = append(b.rows.Data, r.Data[at*rowBytes:(at+n)*rowBytes]...)
 	b.rows.Number = append(b.rows.Number, r.Number[at:at+n]...)
@@ -54,7 +59,10 @@ func (b *block) drop(at []int) {
 	}
 }
 
-func (b *block) full() bool { return len(b.rows.Number) == b.size }
+// room is how many rows fit in beside those that are there.
+func (b *block) room() int { return b.size - len(b.rows.Number) }
+
+func (b *block) full() bool { return b.room() == 0 }
 
 func (b *block) reset() {
 	b.rows.Data, b.rows.Number, b.held = b.rows.Data[:0], b.rows.Number[:0], b.held[:0]

@@ -12,8 +12,10 @@ import (
 )
 
 // Fitter fits a model to the record batches that are written to it. Its
-// methods are for one goroutine at a time. After an error every further Write
-// and Finish returns that error. Close must be called, whatever happened.
+// methods are for one goroutine at a time. A context that is nil or has ended
+// already, and a batch that is nil or was released, do not end the Fitter: the
+// call may be made again. After every other error each further Write and Finish
+// returns that error. Close must be called, whatever happened.
 //
 // Rows go from the intake, which takes them out of the batches, block by block
 // through a feed to the passes, which train on another goroutine.
@@ -77,7 +79,8 @@ func (f *Fitter) Columns() []string {
 }
 
 // Ready reports whether Finish needs no more rows: without epochs, once the
-// first rows have settled width and preprocessing.
+// first rows have settled width and preprocessing. Write then takes batches and
+// reads nothing of them.
 func (f *Fitter) Ready() bool {
 	return f.model != nil && f.passes == nil && (f.learning == nil || f.learning.done)
 }
@@ -88,34 +91,84 @@ func (f *Fitter) Ready() bool {
 // earlier row comes before that of a later one.
 //
 // Errors are [*patch.RowError] for bad data, [*model.DivergedError],
-// [*SpillError] and ctx's. One that came before anything of the batch was
-// copied, as when ctx had ended already, does not end the Fitter: the batch may
-// be written again.
+// [*SpillError] and ctx's. A ctx that is nil or has ended already, and a batch
+// that is nil or was released, do not end the Fitter: the call may be made
+// again. Every other error does, also that of a ctx which ends meanwhile.
 func (f *Fitter) Write(ctx context.Context, batch arrow.RecordBatch) error {
 	if f.err != nil {
 		return f.err
 	}
-	if err := usable(ctx, batch); err != nil {
+	if err := alive(ctx); err != nil {
+		return err
+	}
+	return f.write(ctx, batch)
+}
+
+// write is Write for a ctx that may have ended.
+func (f *Fitter) write(ctx context.Context, batch arrow.RecordBatch) error {
+	if f.err != nil {
+		return f.err
+	}
+	if err := usable(batch); err != nil {
 		return err
 	}
 	f.err = f.push(ctx, batch)
 	return f.err
 }
 
-// push copies the rows of a batch into blocks, and delivers those that are
-// full.
+// push takes in a batch. Without epochs it reads no row after the one that a
+// block ends with, so that what is read does not depend on how rows are cut
+// into batches.
 func (f *Fitter) push(ctx context.Context, batch arrow.RecordBatch) error {
-	if f.intake == nil {
+	switch {
+	case f.intake == nil:
 		return errNoRowsDue
+	case f.plan.trains():
+		return f.copy(ctx, batch)
 	}
-	rows, held, err := f.intake.read(batch)
-	if err != nil {
+	for lo, m := int64(0), batch.NumRows(); lo < m && !f.Ready(); {
+		hi := min(lo+f.room(), m)
+		part := batch.NewSlice(lo, hi)
+		err := f.copy(ctx, part)
+		part.Release()
+		if err != nil {
+			return err
+		}
+		lo = hi
+	}
+	return nil
+}
+
+// room is how many rows fit in the current block; 1 while the width of rows,
+// and with it the size of a block, is not known.
+func (f *Fitter) room() int64 {
+	b := f.intake.binding
+	switch {
+	case f.feed != nil:
+		return int64(f.feed.current.room())
+	case b.Width() > 0:
+		return int64(blockSize(b.Kind(), b.Width()))
+	}
+	return 1
+}
+
+// copy takes in the rows of a batch.
+func (f *Fitter) copy(ctx context.Context, batch arrow.RecordBatch) error {
+	rows, held, bad := f.intake.read(batch)
+	if err := f.fill(ctx, rows, held); err != nil {
+		return err
+	}
+	if bad != nil {
 		// What is on its way lies before this row: so does its error.
 		if earlier := f.drain(ctx); earlier != nil {
 			return earlier
 		}
-		return err
 	}
+	return bad
+}
+
+// fill copies rows into blocks, and delivers those that are full.
+func (f *Fitter) fill(ctx context.Context, rows model.Rows, held []bool) error {
 	if rows.Len() == 0 || f.Ready() {
 		return nil
 	}
@@ -177,6 +230,7 @@ func (f *Fitter) deliver(ctx context.Context) error {
 		return err
 	}
 	if f.passes == nil {
+		block.reset()
 		return nil
 	}
 	return f.feed.send(ctx)
@@ -247,15 +301,17 @@ func (f *Fitter) learn() error {
 // Finish ends the input, trains the remaining epochs and returns the model,
 // which is the caller's. [ErrNoRows] is the error when there was nothing to
 // learn from. ctx is looked at about every thousand rows; the decomposition
-// of zca, some seconds for a thousand inputs, comes to its end.
+// of zca, some seconds for a thousand inputs, comes to its end. A ctx that is
+// nil or has ended already does not end the Fitter; every other error does.
 func (f *Fitter) Finish(ctx context.Context) (*model.Model, *Report, error) {
 	switch {
 	case f.err != nil:
 		return nil, nil, f.err
 	case f.plan == nil:
 		return nil, nil, errZeroFitter
-	case ctx == nil:
-		return nil, nil, errNoContext
+	}
+	if err := alive(ctx); err != nil {
+		return nil, nil, err
 	}
 	f.err = f.finish(ctx)
 	var report *Report
@@ -273,11 +329,11 @@ func (f *Fitter) Finish(ctx context.Context) (*model.Model, *Report, error) {
 }
 
 func (f *Fitter) finish(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	if err := f.drain(ctx); err != nil {
 		return err
+	}
+	if f.intake != nil {
+		f.intake.end()
 	}
 	if f.model == nil {
 		if err := f.beginWithout(); err != nil {
@@ -357,13 +413,22 @@ func (f *Fitter) Close() error {
 
 // Run writes all batches of r, which it does not release, and finishes.
 // Without epochs it reads no further than it needs. The batches may be a
-// projection of the schema that has the columns of [Fitter.Columns].
+// projection of the schema that has the columns of [Fitter.Columns]. After an
+// error that did not end the Fitter another Run goes on with the next batch of
+// r: none was lost.
 func (f *Fitter) Run(ctx context.Context, r array.RecordReader) (*model.Model, *Report, error) {
 	if _, err := schemaOf(r); err != nil {
 		return nil, nil, err
 	}
-	for !f.Ready() && r.Next() {
-		if err := f.Write(ctx, r.RecordBatch()); err != nil {
+	for {
+		if err := alive(ctx); err != nil {
+			return nil, nil, err
+		}
+		if f.Ready() || !r.Next() {
+			break
+		}
+		// What was read must not be lost, though ctx has ended since.
+		if err := f.write(ctx, r.RecordBatch()); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -651,3 +651,48 @@ func TestWideIntegers(t *testing.T) {
 		}
 	}
 }
+
+// Once the input has ended, the buffers of what took rows out of batches are
+// free for the training.
+func TestIntakeIsEmptiedAtTheEnd(t *testing.T) {
+	noGoroutinesLeft(t)
+	const m, n = 4000, 1024
+	schema := arrow.NewSchema([]arrow.Field{{Name: "p", Type: arrow.FixedSizeListOf(n, arrow.PrimitiveTypes.Float64)}}, nil)
+	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+	list := b.Field(0).(*array.FixedSizeListBuilder)
+	for range m {
+		list.Append(true)
+		list.ValueBuilder().(*array.Float64Builder).AppendValues(make([]float64, n), nil)
+	}
+	batch := b.NewRecordBatch()
+	b.Release()
+	heap := func() int64 {
+		var s runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&s)
+		return int64(s.HeapAlloc)
+	}
+	var training int64
+	f, err := NewFitter(schema, Config{Model: model.Plain(2), Epochs: 2, Validation: 0.1, Observer: func(p Progress) {
+		if p.Phase == PhaseTrain && training == 0 {
+			training = heap()
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := f.Write(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
+	reading := heap()
+	if _, _, err := f.Finish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// The batch, in float64, became rows of float32. Half of these is slack for
+	// what training takes.
+	if freed := reading - training; freed < m*n*4/2 {
+		t.Errorf("%d bytes were in use while rows were read, %d in training", reading, training)
+	}
+	runtime.KeepAlive(batch)
+}

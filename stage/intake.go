@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -37,10 +38,41 @@ func newIntake(p *plan, schema *arrow.Schema) (*intake, error) {
 }
 
 // read returns the good rows of a batch, and which of them are held out: nil
-// for none. Both are valid until the next call.
+// for none. Both are valid until the next call. With the error of a row come
+// the rows before it, in which the model may find an earlier fault.
 func (in *intake) read(batch arrow.RecordBatch) (rows model.Rows, held []bool, err error) {
 	first := in.next
+	if err := checkNumbers(first, batch.NumRows()); err != nil {
+		return model.Rows{}, nil, err
+	}
 	in.next += batch.NumRows()
+	rows, held, err = in.rows(batch, first)
+	for n := ahead(err, first); n > 0; n = ahead(err, first) {
+		part := batch.NewSlice(0, n)
+		var earlier error
+		rows, held, earlier = in.rows(part, first)
+		part.Release() // the batch holds its memory
+		if earlier == nil {
+			break
+		}
+		err = earlier
+	}
+	return rows, held, err
+}
+
+// ahead is how many rows of a batch, the first of which has the given number,
+// come before the one that err is about; 0 where it is about none.
+func ahead(err error, first int64) int64 {
+	var e *patch.RowError
+	if !errors.As(err, &e) {
+		return 0
+	}
+	return max(0, e.Row-first)
+}
+
+// rows is read for a batch whose first row has the given number; with an error
+// there are none.
+func (in *intake) rows(batch arrow.RecordBatch, first int64) (rows model.Rows, held []bool, err error) {
 	rows, skipped, err := in.binding.Rows(batch, first)
 	if err == nil && in.holdout != nil {
 		held, err = in.holdout.mark(batch, rows, first)
@@ -55,27 +87,41 @@ func (in *intake) read(batch arrow.RecordBatch) (rows model.Rows, held []bool, e
 // pour reads all batches of r into a feed, and waits until that has consumed
 // them.
 func (in *intake) pour(ctx context.Context, r array.RecordReader, f *feed) error {
-	for r.Next() {
-		batch := r.RecordBatch()
-		if err := usable(ctx, batch); err != nil {
+	for {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
-		rows, _, err := in.read(batch)
-		if err != nil {
+		if !r.Next() {
+			break
+		}
+		batch := r.RecordBatch()
+		if err := usable(batch); err != nil {
+			return err
+		}
+		rows, _, bad := in.read(batch)
+		if err := f.add(ctx, rows); err != nil {
+			return err
+		}
+		if bad != nil {
 			// What is on its way lies before this row: so does its error.
 			if earlier := f.finish(ctx); earlier != nil {
 				return earlier
 			}
-			return err
-		}
-		if err := f.add(ctx, rows); err != nil {
-			return err
+			return bad
 		}
 	}
 	if err := readError(r); err != nil {
 		return err
 	}
 	return f.finish(ctx)
+}
+
+// end is told that no more batches come: their memory is for training now.
+func (in *intake) end() {
+	in.binding = in.binding.Clone() // without its buffers
+	if in.holdout != nil {
+		in.holdout.marks = nil
+	}
 }
 
 // columns returns the names of the columns that are read.

@@ -41,6 +41,9 @@ func newPlan(c Config) (*plan, error) {
 		memory: cmp.Or(c.Memory, DefaultMemory), folder: c.SpillDir,
 		columns: c.Columns, skip: c.Skip, first: c.FirstRow, observer: c.Observer,
 	}
+	if err := checkNumbers(c.FirstRow, 0); err != nil {
+		return nil, err
+	}
 	for _, settle := range []func(Config) error{p.settlePasses, p.settleModel, p.settleRule, p.settleMemory} {
 		if err := settle(c); err != nil {
 			return nil, err
@@ -99,6 +102,9 @@ func (p *plan) settleModel(Config) error {
 	if c.Tied != from.Tied {
 		return &model.ConfigError{Setting: "Tied", Reason: "the initial model has the other kind of decoder",
 			Hint: "leave the choice to the initial model"}
+	}
+	if fault := paramsFault(from); fault != "" {
+		return &model.ConfigError{Setting: "Init", Reason: fault}
 	}
 	return c.Validate()
 }

@@ -23,6 +23,9 @@ func (p *plan) settleRule(c Config) error {
 	r := rulePlan{method: cmp.Or(c.Preprocess, model.PreprocessScale), pixelMax: c.PixelMax, epsilon: c.ZCAEpsilon, noContrast: c.NoContrast}
 	if p.init != nil {
 		if of := p.init.Preprocess.Method; of != "" && (c.Preprocess == "" || c.Preprocess == of) {
+			if fault := learnedFault(p.init.Preprocess, p.init.Inputs); fault != "" {
+				return &model.ConfigError{Setting: "Init", Reason: fault, Hint: "choose another `Preprocess`"}
+			}
 			r.initial, r.method = &p.init.Preprocess, of
 		}
 	}

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+
 	"github.com/aefeat/aefeat/model"
 )
 
@@ -409,6 +412,72 @@ func TestLearnBesideHeldOutRows(t *testing.T) {
 					t.Errorf("%s, %s: batches of %d give another model", method, c.name, batch)
 				}
 			}
+		}
+	}
+}
+
+// Without epochs rows are read up to the one that settles the rule, however
+// they are cut: those after it are neither errors nor counted, and a Fitter
+// that is ready takes batches and reads none of them.
+func TestNoEpochsReadNoMore(t *testing.T) {
+	noGoroutinesLeft(t)
+	const m, n = 4000, 16
+	p := makePatches(m, n, 31)
+	nulls := []int{0, 5, 1000, 1023, 1026, 1027, 1028, m - 1}
+	mem := checked(t)
+	lists := arrow.NewSchema([]arrow.Field{{Name: "image", Type: arrow.ListOf(arrow.PrimitiveTypes.Uint8), Nullable: true}}, nil)
+	variable := func(size int) array.RecordReader { // the width is for rows to tell
+		b := array.NewRecordBuilder(mem, lists)
+		defer b.Release()
+		var batches []arrow.RecordBatch
+		for lo := 0; lo < m; lo += size {
+			list := b.Field(0).(*array.ListBuilder)
+			for i := lo; i < min(lo+size, m); i++ {
+				if slices.Contains(nulls, i) {
+					list.AppendNull()
+					continue
+				}
+				list.Append(true)
+				list.ValueBuilder().(*array.Uint8Builder).AppendValues(p.pixels[i*n:(i+1)*n], nil)
+			}
+			batches = append(batches, b.NewRecordBatch())
+		}
+		r, err := array.NewRecordReader(lists, batches)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range batches {
+			b.Release()
+		}
+		return r
+	}
+	c := Config{Model: linearModel(2), Epochs: NoEpochs, Preprocess: model.PreprocessStandardize, PreprocessRows: 1000}
+	for _, size := range []int{m, 1024, 100, 7, 1} {
+		// 1,024 good rows are there with the last before the null.
+		fit(t, p.reader(t, mem, size, 1024, m-1), c)
+		skip := c
+		skip.Skip = true
+		for name, r := range map[string]array.RecordReader{"fixed": p.reader(t, mem, size, nulls...), "variable": variable(size)} {
+			fitted, report := fit(t, r, skip)
+			// Rows 0 to 1030 have 1,024 good ones.
+			if report.Skipped != 7 || fitted.Preprocess.Learned.Rows != 1000 {
+				t.Errorf("%s, batches of %d: skipped %d, learned from %d rows", name, size, report.Skipped, fitted.Preprocess.Learned.Rows)
+			}
+		}
+		f, err := NewFitter(patchSchema(n), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for lo := 0; lo < m; lo += size {
+			b := p.batch(mem, lo, min(lo+size, m), 3000)
+			err := f.Write(t.Context(), b)
+			b.Release()
+			if err != nil {
+				t.Fatalf("batches of %d: %v", size, err)
+			}
+		}
+		if err := f.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package stage
 
 import (
+	"fmt"
+	"math"
 	"slices"
 
 	"github.com/aefeat/aefeat/model"
@@ -10,6 +12,18 @@ import (
 func cut(r model.Rows, lo, hi int) model.Rows {
 	rowBytes := r.Width * r.Kind.Size()
 	return model.Rows{Kind: r.Kind, Width: r.Width, Data: r.Data[lo*rowBytes : hi*rowBytes], Number: slices.Clip(r.Number[lo:hi])}
+}
+
+// checkNumbers reports what keeps so many rows from being numbered from first
+// on.
+func checkNumbers(first, rows int64) error {
+	switch {
+	case first < 0:
+		return &model.ConfigError{Setting: "FirstRow", Reason: fmt.Sprintf("%d is negative", first)}
+	case rows > math.MaxInt64-first:
+		return &model.ConfigError{Setting: "FirstRow", Reason: fmt.Sprintf("there are no numbers for %d rows from %d on", rows, first)}
+	}
+	return nil
 }
 
 // drop takes the rows at some positions out of rows. It moves the others

@@ -100,12 +100,14 @@
 //
 // # Row numbers
 //
-// Rows are numbered by their position in the input, from Config.FirstRow on;
-// skipped rows count. Errors name them so, as [patch.RowError], and the noise
-// of a row is keyed by its number, and so is its lot to be held out.
+// Rows are numbered by their position in the input, from Config.FirstRow on,
+// which is 0 or more; skipped rows count. Errors name them so, as
+// [patch.RowError], and the noise of a row is keyed by its number, and so is
+// its lot to be held out.
 package stage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -154,17 +156,23 @@ func readError(r array.RecordReader) error {
 	return nil
 }
 
-// usable reports what keeps a batch from being read, before any of it is.
-func usable(ctx context.Context, batch arrow.RecordBatch) error {
-	switch {
-	case ctx == nil:
+// alive reports that ctx is nil or has ended.
+func alive(ctx context.Context) error {
+	if ctx == nil {
 		return errNoContext
+	}
+	return ctx.Err()
+}
+
+// usable reports what keeps a batch from being read, before any of it is.
+func usable(batch arrow.RecordBatch) error {
+	switch {
 	case batch == nil:
 		return errors.New("stage: the batch is nil")
 	case batch.NumCols() != int64(batch.Schema().NumFields()):
 		return fmt.Errorf("stage: the batch has %d columns and its schema %d: it was released", batch.NumCols(), batch.Schema().NumFields())
 	}
-	return ctx.Err()
+	return nil
 }
 
 // located turns an error of the model about a value into one that names the
@@ -205,14 +213,57 @@ func located(err error, columns []string, fits string) error {
 	return located
 }
 
-// bindTo binds the columns that a model takes, or those of the given names,
-// and returns the model with its preprocessing rule adapted to them.
+// paramsFault says what keeps the parameters of m from being used: there are
+// none, or they are not of the sizes of its settings. "": nothing.
+func paramsFault(m *model.Model) string {
+	p, n, h := m.Params, m.Inputs, m.Hidden
+	if p == nil {
+		return "the model has no parameters"
+	}
+	decoder := n * h
+	if m.Tied {
+		decoder = 0
+	}
+	if n < 1 || h < 1 || len(p.EncoderWeight) != h*n || len(p.EncoderBias) != h || len(p.DecoderWeight) != decoder || len(p.DecoderBias) != n ||
+		len(p.Flat) != h*n+h+decoder+n {
+		return "the model's parameters are not of its sizes"
+	}
+	return ""
+}
+
+// learnedFault says what keeps a rule of preprocessing from being used on rows
+// of n values: what it should have learned is not there. "": nothing.
+func learnedFault(p model.Preprocess, n int) string {
+	if !p.Learns() {
+		return ""
+	}
+	l := p.Learned
+	if l == nil {
+		return fmt.Sprintf("the model's preprocessing %s has not been learned", p.Method)
+	}
+	standardize, zca := p.Method == model.PreprocessStandardize, p.Method == model.PreprocessZCA
+	if (standardize || zca) && len(l.Mean) != n || standardize && len(l.Scale) != n || zca && len(l.Whiten) != n*n {
+		return fmt.Sprintf("the model's preprocessing %s was learned from rows of another width", p.Method)
+	}
+	return ""
+}
+
+// bindTo binds the columns that a model takes, or those of the given names, and
+// returns the model with its preprocessing rule adapted to them. Of a model
+// without parameters the schema tells the width, if the model does not.
 func bindTo(m *model.Model, schema *arrow.Schema, columns []string, skip bool, pixelMax float64) (*model.Model, *patch.Binding, error) {
 	switch {
 	case m == nil:
 		return nil, nil, errNoModel
 	case schema == nil:
 		return nil, nil, errNoSchema
+	case m.Hidden < 1:
+		return nil, nil, &model.ConfigError{Setting: "Hidden", Reason: fmt.Sprintf("%d is not a positive number", m.Hidden)}
+	}
+	if m.Params != nil {
+		if fault := cmp.Or(paramsFault(m), learnedFault(m.Preprocess, m.Inputs)); fault != "" {
+			return nil, nil, errors.New("stage: " + fault)
+		}
 	}
 	own := len(columns) == 0
 	if own {
@@ -228,6 +279,7 @@ func bindTo(m *model.Model, schema *arrow.Schema, columns []string, skip bool, p
 		return nil, nil, err
 	}
 	adapted := *m
+	adapted.Inputs = cmp.Or(m.Inputs, b.Width())
 	adapted.Preprocess, err = m.Preprocess.Adapt(b.Source(), pixelMax)
 	if err != nil {
 		return nil, nil, err

@@ -62,6 +62,8 @@ func (t *Transformer) Run(ctx context.Context, r array.RecordReader, w Writer) (
 	switch {
 	case t.model == nil:
 		return report, errZeroTransformer
+	case t.model.Params == nil:
+		return report, errNoParams
 	case ctx == nil:
 		return report, errNoContext
 	case w == nil:
@@ -89,6 +91,8 @@ func (t *Transformer) Run(ctx context.Context, r array.RecordReader, w Writer) (
 		err := p.err
 		if err == nil {
 			err = w.Write(p.out)
+		}
+		if err == nil {
 			report.Rows += p.out.NumRows()
 			report.Skipped += p.bad.Total()
 			report.BadRows.Merge(p.bad)
@@ -111,7 +115,13 @@ func (t *Transformer) read(ctx context.Context, r array.RecordReader, pieces cha
 	next := t.first
 	for ctx.Err() == nil && r.Next() {
 		batch := r.RecordBatch()
+		if err := usable(batch); err != nil {
+			return err
+		}
 		rows := batch.NumRows()
+		if err := checkNumbers(next, rows); err != nil {
+			return err
+		}
 		for lo := int64(0); lo == 0 || lo < rows; lo += size {
 			p := &piece{batch: batch.NewSlice(lo, min(lo+size, rows)), first: next + lo, done: make(chan struct{})}
 			select {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,7 +46,7 @@ type TransformConfig struct {
 	Layout   string   // LayoutColumns, the default, LayoutList or LayoutNone
 	Prefix   string   // of the columns' names, or name of the list; "": "code"
 	Keep     []string // input columns that stay; nil: all, empty: none
-	FirstRow int64    // number of the first row, for errors
+	FirstRow int64    // number of the first row, from 0 up, for errors
 
 	// Reconstruction adds a column of that name, fixed-size lists of n float32:
 	// what the model makes of the row, in the space of preprocessed rows. Score
@@ -74,7 +75,7 @@ func (c TransformConfig) Validate() error {
 	default:
 		return &model.ConfigError{Setting: "Layout", Reason: fmt.Sprintf("%q is unknown", c.Layout), Hint: "choose columns, list or none"}
 	}
-	return nil
+	return checkNumbers(c.FirstRow, 0)
 }
 
 // Transformer adds codes to record batches. It is safe for concurrent use.
@@ -127,8 +128,9 @@ const encodeRows = 512
 // NewTransformer returns a Transformer for batches of the given schema. It
 // checks everything that can be checked before the first row: that the
 // columns are there and fit the model, and that no name is used twice. For that
-// m need not have parameters yet. It must not change while the Transformer is
-// in use.
+// m need not have parameters yet, nor Inputs, unless a reconstruction is wanted
+// whose width the schema does not tell. It must not change while the
+// Transformer is in use.
 func NewTransformer(m *model.Model, schema *arrow.Schema, c TransformConfig) (*Transformer, error) {
 	m, binding, err := bindTo(m, schema, c.Columns, c.Skip, c.PixelMax)
 	if err != nil {
@@ -144,6 +146,9 @@ func NewTransformer(m *model.Model, schema *arrow.Schema, c TransformConfig) (*T
 	if t.mem == nil {
 		t.mem = memory.DefaultAllocator
 	}
+	if err := t.checkWidths(); err != nil {
+		return nil, err
+	}
 	if err := t.build(c.Keep, cmp.Or(c.Prefix, "code")); err != nil {
 		return nil, err
 	}
@@ -155,6 +160,21 @@ func NewTransformer(m *model.Model, schema *arrow.Schema, c TransformConfig) (*T
 		return w
 	}
 	return t, nil
+}
+
+// checkWidths reports what no schema can hold, or what it needs and is not
+// known.
+func (t *Transformer) checkWidths() error {
+	n, h := t.model.Inputs, t.model.Hidden
+	switch {
+	case t.code != LayoutNone && h > math.MaxInt32:
+		return &model.ConfigError{Setting: "Hidden", Reason: fmt.Sprintf("%d codes are more than a row can have", h), Hint: "choose `Layout` none"}
+	case t.y && n < 1:
+		return &model.ConfigError{Setting: "Inputs", Reason: "the width of a reconstruction is not known", Hint: "leave `Reconstruction` out"}
+	case t.y && n > math.MaxInt32:
+		return &model.ConfigError{Setting: "Reconstruction", Reason: fmt.Sprintf("%d values are more than a list can have", n)}
+	}
+	return nil
 }
 
 // build makes the output schema.
@@ -243,8 +263,9 @@ func (t *Transformer) Columns() []string { return slices.Clone(t.columns) }
 // Transform returns batch with codes: as many rows, in their order, with the
 // kept columns by reference. The caller releases it. The fields of batch may
 // differ from the schema in order and nullability, and those may be missing
-// that are neither kept nor among [Transformer.Columns]. Errors number the rows
-// of the batch from TransformConfig.FirstRow.
+// that are neither kept nor among [Transformer.Columns]. A null in a kept
+// column whose field in the schema may have none is an error, with Skip too.
+// Errors number the rows of the batch from TransformConfig.FirstRow.
 func (t *Transformer) Transform(ctx context.Context, batch arrow.RecordBatch) (arrow.RecordBatch, error) {
 	return t.TransformAt(ctx, batch, t.first)
 }
@@ -283,6 +304,24 @@ func (t *Transformer) stays(s *arrow.Schema) ([]int, error) {
 	return keep, nil
 }
 
+// checkNulls reports the first null in a column that stays and may have none;
+// keep says where these columns are.
+func (t *Transformer) checkNulls(batch arrow.RecordBatch, keep []int, first int64) error {
+	for i, at := range keep {
+		f, a := t.out.Field(i), batch.Column(at)
+		if f.Nullable || f.Type.ID() == arrow.NULL || a.NullN() == 0 {
+			continue
+		}
+		for row := range a.Len() {
+			if a.IsNull(row) {
+				return &patch.RowError{Column: f.Name, Row: first + int64(row), Reason: "null in a column that may have none",
+					Hint: "make the field nullable in the schema, or leave the column out of `Keep`"}
+			}
+		}
+	}
+	return nil
+}
+
 // BadRows tells of the rows that were given null codes so far, by all calls
 // that have returned without an error, numbered as they were then.
 func (t *Transformer) BadRows() patch.BadRows {
@@ -293,16 +332,47 @@ func (t *Transformer) BadRows() patch.BadRows {
 
 // transform also returns which rows were skipped.
 func (t *Transformer) transform(ctx context.Context, batch arrow.RecordBatch, first int64) (arrow.RecordBatch, patch.BadRows, error) {
-	var bad patch.BadRows
+	var none patch.BadRows
 	switch {
 	case t.model == nil:
-		return nil, bad, errZeroTransformer
+		return nil, none, errZeroTransformer
 	case t.model.Params == nil:
-		return nil, bad, errNoParams
+		return nil, none, errNoParams
 	}
-	if err := usable(ctx, batch); err != nil {
-		return nil, bad, err
+	if err := alive(ctx); err != nil {
+		return nil, none, err
 	}
+	if err := usable(batch); err != nil {
+		return nil, none, err
+	}
+	if err := checkNumbers(first, batch.NumRows()); err != nil {
+		return nil, none, err
+	}
+	out, bad, err := t.add(ctx, batch, first)
+	// Rows are read before their values are checked, and these before they are
+	// encoded: an earlier row may have a fault that would be found later.
+	for n := ahead(err, first); n > 0; n = ahead(err, first) {
+		part := batch.NewSlice(0, n)
+		out, _, earlier := t.add(ctx, part, first)
+		part.Release()
+		if earlier == nil {
+			out.Release()
+			break
+		}
+		err = earlier
+	}
+	if err != nil {
+		return nil, none, err
+	}
+	t.mutex.Lock()
+	t.bad.Merge(bad)
+	t.mutex.Unlock()
+	return out, bad, nil
+}
+
+// add adds the features to a batch.
+func (t *Transformer) add(ctx context.Context, batch arrow.RecordBatch, first int64) (arrow.RecordBatch, patch.BadRows, error) {
+	var bad patch.BadRows
 	w := t.workers.Get().(*worker)
 	defer t.workers.Put(w)
 	if s := batch.Schema(); s != w.schema {
@@ -311,6 +381,9 @@ func (t *Transformer) transform(ctx context.Context, batch arrow.RecordBatch, fi
 			return nil, bad, fmt.Errorf("batch at row %d: %w", first, err)
 		}
 		w.schema, w.keep = s, keep
+	}
+	if err := t.checkNulls(batch, w.keep, first); err != nil {
+		return nil, bad, err
 	}
 	rows, skipped, err := w.binding.Rows(batch, first)
 	if err != nil {
@@ -336,8 +409,5 @@ func (t *Transformer) transform(ctx context.Context, batch arrow.RecordBatch, fi
 	for _, a := range made {
 		a.Release()
 	}
-	t.mutex.Lock()
-	t.bad.Merge(bad)
-	t.mutex.Unlock()
 	return out, bad, nil
 }

@@ -61,7 +61,7 @@ func evaluate(c *cli.Context, ui *console) error {
 	if err != nil {
 		return located(src, err)
 	}
-	p.finish(withBadRows(map[string]any{"command": "evaluate", "rows": e.Rows}, e.BadRows))
+	p.finish(withBadRows(map[string]any{"command": "evaluate", "rows": e.Rows}, src, e.BadRows))
 	if e.Skipped > 0 {
 		ui.warnf("%s", skipped(e.BadRows))
 	}

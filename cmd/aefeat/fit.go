@@ -71,11 +71,11 @@ func fit(c *cli.Context, ui *console) error {
 		return located(src, err)
 	}
 	defer f.Close()
-	if err := j.checkEmit(src.Schema(), f.Patch()); err != nil {
-		return located(src, err)
-	}
 	if err := j.checkSize(f.Patch()); err != nil {
 		return err
+	}
+	if err := j.checkEmit(src.Schema(), f.Patch()); err != nil {
+		return located(src, err)
 	}
 	m, report, err := j.train(c.Context, src, f)
 	if err != nil {
@@ -84,7 +84,7 @@ func fit(c *cli.Context, ui *console) error {
 	if err := writeModel(out, m); err != nil {
 		return err
 	}
-	j.report(m, report)
+	j.report(m, src, report)
 	if j.emit == "" {
 		return nil
 	}
@@ -195,7 +195,7 @@ func (j *fitJob) initial(ctx context.Context, out *modelFile) error {
 	if err := writeModel(out, m); err != nil {
 		return err
 	}
-	j.report(m, report)
+	j.report(m, nil, report)
 	return nil
 }
 
@@ -267,10 +267,10 @@ func (j *fitJob) observe(p stage.Progress) {
 	j.progress.show(s)
 }
 
-// report tells what was fitted.
-func (j *fitJob) report(m *model.Model, r *stage.Report) {
+// report tells what was fitted to rows of src; nil: there were none.
+func (j *fitJob) report(m *model.Model, src *arrowio.Source, r *stage.Report) {
 	event := withBadRows(map[string]any{"command": "fit", "rows": r.Rows, "spilled": r.Spilled,
-		"epochs": len(r.Epochs), "inputs": m.Inputs, "hidden": m.Hidden, "preprocess": m.Preprocess}, r.BadRows)
+		"epochs": len(r.Epochs), "inputs": m.Inputs, "hidden": m.Hidden, "preprocess": m.Preprocess}, src, r.BadRows)
 	var lines []string
 	if r.Rows > 0 {
 		event["cost"], event["stop"] = terms(*m.Cost), r.Stop

@@ -47,8 +47,9 @@ type flag struct {
 type bound int
 
 const (
-	anyNumber bound = iota
-	positive        // a 0 would mean the default to a library
+	anyNumber     bound = iota
+	positive            // a 0 would mean the default to a library
+	positiveOrInf       // likewise, and infinity has a meaning
 	notNegative
 )
 
@@ -132,7 +133,7 @@ var flagTable = []flag{
 	{of: "fit", name: "noise", category: categoryModel, key: "Noise", value: namesOf[model.Noise](),
 		field: func(c *stage.Config) any { return &c.Model.Noise },
 		usage: "form of the corruption"},
-	{of: "fit", name: "emphasis", category: categoryModel, key: "Emphasis", value: 0., text: "1, all alike",
+	{of: "fit", name: "emphasis", category: categoryModel, key: "Emphasis", value: 0., text: "1, all alike", bound: positiveOrInf,
 		field: func(c *stage.Config) any { return (*float64)(&c.Model.Emphasis) },
 		usage: "`ALPHA`, which multiplies the loss of what masking or salt-pepper has corrupted; inf: nothing else counts"},
 	{of: "fit", name: "activation", category: categoryModel, key: "Activation", value: namesOf[model.Activation](),
@@ -316,7 +317,7 @@ func checkBounds(c *cli.Context) error {
 			x = c.Float64(f.name)
 		}
 		switch {
-		case f.bound == positive && !(x > 0 && x <= math.MaxFloat32):
+		case f.bound == positive && !(x > 0 && x <= math.MaxFloat32), f.bound == positiveOrInf && !(x > 0):
 			return usagef(c.Command.Name, "%s %v is not a positive number", spell(f.name), c.Value(f.name))
 		case f.bound == notNegative && !(x >= 0):
 			return usagef(c.Command.Name, "%s %v is negative", spell(f.name), c.Value(f.name))

@@ -200,7 +200,7 @@ func (f features) write(ctx context.Context, ui *console, p *progress, src *arro
 	if report.Skipped > 0 {
 		lines = append(lines, skipped(report.BadRows)+": their features are null")
 	}
-	p.finish(withBadRows(map[string]any{"command": "transform", "rows": report.Rows}, report.BadRows), lines...)
+	p.finish(withBadRows(map[string]any{"command": "transform", "rows": report.Rows}, src, report.BadRows), lines...)
 	return nil
 }
 

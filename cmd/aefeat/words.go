@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/patch"
 	"github.com/aefeat/aefeat/stage"
@@ -80,12 +81,34 @@ func skipped(bad patch.BadRows) string {
 	return fmt.Sprintf("skipped %s (%s)", plural(bad.Total(), "bad row"), strings.Join(reasons, ", "))
 }
 
-// withBadRows adds the bad rows that were left out to an event.
-func withBadRows(event map[string]any, bad patch.BadRows) map[string]any {
+// badRows is patch.BadRows with the files that the rows are in, as errors have
+// them.
+type badRows struct {
+	Counts map[patch.Reason]int64 `json:"counts"`
+	First  []badRow               `json:"first,omitempty"`
+}
+
+type badRow struct {
+	File string `json:"file,omitempty"`
+	patch.BadRow
+}
+
+// withBadRows adds the bad rows of src that were left out to an event. src is
+// nil where the first of them are not listed.
+func withBadRows(event map[string]any, src *arrowio.Source, bad patch.BadRows) map[string]any {
 	event["skipped"] = bad.Total()
-	if bad.Total() > 0 {
-		event["bad_rows"] = bad
+	if bad.Total() == 0 {
+		return event
 	}
+	named := badRows{Counts: bad.Counts}
+	for _, r := range bad.First {
+		row := badRow{BadRow: r}
+		if file, at, ok := src.Locate(r.Row); ok {
+			row.File, row.Row = file, at
+		}
+		named.First = append(named.First, row)
+	}
+	event["bad_rows"] = named
 	return event
 }
 
