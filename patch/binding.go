@@ -32,8 +32,9 @@ type BindOptions struct {
 }
 
 // A Binding reads patches out of record batches of one schema. It is made by
-// [Bind]. It keeps buffers between batches, so it is not safe for concurrent
-// use; [Binding.Clone] makes another for another goroutine.
+// [Bind]. It keeps nothing of a batch, but buffers that are as large as the
+// largest batch needed. So it is not safe for concurrent use; [Binding.Clone]
+// makes another for another goroutine.
 type Binding struct {
 	columns []boundColumn
 	scalar  bool     // the columns are one value each
@@ -155,54 +156,63 @@ func (b *Binding) Clone() *Binding {
 	c := *b
 	c.dims = slices.Clone(b.dims)
 	c.columns = slices.Clone(b.columns)
-	for i := range c.columns {
-		c.columns[i].index = slices.Clone(b.columns[i].index)
-	}
 	c.reader = rowReader{marks: marks{skip: b.reader.skip}}
 	return &c
 }
 
 // resolve finds the columns in a batch's schema, which may be a projection of
-// the one that was bound.
+// the one that was bound. Where that fails, b stays as it is.
 func (b *Binding) resolve(schema *arrow.Schema) error {
 	if schema == b.schema {
 		return nil
 	}
+	indexes := make([][]int, len(b.columns))
 	for i := range b.columns {
-		c := &b.columns[i]
-		c.index = c.index[:0]
-		fields := schema.Fields()
-		for depth, name := range c.path {
-			at := -1
-			for j, f := range fields {
-				if f.Name != name {
-					continue
-				}
-				if at >= 0 {
-					return bindError(c.name, fmt.Sprintf("the name %q stands for two columns", strings.Join(c.path[:depth+1], ".")), "")
-				}
-				at = j
-			}
-			if at < 0 {
-				return bindError(c.name, "no such column", "")
-			}
-			c.index = append(c.index, at)
-			if depth == len(c.path)-1 {
-				e, dims, ok := patchType(fields[at].Type)
-				if !ok || e != c.element || !slices.Equal(dims, c.dims) {
-					return bindError(c.name, fmt.Sprintf("type %s, expected %s", fields[at].Type, c.typ), "")
-				}
-				break
-			}
-			st, ok := fields[at].Type.(*arrow.StructType)
-			if !ok {
-				return bindError(c.name, fmt.Sprintf("%q is %s, expected a struct", name, fields[at].Type), "")
-			}
-			fields = st.Fields()
+		var err error
+		if indexes[i], err = b.columns[i].locate(schema); err != nil {
+			return err
 		}
+	}
+	for i := range b.columns {
+		b.columns[i].index = indexes[i]
 	}
 	b.schema = schema
 	return nil
+}
+
+// locate returns where a schema has the column, as boundColumn.index.
+func (c *boundColumn) locate(schema *arrow.Schema) ([]int, error) {
+	index := make([]int, 0, len(c.path))
+	fields := schema.Fields()
+	for depth, name := range c.path {
+		at := -1
+		for j, f := range fields {
+			if f.Name != name {
+				continue
+			}
+			if at >= 0 {
+				return nil, bindError(c.name, fmt.Sprintf("the name %q stands for two columns", strings.Join(c.path[:depth+1], ".")), "")
+			}
+			at = j
+		}
+		if at < 0 {
+			return nil, bindError(c.name, "no such column", "")
+		}
+		index = append(index, at)
+		if depth == len(c.path)-1 {
+			e, dims, ok := patchType(fields[at].Type)
+			if !ok || e != c.element || !slices.Equal(dims, c.dims) {
+				return nil, bindError(c.name, fmt.Sprintf("type %s, expected %s", fields[at].Type, c.typ), "")
+			}
+			break
+		}
+		st, ok := fields[at].Type.(*arrow.StructType)
+		if !ok {
+			return nil, bindError(c.name, fmt.Sprintf("%q is %s, expected a struct", name, fields[at].Type), "")
+		}
+		fields = st.Fields()
+	}
+	return index, nil
 }
 
 // product returns the number of values that lists of these sizes hold together,
@@ -224,4 +234,7 @@ func bindError(column, reason, hint string) *RowError {
 	return &RowError{Column: column, Row: -1, Reason: reason, Hint: hint}
 }
 
-var errNoSchema = bindError("", "there is no schema", "")
+var (
+	errNoSchema    = bindError("", "there is no schema", "")
+	errZeroBinding = bindError("", "a Binding comes from Bind", "")
+)

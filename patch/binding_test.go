@@ -121,6 +121,48 @@ func TestRowsOtherBatches(t *testing.T) {
 	}
 }
 
+// A batch that does not fit leaves the binding as it was.
+func TestRowsAfterRejectedBatch(t *testing.T) {
+	u8 := arrow.PrimitiveTypes.Uint8
+	batch := func(fields ...arrow.Field) arrow.RecordBatch {
+		b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema(fields, nil))
+		defer b.Release()
+		for i, f := range fields {
+			if f.Type == u8 {
+				b.Field(i).(*array.Uint8Builder).Append(f.Name[len(f.Name)-1])
+			} else {
+				b.Field(i).AppendEmptyValue()
+			}
+		}
+		return b.NewRecordBatch()
+	}
+	field := func(name string, typ arrow.DataType) arrow.Field { return arrow.Field{Name: name, Type: typ} }
+	id, p1, p2, p3 := field("id", u8), field("p1", u8), field("p2", u8), field("p3", u8)
+	good := batch(id, p1, p2, p3)
+	defer good.Release()
+	for name, other := range map[string]arrow.RecordBatch{
+		"missing":      batch(p2, p1, id),
+		"another type": batch(field("p3", arrow.PrimitiveTypes.Float32), p2, id, p1),
+		"two of them":  batch(p2, p1, p3, p3),
+	} {
+		defer other.Release()
+		b, err := Bind(good.Schema(), BindOptions{Columns: []string{"p#"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []*Binding{b, b.Clone()} {
+			if _, _, err := c.Rows(other, 0); err == nil {
+				t.Errorf("%s: the batch was accepted", name)
+			}
+		}
+		for _, c := range []*Binding{b, b.Clone()} {
+			if rows, _, err := c.Rows(good, 0); err != nil || string(rows.Data) != "123" {
+				t.Errorf("%s: then %q, %v", name, rows.Data, err)
+			}
+		}
+	}
+}
+
 func TestCloneAndAllocations(t *testing.T) {
 	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
 	defer mem.AssertSize(t, 0)

@@ -32,8 +32,11 @@ func (c Candidate) String() string {
 
 // Candidates returns the columns of schema that could be the patch: lists of
 // numbers, bytes, and families of scalar columns whose names differ in their
-// numbers alone.
+// numbers alone. Without a schema there are none.
 func Candidates(schema *arrow.Schema) []Candidate {
+	if schema == nil {
+		return nil
+	}
 	return candidates(leaves(schema))
 }
 

@@ -67,8 +67,13 @@ func (b *LabelBinding) Compare(x, y string) int {
 	return strings.Compare(x, y)
 }
 
-// Labels appends the labels of all rows of batch to dst.
+// Labels appends the labels of all rows of batch to dst. A label that is damaged
+// is a [*RowError] with the row's position in the batch; in other errors Row is
+// -1.
 func (b *LabelBinding) Labels(dst []Label, batch arrow.RecordBatch) ([]Label, error) {
+	if err := Usable(batch); err != nil {
+		return nil, err
+	}
 	path, _, err := Find(batch.Schema(), b.column)
 	if err != nil {
 		return nil, err
@@ -77,13 +82,17 @@ func (b *LabelBinding) Labels(dst []Label, batch arrow.RecordBatch) ([]Label, er
 	for i, at := range path[1:] {
 		levels = append(levels, levels[i].(*array.Struct).Field(at))
 	}
+	labels := levels[len(levels)-1]
 	for i := range int(batch.NumRows()) {
 		l := Label{}
 		for _, a := range levels {
 			l.Null = l.Null || a.IsNull(i)
 		}
 		if !l.Null {
-			l.Text, l.Null = labelText(levels[len(levels)-1], i)
+			if damage := Damage(labels, i); damage != "" {
+				return nil, &RowError{Column: b.column, Row: int64(i), Reason: damage}
+			}
+			l.Text, l.Null = labelText(labels, i)
 		}
 		dst = append(dst, l)
 	}

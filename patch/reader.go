@@ -237,9 +237,7 @@ func (rd *rowReader) follow(x *array.Dictionary) {
 			for j := range rd.run {
 				at := x.GetValueIndex(s + j)
 				if at < 0 || at >= n {
-					rd.reject(r, Damaged, func() string {
-						return fmt.Sprintf("index %d into a dictionary of %d values", at, n)
-					})
+					rd.reject(r, Damaged, func() string { return noSuchIndex(at, n) })
 					at = 0
 				}
 				starts[k*rd.run+j] = at
@@ -450,6 +448,13 @@ func widenView[T int32 | int64](rd *rowReader, offsets, sizes []T, data arrow.Ar
 
 // copyViews copies binary views, which lie anywhere, into one piece.
 func (rd *rowReader) copyViews(a *array.BinaryView) ([]byte, error) {
+	need := a.Data().Offset() + a.Len()
+	if have := len(bufferBytes(a, 1)) / arrow.ViewHeaderSizeBytes; have < need {
+		return nil, bindError(rd.column.name, fmt.Sprintf("%d view headers, expected %d", have, need), "")
+	}
+	if rd.dropDamagedViews(a); len(rd.rows) == 0 {
+		return nil, nil
+	}
 	if rd.dims[rd.level] == unknown {
 		rd.dims[rd.level] = a.ValueLen(rd.start(0))
 	}
@@ -480,6 +485,22 @@ func (rd *rowReader) copyViews(a *array.BinaryView) ([]byte, error) {
 	rd.dropBad()
 	rd.run = n
 	return values, rd.notImages(values)
+}
+
+// dropDamagedViews marks and drops the rows with headers that lead to nowhere.
+func (rd *rowReader) dropDamagedViews(a *array.BinaryView) {
+	buffers := a.Data().Buffers()[2:]
+	for i, r := range rd.rows {
+		for k := i * rd.perRow; k < (i+1)*rd.perRow; k++ {
+			s := rd.start(k)
+			for j := range rd.run {
+				if why := viewDamage(a.ValueHeader(s+j), buffers); why != "" {
+					rd.reject(r, Damaged, func() string { return why })
+				}
+			}
+		}
+	}
+	rd.dropBad()
 }
 
 // raggedReason says that list at of a level holds have values, not what the
@@ -556,9 +577,7 @@ func (rd *rowReader) lookUp(x *array.Dictionary) ([]byte, error) {
 				to := (k*rd.run + j) * size
 				switch {
 				case at < 0 || at >= values.Len():
-					rd.reject(r, Damaged, func() string {
-						return fmt.Sprintf("index %d into a dictionary of %d values", at, values.Len())
-					})
+					rd.reject(r, Damaged, func() string { return noSuchIndex(at, values.Len()) })
 				case nulls && values.IsNull(at):
 					rd.reject(r, Null, func() string {
 						if each == 1 {

@@ -22,6 +22,12 @@ import (
 // otherwise: it is valid until the next call on b and as long as the caller
 // holds the batch.
 func (b *Binding) Rows(batch arrow.RecordBatch, first int64) (rows model.Rows, skipped []BadRow, err error) {
+	if b.source == nil {
+		return model.Rows{}, nil, errZeroBinding
+	}
+	if err := Usable(batch); err != nil {
+		return model.Rows{}, nil, err
+	}
 	if err := b.resolve(batch.Schema()); err != nil {
 		return model.Rows{}, nil, err
 	}

@@ -15,6 +15,7 @@ func (b *Binding) scalarRows(batch arrow.RecordBatch, m int) ([]byte, []int32, e
 	rd, n := &b.reader, len(b.columns)
 	data := rd.buffer(m * n * b.kind.Size())
 	rd.raw = resize(rd.raw, n)
+	defer clear(rd.raw) // it leads into the batch
 	for j := range b.columns {
 		var err error
 		if rd.raw[j], err = rd.scalars(batch, &b.columns[j], m); err != nil {

@@ -11,7 +11,9 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -494,6 +496,50 @@ func TestWriteKeepsNoReference(t *testing.T) {
 	if !sameBits(got.Params.Flat, want.Params.Flat) {
 		t.Error("the model changed with the batches")
 	}
+}
+
+// Once a batch is released, the garbage collector may have its buffers.
+func TestWriteKeepsNoBuffers(t *testing.T) {
+	const rows, columns, batches = 500, 4, 3
+	var fields []arrow.Field
+	for i := range columns {
+		fields = append(fields, arrow.Field{Name: fmt.Sprintf("p%d", i), Type: arrow.PrimitiveTypes.Uint8})
+	}
+	schema := arrow.NewSchema(fields, nil)
+	f, err := NewFitter(schema, Config{Model: model.Plain(2), Epochs: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var gone atomic.Int32
+	write := func() {
+		var arrays []arrow.Array
+		for _, field := range fields {
+			values := make([]byte, rows)
+			runtime.AddCleanup(&values[0], func(int) { gone.Add(1) }, 0)
+			data := array.NewData(field.Type, rows, []*memory.Buffer{nil, memory.NewBufferBytes(values)}, nil, 0, 0)
+			arrays = append(arrays, array.MakeFromData(data))
+		}
+		batch := array.NewRecordBatch(schema, arrays, rows)
+		if err := f.Write(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range arrays {
+			a.Release()
+		}
+		batch.Release()
+	}
+	for range batches {
+		write()
+	}
+	for i := 0; i < 1000 && gone.Load() < batches*columns; i++ {
+		runtime.GC()
+		time.Sleep(time.Millisecond) // cleanups run on a goroutine of their own
+	}
+	if n := gone.Load(); n < batches*columns {
+		t.Errorf("%d of %d buffers are still held", batches*columns-n, batches*columns)
+	}
+	runtime.KeepAlive(f)
 }
 
 func TestCloseAtAnyTime(t *testing.T) {

@@ -62,9 +62,12 @@ func (h *holdout) mark(batch arrow.RecordBatch, rows model.Rows, first int64) ([
 		row := int(n - first)
 		if slices.ContainsFunc(columns, func(c arrow.Array) bool { return c.IsNull(row) }) {
 			h.marks[i] = h.draw(lotOfNull, 0)
-		} else {
-			h.marks[i] = h.drawKey(key, row)
+			continue
 		}
+		if damage := patch.Damage(key, row); damage != "" {
+			return nil, &patch.RowError{Column: h.column, Row: n, Reason: damage}
+		}
+		h.marks[i] = h.drawKey(key, row)
 	}
 	return h.marks, nil
 }

@@ -231,6 +231,39 @@ func TestLotsAreFrozen(t *testing.T) {
 	}
 }
 
+// A key that cannot be read is an error that names its row.
+func TestDamagedKey(t *testing.T) {
+	typ := &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int8, ValueType: arrow.BinaryTypes.String}
+	schema := arrow.NewSchema([]arrow.Field{
+		{Name: "image", Type: arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Uint8)},
+		{Name: "subject", Type: typ},
+	}, nil)
+	images, _, err := array.FromJSON(memory.DefaultAllocator, schema.Field(0).Type, strings.NewReader(`[[1, 2], [3, 4], [5, 6]]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	subjects, _, err := array.FromJSON(memory.DefaultAllocator, typ.ValueType, strings.NewReader(`["a", "b"]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	indexes := array.NewInt8Builder(memory.DefaultAllocator)
+	indexes.AppendValues([]int8{0, 1, 2}, nil)
+	keys := array.NewDictionaryArray(typ, indexes.NewArray(), subjects)
+	batch := array.NewRecordBatch(schema, []arrow.Array{images, keys}, 3)
+	for _, skip := range []bool{false, true} {
+		f, err := NewFitter(schema, Config{Model: model.Plain(2), Columns: []string{"image"}, Validation: 0.5, ValidationKey: "subject", Skip: skip, FirstRow: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		err = f.Write(t.Context(), batch)
+		var e *patch.RowError
+		if !errors.As(err, &e) || err.Error() != `column "subject": row 102: index 2 into a dictionary of 2 values` {
+			t.Errorf("skip %v: %v", skip, err)
+		}
+	}
+}
+
 func TestNothingToHoldOut(t *testing.T) {
 	p := makePatches(50, 8, 1)
 	for _, test := range []struct {

@@ -7,6 +7,7 @@
 package labelled
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -121,6 +122,10 @@ func (r *Rows) Width() int {
 func (r *Rows) Add(batch arrow.RecordBatch, first int64, where func(row int64) *Rows) error {
 	var err error
 	if r.batch, err = r.label.Labels(r.batch[:0], batch); err != nil {
+		var at *patch.RowError
+		if errors.As(err, &at) && at.Row >= 0 {
+			at.Row += first
+		}
 		return err
 	}
 	r.bad = append(r.bad[:0], make([]patch.Reason, len(r.batch))...)

@@ -108,6 +108,30 @@ func TestSettle(t *testing.T) {
 	}
 }
 
+// An error about a label counts rows as the caller does.
+func TestDamagedLabel(t *testing.T) {
+	typ := &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int8, ValueType: arrow.PrimitiveTypes.Int32}
+	schema := arrow.NewSchema([]arrow.Field{{Name: "digit", Type: typ}, {Name: "code", Type: arrow.FixedSizeListOf(1, arrow.PrimitiveTypes.Float32)}}, nil)
+	indexes := array.NewInt8Builder(memory.DefaultAllocator)
+	indexes.AppendValues([]int8{0, 1}, nil)
+	digits := array.NewInt32Builder(memory.DefaultAllocator)
+	digits.Append(7)
+	codes, _, err := array.FromJSON(memory.DefaultAllocator, schema.Field(1).Type, strings.NewReader(`[[1], [2]]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := array.NewRecordBatch(schema, []arrow.Array{array.NewDictionaryArray(typ, indexes.NewArray(), digits.NewArray()), codes}, 2)
+	var classes labelled.Classes
+	rows, err := labelled.New(schema, "digit", [][]string{{"code"}}, false, &classes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = rows.Add(b, 100, func(int64) *labelled.Rows { return rows })
+	if want := `column "digit": row 101: index 1 into a dictionary of 1 values`; err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
 // The training rows settle how wide rows are and how classes are ordered, the
 // test rows neither.
 func TestBindKeepsWidthAndOrder(t *testing.T) {
