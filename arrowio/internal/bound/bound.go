@@ -28,17 +28,18 @@ func Guard(f func() error) (err error) {
 			err = p
 		case runtime.Error:
 			// What the library tripped over tells nobody anything.
-			err = errUndecodable
+			err = ErrUndecodable
 		case error:
-			err = fmt.Errorf("%w: %w", errUndecodable, p)
+			err = fmt.Errorf("%w: %w", ErrUndecodable, p)
 		default:
-			err = fmt.Errorf("%w: %v", errUndecodable, p)
+			err = fmt.Errorf("%w: %v", ErrUndecodable, p)
 		}
 	}()
 	return f()
 }
 
-var errUndecodable = errors.New("damaged data that cannot be decoded")
+// ErrUndecodable is in the error of every panic but those about memory.
+var ErrUndecodable = errors.New("damaged data that cannot be decoded")
 
 // An UnsupportedError is about a file that is not damaged, but cannot be read.
 type UnsupportedError struct {

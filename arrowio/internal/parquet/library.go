@@ -68,8 +68,14 @@ func (f *footer) arrowSchema() (schema *arrow.Schema, err error) {
 		schema, err = r.Schema()
 		return err
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, bound.ErrUndecodable):
 		return nil, bound.Damaged("Parquet schema", err)
+	case err != nil: // what we have verified is no schema that it knows
+		return nil, &bound.UnsupportedError{
+			What: fmt.Sprintf("its schema has no meaning in Arrow: %v", err),
+			Hint: "write it again with a newer version of the program that wrote it",
+		}
 	}
 	if schema.NumFields() != f.fields {
 		return nil, errors.New("damaged Parquet schema: columns are missing")
@@ -125,7 +131,7 @@ func rehearse(r *pqarrow.FileReader, f *pqarrow.SchemaField, leaves map[int]bool
 func (c *libraryColumn) read(n int) (arrow.Array, error) {
 	chunked, err := c.records.NextBatch(int64(n))
 	if err != nil {
-		return nil, err
+		return nil, c.explain(err)
 	}
 	defer chunked.Release()
 	if chunked.Len() != n {
@@ -136,6 +142,19 @@ func (c *libraryColumn) read(n int) (arrow.Array, error) {
 		return chunks[0], nil
 	}
 	return array.Concatenate(chunked.Chunks(), c.mem)
+}
+
+// explain tells dates that are too far away from damage.
+func (c *libraryColumn) explain(err error) error {
+	for _, r := range c.chunks {
+		if r.leaf.physical == format.Int96 && errors.Is(err, arrow.ErrInvalid) {
+			return &bound.UnsupportedError{
+				What: "its INT96 timestamps lie outside the years 1677 to 2262, which nanoseconds can tell",
+				Hint: "leave the column out, or write it again as TIMESTAMP_MICROS",
+			}
+		}
+	}
+	return err
 }
 
 // finish implements column: it sees that the library has no more rows, and that
