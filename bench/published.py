@@ -23,6 +23,7 @@ import tempfile
 
 SIGMOID = "--hidden 1000 --tied --loss cross-entropy --learning-rate 0.001 "
 RELU = "--objective denoising --tied --loss cross-entropy --activation relu --noise gaussian --corruption 0.5 "
+EMPHASIS = "--objective denoising --tied --loss cross-entropy --activation relu --noise salt-pepper --corruption 0.25 --emphasis inf --learning-rate 0.001 --batch-size 32 --epochs 60 "
 ROWS = {
     "pixels": [],
     "denoising": [SIGMOID + "--objective denoising --corruption 0.25 --epochs 60"],
@@ -36,6 +37,8 @@ ROWS = {
         "--objective denoising --hidden 500 --tied --activation linear --output-activation linear --noise gaussian --corruption 0.3 --learning-rate 0.001 --batch-size 64 --epochs 20",
         "--objective denoising --hidden 4000 --tied --preprocess zca --no-contrast --zca-epsilon 1 --activation relu --noise gaussian --corruption 0.4 --weight-decay 0.003 --learning-rate 0.0005 --batch-size 32 --epochs 60",
     ],
+    "rotated-emphasis": [EMPHASIS + "--hidden 4000 --weight-decay 0.0003"],
+    "background-emphasis": [EMPHASIS + "--hidden 2000 --weight-decay 0.003"],
     "contractive": [SIGMOID + "--objective contractive --epochs 20"],
     "plain": [SIGMOID + "--objective plain --epochs 20"],
     "stacked": ["--objective sparse --sparsity-weight 3 --hidden 200 --epochs 30 --learning-rate 0.004"] * 2,
