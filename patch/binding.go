@@ -2,6 +2,7 @@ package patch
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -116,6 +117,8 @@ func Bind(schema *arrow.Schema, o BindOptions) (*Binding, error) {
 		switch {
 		case n == 0:
 			return nil, bindError(b.columns[0].name, fmt.Sprintf("%s holds empty patches", b.columns[0].typ), "")
+		case n > math.MaxInt32: // no model comes near, and products of widths stay int
+			return nil, bindError(b.columns[0].name, "patch of too many values", "")
 		case o.Width > 0 && n != o.Width && b.scalar:
 			return nil, bindError("", fmt.Sprintf("patch of %d columns (%q to %q), expected %d", n, b.columns[0].name, b.columns[n-1].name, o.Width), "")
 		case o.Width > 0 && n != o.Width:
@@ -216,12 +219,18 @@ func (c *boundColumn) locate(schema *arrow.Schema) ([]int, error) {
 }
 
 // product returns the number of values that lists of these sizes hold together,
-// or unknown.
+// the largest int where they are more, or unknown.
 func product(dims []int) int {
+	switch {
+	case slices.Contains(dims, 0):
+		return 0
+	case slices.Contains(dims, unknown):
+		return unknown
+	}
 	n := 1
 	for _, d := range dims {
-		if d == unknown {
-			return unknown
+		if n > math.MaxInt/d {
+			return math.MaxInt
 		}
 		n *= d
 	}

@@ -97,6 +97,42 @@ func TestBindWidth(t *testing.T) {
 	}
 }
 
+// The sizes of lists may multiply to more than an int holds.
+func TestBindTooWide(t *testing.T) {
+	const most = math.MaxInt32
+	fixed := func(t arrow.DataType, sizes ...int32) arrow.DataType {
+		for _, n := range slices.Backward(sizes) {
+			t = arrow.FixedSizeListOf(n, t)
+		}
+		return t
+	}
+	u8 := arrow.PrimitiveTypes.Uint8
+	for name, c := range map[string]struct {
+		typ   arrow.DataType
+		width int
+		want  string
+	}{
+		"below 0":         {fixed(u8, most, most, 4), 0, "patch of too many values"},
+		"to 0":            {fixed(u8, 1<<30, 1<<30, 16), 0, "patch of too many values"},
+		"to little":       {fixed(u8, 1<<16, 1<<16, 1<<16, 1<<16+1), 1 << 48, "patch of too many values"},
+		"one more":        {fixed(u8, 2, 1<<30), 0, "patch of too many values"},
+		"as asked":        {arrow.ListOf(u8), most + 1, "patch of too many values"},
+		"most":            {fixed(u8, most), most, ""},
+		"bytes":           {fixed(&arrow.FixedSizeBinaryType{ByteWidth: most}, most, 4), 0, "patch of too many values"},
+		"empty":           {fixed(&arrow.FixedSizeBinaryType{}, most, most, 4), 0, "holds empty patches"},
+		"empty in a list": {arrow.ListOf(&arrow.FixedSizeBinaryType{}), 0, "holds empty patches"},
+	} {
+		schema := arrow.NewSchema([]arrow.Field{{Name: "p", Type: c.typ}}, nil)
+		_, err := Bind(schema, BindOptions{Width: c.width})
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q", name, err, c.want)
+		}
+		if w := Candidates(schema)[0].Width; w < 0 || w == 0 && strings.Contains(c.want, "many") && name != "as asked" {
+			t.Errorf("%s: candidate of width %d", name, w)
+		}
+	}
+}
+
 // TestRowsOtherBatches gives a binding projections of its schema, and schemas
 // that do not fit.
 func TestRowsOtherBatches(t *testing.T) {

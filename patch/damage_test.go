@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -114,6 +115,50 @@ func TestDamagedViews(t *testing.T) {
 	}
 	if _, _, err := b.Rows(short, 0); err == nil || !strings.Contains(err.Error(), "3 view headers, expected 4") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// Lists that end beyond what an int holds do not end in their array.
+func TestDamagedLists(t *testing.T) {
+	const most = math.MaxInt32
+	values := array.NewData(arrow.PrimitiveTypes.Uint8, 4, []*memory.Buffer{nil, memory.NewBufferBytes(make([]byte, 4))}, nil, 0, 0)
+	words := func(n ...int64) *memory.Buffer { return memory.NewBufferBytes(arrow.Int64Traits.CastToBytes(n)) }
+	fixed := arrow.FixedSizeListOf(most, arrow.PrimitiveTypes.Uint8)
+	for name, c := range map[string]struct {
+		data  arrow.ArrayData
+		width int
+	}{
+		"list view": {array.NewData(arrow.LargeListViewOf(arrow.PrimitiveTypes.Uint8), 1,
+			[]*memory.Buffer{nil, words(math.MaxInt64 - 1), words(2)}, []arrow.ArrayData{values}, 0, 0), 2},
+		"fixed-size list": {array.NewData(fixed, 1, []*memory.Buffer{nil}, []arrow.ArrayData{values}, 0, 1<<33), most},
+		"bytes": {array.NewData(&arrow.FixedSizeBinaryType{ByteWidth: most}, 1,
+			[]*memory.Buffer{nil, memory.NewBufferBytes(make([]byte, 4))}, nil, 0, 1<<33), most},
+	} {
+		batch := oneColumn(array.MakeFromData(c.data))
+		b, err := Bind(batch.Schema(), BindOptions{Width: c.width, Skip: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rows, bad, err := b.Rows(batch, 0); err != nil || !slices.Equal(bad, []BadRow{{0, Damaged}}) {
+			t.Errorf("%s: rows %v without %v, %v", name, rows.Number, bad, err)
+		}
+	}
+}
+
+// A width that was asked for costs no memory before a row has it.
+func TestWideViews(t *testing.T) {
+	views := make([]struct{ n, buffer, at int32 }, 1000)
+	for i := range views {
+		views[i].n = 20
+	}
+	batch := oneColumn(viewArray(arrow.BinaryTypes.BinaryView, views...))
+	b, err := Bind(batch.Schema(), BindOptions{Width: math.MaxInt32, Skip: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, bad, err := b.Rows(batch, 0)
+	if err != nil || rows.Len() != 0 || len(bad) != len(views) {
+		t.Errorf("%d rows and %d bad ones, %v", rows.Len(), len(bad), err)
 	}
 }
 

@@ -315,12 +315,17 @@ func bufferBytes(a arrow.Array, i int) []byte {
 	return nil
 }
 
-// widenFixed takes the cursor into lists of n values each.
+// widenFixed takes the cursor into lists of n values each, of the ones that
+// there are.
 func (rd *rowReader) widenFixed(offset, n, have int) {
+	lists := 0 // that there are; where one ends may be beyond an int
+	if n > 0 {
+		lists = have / n
+	}
 	for i, r := range rd.rows {
 		for k := i * rd.perRow; k < (i+1)*rd.perRow; k++ {
-			if end := (offset + rd.start(k) + rd.run) * n; end > have {
-				rd.reject(r, Damaged, func() string { return fmt.Sprintf("list ends at value %d of %d", end, have) })
+			if end := offset + rd.start(k) + rd.run; end > lists {
+				rd.reject(r, Damaged, func() string { return fmt.Sprintf("list ends at value %d of %d", product([]int{end, n}), have) })
 				break
 			}
 		}
@@ -432,7 +437,7 @@ func widenView[T int32 | int64](rd *rowReader, offsets, sizes []T, data arrow.Ar
 				lo, size := offsets[s+j], sizes[s+j]
 				starts[k*rd.run+j] = int(lo)
 				switch {
-				case lo < 0 || size < 0 || int64(lo)+int64(size) > int64(have):
+				case lo < 0 || size < 0 || int64(lo) > int64(have)-int64(size):
 					rd.reject(r, Damaged, func() string { return fmt.Sprintf("list of %d values from value %d of %d", size, lo, have) })
 				case size != n || n == 0:
 					rd.reject(r, Ragged, func() string { return rd.raggedReason((k-i*rd.perRow)*rd.run+j, int(size)) })
@@ -452,55 +457,54 @@ func (rd *rowReader) copyViews(a *array.BinaryView) ([]byte, error) {
 	if have := len(bufferBytes(a, 1)) / arrow.ViewHeaderSizeBytes; have < need {
 		return nil, bindError(rd.column.name, fmt.Sprintf("%d view headers, expected %d", have, need), "")
 	}
-	if rd.dropDamagedViews(a); len(rd.rows) == 0 {
-		return nil, nil
-	}
-	if rd.dims[rd.level] == unknown {
-		rd.dims[rd.level] = a.ValueLen(rd.start(0))
+	if err := rd.checkViews(a); err != nil || len(rd.rows) == 0 {
+		return nil, err
 	}
 	n := rd.dims[rd.level]
 	starts := rd.nextStarts(rd.runs() * rd.run)
 	rd.gathered = resize(rd.gathered, words(len(starts)*n))
 	values := asBytes(rd.gathered)
-	for i, r := range rd.rows {
-		for k := i * rd.perRow; k < (i+1)*rd.perRow; k++ {
-			s := rd.start(k)
-			for j := range rd.run {
-				v := a.Value(s + j)
-				at := k*rd.run + j
-				starts[at] = at * n
-				if len(v) != n || n == 0 {
-					if err := rd.notImage(v); err != nil {
-						err.(*RowError).Row = int64(r)
-						return nil, err
-					}
-					rd.reject(r, Ragged, func() string { return rd.raggedReason((k-i*rd.perRow)*rd.run+j, len(v)) })
-					continue
-				}
-				copy(values[at*n:], v)
-			}
+	for k := range rd.runs() {
+		s := rd.start(k)
+		for j := range rd.run {
+			at := k*rd.run + j
+			starts[at] = at * n
+			copy(values[at*n:], a.Value(s+j))
 		}
 	}
-	rd.starts, rd.perRow, rd.run = starts, rd.perRow*rd.run, 1
-	rd.dropBad()
-	rd.run = n
+	rd.starts, rd.perRow, rd.run = starts, rd.perRow*rd.run, n
 	return values, rd.notImages(values)
 }
 
-// dropDamagedViews marks and drops the rows with headers that lead to nowhere.
-func (rd *rowReader) dropDamagedViews(a *array.BinaryView) {
+// checkViews drops the rows with views that cannot be read or do not hold
+// dims[level] values.
+func (rd *rowReader) checkViews(a *array.BinaryView) error {
 	buffers := a.Data().Buffers()[2:]
 	for i, r := range rd.rows {
 		for k := i * rd.perRow; k < (i+1)*rd.perRow; k++ {
 			s := rd.start(k)
 			for j := range rd.run {
-				if why := viewDamage(a.ValueHeader(s+j), buffers); why != "" {
+				h := a.ValueHeader(s + j)
+				if why := viewDamage(h, buffers); why != "" {
 					rd.reject(r, Damaged, func() string { return why })
+					continue
 				}
+				if rd.dims[rd.level] == unknown {
+					rd.dims[rd.level] = h.Len()
+				}
+				if n := rd.dims[rd.level]; h.Len() == n && n > 0 {
+					continue
+				}
+				if err := rd.notImage(a.Value(s + j)); err != nil {
+					err.(*RowError).Row = int64(r)
+					return err
+				}
+				rd.reject(r, Ragged, func() string { return rd.raggedReason((k-i*rd.perRow)*rd.run+j, h.Len()) })
 			}
 		}
 	}
 	rd.dropBad()
+	return nil
 }
 
 // raggedReason says that list at of a level holds have values, not what the

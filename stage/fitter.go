@@ -109,7 +109,7 @@ func (f *Fitter) write(ctx context.Context, batch arrow.RecordBatch) error {
 	if f.err != nil {
 		return f.err
 	}
-	if err := usable(batch); err != nil {
+	if err := patch.Usable(batch); err != nil {
 		return err
 	}
 	f.err = f.push(ctx, batch)

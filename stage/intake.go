@@ -95,7 +95,7 @@ func (in *intake) pour(ctx context.Context, r array.RecordReader, f *feed) error
 			break
 		}
 		batch := r.RecordBatch()
-		if err := usable(batch); err != nil {
+		if err := patch.Usable(batch); err != nil {
 			return err
 		}
 		rows, _, bad := in.read(batch)

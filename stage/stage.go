@@ -164,17 +164,6 @@ func alive(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// usable reports what keeps a batch from being read, before any of it is.
-func usable(batch arrow.RecordBatch) error {
-	switch {
-	case batch == nil:
-		return errors.New("stage: the batch is nil")
-	case batch.NumCols() != int64(batch.Schema().NumFields()):
-		return fmt.Errorf("stage: the batch has %d columns and its schema %d: it was released", batch.NumCols(), batch.Schema().NumFields())
-	}
-	return nil
-}
-
 // located turns an error of the model about a value into one that names the
 // column, one of those that make up the patch. Where a model is fitted to the
 // value, fits is the method that preprocesses it; else it is "".

@@ -115,7 +115,7 @@ func (t *Transformer) read(ctx context.Context, r array.RecordReader, pieces cha
 	next := t.first
 	for ctx.Err() == nil && r.Next() {
 		batch := r.RecordBatch()
-		if err := usable(batch); err != nil {
+		if err := patch.Usable(batch); err != nil {
 			return err
 		}
 		rows := batch.NumRows()

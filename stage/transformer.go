@@ -342,7 +342,7 @@ func (t *Transformer) transform(ctx context.Context, batch arrow.RecordBatch, fi
 	if err := alive(ctx); err != nil {
 		return nil, none, err
 	}
-	if err := usable(batch); err != nil {
+	if err := patch.Usable(batch); err != nil {
 		return nil, none, err
 	}
 	if err := checkNumbers(first, batch.NumRows()); err != nil {
