@@ -74,8 +74,11 @@ const unknown = -1
 // 16, 20 or 32 bytes do not count) the scalar columns whose names differ in
 // their numbers alone. Extension types other than the tensor have to be named.
 func Bind(schema *arrow.Schema, o BindOptions) (*Binding, error) {
-	if o.Width < 0 {
+	switch {
+	case o.Width < 0:
 		return nil, bindError("", fmt.Sprintf("width %d is negative", o.Width), "")
+	case o.Width > math.MaxInt32:
+		return nil, bindError("", "patch of too many values", "")
 	}
 	if schema == nil {
 		return nil, errNoSchema

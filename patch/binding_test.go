@@ -95,6 +95,10 @@ func TestBindWidth(t *testing.T) {
 	if _, err := Bind(schema, BindOptions{Width: -1}); err == nil {
 		t.Error("a negative width was accepted")
 	}
+	pixels := arrow.NewSchema([]arrow.Field{{Name: "p", Type: arrow.ListOf(arrow.ListOf(arrow.PrimitiveTypes.Uint8))}}, nil)
+	if _, err := Bind(pixels, BindOptions{Width: math.MaxInt32 + 1}); err == nil {
+		t.Error("a width beyond int32 was accepted")
+	}
 }
 
 // The sizes of lists may multiply to more than an int holds.

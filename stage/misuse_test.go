@@ -432,8 +432,6 @@ func TestWidthsOfOutput(t *testing.T) {
 		"negative":         {-1, any, stage.TransformConfig{}, "Hidden"},
 		"too many":         {1 << 31, any, stage.TransformConfig{Layout: stage.LayoutList}, "Hidden"},
 		"too many columns": {1 << 31, any, stage.TransformConfig{}, "Hidden"},
-		"too wide":         {2, fixed(1<<16, arrow.FixedSizeListOf(1<<16, bytes)), stage.TransformConfig{Reconstruction: true}, "Reconstruction"},
-		"wide, not asked":  {2, fixed(1<<16, arrow.FixedSizeListOf(1<<16, bytes)), stage.TransformConfig{}, ""},
 	} {
 		m := &model.Model{Config: model.Config{Hidden: c.hidden, Output: model.Linear}}
 		tr, err := stage.NewTransformer(m, c.schema, c.config)

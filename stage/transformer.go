@@ -171,8 +171,6 @@ func (t *Transformer) checkWidths() error {
 		return &model.ConfigError{Setting: "Hidden", Reason: fmt.Sprintf("%d codes are more than a row can have", h), Hint: "choose `Layout` none"}
 	case t.y && n < 1:
 		return &model.ConfigError{Setting: "Inputs", Reason: "the width of a reconstruction is not known", Hint: "leave `Reconstruction` out"}
-	case t.y && n > math.MaxInt32:
-		return &model.ConfigError{Setting: "Reconstruction", Reason: fmt.Sprintf("%d values are more than a list can have", n)}
 	}
 	return nil
 }
