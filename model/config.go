@@ -51,14 +51,23 @@ type Config struct {
 	Activation Activation `json:"activation"`        // f, of the hidden units
 	Output     Activation `json:"output_activation"` // g, of the reconstruction
 	Loss       Loss       `json:"loss"`
-	Tied       bool       `json:"tied"` // the decoder is the encoder transposed: one matrix, decayed once
 
-	Sparsity       float64 `json:"sparsity"`        // rho, the wanted mean activation, in (0, 1); used when SparsityWeight is set; 0: DefaultSparsity
+	// Tied makes the decoder the encoder transposed: one matrix, decayed once.
+	Tied bool `json:"tied"`
+
+	// Sparsity is rho, the wanted mean activation, in (0, 1); used when
+	// SparsityWeight is set; 0: DefaultSparsity.
+	Sparsity float64 `json:"sparsity"`
+
 	SparsityWeight float64 `json:"sparsity_weight"` // beta
 	WeightDecay    float64 `json:"weight_decay"`    // lambda
 	Contraction    float64 `json:"contraction"`     // gamma
-	Corruption     float64 `json:"corruption"`      // v: a share of components in [0, 1], or a standard deviation for Gaussian
-	Noise          Noise   `json:"noise"`
+
+	// Corruption is v: a share of components in [0, 1], or for Gaussian a
+	// standard deviation.
+	Corruption float64 `json:"corruption"`
+
+	Noise Noise `json:"noise"`
 
 	// Emphasis is alpha, which multiplies the loss of the components that noise
 	// has corrupted; used when Corruption is set; 0: 1, all components alike.

@@ -23,7 +23,7 @@ type Noise uint8
 const (
 	Masking    Noise = iota // exactly round(v n) components, half to even, become 0
 	Gaussian                // normal noise with standard deviation v is added
-	SaltPepper              // exactly round(v n) components go to the lowest or highest value of the range
+	SaltPepper              // round(v n) components go to an end of the range
 )
 
 // noises says of each form what the rest of the package must know.

@@ -19,8 +19,8 @@ type Params struct {
 	DecoderBias   []float32 // b2 (n)
 }
 
-// newParams returns views of flat, or of a new block of zeros when flat is
-// nil. It panics when flat does not have as many elements as there are parameters.
+// newParams returns views of flat, or of a new block of zeros when flat is nil.
+// It panics when flat does not have as many elements as there are parameters.
 func newParams(inputs, hidden int, tied bool, flat []float32) *Params {
 	if flat == nil {
 		flat = make([]float32, paramsLen(inputs, hidden, tied))

@@ -96,8 +96,8 @@ func (p *pass) full() bool { return len(p.number) == cap(p.number) }
 // reset forgets the rows taken.
 func (p *pass) reset() { p.number = p.number[:0] }
 
-// take preprocesses rows of r, from the i-th in the order on, until it is full or
-// has them all, and returns how many it took.
+// take preprocesses rows of r, from the i-th in the order on, until it is full
+// or has them all, and returns how many it took.
 func (p *pass) take(r Rows, order []int32, i int) int {
 	n := p.m.Inputs
 	at := p.rows()

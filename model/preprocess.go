@@ -226,8 +226,8 @@ func (p Preprocess) Adapt(source string, pixelMax float64) (Preprocess, error) {
 	return p, nil
 }
 
-// valueRange returns the interval that preprocessed values lie in, as far as the
-// rule says: [0, 1] where it does not, and infinite where there is none.
+// valueRange returns the interval that preprocessed values lie in, as far as
+// the rule says: [0, 1] where it does not, and infinite where there is none.
 func (p Preprocess) valueRange() (lo, hi float64) {
 	switch {
 	case p.Method == PreprocessPatch:

@@ -67,9 +67,9 @@ func (b *LabelBinding) Compare(x, y string) int {
 	return strings.Compare(x, y)
 }
 
-// Labels appends the labels of all rows of batch to dst. A label that is damaged
-// is a [*RowError] with the row's position in the batch; in other errors Row is
-// -1.
+// Labels appends the labels of all rows of batch to dst. A label that is
+// damaged is a [*RowError] with the row's position in the batch; in other
+// errors Row is -1.
 func (b *LabelBinding) Labels(dst []Label, batch arrow.RecordBatch) ([]Label, error) {
 	if err := Usable(batch); err != nil {
 		return nil, err

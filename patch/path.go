@@ -9,8 +9,8 @@ import (
 
 // Find returns the path of the column called name, and what the schema says of
 // it. The path is its index in the schema, then that of the field in each
-// struct on the way. A dot leads into a struct, and a column of exactly that name,
-// dots and all, comes first. The error is a [*RowError] with Row -1.
+// struct on the way. A dot leads into a struct, and a column of exactly that
+// name, dots and all, comes first. The error is a [*RowError] with Row -1.
 func Find(schema *arrow.Schema, name string) (path []int, field arrow.Field, err error) {
 	if schema == nil {
 		return nil, field, errNoSchema

@@ -28,14 +28,19 @@ type Config struct {
 	// a preprocessing rule that is not known without.
 	Epochs int
 
-	Columns []string // names or patterns of the patch columns; nil: those of Init, or found by patch.Bind
+	// Columns are names or patterns of the patch columns; nil: those of Init,
+	// or found by patch.Bind.
+	Columns []string
 
 	// Skip leaves bad rows out, and Report.BadRows tells of them, instead of
 	// failing at the first. See the package comment.
 	Skip bool
 
-	Preprocess string  // model.PreprocessScale or another method, which Model.Output must suit; "": the rule of Init, else scale
-	PixelMax   float64 // divisor of scaling; 0: by the type of the elements
+	// Preprocess is model.PreprocessScale or another method, which Model.Output
+	// must suit; "": the rule of Init, else scale.
+	Preprocess string
+
+	PixelMax float64 // divisor of scaling; 0: by the type of the elements
 
 	ZCAEpsilon float64 // model.Preprocess.Epsilon of zca; 0: 0.1
 	NoContrast bool    // zca without contrast normalisation
@@ -61,8 +66,11 @@ type Config struct {
 	// where rows are kept.
 	Memory int64
 
-	SpillDir string // folder of the spill file, which must be there where rows are kept; "": the system's for temporary files
-	FirstRow int64  // number of the first row, from 0 up
+	// SpillDir is the folder of the spill file, which must be there where rows
+	// are kept; "": the system's for temporary files.
+	SpillDir string
+
+	FirstRow int64 // number of the first row, from 0 up
 
 	// Observer, if not nil, is told of progress, by one goroutine at a time
 	// but not always the caller's: some times a second in a fast fit, never

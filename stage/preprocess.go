@@ -14,7 +14,10 @@ type rulePlan struct {
 	pixelMax   float64
 	epsilon    float64 // of zca; 0: its own
 	noContrast bool
-	ahead      int64 // rows to learn from before any are trained on; 0: nothing is learned, or from all that are kept
+
+	// rows to learn from before any are trained on; 0: nothing is learned, or
+	// from all that are kept
+	ahead int64
 }
 
 // settleRule decides which rule of preprocessing is in force and what it

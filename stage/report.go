@@ -7,11 +7,17 @@ import (
 
 // The phases of a fit.
 const (
-	PhaseLearn    = "learn"    // before the first epoch: preprocessing learns from rows as they arrive
-	PhaseStream   = "stream"   // the first epoch: training on rows as they arrive
-	PhaseArrange  = "arrange"  // the rows of the spill file are brought into buckets
-	PhaseTrain    = "train"    // a later epoch
-	PhaseValidate = "validate" // the cost of held-out rows, as part of the epoch that has just been trained
+	// PhaseLearn comes before the first epoch: preprocessing learns from rows
+	// as they arrive.
+	PhaseLearn = "learn"
+
+	PhaseStream  = "stream"  // the first epoch: training on rows as they arrive
+	PhaseArrange = "arrange" // the rows of the spill file are brought into buckets
+	PhaseTrain   = "train"   // a later epoch
+
+	// PhaseValidate finds the cost of held-out rows, as part of the epoch that
+	// has just been trained.
+	PhaseValidate = "validate"
 )
 
 // Progress says how far a fit is.
@@ -38,9 +44,13 @@ type Report struct {
 	// BadRows tells of the rows that were skipped: why, and which came first.
 	BadRows patch.BadRows `json:"bad_rows,omitzero"`
 
-	Stop        model.StopReason `json:"stop"`                  // why there were no more epochs
-	Evaluations int64            `json:"evaluations,omitempty"` // passes over the rows under model.LBFGS
-	Best        int              `json:"best_epoch,omitempty"`  // the epoch that held-out rows chose, the model's
+	Stop model.StopReason `json:"stop"` // why there were no more epochs
+
+	// Evaluations are passes over the rows under model.LBFGS.
+	Evaluations int64 `json:"evaluations,omitempty"`
+
+	// Best is the epoch that held-out rows chose, the model's.
+	Best int `json:"best_epoch,omitempty"`
 
 	// Drift is model.Statistics.Drift, where preprocessing was learned from the
 	// first rows of a stream: large, these were no fair sample.

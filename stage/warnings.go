@@ -20,9 +20,16 @@ type Warning struct {
 
 // The keys of warnings.
 const (
-	WarnUnused     = "unused"       // the setting changes nothing beside the others
-	WarnDead       = "dead"         // Value units, more than half, are dead in the last epoch: see model.Health
-	WarnValidation = "validation"   // no epoch had a finite cost of held-out rows: the model is that of the last
+	WarnUnused = "unused" // the setting changes nothing beside the others
+
+	// WarnDead: Value units, more than half, are dead in the last epoch. See
+	// model.Health.
+	WarnDead = "dead"
+
+	// WarnValidation: no epoch had a finite cost of held-out rows, and the model
+	// is that of the last.
+	WarnValidation = "validation"
+
 	WarnDrift      = "drift"        // Report.Drift, the Value, is above 0.1
 	WarnOutOfRange = "out_of_range" // Value rows are out of range, more than were in it
 	WarnReach      = "reach"        // Report.Reach, the Value, is below 0.1
