@@ -34,7 +34,7 @@ const (
 
 // A file is the messages of a file, by its index.
 type file struct {
-	*library
+	*decoder
 	r       io.ReaderAt
 	schema  *message.Schema
 	first   []byte          // metadata of the schema
@@ -74,7 +74,7 @@ func openFile(r *io.SectionReader, o container.Options) (container.File, error) 
 		return nil, err
 	}
 	var err error
-	f.library, err = newLibrary(f.messages(o.Allocator), o.Allocator)
+	f.decoder, err = newDecoder(f.messages(o.Allocator), o.Allocator)
 	if err != nil {
 		return nil, err
 	}

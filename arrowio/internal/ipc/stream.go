@@ -66,7 +66,7 @@ func openPipe(r io.Reader, o container.Options) (container.File, error) {
 
 // A stream is the messages of a stream.
 type stream struct {
-	*library
+	*decoder
 	cutter
 }
 
@@ -88,7 +88,7 @@ func newStream(r io.Reader, size int64, o container.Options) (container.File, er
 	if err != nil {
 		return nil, bound.Damaged("Arrow schema", err)
 	}
-	s.library, err = newLibrary(&messages{next: s.message, schema: schema, first: meta}, o.Allocator)
+	s.decoder, err = newDecoder(&messages{next: s.message, schema: schema, first: meta}, o.Allocator)
 	if err != nil {
 		return nil, err
 	}

@@ -238,7 +238,7 @@ func (g *groups) openColumns(ctx context.Context, group *rowGroup) error {
 		if g.columns[i] != nil {
 			continue
 		}
-		c, err := g.library(ctx, r, s.Index, gated[s.Index])
+		c, err := g.openColumn(ctx, r, s.Index, gated[s.Index])
 		if err != nil {
 			return err
 		}

@@ -90,8 +90,8 @@ type libraryColumn struct {
 	mem     memory.Allocator
 }
 
-// library opens a column at the top, which has these chunks.
-func (g *groups) library(ctx context.Context, r *pqarrow.FileReader, top int, chunks []*gatedChunk) (*libraryColumn, error) {
+// openColumn opens a column at the top, which has these chunks.
+func (g *groups) openColumn(ctx context.Context, r *pqarrow.FileReader, top int, chunks []*gatedChunk) (*libraryColumn, error) {
 	if err := rehearse(r, &r.Manifest.Fields[top], g.leaves); err != nil {
 		return nil, err
 	}

@@ -22,16 +22,16 @@ import (
 	"github.com/aefeat/aefeat/arrowio/internal/schema"
 )
 
-// A library reads the batches of messages with the Arrow library.
-type library struct {
+// A decoder reads the batches of messages with the Arrow library.
+type decoder struct {
 	m *messages
 	r *ipc.Reader
 }
 
-func newLibrary(m *messages, mem memory.Allocator) (*library, error) {
-	l := &library{m: m}
+func newDecoder(m *messages, mem memory.Allocator) (*decoder, error) {
+	d := &decoder{m: m}
 	err := bound.Guard(func() (err error) {
-		l.r, err = ipc.NewReaderFromMessageReader(m, ipc.WithAllocator(mem))
+		d.r, err = ipc.NewReaderFromMessageReader(m, ipc.WithAllocator(mem))
 		return err
 	})
 	if err == nil && m.err != nil && m.err != io.EOF {
@@ -40,29 +40,29 @@ func newLibrary(m *messages, mem memory.Allocator) (*library, error) {
 	if err != nil {
 		return nil, bound.Damaged("Arrow schema", err)
 	}
-	return l, nil
+	return d, nil
 }
 
 // Schema implements [container.File].
-func (l *library) Schema() *arrow.Schema { return l.r.Schema() }
+func (d *decoder) Schema() *arrow.Schema { return d.r.Schema() }
 
 // Close implements [container.File].
-func (l *library) Close() { _ = bound.Guard(func() error { l.r.Release(); return nil }) }
+func (d *decoder) Close() { _ = bound.Guard(func() error { d.r.Release(); return nil }) }
 
 // Batches implements [container.File].
-func (l *library) Batches(chosen []schema.Selection) (container.Batches, error) {
-	return &batches{l, chosen}, nil
+func (d *decoder) Batches(chosen []schema.Selection) (container.Batches, error) {
+	return &batches{d, chosen}, nil
 }
 
-// batches are the columns chosen of a library's batches.
+// batches are the columns chosen of a decoder's batches.
 type batches struct {
-	library *library
-	chosen  []schema.Selection
+	from   *decoder
+	chosen []schema.Selection
 }
 
 // Next implements [container.Batches].
 func (b *batches) Next(context.Context) (arrow.RecordBatch, error) {
-	rec, err := b.library.next()
+	rec, err := b.from.next()
 	if err != nil {
 		return nil, err
 	}
@@ -76,26 +76,26 @@ func (b *batches) Next(context.Context) (arrow.RecordBatch, error) {
 }
 
 // next returns the next batch, which the library holds, or io.EOF.
-func (l *library) next() (arrow.RecordBatch, error) {
+func (d *decoder) next() (arrow.RecordBatch, error) {
 	var rec arrow.RecordBatch
 	err := bound.Guard(func() error {
-		l.m.rows = -1
-		if !l.r.Next() {
-			if err := l.r.Err(); err != nil {
+		d.m.rows = -1
+		if !d.r.Next() {
+			if err := d.r.Err(); err != nil {
 				return bound.Damaged("Arrow message", err)
 			}
 			return io.EOF
 		}
-		rec = l.r.RecordBatch()
-		if rec.NumRows() != l.m.rows {
-			return fmt.Errorf("damaged Arrow message: %d rows, expected %d", rec.NumRows(), l.m.rows)
+		rec = d.r.RecordBatch()
+		if rec.NumRows() != d.m.rows {
+			return fmt.Errorf("damaged Arrow message: %d rows, expected %d", rec.NumRows(), d.m.rows)
 		}
 		return nil
 	})
 	switch {
-	case l.m.err != nil && l.m.err != io.EOF:
-		return nil, l.m.err
-	case err == io.EOF && l.m.err == nil:
+	case d.m.err != nil && d.m.err != io.EOF:
+		return nil, d.m.err
+	case err == io.EOF && d.m.err == nil:
 		return nil, errors.New("damaged Arrow data: the library cannot read on")
 	case err != nil:
 		return nil, err
