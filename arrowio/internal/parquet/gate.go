@@ -80,7 +80,10 @@ func (r *gatedChunk) admit() error {
 	if err != nil {
 		return err
 	}
-	if err := r.explainPage(&p); err != nil {
+	if err = r.explainPage(&p); err == nil && p.kind == format.DictionaryPage {
+		err = r.explainDictionary(&p)
+	}
+	if err != nil {
 		return p.fault(err)
 	}
 	r.parts = [2][]byte{p.rewrite(&r.header), p.body}
@@ -116,6 +119,19 @@ func (r *gatedChunk) explainPage(p *packedPage) error {
 		return nil
 	}
 	return r.explain(data, size)
+}
+
+// explainDictionary checks that a dictionary has the bytes of its values, for
+// which the library makes room at once.
+func (r *gatedChunk) explainDictionary(p *packedPage) error {
+	width := int64(r.leaf.length)
+	if r.leaf.physical == format.ByteArray {
+		width = 4 // of the length
+	}
+	if int64(p.values)*width > int64(p.plain) {
+		return fmt.Errorf("%d values in a dictionary of %d bytes", p.values, p.plain)
+	}
+	return nil
 }
 
 // rewrite writes the header of the page anew.
