@@ -1,15 +1,16 @@
 """Measure self-taught learning on MNIST, beside numpy and scipy.
 
     python3 selftaught.py AEFEAT IDX_FOLDER [--seeds 1,2,3] [--fit FLAGS]...
-        [--iterations 400] [--peer float32|float64]
+        [--iterations 400] [--peer float32|float64] [--hidden 200] [--rows N]
 
 Features are learned without labels from the 29,404 training digits 5 to 9: 200
 sparse units, rho 0.1, lambda 3e-3, beta 3. Softmax regression then tells the
 digits 0 to 4 apart, fitted on the first half of those and tested on the second
 (`aefeat probe`). Each --fit is one way to train (default: L-BFGS, then
 mini-batches). --peer runs as many iterations of scipy's L-BFGS-B over a cost
-written in numpy, in float32 or float64, in turn with ours. Times are of the
-training alone; processor time, of all cores, holds on a busy machine too.
+written in numpy, in float32 or float64, in turn with ours. --hidden and --rows
+make the problem smaller: so many units, the first N of the rows. Times are of
+the training alone; processor time, of all cores, holds on a busy machine too.
 Needs numpy, scipy, pyarrow and safetensors.
 
 A. Ng et al., "UFLDL tutorial", exercise "Self-taught learning".
@@ -81,15 +82,18 @@ def main():
     p.add_argument("--seeds", default="1,2,3")
     p.add_argument("--peer", choices=["float32", "float64"])
     p.add_argument("--iterations", type=int, default=400)
+    p.add_argument("--hidden", type=int, default=200)
+    p.add_argument("--rows", type=int)
     p.add_argument("--fit", action="append")
     a = p.parse_args()
     ways = a.fit or [f"--optimizer lbfgs --epochs {a.iterations}", "--epochs 30"]
     images, labels = digits.read(a.folder, "train")
-    x = (images[labels >= 5].astype(np.float32) / np.float32(255)).astype(a.peer or "float32")
+    unlabelled = np.flatnonzero(labels >= 5)[:a.rows]
+    x = (images[unlabelled].astype(np.float32) / np.float32(255)).astype(a.peer or "float32")
     rest = np.flatnonzero(labels < 5)
     with tempfile.TemporaryDirectory() as work:
         learn, first, second, model = (f"{work}/{name}" for name in ("5-9.parquet", "first.parquet", "second.parquet", "model"))
-        for path, rows in ((learn, labels >= 5), (first, rest[:len(rest) // 2]), (second, rest[len(rest) // 2:])):
+        for path, rows in ((learn, unlabelled), (first, rest[:len(rest) // 2]), (second, rest[len(rest) // 2:])):
             pq.write_table(digits.table(images[rows], labels[rows]), path)
 
         def run(*words):
@@ -110,7 +114,7 @@ def main():
         print(f"pixels: {100 - probe(a.aefeat, 'image', first, '--test', second)[0]:.2f} % right\n", flush=True)
         print("| seed | training | final cost | seconds | seconds of all cores | right |\n|---|---|---|---|---|---|", flush=True)
         for seed in a.seeds.split(","):
-            fit = ["fit", "--hidden", 200, "--sparsity", RHO, "--sparsity-weight", BETA, "--weight-decay", DECAY, "--seed", seed, "--memory", "4GiB", "-o", model, learn]
+            fit = ["fit", "--hidden", a.hidden, "--sparsity", RHO, "--sparsity-weight", BETA, "--weight-decay", DECAY, "--seed", seed, "--memory", "4GiB", "-o", model, learn]
             for way in ways:
                 start = clock(resource.RUSAGE_CHILDREN)
                 run(*fit, *shlex.split(way))
