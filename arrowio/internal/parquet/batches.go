@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -177,6 +178,8 @@ func (g *groups) open(ctx context.Context) error {
 		if g.chunks[i], err = newChunkReader(g.file, &g.footer.leaves[i], c, &g.free); err != nil {
 			return fmt.Errorf("column %q: %w", g.footer.name(i), err)
 		}
+		// Its pages of version 2 deny it: ARROW-10353.
+		g.chunks[i].packed = strings.HasPrefix(g.footer.creator, "parquet-cpp version 1.")
 	}
 	if err := bound.Guard(func() error { return g.openColumns(ctx, group) }); err != nil {
 		return err

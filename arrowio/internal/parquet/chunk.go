@@ -21,6 +21,10 @@ type chunkReader struct {
 	codec compress.Codec
 	free  *buffers
 
+	// packed says that pages of the second version are compressed, whatever
+	// they say themselves.
+	packed bool
+
 	pos, end int64 // in the file
 	values   int64 // so far
 	seen     bool  // a page
@@ -88,6 +92,7 @@ func (r *chunkReader) read(p *packedPage) (err error) {
 		return errors.New("dictionary page after another page")
 	}
 	r.seen = true
+	p.compressed = p.compressed || r.packed
 	if p.kind != format.DictionaryPage {
 		if int64(p.values) > r.chunk.values-r.values {
 			return fmt.Errorf("more values than the %d of the column chunk", r.chunk.values)

@@ -24,6 +24,8 @@ type textPage struct {
 	plain       int32 // of the data, as the header says
 	codec       int32
 	encoding    int32
+	plainly     bool // the header says that the data are not compressed
+	creator     string
 }
 
 // file makes a file of one column and one page.
@@ -40,6 +42,7 @@ func (p *textPage) file() []byte {
 	head.Int32(4, p.encoding)
 	head.Int32(5, int32(len(p.levels)))
 	head.Int32(6, 0)
+	head.Bool(7, !p.plainly)
 	head.BeginField(8) // statistics
 	head.Int64(3, int64(p.nulls))
 	head.End()
@@ -90,6 +93,7 @@ func (p *textPage) footer(size int64) []byte {
 	w.Int64(2, size)
 	w.Int64(3, int64(p.rows))
 	w.End()
+	w.Text(6, p.creator)
 	w.End()
 	return w.Bytes()
 }
@@ -152,6 +156,20 @@ func TestOddPages(t *testing.T) {
 		"no size, dictionary without its page": {
 			textPage{rows: 3, nulls: 1, levels: []byte{3, 0b101}, data: []byte{1, 3, 0}, encoding: format.Dictionary},
 			"",
+		},
+		"compressed, and denied": {
+			textPage{
+				rows: 3, nulls: 1, levels: []byte{3, 0b101}, data: []byte("\x0b\x28\x01\x00\x00\x00a\x02\x00\x00\x00bc"), plain: 11,
+				codec: format.Snappy, plainly: true, creator: "parquet-cpp version 1.5.1-SNAPSHOT",
+			},
+			"a (null) bc",
+		},
+		"not compressed, by another writer": {
+			textPage{
+				rows: 3, nulls: 1, levels: []byte{3, 0b101}, data: []byte("\x01\x00\x00\x00a\x02\x00\x00\x00bc"), plain: 11,
+				codec: format.Snappy, plainly: true, creator: "parquet-cpp-arrow version 3.0.0",
+			},
+			"a (null) bc",
 		},
 		"no size": {
 			textPage{rows: 3, nulls: 1, levels: []byte{3, 0b101}, data: []byte("\x01\x00\x00\x00a\x02\x00\x00\x00bc")},
