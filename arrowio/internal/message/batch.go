@@ -23,6 +23,7 @@ type Batch struct {
 	Codec string
 
 	fields   []field
+	arrays   vector // 16 bytes each: length, nulls
 	buffers  vector // 16 bytes each: offset, length
 	variadic vector // int64 each
 	codec    int
@@ -63,7 +64,7 @@ func parseBatch(t table, m Message, fields []field) (*Batch, error) {
 	if h.Rows < 0 {
 		return nil, ErrDamaged
 	}
-	if _, err = t.vector(1, 16); err != nil { // lengths and null counts
+	if h.arrays, err = t.vector(1, 16); err != nil {
 		return nil, err
 	}
 	if h.buffers, err = t.vector(2, 16); err != nil {
@@ -99,17 +100,29 @@ func parseBatch(t table, m Message, fields []field) (*Batch, error) {
 }
 
 // Check checks what the library believes: how large the buffers in the body of
-// the message become, and how many a column of views has. That the arrays are
-// there, agree with each other and stay inside their buffers is left to the
-// library's validation of what it has read.
+// the message become, and that it lists as many arrays and buffers as the schema
+// needs, since the library reads on behind a list that is too short. That arrays
+// agree with each other and stay inside their buffers is left to the library's
+// validation of what it has read.
 func (h *Batch) Check(body []byte) error {
-	if n := views(h.fields); n > h.variadic.n {
+	var need parts
+	need.add(h.fields)
+	if need.views > h.variadic.n {
 		return errors.New("counts of buffers are missing")
 	}
 	for i := range h.variadic.n {
 		if n := h.variadic.int64(i); n < 0 || n > int64(h.buffers.n) {
 			return fmt.Errorf("%d buffers in a column of %d", n, h.buffers.n)
 		}
+		if i < need.views {
+			need.buffers += int(h.variadic.int64(i))
+		}
+	}
+	if need.arrays > h.arrays.n {
+		return errors.New("arrays are missing")
+	}
+	if need.buffers > h.buffers.n {
+		return errors.New("buffers are missing")
 	}
 	if h.codec == codecNone {
 		return nil
@@ -123,20 +136,40 @@ func (h *Batch) Check(body []byte) error {
 	return nil
 }
 
-// views counts the columns of views.
-func views(fields []field) int {
-	n := 0
+// parts counts what the arrays of a batch are made of.
+type parts struct {
+	arrays  int
+	buffers int // those apart that views count
+	views   int // arrays of views
+}
+
+func (p *parts) add(fields []field) {
 	for i := range fields {
 		f := &fields[i]
-		switch {
-		case f.dictionary: // its values are elsewhere
-		case f.typ == typeBinaryView, f.typ == typeUtf8View:
-			n++
-		default:
-			n += views(f.children)
+		p.arrays++
+		if f.dictionary { // its values are elsewhere
+			p.buffers += 2
+			continue
 		}
+		switch f.typ {
+		case typeNull, typeRunEnd:
+		case typeUnion:
+			p.buffers++
+			if f.params[0] != 0 { // dense
+				p.buffers++
+			}
+		case typeStruct, typeFixedList:
+			p.buffers++
+		case typeBinary, typeUtf8, typeLargeBinary, typeLargeUtf8, typeListView, typeLargeLView:
+			p.buffers += 3
+		case typeBinaryView, typeUtf8View:
+			p.buffers += 2
+			p.views++
+		default:
+			p.buffers += 2
+		}
+		p.add(f.children)
 	}
-	return n
 }
 
 // explain checks that a buffer gives the bytes that it says.
