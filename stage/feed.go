@@ -45,7 +45,7 @@ func newBlock(kind model.Kind, width int) *block {
 // fill copies rows from number at on, as many as fit, and returns how many.
 func (b *block) fill(r model.Rows, at int) int {
 	n := min(b.room(), len(r.Number)-at)
-	rowBytes := r.Width * r.Kind.Size()
+	rowBytes := rowSize(r)
 	b.rows.Data = append(b.rows.Data, r.Data[at*rowBytes:(at+n)*rowBytes]...)
 	b.rows.Number = append(b.rows.Number, r.Number[at:at+n]...)
 	return n

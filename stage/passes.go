@@ -33,7 +33,7 @@ func newPasses(p *plan, m *model.Model, first model.Rows) (*passes, error) {
 	}
 	kept, heldOut := int64(0), int64(0)
 	if p.keeps() || p.validates() {
-		if kept, heldOut, err = p.budgets(first.Width * first.Kind.Size()); err != nil {
+		if kept, heldOut, err = p.budgets(rowSize(first)); err != nil {
 			return t, err
 		}
 	}

@@ -8,9 +8,12 @@ import (
 	"github.com/aefeat/aefeat/model"
 )
 
+// rowSize is how many bytes a row takes.
+func rowSize(r model.Rows) int { return r.Width * r.Kind.Size() }
+
 // cut returns rows lo up to hi of r.
 func cut(r model.Rows, lo, hi int) model.Rows {
-	rowBytes := r.Width * r.Kind.Size()
+	rowBytes := rowSize(r)
 	return model.Rows{Kind: r.Kind, Width: r.Width, Data: r.Data[lo*rowBytes : hi*rowBytes], Number: slices.Clip(r.Number[lo:hi])}
 }
 
@@ -30,7 +33,7 @@ func checkNumbers(first, rows int64) error {
 // together in into, which may be the memory that they lie in, and their numbers
 // in place.
 func drop(rows model.Rows, at []int, into []byte) model.Rows {
-	rowBytes := rows.Width * rows.Kind.Size()
+	rowBytes := rowSize(rows)
 	number := rows.Number[:0]
 	lo := 0
 	for _, hi := range append(at, rows.Len()) {

@@ -18,7 +18,7 @@ type store struct {
 // newStore returns a store for rows like those of first, within so many bytes
 // of memory.
 func (p *plan) newStore(first model.Rows, memory int64) (*store, error) {
-	s, err := spill.New(spill.Config{Width: first.Width * first.Kind.Size(), Seed: p.model.Seed, Memory: memory, Dir: p.folder})
+	s, err := spill.New(spill.Config{Width: rowSize(first), Seed: p.model.Seed, Memory: memory, Dir: p.folder})
 	if err != nil {
 		return nil, err
 	}

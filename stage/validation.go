@@ -16,7 +16,7 @@ type validation struct {
 
 // take moves the rows of a block that are marked so from it to the store.
 func (v *validation) take(b *block) error {
-	r, rowBytes := &b.rows, b.rows.Width*b.rows.Kind.Size()
+	r, rowBytes := &b.rows, rowSize(b.rows)
 	rest := 0
 	for i, held := range b.held {
 		row, number := r.Data[i*rowBytes:(i+1)*rowBytes], r.Number[i]
