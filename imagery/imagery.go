@@ -2,8 +2,9 @@
 // images to learn from, and draws what was learned.
 //
 // Decode reads a PNG or JPEG image of bounded size. Tiles and Sample cut an
-// image into patches, rows of uint8 that a model can be fitted to. Filters
-// draws the weights of hidden units as a grid of small pictures.
+// image into patches, rows of uint8 that a model can be fitted to. [Drawing]
+// draws the weights of hidden units as grids of small pictures, and [View] says
+// which of a model's weights, before or after preprocessing.
 //
 // # Layout of a patch
 //
@@ -27,6 +28,10 @@ type Shape = model.Shape
 // GuessShape is [model.GuessShape].
 func GuessShape(n int) Shape { return model.GuessShape(n) }
 
+func errChannels(s Shape) error {
+	return fmt.Errorf("imagery: %d channels are neither grey (1) nor colour (3)", s.Channels)
+}
+
 // validate returns an error that says why patches of shape s cannot be cut out
 // of images.
 func validate(s Shape) error {
@@ -34,7 +39,7 @@ func validate(s Shape) error {
 		return fmt.Errorf("imagery: %w", err)
 	}
 	if s.Channels != 1 && s.Channels != 3 {
-		return fmt.Errorf("imagery: %d channels are neither grey (1) nor colour (3)", s.Channels)
+		return errChannels(s)
 	}
 	if (Shape{Height: s.Height, Width: s.Width, Channels: s.Channels}) != s {
 		return fmt.Errorf("imagery: patches are cut with the channels of a pixel side by side, not as %v", s)
