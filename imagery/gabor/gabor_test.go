@@ -183,6 +183,9 @@ func TestWave(t *testing.T) {
 	if math.Abs(m.Wedge-0.7992171) > 1e-6 || math.Abs(m.Centroid-0.1503799) > 1e-6 || m.R2 < 0.999 || angle(m.Orientation, 0) > 1 || math.Abs(m.Frequency-0.125) > 1e-3 {
 		t.Errorf("%+v", m)
 	}
+	if c, err := Centroids(append(truth{0, 0.125, 0, 0, 1e6, 1e6, 0.4, 0}.draw(s, 0, nil), make([]float32, s.Len())...), s); err != nil || c[0] != m.Centroid || c[1] != 0 {
+		t.Errorf("centroids %v (%v), want %v and 0", c, err, m.Centroid)
+	}
 	if want := (1 + math.Cos(math.Pi/4)) / 2; math.Abs(m.Lag1-want) > 0.02 {
 		t.Errorf("lag-1 correlation %v, want %v", m.Lag1, want)
 	}
@@ -275,6 +278,7 @@ func TestMeasureErrors(t *testing.T) {
 		"ragged":   errorOf(Measure(make([]float32, 5), s)),
 		"no shape": errorOf(Measure(make([]float32, 4), model.Shape{})),
 		"NaN":      errorOf(Measure([]float32{0, 0, 0, float32(math.NaN())}, s)),
+		"infinite": errorOf(Centroids([]float32{0, 0, 0, float32(math.Inf(1))}, s)),
 	} {
 		if err == nil {
 			t.Errorf("%s: no error", name)
@@ -282,7 +286,7 @@ func TestMeasureErrors(t *testing.T) {
 	}
 }
 
-func errorOf(_ []Measures, err error) error { return err }
+func errorOf[T any](_ []T, err error) error { return err }
 
 func BenchmarkMeasure(b *testing.B) {
 	r := rand.New(rand.NewPCG(2, 0))
