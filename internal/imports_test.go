@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"stage":               {"patch", "model", "internal/rng", "internal/spill"},
 	"linear":              {"internal/f32", "internal/lbfgs"},
 	"imagery":             {},
+	"imagery/pool":        {"imagery", "model", "internal/f32"},
 	"internal/cpu":        {},
 	"internal/f32":        {"internal/cpu"},
 	"internal/labelled":   {"patch", "model"},

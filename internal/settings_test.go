@@ -19,6 +19,8 @@ var fieldsOf = map[string][]string{
 	"patch":   {"BindOptions"},
 	"model":   {"Config", "TrainOptions"},
 	"stage":   {"Config", "TransformConfig", "EvaluateConfig"},
+
+	"imagery/pool": {"Config"},
 }
 
 // labelSetting is what internal/labelled calls the column of the labels, an
