@@ -26,7 +26,7 @@ const gridSide = 900
 // are. The picture is an *image.Gray for one channel, else an *image.RGBA.
 // Weights that are no whole number of rows, or not finite, are errors.
 func Filters(weights []float32, s Shape) (image.Image, error) {
-	if err := s.Validate(); err != nil {
+	if err := validate(s); err != nil {
 		return nil, err
 	}
 	n := s.Len()

@@ -6,16 +6,21 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/aefeat/aefeat/imagery"
 	"github.com/aefeat/aefeat/model"
 )
 
-// A layout is where the patches of one image lie and which cells they belong to.
+// A layout is where the patches of one image lie and which cells they belong
+// to.
 type layout struct {
-	shape        imagery.Shape
+	shape        model.Shape
 	stride       int
 	grid         Grid
 	down, across int // places along the sides of the image
+
+	// Where the values of a patch lie, in bytes from its first pixel on: runs
+	// of one length, in their order.
+	runs   []int
+	length int
 }
 
 // A place is that of a patch: the index-th of its cell, whose places are
@@ -75,7 +80,31 @@ func (p *Pooler) layOut(image model.Rows) (*layout, error) {
 		return nil, fmt.Errorf("pool: an image of %d by %d pixels (height by width) has %d by %d places for patches of %v, fewer than the %v cells of the grid",
 			height, width, l.down, l.across, s, c.Grid)
 	}
+	l.findRuns(image.Width, size)
 	return l, nil
+}
+
+// findRuns sets the runs in an image whose lines have so many values of a size:
+// whole lines of the patch, or single values where it has another order.
+func (l *layout) findRuns(width, size int) {
+	s := l.shape
+	if s.Order == "" {
+		l.length = s.Width * s.Channels * size
+		for y := range s.Height {
+			l.runs = append(l.runs, y*width*size)
+		}
+		return
+	}
+	l.length = size
+	l.runs = make([]int, s.Len())
+	line, pixel, channel := s.Strides()
+	for y := range s.Height {
+		for x := range s.Width {
+			for c := range s.Channels {
+				l.runs[y*line+x*pixel+c*channel] = (y*width + x*s.Channels + c) * size
+			}
+		}
+	}
 }
 
 // begin is the first of p places that belongs to cell i of n: i p/n rounded to
@@ -114,11 +143,9 @@ func (l *layout) corner(p place) (row, column int) {
 // cut appends the patch at a place, as it is stored.
 func (l *layout) cut(dst []byte, image model.Rows, p place) []byte {
 	row, column := l.corner(p)
-	size := image.Kind.Size()
-	line, length := image.Width*size, l.shape.Width*l.shape.Channels*size
-	from := image.Data[row*line+column*l.shape.Channels*size:]
-	for i := range l.shape.Height {
-		dst = append(dst, from[i*line:i*line+length]...)
+	from := image.Data[(row*image.Width+column*l.shape.Channels)*image.Kind.Size():]
+	for _, at := range l.runs {
+		dst = append(dst, from[at:at+l.length]...)
 	}
 	return dst
 }

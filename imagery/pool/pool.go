@@ -41,7 +41,6 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/aefeat/aefeat/imagery"
 	"github.com/aefeat/aefeat/internal/f32"
 	"github.com/aefeat/aefeat/model"
 )
@@ -88,7 +87,7 @@ func (c Config) filled(m *model.Model) (Config, error) {
 // makes one for another goroutine.
 type Pooler struct {
 	model   *model.Model
-	shape   imagery.Shape
+	shape   model.Shape
 	config  Config
 	encoder *model.FoldedEncoder
 
@@ -107,7 +106,7 @@ const blockPatches = 256
 // New returns a pooler of m, whose patches are of the given shape. The model
 // must not change while it is in use. Errors about settings are a
 // [*model.ConfigError].
-func New(m *model.Model, shape imagery.Shape, c Config) (*Pooler, error) {
+func New(m *model.Model, shape model.Shape, c Config) (*Pooler, error) {
 	if err := shape.Validate(); err != nil {
 		return nil, err
 	}

@@ -11,12 +11,11 @@ import (
 	"testing"
 	"unsafe"
 
-	"github.com/aefeat/aefeat/imagery"
 	"github.com/aefeat/aefeat/imagery/pool"
 	"github.com/aefeat/aefeat/model"
 )
 
-var patch = imagery.Shape{Height: 4, Width: 3, Channels: 3}
+var patch = model.Shape{Height: 4, Width: 3, Channels: 3}
 
 // newModel returns a model of patches with random weights, whose preprocessing
 // has learned from random rows.
@@ -241,7 +240,7 @@ func TestPixels(t *testing.T) {
 		{pool.Config{Method: pool.Sum, Grid: pool.Grid{Rows: 1, Columns: 3}}, []float32{-2, 11, 6}},
 		{pool.Config{Method: pool.Sum, Grid: pool.Grid{Rows: 1, Columns: 1}}, []float32{15}},
 	} {
-		p, err := pool.New(m, imagery.Shape{Height: 1, Width: 1, Channels: 1}, test.c)
+		p, err := pool.New(m, model.Shape{Height: 1, Width: 1, Channels: 1}, test.c)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -251,6 +250,40 @@ func TestPixels(t *testing.T) {
 		}
 		if fmt.Sprint(got) != fmt.Sprint(test.want) {
 			t.Errorf("%+v: %v, want %v", test.c, got, test.want)
+		}
+	}
+}
+
+// Patches whose values lie in another order are cut in it.
+func TestOrder(t *testing.T) {
+	m := newModel(t, model.Config{Activation: model.Tanh}, model.PreprocessScale, "uint8", true)
+	image := newImage(11, 12, "uint8")
+	want := features(t, m, image, pool.Config{})
+	for _, order := range []string{"HWC", "CHW", "WHC"} {
+		shape := patch
+		shape.Order = order
+		moved := *m
+		params := *m.Params
+		params.EncoderWeight = make([]float32, len(m.Params.EncoderWeight))
+		moved.Params = &params
+		line, pixel, channel := shape.Strides()
+		for i, w := range m.Params.EncoderWeight {
+			unit, j := i/patch.Len(), i%patch.Len()
+			y, x, c := j/9, j/3%3, j%3
+			params.EncoderWeight[unit*patch.Len()+y*line+x*pixel+c*channel] = w
+		}
+		p, err := pool.New(&moved, shape, pool.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make([]float32, p.Width())
+		if err := p.Features(got, image); err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range want {
+			if math.Abs(float64(got[i]-v)) > 1e-6 {
+				t.Fatalf("%s: feature %d is %v, want %v", order, i, got[i], v)
+			}
 		}
 	}
 }
@@ -301,7 +334,7 @@ func TestWrongSettings(t *testing.T) {
 	if _, err := pool.New(m, patch, pool.Config{Grid: pool.Grid{Rows: 1000, Columns: 1000}}); err == nil {
 		t.Error("more features than a row can have are taken")
 	}
-	if _, err := pool.New(m, imagery.Shape{Height: 2, Width: 2, Channels: 3}, pool.Config{}); err == nil {
+	if _, err := pool.New(m, model.Shape{Height: 2, Width: 2, Channels: 3}, pool.Config{}); err == nil {
 		t.Error("patches of another width than the model's are taken")
 	}
 }
@@ -387,7 +420,7 @@ func BenchmarkFeatures(b *testing.B) {
 			if m.Preprocess, err = s.Learn(); err != nil {
 				b.Fatal(err)
 			}
-			p, err := pool.New(m, imagery.Shape{Height: 6, Width: 6, Channels: 3}, pool.Config{})
+			p, err := pool.New(m, model.Shape{Height: 6, Width: 6, Channels: 3}, pool.Config{})
 			if err != nil {
 				b.Fatal(err)
 			}
