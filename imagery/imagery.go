@@ -1,9 +1,11 @@
 // Package imagery stands between pixels and people: it cuts patches out of
 // images to learn from, and draws what was learned.
 //
-// Decode reads a PNG or JPEG image of bounded size. Tiles and Sample cut an
-// image into patches, rows of uint8 that a model can be fitted to. Filters
-// draws the weights of hidden units as a grid of small pictures.
+// [Decode] makes a [Picture] of a PNG, JPEG, WebP, TIFF or BMP image of bounded
+// size. A [Cut] says which patches of a picture to take, rows of numbers that a
+// model can be fitted to; [Picture.Whiten] gives a photograph a flat spectrum
+// before. [Filters] draws the weights of hidden units as a grid of small
+// pictures.
 //
 // # Layout of a patch
 //

@@ -39,6 +39,7 @@ var mayImport = map[string][]string{
 	"internal/cpu":        {},
 	"internal/f32":        {"internal/cpu"},
 	"internal/labelled":   {"patch", "model"},
+	"internal/imageset":   {"arrowio", "patch", "imagery"},
 	"internal/arrowtest":  {},
 	"internal/atomicfile": {},
 	"internal/lbfgs":      {},
@@ -71,7 +72,7 @@ var mayImport = map[string][]string{
 var knowsNo = map[string][]string{
 	"model":   {"github.com/apache/arrow-go", "os", "github.com/urfave/cli"},
 	"linear":  {"github.com/apache/arrow-go"},
-	"imagery": {"github.com/apache/arrow-go", "gonum.org"},
+	"imagery": {"github.com/apache/arrow-go"},
 	"arrowio": {"gonum.org", arrowGo + "parquet", arrowGo + "arrow/ipc"},
 	"patch":   {"gonum.org"},
 	"stage":   {"gonum.org"},

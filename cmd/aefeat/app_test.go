@@ -27,8 +27,9 @@ var publicFlags = map[string]string{
 	"evaluate": "--model -m --json --column --pixel-max --on-bad-row --allow-missing-eos --spill-dir --progress",
 	"probe":    "--json --label --features --against --test --seed --penalty --iterations --on-bad-row --allow-missing-eos --spill-dir --progress",
 	"inspect":  "--json",
-	"patches":  "--output -o --format --height --width --grey --per-image --seed",
-	"demo":     "--dir --progress",
+	"patches": "--output -o --format --size --height --width --grey --per-image --stride --min-contrast --whiten-images --seed " +
+		"--on-bad-row --progress",
+	"demo": "--dir --progress",
 }
 
 func TestPublicFlags(t *testing.T) {
@@ -90,6 +91,12 @@ func TestHelp(t *testing.T) {
 	for _, c := range app.Commands {
 		help := commandHelp(c)
 		for _, f := range c.Flags {
+			if !f.(cli.VisibleFlag).IsVisible() {
+				if strings.Contains(help, spell(f.Names()[0])+" ") {
+					t.Errorf("help of %s has %s, which is hidden", c.Name, f.Names()[0])
+				}
+				continue
+			}
 			if !strings.Contains(help, spell(f.Names()[0])+" ") && !strings.Contains(help, spell(f.Names()[0])+"\n") {
 				t.Errorf("help of %s lacks %s", c.Name, f.Names()[0])
 			}

@@ -36,6 +36,8 @@ type flag struct {
 
 	bound bound // on the number that is given
 
+	hidden bool // from help: an old name
+
 	// field returns where fit puts the value that is given; nil: the command
 	// reads it by itself. To a library 0 may mean the default: where none is
 	// set, it stands in for a 0 that is given.
@@ -62,6 +64,7 @@ const (
 	categoryOutput   = "Output"
 	categoryModel    = "Model"
 	categoryTraining = "Training"
+	categoryPatches  = "Patches"
 	categoryInput    = "Input"
 	categoryMachine  = "Machine"
 )
@@ -73,8 +76,6 @@ var flagTable = []flag{
 		usage: "write the model to `FILE`; it appears whole or not at all"},
 	{of: "transform", name: "output", letter: "o", category: categoryOutput, value: "-", text: "standard output",
 		usage: "write the rows with their features to `FILE`; it appears whole or not at all"},
-	{of: "patches", name: "output", letter: "o", category: categoryOutput, value: "-", text: "standard output",
-		usage: "write the patches to `FILE`; it appears whole or not at all"},
 	{of: "demo", name: "dir", category: categoryOutput, value: "aefeat-demo",
 		usage: "`FOLDER` for everything that the demo writes"},
 	{of: "evaluate probe", name: "json", category: categoryOutput, value: false,
@@ -86,9 +87,6 @@ var flagTable = []flag{
 	{of: "fit transform", name: "format", category: categoryOutput, key: "Format",
 		value: oneOf(string(arrowio.Parquet), string(arrowio.Arrow), string(arrowio.Stream)),
 		usage: "format of the features, an Arrow IPC file or an IPC stream"},
-	{of: "patches", name: "format", category: categoryOutput, key: "Format",
-		value: oneOf(string(arrowio.Parquet), string(arrowio.Arrow), string(arrowio.Stream)),
-		usage: "`FORMAT` of the output"},
 	{of: "fit transform", name: "layout", category: categoryOutput, key: "Layout",
 		value: oneOf(stage.LayoutColumns, stage.LayoutList, stage.LayoutNone),
 		usage: "one column for each hidden unit (code_000, code_001, ...), one fixed-size list of them, or no codes"},
@@ -201,16 +199,6 @@ var flagTable = []flag{
 	{of: "probe", name: "iterations", category: categoryTraining, key: "Iterations", value: linear.DefaultIterations,
 		usage: "`N` iterations at most"},
 
-	{of: "patches", name: "height", category: categoryInput, value: 8,
-		usage: "`PIXELS` from top to bottom of a patch"},
-	{of: "patches", name: "width", category: categoryInput, value: 0, text: "the height",
-		usage: "`PIXELS` from left to right of a patch"},
-	{of: "patches", name: "grey", category: categoryInput, value: false,
-		usage: "brightness alone instead of colours"},
-	{of: "patches", name: "per-image", category: categoryInput, value: 0, text: "all that lie side by side",
-		usage: "cut `N` patches at random places of each image"},
-	{of: "patches", name: "seed", category: categoryInput, value: uint64(0),
-		usage: "`NUMBER` that decides the random places"},
 	{of: "probe", name: "label", category: categoryInput, key: "Label", value: "label",
 		usage: "`COLUMN` of the labels: integers, strings or booleans"},
 	{of: "probe", name: "features", category: categoryInput, key: "Columns", value: []string(nil), text: "code_* or code, as transform writes them",
@@ -239,6 +227,36 @@ var flagTable = []flag{
 	{of: "fit transform evaluate probe", name: "spill-dir", category: categoryMachine, key: "SpillDir", value: "", text: "beside the output, or $TMPDIR",
 		usage: "`FOLDER` for rows that do not fit in memory and for a Parquet pipe"},
 	{of: "fit transform evaluate probe demo", name: "progress", category: categoryMachine,
+		value: oneOf(progressAuto, progressBar, progressPlain, progressJSON, progressNone),
+		usage: "how progress is shown on standard error; auto is a bar on a terminal, lines otherwise"},
+
+	// Of patches.
+	{of: "patches", name: "output", letter: "o", category: categoryOutput, value: "-", text: "standard output",
+		usage: "write the patches to `FILE`; it appears whole or not at all"},
+	{of: "patches", name: "format", category: categoryOutput, key: "Format",
+		value: oneOf(string(arrowio.Parquet), string(arrowio.Arrow), string(arrowio.Stream)),
+		usage: "`FORMAT` of the output"},
+	{of: "patches", name: "size", category: categoryPatches, key: "Channels", written: "--grey, or x3 in --size", value: "8x8",
+		usage: "`HEIGHTxWIDTH` of a patch in pixels, and perhaps x1 for grey or x3 for colour; image: the whole image"},
+	{of: "patches", name: "height", category: categoryPatches, value: 8, hidden: true,
+		usage: "`PIXELS` from top to bottom of a patch"},
+	{of: "patches", name: "width", category: categoryPatches, value: 0, hidden: true,
+		usage: "`PIXELS` from left to right of a patch"},
+	{of: "patches", name: "grey", category: categoryPatches, value: false,
+		usage: "brightness alone instead of colours"},
+	{of: "patches", name: "per-image", category: categoryPatches, value: 0, text: "all of the grid",
+		usage: "cut `N` patches at random places of each image"},
+	{of: "patches", name: "stride", category: categoryPatches, value: 0, text: "side by side", bound: positive,
+		usage: "`PIXELS` from a patch of the grid to the next, right and down"},
+	{of: "patches", name: "min-contrast", category: categoryPatches, value: 0.,
+		usage: "leave out patches whose pixels have a smaller standard deviation, as a `SHARE` of the range"},
+	{of: "patches", name: "whiten-images", category: categoryPatches, value: false,
+		usage: "filter each whole image to a flat spectrum before cutting, as Olshausen and Field did"},
+	{of: "patches", name: "seed", category: categoryPatches, value: uint64(0),
+		usage: "`NUMBER` that decides, with the bytes of an image, its random places"},
+	{of: "patches", name: "on-bad-row", category: categoryInput, key: "Skip", written: "--on-bad-row skip", value: oneOf("fail", "skip"),
+		usage: "what to do with images that cannot be read, or are smaller than a patch"},
+	{of: "patches", name: "progress", category: categoryMachine,
 		value: oneOf(progressAuto, progressBar, progressPlain, progressJSON, progressNone),
 		usage: "how progress is shown on standard error; auto is a bar on a terminal, lines otherwise"},
 }
@@ -273,7 +291,7 @@ func (f flag) cli() cli.Flag {
 	case bool:
 		return &cli.BoolFlag{Name: f.name, Category: f.category, DisableDefaultText: true, Usage: f.usage}
 	case int:
-		return &cli.IntFlag{Name: f.name, Category: f.category, Value: v, DefaultText: f.text, Usage: f.usage}
+		return &cli.IntFlag{Name: f.name, Hidden: f.hidden, Category: f.category, Value: v, DefaultText: f.text, Usage: f.usage}
 	case uint64:
 		return &cli.Uint64Flag{Name: f.name, Category: f.category, Value: v, DefaultText: f.text, Usage: f.usage}
 	case float64:
