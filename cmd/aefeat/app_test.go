@@ -20,7 +20,7 @@ var publicFlags = map[string]string{
 	"fit": `--output -o --hidden --objective --sparsity --sparsity-weight --weight-decay --contraction --corruption --noise --emphasis --k --k-encode
 		--activation --output-activation --loss --tied --optimizer --learning-rate --momentum --batch-size --epochs
 		--validation --validation-key --patience
-		--preprocess --preprocess-rows --zca-epsilon --no-contrast --pixel-max --init --seed --memory --spill-dir --column --on-bad-row --allow-missing-eos --emit
+		--preprocess --preprocess-rows --zca-epsilon --no-contrast --shape --pixel-max --init --seed --memory --spill-dir --column --on-bad-row --allow-missing-eos --emit
 		--format --layout --prefix --keep --reconstruction --score --progress`,
 	"transform": `--model -m --output -o --format --layout --prefix --keep --reconstruction --score --column --pixel-max --on-bad-row
 		--allow-missing-eos --spill-dir --progress`,
@@ -29,7 +29,8 @@ var publicFlags = map[string]string{
 	"inspect":  "--json",
 	"patches": "--output -o --format --size --height --width --grey --per-image --stride --min-contrast --whiten-images --seed " +
 		"--on-bad-row --progress",
-	"demo": "--dir --progress",
+	"image-features": "--model -m --output -o --format --layout --prefix --stride --pool --grid --split-sign --whiten-images --pixel-max --on-bad-row --progress",
+	"demo":           "--dir --progress",
 }
 
 func TestPublicFlags(t *testing.T) {
@@ -51,7 +52,7 @@ func TestPublicFlags(t *testing.T) {
 			}
 		}
 	}
-	if want := []string{"fit", "transform", "evaluate", "probe", "inspect", "patches", "demo"}; !slices.Equal(names, want) {
+	if want := []string{"fit", "transform", "evaluate", "probe", "inspect", "patches", "image-features", "demo"}; !slices.Equal(names, want) {
 		t.Errorf("commands %q, want %q", names, want)
 	}
 }
