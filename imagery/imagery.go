@@ -4,8 +4,9 @@
 // [Decode] makes a [Picture] of a PNG, JPEG, WebP, TIFF or BMP image of bounded
 // size. A [Cut] says which patches of a picture to take, rows of numbers that a
 // model can be fitted to; [Picture.Whiten] gives a photograph a flat spectrum
-// before. [Filters] draws the weights of hidden units as a grid of small
-// pictures.
+// before. [Drawing] draws the weights of hidden units as grids of small
+// pictures, and [View] says which of a model's weights, before or after
+// preprocessing.
 //
 // # Layout of a patch
 //
@@ -29,6 +30,10 @@ type Shape = model.Shape
 // GuessShape is [model.GuessShape].
 func GuessShape(n int) Shape { return model.GuessShape(n) }
 
+func errChannels(s Shape) error {
+	return fmt.Errorf("imagery: %d channels are neither grey (1) nor colour (3)", s.Channels)
+}
+
 // validate returns an error that says why patches of shape s cannot be cut out
 // of images.
 func validate(s Shape) error {
@@ -36,7 +41,7 @@ func validate(s Shape) error {
 		return fmt.Errorf("imagery: %w", err)
 	}
 	if s.Channels != 1 && s.Channels != 3 {
-		return fmt.Errorf("imagery: %d channels are neither grey (1) nor colour (3)", s.Channels)
+		return errChannels(s)
 	}
 	if (Shape{Height: s.Height, Width: s.Width, Channels: s.Channels}) != s {
 		return fmt.Errorf("imagery: patches are cut with the channels of a pixel side by side, not as %v", s)
