@@ -10,8 +10,9 @@ test.parquet, a column image, struct<bytes, path> of encoded pictures, and a
 column label. Patches of 6x6 pixels in colour come from the training images;
 `aefeat fit` learns from them, `aefeat image-features` encodes every patch of an
 image and pools over 2x2 cells, and `aefeat probe` fits a linear classifier.
-The first rows of each file are taken. --held-out judges on the last fifth of
-the training rows and leaves the test rows alone: settings are chosen so.
+The first rows of each file are taken. --held-out judges on the rows of
+train.parquet that come after those and leaves the test rows alone: settings are
+chosen so.
 
 The peers pool the same way, on the same patches, preprocessed as A. Coates, H.
 Lee and A. Ng have it ("An analysis of single-layer networks in unsupervised
@@ -139,10 +140,9 @@ def peers(a, work, seed, tables, cut):
 
 def split(a, data):
     """The rows to learn from and those to judge on."""
-    train = pq.read_table(data / "train.parquet").slice(0, a.train)
-    if not a.held_out:
-        return train, pq.read_table(data / "test.parquet").slice(0, a.test)
-    return train.slice(0, a.train * 4 // 5), train.slice(a.train * 4 // 5)
+    train = pq.read_table(data / "train.parquet")
+    test = train.slice(a.train) if a.held_out else pq.read_table(data / "test.parquet")
+    return train.slice(0, a.train), test.slice(0, a.test)
 
 
 def main():
