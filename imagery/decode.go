@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
-	"golang.org/x/image/webp"
 )
 
 // MaxPixels bounds the images that Decode accepts: 2^26, about 8192x8192. A
@@ -37,7 +36,7 @@ type format struct {
 var formats = []format{
 	{"PNG", begins("\x89PNG\r\n\x1a\n"), png.DecodeConfig, png.Decode, nil},
 	{"JPEG", begins("\xff\xd8\xff"), jpeg.DecodeConfig, jpeg.Decode, jpegOrientation},
-	{"WebP", isWebP, webp.DecodeConfig, decodeWebP, nil},
+	{"WebP", isWebP, webpConfig, decodeWebP, nil},
 	{"TIFF", isTIFF, tiff.DecodeConfig, tiff.Decode, tiffOrientation},
 	{"BMP", isBMP, bmp.DecodeConfig, bmp.Decode, nil},
 }
@@ -117,4 +116,3 @@ func Decode(data []byte) (p *Picture, err error) {
 	return nil, ErrFormat
 }
 
-func decodeWebP(r io.Reader) (image.Image, error) { return webp.Decode(r) }

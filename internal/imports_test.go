@@ -39,7 +39,7 @@ var mayImport = map[string][]string{
 	"internal/cpu":        {},
 	"internal/f32":        {"internal/cpu"},
 	"internal/labelled":   {"patch", "model"},
-	"internal/imageset":   {"arrowio", "patch", "imagery"},
+	"internal/imageset":   {"arrowio", "patch", "model", "imagery"},
 	"internal/arrowtest":  {},
 	"internal/atomicfile": {},
 	"internal/lbfgs":      {},

@@ -27,9 +27,9 @@ var publicFlags = map[string]string{
 	"evaluate": "--model -m --json --column --pixel-max --on-bad-row --allow-missing-eos --spill-dir --progress",
 	"probe":    "--json --label --features --against --test --seed --penalty --iterations --on-bad-row --allow-missing-eos --spill-dir --progress",
 	"inspect":  "--json",
-	"patches": "--output -o --format --size --height --width --grey --per-image --stride --min-contrast --whiten-images --seed " +
-		"--on-bad-row --progress",
-	"image-features": "--model -m --output -o --format --layout --prefix --stride --pool --grid --split-sign --whiten-images --pixel-max --on-bad-row --progress",
+	"patches": "--output -o --format --keep --size --height --width --grey --per-image --stride --min-contrast --whiten-images --seed " +
+		"--list --column --shape --label-from --on-bad-row --progress",
+	"image-features": "--model -m --output -o --format --layout --prefix --keep --stride --pool --grid --split-sign --whiten-images --list --column --shape --label-from --pixel-max --on-bad-row --progress",
 	"demo":           "--dir --progress",
 }
 

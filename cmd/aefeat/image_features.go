@@ -17,6 +17,7 @@ import (
 	"github.com/aefeat/aefeat/imagery/pool"
 	"github.com/aefeat/aefeat/internal/imageset"
 	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
 	"github.com/aefeat/aefeat/stage"
 )
 
@@ -66,7 +67,9 @@ func imageFeatures(c *cli.Context, ui *console) error {
 	if _, err := set.First(c.Context); err != nil {
 		return err
 	}
-	f.lay(set)
+	if err := f.lay(set); err != nil {
+		return err
+	}
 	w, err := arrowio.Create(output, f.schema, arrowio.WriteOptions{Format: arrowio.Format(chosen(c, "format")), Stdout: ui.out})
 	if err != nil {
 		return err
@@ -155,7 +158,7 @@ func (p *pools) settle(f *imageRows, source string, pixelMax float64) {
 }
 
 // lay makes the schema of rows about the images of a set.
-func (f *imageRows) lay(set *imageset.Set) {
+func (f *imageRows) lay(set *imageset.Set) error {
 	f.columns = set.Columns()
 	fields := slices.Concat([]arrow.Field{{Name: "image", Type: arrow.BinaryTypes.String}}, set.Extra())
 	if f.list {
@@ -166,7 +169,16 @@ func (f *imageRows) lay(set *imageset.Set) {
 			fields = append(fields, arrow.Field{Name: fmt.Sprintf("%s_%0*d", f.prefix, digits, i), Type: arrow.PrimitiveTypes.Float32})
 		}
 	}
+	taken := map[string]bool{}
+	for _, field := range fields {
+		if taken[field.Name] {
+			return &patch.RowError{Column: field.Name, Row: -1, Reason: "the name is already taken",
+				Hint: "name the features otherwise with `Prefix`, or keep fewer columns with `Keep`"}
+		}
+		taken[field.Name] = true
+	}
 	f.schema = arrow.NewSchema(fields, nil)
+	return nil
 }
 
 // run pools the codes of all images of a set.

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
+	"os"
 	"slices"
 	"strings"
 
@@ -130,15 +133,33 @@ func parseShape(text string) (imagery.Shape, error) {
 
 // openImages opens the images that the arguments and the input flags name.
 func openImages(c *cli.Context, ui *console, channels int, output string) (*imageset.Set, error) {
-	inputs := c.Args().Slice()
+	inputs, err := listed(c, ui)
+	if err != nil {
+		return nil, err
+	}
 	if len(inputs) == 0 {
 		return nil, usagef(c.Command.Name, "no images to cut patches out of")
 	}
-	set, err := imageset.Open(inputs, imageset.Options{
+	o := imageset.Options{
+		Column:   c.String("column"),
 		Channels: channels,
 		Skip:     chosen(c, "on-bad-row") == "skip",
+		Keep:     keep(c),
 		Open:     arrowio.OpenOptions{Stdin: interruptible(c.Context, ui.in), SpoolDir: besideOutput(output)},
-	})
+	}
+	o.KeepAll = o.Keep == nil
+	if text := c.String("shape"); text != "" {
+		if o.Shape, err = parseShape(text); err == nil && o.Shape.Channels == 0 {
+			o.Shape.Channels = 1
+		}
+		if err != nil {
+			return nil, usagef(c.Command.Name, "--shape: %v", err)
+		}
+	}
+	if o.Label, err = imageset.ParseLabel(c.String("label-from")); err != nil {
+		return nil, usagef(c.Command.Name, "--label-from: %v", err)
+	}
+	set, err := imageset.Open(inputs, o)
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +169,38 @@ func openImages(c *cli.Context, ui *console, channels int, output string) (*imag
 			return nil, usagef(c.Command.Name, "the output would replace the input %s", name)
 		}
 	}
+	if n := set.PassedOver(); n > 0 {
+		ui.printf("passed over %s that hold no images", plural(int64(n), "file"))
+	}
 	return set, nil
+}
+
+// listed returns the arguments, and the names in the files that --list names.
+func listed(c *cli.Context, ui *console) ([]string, error) {
+	inputs := c.Args().Slice()
+	for _, name := range names(c, "list") {
+		var in io.Reader = interruptible(c.Context, ui.in)
+		if name != "-" {
+			f, err := os.Open(name)
+			if err != nil {
+				return nil, err
+			}
+			defer f.Close()
+			in = f
+		} else if slices.Contains(inputs, "-") {
+			return nil, usagef(c.Command.Name, "standard input cannot be read twice")
+		}
+		lines := bufio.NewScanner(in)
+		for lines.Scan() {
+			if line := lines.Text(); line != "" {
+				inputs = append(inputs, line)
+			}
+		}
+		if err := lines.Err(); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return inputs, nil
 }
 
 // patchRows makes record batches of patches.
@@ -179,7 +231,7 @@ func newPatchRows(set *imageset.Set, cut imagery.Cut, first *imagery.Picture, wh
 		element = arrow.PrimitiveTypes.Float32
 	}
 	own := []arrow.Field{
-		{Name: "patch", Type: arrow.FixedSizeListOfNonNullable(int32(r.shape.Len()), element), Metadata: tensorMetadata(r.shape)},
+		{Name: "patch", Type: arrow.FixedSizeListOf(int32(r.shape.Len()), element), Metadata: tensorMetadata(r.shape)},
 		{Name: "image", Type: arrow.BinaryTypes.String},
 		{Name: "row", Type: arrow.PrimitiveTypes.Int32},
 		{Name: "column", Type: arrow.PrimitiveTypes.Int32},

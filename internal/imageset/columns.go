@@ -24,12 +24,6 @@ type run struct {
 	from, to int
 }
 
-// extras is a row of the label and kept columns.
-type extras struct {
-	batch arrow.RecordBatch
-	at    int
-}
-
 // Columns returns empty columns.
 func (s *Set) Columns() *Columns { return &Columns{fields: s.fields} }
 

@@ -11,8 +11,8 @@ import (
 
 // imageFiles are files that are one image each.
 type imageFiles struct {
-	names []string
-	label func(name string) (*extras, error) // nil: none
+	names  []string
+	labels *labels
 }
 
 func (f *imageFiles) count() int64    { return int64(len(f.names)) }
@@ -25,12 +25,13 @@ func (f *imageFiles) next(context.Context) (*item, error) {
 	}
 	name := f.names[0]
 	f.names = f.names[1:]
-	return &item{
+	it := &item{
 		Image:  Image{Name: name},
 		bytes:  jobBytes, // a file is worth a job
 		decode: func() (*imagery.Picture, uint64, error) { return decodeFile(name) },
 		fault:  func(err error) error { return ofFile(name, err) },
-	}, nil
+	}
+	return it, f.labels.give(it, name, -1)
 }
 
 // decodeFile reads the image in a file.

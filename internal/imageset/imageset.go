@@ -53,8 +53,12 @@ type Options struct {
 	// be lost.
 	Channels int
 
-	Label Label    // where labels come from
-	Keep  []string // more columns of the tables
+	Label Label // where labels come from
+
+	// Keep names more columns of Parquet and Arrow; KeepAll is all but that
+	// of the images and that of the label.
+	Keep    []string
+	KeepAll bool
 
 	// Skip leaves images out that cannot be read, or that the work of [Run]
 	// returns an error about, and counts them.
@@ -96,8 +100,9 @@ type Set struct {
 	o        Options
 	feeds    []feed
 	fields   []arrow.Field // of the label and the kept columns
-	channels int           // 0: not known yet
-	first    []*item       // read by First, and to be read again
+	labels   *labels
+	channels int     // 0: not known yet
+	first    []*item // read by First, and to be read again
 	bad      patch.BadRows
 	passed   int
 }
@@ -234,6 +239,9 @@ func (s *Set) next(ctx context.Context) (*item, error) {
 		}
 		s.feeds[0].close()
 		s.feeds = s.feeds[1:]
+	}
+	if err := s.labels.unused(); err != nil {
+		return nil, err
 	}
 	return nil, io.EOF
 }
