@@ -30,6 +30,7 @@ func newApp(ui *console) *cli.App {
 			probeCommand(ui),
 			inspectCommand(ui),
 			patchesCommand(ui),
+			imageFeaturesCommand(ui),
 			filtersCommand(ui),
 			demoCommand(ui),
 		},
