@@ -18,7 +18,7 @@ var fieldsOf = map[string][]string{
 	"arrowio": {"OpenOptions", "WriteOptions"},
 	"patch":   {"BindOptions"},
 	"model":   {"Config", "TrainOptions"},
-	"stage":   {"Config", "TransformConfig", "EvaluateConfig"},
+	"stage":   {"Config", "TransformConfig", "EvaluateConfig", "ExplainConfig"},
 }
 
 // labelSetting is what internal/labelled calls the column of the labels, an

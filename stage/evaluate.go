@@ -31,46 +31,13 @@ type Evaluation struct {
 // release, and [ErrNoRows] when there are none. It has ended all goroutines
 // when it returns; ctx is looked at between batches.
 func Evaluate(ctx context.Context, m *model.Model, r array.RecordReader, c EvaluateConfig) (Evaluation, error) {
-	if ctx == nil {
-		return Evaluation{}, errNoContext
-	}
-	if err := checkNumbers(c.FirstRow, 0); err != nil {
-		return Evaluation{}, err
-	}
-	schema, err := schemaOf(r)
+	s, err := newScan(ctx, m, r, c)
 	if err != nil {
 		return Evaluation{}, err
 	}
-	m, binding, err := bindTo(m, schema, c.Columns, c.Skip, c.PixelMax)
-	if err != nil {
+	evaluator := model.NewEvaluator(s.model)
+	if err := s.run(ctx, evaluator.Add); err != nil {
 		return Evaluation{}, err
 	}
-	if m.Params == nil {
-		return Evaluation{}, errNoParams
-	}
-	evaluator := model.NewEvaluator(m)
-	f := newFeed(binding.Kind(), m.Inputs)
-	defer f.stop()
-	columns := binding.Columns()
-	var bad badRows // the consumer's until it has ended, then all
-	f.start(func(rows model.Rows) error {
-		at, err := bad.screen(m, rows, c.Skip, columns, "")
-		if err != nil {
-			return err
-		}
-		if len(at) > 0 {
-			rows = drop(rows, at, rows.Data)
-		}
-		return evaluator.Add(rows)
-	})
-	in := &intake{binding: binding, next: c.FirstRow}
-	if err := in.pour(ctx, r, f); err != nil {
-		return Evaluation{}, err
-	}
-	bad.Merge(in.bad.BadRows)
-	result := evaluator.Result()
-	if result.Rows == 0 {
-		return Evaluation{}, bad.none()
-	}
-	return Evaluation{Evaluation: result, Skipped: bad.Total(), BadRows: bad.BadRows}, nil
+	return Evaluation{Evaluation: evaluator.Result(), Skipped: s.bad.Total(), BadRows: s.bad.BadRows}, nil
 }
