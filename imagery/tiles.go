@@ -65,8 +65,8 @@ func Extent(values []float32) (low, high float32) {
 // Lines draws lines of tiles, which are all of one size, beside and below each
 // other so that the picture is about square: the lines go down, then to the
 // right. The first tile of a line stands apart from the others. Every pixel of
-// a tile becomes a square of scale by scale pixels, and black lies between the
-// tiles. The picture is an *image.Gray where all tiles are, else an
+// a tile becomes a square of scale by scale pixels, and dark grey lies between
+// the tiles. The picture is an *image.Gray where all tiles are, else an
 // *image.RGBA.
 func Lines(lines [][]image.Image, scale int) image.Image {
 	size, longest, grey := image.Point{}, 0, true
@@ -89,7 +89,8 @@ func Lines(lines [][]image.Image, scale int) image.Image {
 	if grey {
 		sheet = image.NewGray(bounds)
 	}
-	draw.Draw(sheet, bounds, image.Black, image.Point{}, draw.Src)
+	// Patches are often black at their sides.
+	draw.Draw(sheet, bounds, image.NewUniform(color.Gray{Y: 48}), image.Point{}, draw.Src)
 	for i, line := range lines {
 		for j, tile := range line {
 			at := image.Pt(i/perColumn*width+gap+j*stepX, gap+i%perColumn*stepY)

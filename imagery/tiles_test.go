@@ -83,7 +83,7 @@ func TestLines(t *testing.T) {
 	for i, line := range lines {
 		x, y := i/4*width+gap, gap+i%4*height
 		for j := range 3 {
-			want := uint8(0)
+			want := uint8(48)
 			if j < len(line) {
 				want = line[j].At(0, 0).(color.Gray).Y
 			}
@@ -91,7 +91,7 @@ func TestLines(t *testing.T) {
 			if j > 0 {
 				left += gap
 			}
-			if a, b, c := at(left, y), at(left+2*scale-1, y+3*scale-1), at(left+2*scale, y); a != want || b != want || c != 0 {
+			if a, b, c := at(left, y), at(left+2*scale-1, y+3*scale-1), at(left+2*scale, y); a != want || b != want || c != 48 {
 				t.Errorf("line %d, tile %d: %d, %d and %d beside it, want %d", i, j, a, b, c, want)
 			}
 		}

@@ -28,6 +28,7 @@ func newApp(ui *console) *cli.App {
 			transformCommand(ui),
 			evaluateCommand(ui),
 			probeCommand(ui),
+			explainCommand(ui),
 			inspectCommand(ui),
 			patchesCommand(ui),
 			demoCommand(ui),

@@ -238,6 +238,32 @@ var flagTable = []flag{
 	{of: "fit transform evaluate probe demo", name: "progress", category: categoryMachine,
 		value: oneOf(progressAuto, progressBar, progressPlain, progressJSON, progressNone),
 		usage: "how progress is shown on standard error; auto is a bar on a terminal, lines otherwise"},
+
+	// explain and report
+	{of: "explain", name: "output", letter: "o", category: categoryOutput, value: "", text: "standard output; with --picture none",
+		usage: "write the table to `FILE`, as Parquet; it appears whole or not at all"},
+	{of: "explain", name: "picture", category: categoryOutput, value: "",
+		usage: "draw the units and their best patches to `FILE`, as PNG"},
+	{of: "explain", name: "top", category: categoryOutput, key: "Top", value: stage.DefaultTop, bound: positive,
+		usage: "`N` rows for each unit"},
+	{of: "explain", name: "keep", category: categoryOutput, key: "Keep", value: "", text: "image, row and column, where the input has them",
+		usage: "`COLUMNS` of integers, strings or booleans to write beside each row; none: no columns"},
+	{of: "explain", name: "model", letter: "m", category: categoryModel, value: "",
+		usage: "the model `FILE`, made by fit"},
+	{of: "explain", name: "column", category: categoryInput, key: "Columns", value: []string(nil), text: "the one that the model was fitted on",
+		usage: "`NAME` of the column with the patch, or a pattern such as 'pixel*'; repeat it, or use commas, for several"},
+	{of: "explain", name: "pixel-max", category: categoryInput, key: "PixelMax", value: 0., text: "by the type of the column", bound: positive,
+		usage: "the largest pixel, `VALUE`, that scaling maps to 1"},
+	{of: "explain", name: "on-bad-row", category: categoryInput, key: "Skip", written: "--on-bad-row skip",
+		value: oneOf("fail", "skip"),
+		usage: "what to do with nulls, ragged rows, NaN, infinities and values out of range"},
+	{of: "explain", name: "allow-missing-eos", category: categoryInput, key: "AllowMissingEOS", value: false,
+		usage: "accept an IPC stream without its end marker, which may have been cut short"},
+	{of: "explain", name: "spill-dir", category: categoryMachine, key: "SpillDir", value: "", text: "beside the output, or $TMPDIR",
+		usage: "`FOLDER` for a Parquet pipe"},
+	{of: "explain", name: "progress", category: categoryMachine,
+		value: oneOf(progressAuto, progressBar, progressPlain, progressJSON, progressNone),
+		usage: "how progress is shown on standard error; auto is a bar on a terminal, lines otherwise"},
 }
 
 // flagsOf returns the entries of a command.
