@@ -68,7 +68,7 @@ type packed struct {
 
 // pack converts img for patches of shape s.
 func pack(img image.Image, s Shape) (packed, error) {
-	if err := s.Validate(); err != nil {
+	if err := validate(s); err != nil {
 		return packed{}, err
 	}
 	bounds := img.Bounds()

@@ -34,7 +34,7 @@ var mayImport = map[string][]string{
 	"patch":               {"model"},
 	"stage":               {"patch", "model", "internal/rng", "internal/spill"},
 	"linear":              {"internal/f32", "internal/lbfgs"},
-	"imagery":             {},
+	"imagery":             {"model"},
 	"internal/cpu":        {},
 	"internal/f32":        {"internal/cpu"},
 	"internal/labelled":   {"patch", "model"},

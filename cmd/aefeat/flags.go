@@ -221,6 +221,9 @@ var flagTable = []flag{
 		usage: "`FILE` of rows to count errors on; repeat it for several"},
 	{of: "fit transform evaluate", name: "column", category: categoryInput, key: "Columns", value: []string(nil), text: "the one that can hold patches",
 		usage: "`NAME` of the column with the patch, or a pattern such as 'pixel*'; repeat it, or use commas, for several"},
+	{of: "fit", name: "shape", category: categoryInput, key: "Shape", value: "", text: "what the input tells",
+		field: func(c *stage.Config) any { return &c.Shape },
+		usage: "`SHAPE` of a patch for pictures, height x width x channels, such as 28x28 or 6x6x3; 32x32x3,CHW if the values come one channel after the other"},
 	{of: "fit transform evaluate", name: "pixel-max", category: categoryInput, key: "PixelMax", value: 0., text: "by the type of the column", bound: positive,
 		field: func(c *stage.Config) any { return &c.PixelMax },
 		usage: "the largest pixel, `VALUE`, that scaling maps to 1"},
@@ -379,6 +382,11 @@ func readFields(c *cli.Context, config *stage.Config) error {
 				*field = chosen(c, f.name)
 			} else {
 				*field = c.String(f.name)
+			}
+		case *model.Shape:
+			var err error
+			if *field, err = model.ParseShape(c.String(f.name)); err != nil {
+				return usagef(c.Command.Name, "%s: %v", spell(f.name), err)
 			}
 		case encoding.TextUnmarshaler:
 			if err := field.UnmarshalText([]byte(chosen(c, f.name))); err != nil {

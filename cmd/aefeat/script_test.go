@@ -130,6 +130,7 @@ type patchSpec struct {
 	rows, width int
 	kind        string // element type
 	layout      string // fixed, list, columns or binary
+	tensor      string // metadata of arrow.fixed_shape_tensor, of a fixed list
 	format      string // parquet, arrow or stream
 	batch       int    // rows of a record batch or row group
 	column      string
@@ -193,6 +194,8 @@ func makePatches(ts *testscript.TestScript, neg bool, args []string) {
 			s.layout = value
 		case "format":
 			s.format = value
+		case "tensor":
+			s.tensor = value
 		case "column":
 			s.column = value
 		case "eos":
@@ -225,7 +228,11 @@ func (s patchSpec) schema() *arrow.Schema {
 	fields := []arrow.Field{{Name: "id", Type: arrow.PrimitiveTypes.Int64}}
 	switch s.layout {
 	case "fixed":
-		fields = append(fields, arrow.Field{Name: s.column, Type: arrow.FixedSizeListOfNonNullable(int32(s.width), element), Nullable: s.null >= 0})
+		f := arrow.Field{Name: s.column, Type: arrow.FixedSizeListOfNonNullable(int32(s.width), element), Nullable: s.null >= 0}
+		if s.tensor != "" {
+			f.Metadata = arrow.NewMetadata([]string{"ARROW:extension:name", "ARROW:extension:metadata"}, []string{"arrow.fixed_shape_tensor", s.tensor})
+		}
+		fields = append(fields, f)
 	case "list":
 		fields = append(fields, arrow.Field{Name: s.column, Type: arrow.ListOf(element), Nullable: true})
 	case "binary":
