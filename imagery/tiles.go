@@ -10,11 +10,12 @@ import (
 
 // Tile draws one patch (n) with n = s.Len(), a pixel for each pixel of the
 // patch: low is black, high is white, and what lies beyond is clipped. NaN is
-// black. It is an *image.Gray for one channel, else an *image.RGBA. Values of
-// another number than the shape has, or no range, are errors.
+// black. Colours are as [Drawing.Draw] has them; the picture is an *image.RGBA
+// for three channels, else an *image.Gray. Values of another number than the
+// shape has, or no range, are errors.
 func Tile(values []float32, s Shape, low, high float32) (image.Image, error) {
 	if err := s.Validate(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("imagery: %w", err)
 	}
 	if len(values) != s.Len() {
 		return nil, fmt.Errorf("imagery: %d values are no patch of %v", len(values), s)
@@ -22,30 +23,44 @@ func Tile(values []float32, s Shape, low, high float32) (image.Image, error) {
 	if !(low < high) || math.IsInf(float64(low), 0) || math.IsInf(float64(high), 0) {
 		return nil, fmt.Errorf("imagery: no range from %v to %v", low, high)
 	}
-	level := func(y, x, channel int) uint8 {
-		v := (float64(values[(y*s.Width+x)*s.Channels+channel]) - float64(low)) / (float64(high) - float64(low))
+	return bare(s, func(j int) uint8 {
+		v := (float64(values[j]) - float64(low)) / (float64(high) - float64(low))
 		if !(v > 0) {
 			return 0
 		}
 		return uint8(math.Round(255 * min(v, 1)))
+	}), nil
+}
+
+// Tiles draws each filter of the panel by itself, with a pixel for each pixel
+// of its shape and nothing around it. Titles, labels and marks of dead units
+// are left to the caller.
+func (p Panel) Tiles() ([]image.Image, error) {
+	tops, err := p.contrasts()
+	if err != nil {
+		return nil, err
 	}
-	bounds := image.Rect(0, 0, s.Width, s.Height)
-	if s.Channels == 1 {
-		tile := image.NewGray(bounds)
-		for y := range s.Height {
-			for x := range s.Width {
-				tile.SetGray(x, y, color.Gray{Y: level(y, x, 0)})
-			}
+	tiles := make([]image.Image, len(tops))
+	for i, top := range tops {
+		tiles[i] = bare(p.Shape, func(j int) uint8 { return p.shade(i, j, top) })
+	}
+	return tiles, nil
+}
+
+// bare draws a tile without enlarging it.
+func bare(s Shape, shade func(j int) uint8) image.Image {
+	width, height := tile(s)
+	bounds := image.Rect(0, 0, width, height)
+	var picture draw.Image = image.NewGray(bounds)
+	if s.Channels == 3 {
+		picture = image.NewRGBA(bounds)
+	}
+	for y := range height {
+		for x := range width {
+			picture.Set(x, y, pixel(s, y, x, shade))
 		}
-		return tile, nil
 	}
-	tile := image.NewRGBA(bounds)
-	for y := range s.Height {
-		for x := range s.Width {
-			tile.SetRGBA(x, y, color.RGBA{level(y, x, 0), level(y, x, 1), level(y, x, 2), 255})
-		}
-	}
-	return tile, nil
+	return picture
 }
 
 // Extent returns the range that shows all of values: the least and the largest.

@@ -30,6 +30,14 @@ func TestTile(t *testing.T) {
 	if got := tile.At(0, 0); got != (color.RGBA{0, 255, 51, 255}) {
 		t.Errorf("colour %v", got)
 	}
+	// Planes instead of pixels.
+	s.Order = "CHW"
+	if tile, err = imagery.Tile([]float32{0, 1, 1, 1, 0.2, 1}, s, 0, 1); err != nil {
+		t.Fatal(err)
+	}
+	if got := tile.At(0, 0); got != (color.RGBA{0, 255, 51, 255}) {
+		t.Errorf("colour %v of planes", got)
+	}
 	for name, err := range map[string]error{
 		"width":    errorOf(imagery.Tile(make([]float32, 5), s, 0, 1)),
 		"no range": errorOf(imagery.Tile(make([]float32, 6), s, 1, 1)),
@@ -98,5 +106,25 @@ func TestLines(t *testing.T) {
 	}
 	if empty := imagery.Lines(nil, 3); empty.Bounds().Dx() < 1 {
 		t.Error("an empty picture")
+	}
+}
+
+// A tile is what the panel has in the same place, without enlarging.
+func TestPanelTiles(t *testing.T) {
+	s := imagery.Shape{Height: 1, Width: 2, Channels: 1}
+	p := imagery.Panel{Filters: []float32{-3, 1.5, 0, 1e-20, 0, 0}, Shape: s}
+	tiles, err := p.Tiles()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range [][2]uint8{{0, 191}, {128, 255}, {128, 128}} {
+		for x := range 2 {
+			if got := tiles[i].At(x, 0); got != (color.Gray{Y: want[x]}) {
+				t.Errorf("filter %d, value %d: %v, want %d", i, x, got, want[x])
+			}
+		}
+	}
+	if _, err := (imagery.Panel{Shape: s}).Tiles(); err == nil {
+		t.Error("no error without filters")
 	}
 }

@@ -1,11 +1,8 @@
 package model
 
 import (
-	"errors"
-	"fmt"
 	"math"
-
-	"gonum.org/v1/gonum/mat"
+	"slices"
 )
 
 // Shown is rows as they came, as training meets them and as the model rebuilds
@@ -25,14 +22,11 @@ type Shown struct {
 // Show returns what the model makes of a few rows, with preprocessing undone:
 // what it took off a row, its mean or contrast, is given back from the original,
 // and whitening is inverted. Values beyond what patch clips stay clipped. Values
-// of r are trusted; see [Model.Check]. A reconstruction that overflows is a
+// of r are trusted; see [Model.Check], and preprocessing must have been
+// learned. A reconstruction that overflows is a
 // [*RangeError].
 func (m *Model) Show(r Rows) (*Shown, error) {
 	if err := r.check(m.Inputs); err != nil {
-		return nil, err
-	}
-	undo, err := m.Preprocess.newUndo(m.Inputs)
-	if err != nil {
 		return nil, err
 	}
 	rows := r.Len()
@@ -50,7 +44,10 @@ func (m *Model) Show(r Rows) (*Shown, error) {
 		}
 		newCorrupter(m.Config, m.Preprocess).rows(noisy, x, m.Inputs, numbers, fixedNoise)
 		seen = Float32Rows(noisy, m.Inputs)
-		s.Corrupted = undo.rows(noisy, s.Original)
+		var err error
+		if s.Corrupted, err = m.Preprocess.undo(noisy, s.Original, m.Inputs); err != nil {
+			return nil, err
+		}
 	}
 	seen.Number = r.Number
 	processed := *m
@@ -59,92 +56,55 @@ func (m *Model) Show(r Rows) (*Shown, error) {
 	if err := NewEncoder(&processed).Reconstruct(nil, y, nil, seen); err != nil {
 		return nil, err
 	}
-	s.Reconstructed = undo.rows(y, s.Original)
-	return s, nil
+	var err error
+	s.Reconstructed, err = m.Preprocess.undo(y, s.Original, m.Inputs)
+	return s, err
 }
 
-// undo turns preprocessed rows into stored values.
-type undo struct {
-	p      Preprocess
-	n      int
-	whiten mat.Cholesky // of zca
-}
-
-var errNotWhitened = errors.New("the whitening of the model has no inverse")
-
-// newUndo returns what undoes p on rows of n values.
-func (p Preprocess) newUndo(n int) (*undo, error) {
-	u := &undo{p: p, n: n}
-	if !p.Learns() {
-		return u, nil
-	}
-	if p.Learned == nil {
-		return nil, fmt.Errorf("preprocessing %s has not been learned", p.Method)
-	}
-	if p.Method == PreprocessZCA {
-		w := mat.NewSymDense(n, nil)
-		for i := range n {
-			for j := i; j < n; j++ {
-				w.SetSym(i, j, float64(p.Learned.Whiten[i*n+j]))
-			}
-		}
-		if !u.whiten.Factorize(w) {
-			return nil, errNotWhitened
+// undo returns the stored values of preprocessed rows x (m,n), which were made
+// of original (m,n) or are like it.
+func (p Preprocess) undo(x, original []float32, n int) ([]float32, error) {
+	dst := slices.Clone(x)
+	if p.Method == PreprocessZCA && len(x) > 0 {
+		if err := unwhiten(dst, x, p.Learned.Whiten, n); err != nil {
+			return nil, err
 		}
 	}
-	return u, nil
-}
-
-// rows returns the stored values of rows x (m,n), which were made of original
-// (m,n) or are like it.
-func (u *undo) rows(x, original []float32) []float32 {
-	n := u.n
-	dst := make([]float32, len(x))
-	scale, offset := u.p.factors()
-	row, scaled := make([]float64, n), make([]float64, n)
+	scale, offset := p.factors()
+	scaled := make([]float64, n)
 	for at := 0; at < len(x); at += n {
+		row := dst[at : at+n]
 		for j := range n {
-			row[j] = float64(x[at+j])
 			scaled[j] = float64(original[at+j])*float64(scale) + float64(offset)
 		}
-		u.method(row, scaled)
+		mean, variance := rowMoments(scaled)
 		for j, v := range row {
-			v = (v - float64(offset)) / float64(scale)
-			dst[at+j] = float32(max(-math.MaxFloat32, min(v, math.MaxFloat32)))
+			v := (p.undoMethod(float64(v), j, mean, variance) - float64(offset)) / float64(scale)
+			row[j] = float32(max(-math.MaxFloat32, min(v, math.MaxFloat32)))
 		}
 	}
-	return dst
+	return dst, nil
 }
 
-// method undoes the method on a row, given the original in front of it.
-func (u *undo) method(x, original []float64) {
-	l := u.p.Learned
-	switch u.p.Method {
+// undoMethod undoes the method on value j of a row, given the mean and variance
+// of the row in front of it. Whitening is undone already.
+func (p Preprocess) undoMethod(v float64, j int, mean, variance float64) float64 {
+	l := p.Learned
+	switch p.Method {
 	case PreprocessPatch:
-		mean, _ := rowMoments(original)
-		for j := range x {
-			x[j] = (x[j]-patchMiddle)/patchReach*patchDeviations*l.Deviation + mean
-		}
+		return (v-patchMiddle)/patchReach*patchDeviations*l.Deviation + mean
 	case PreprocessStandardize:
-		for j := range x {
-			if l.Scale[j] != 0 {
-				x[j] /= float64(l.Scale[j])
-			}
-			x[j] += float64(l.Mean[j])
+		if l.Scale[j] != 0 {
+			v /= float64(l.Scale[j])
 		}
+		return v + float64(l.Mean[j])
 	case PreprocessZCA:
-		v := mat.NewVecDense(u.n, x)
-		_ = u.whiten.SolveVecTo(v, v) // an error tells of lost digits, which a picture can do without
-		mean, deviation := 0., 1.
-		if u.p.Contrast > 0 {
-			var variance float64
-			mean, variance = rowMoments(original)
-			deviation = math.Sqrt(variance + u.p.Contrast)
-		}
-		for j := range x {
-			x[j] = (x[j]+float64(l.Mean[j]))*deviation + mean
+		v += float64(l.Mean[j])
+		if p.Contrast > 0 {
+			v = v*math.Sqrt(variance+p.Contrast) + mean
 		}
 	}
+	return v
 }
 
 // rowMoments returns the mean of x and its variance, with the divisor n-1.

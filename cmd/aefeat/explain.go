@@ -306,15 +306,25 @@ type explainPicture struct {
 func (d *explainPicture) write(m *model.Model, x *stage.Explanation) error {
 	// A picture of 64 million pixels is more than most programs show.
 	const maxPixels = 64 << 20
-	shape := imagery.GuessShape(m.Inputs)
-	tiles := float64(shape.Height+1) * float64(shape.Width+1) * float64(1+longest(x.Units))
+	panel, err := imagery.View{Input: true}.Panel(m, "")
+	if err != nil {
+		return err
+	}
+	filters, err := panel.Tiles()
+	if err != nil {
+		return err
+	}
+	shape := panel.Shape
+	size := filters[0].Bounds().Size()
+	tiles := float64(size.X+1) * float64(size.Y+1) * float64(1+longest(x.Units))
 	units := x.Units[:min(len(x.Units), max(1, int(maxPixels/tiles)))]
 	lines := make([][]image.Image, len(units))
 	for i, u := range units {
-		var err error
-		if lines[i], err = unitTiles(m, shape, i, u); err != nil {
+		tiles, err := patchTiles(m.Preprocess, shape, u.Best)
+		if err != nil {
 			return err
 		}
+		lines[i] = append([]image.Image{filters[i]}, tiles...)
 	}
 	// So large that a picture of few units fills a screen.
 	scale := max(1, min(8, int(1500/math.Sqrt(tiles*float64(len(units))))))
@@ -340,34 +350,16 @@ func longest(units []stage.UnitExplanation) int {
 	return most
 }
 
-// unitTiles draws the filter of a unit and its best patches.
-func unitTiles(m *model.Model, shape imagery.Shape, unit int, u stage.UnitExplanation) ([]image.Image, error) {
-	filter, err := filterTile(m, shape, unit)
-	if err != nil {
-		return nil, err
-	}
-	tiles := []image.Image{filter}
-	for _, row := range u.Best {
-		tile, err := patchTile(m.Preprocess, shape, row.Patch.AppendFloat32(nil), nil)
-		if err != nil {
+// patchTiles draws rows as they came.
+func patchTiles(p model.Preprocess, shape imagery.Shape, rows []stage.KeptRow) ([]image.Image, error) {
+	tiles := make([]image.Image, len(rows))
+	for i, row := range rows {
+		var err error
+		if tiles[i], err = patchTile(p, shape, row.Patch.AppendFloat32(nil), nil); err != nil {
 			return nil, err
 		}
-		tiles = append(tiles, tile)
 	}
 	return tiles, nil
-}
-
-// filterTile draws the weights of a unit: 0 is middle grey.
-func filterTile(m *model.Model, shape imagery.Shape, unit int) (image.Image, error) {
-	w := m.Params.EncoderWeight[unit*m.Inputs : (unit+1)*m.Inputs]
-	var most float32
-	for _, v := range w {
-		most = max(most, v, -v)
-	}
-	if most == 0 {
-		most = 1
-	}
-	return imagery.Tile(w, shape, -most, most)
 }
 
 // patchTile draws values as they are stored. Their range is that of the
