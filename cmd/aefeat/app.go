@@ -29,6 +29,7 @@ func newApp(ui *console) *cli.App {
 			evaluateCommand(ui),
 			probeCommand(ui),
 			explainCommand(ui),
+			reportCommand(ui),
 			inspectCommand(ui),
 			patchesCommand(ui),
 			demoCommand(ui),

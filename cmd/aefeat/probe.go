@@ -115,12 +115,7 @@ func (j *probeJob) run(ctx context.Context) (*probeResult, error) {
 		// Chance may give either some more: growing would copy all of it.
 		slack := int64(3 * math.Sqrt(float64(total)))
 		train.Reserve, test.Reserve = total-total/5+slack, total/5+slack
-		err = j.read(ctx, src, train, func(row int64) *labelled.Rows {
-			if s := rng.New(j.seed, rng.Validation, 0, uint64(row)); s.Uint32n(5) == 0 {
-				return test
-			}
-			return train
-		})
+		err = j.read(ctx, src, train, func(row int64) *labelled.Rows { return j.heldOut(row, train, test) })
 	} else {
 		train.Reserve, _ = src.NumRows()
 		if err = j.read(ctx, src, train, func(int64) *labelled.Rows { return train }); err == nil {
@@ -131,6 +126,14 @@ func (j *probeJob) run(ctx context.Context) (*probeResult, error) {
 		return nil, err
 	}
 	return j.judge(ctx, train, test)
+}
+
+// heldOut returns test for a fifth of the rows, by lot, and else train.
+func (j *probeJob) heldOut(row int64, train, test *labelled.Rows) *labelled.Rows {
+	if s := rng.New(j.seed, rng.Validation, 0, uint64(row)); s.Uint32n(5) == 0 {
+		return test
+	}
+	return train
 }
 
 // readTests reads the --test files: the columns that the training rows have.
