@@ -3,6 +3,7 @@ package imagery
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/aefeat/aefeat/model"
 )
@@ -39,13 +40,7 @@ func (v View) Patterns(m *model.Model) ([]float32, error) {
 	if m == nil || m.Params == nil {
 		return nil, errors.New("imagery: the model has no parameters")
 	}
-	n, h := m.Inputs, m.Hidden
-	w := append([]float32(nil), m.Params.EncoderWeight...)
-	if v.Decoder && !m.Tied {
-		for i, x := range m.Params.DecoderWeight { // (n,h)
-			w[i%h*n+i/h] = x
-		}
-	}
+	n, w := m.Inputs, v.weights(m)
 	switch p := m.Preprocess; {
 	case v.Input && v.Decoder:
 		return p.InputPatterns(w, n)
@@ -55,6 +50,49 @@ func (v View) Patterns(m *model.Model) ([]float32, error) {
 		takeMeans(w, n)
 	}
 	return w, nil
+}
+
+// weights returns a copy of the weights of each unit (h,n), as the model has
+// them.
+func (v View) weights(m *model.Model) []float32 {
+	n, h := m.Inputs, m.Hidden
+	w := append([]float32(nil), m.Params.EncoderWeight...)
+	if v.Decoder && !m.Tied {
+		for i, x := range m.Params.DecoderWeight { // (n,h)
+			w[i%h*n+i/h] = x
+		}
+	}
+	return w
+}
+
+// MeanShares returns for each unit of m (h), in the model's own space, the
+// share of its squared weights that their mean makes: 1 where all are equal.
+func (v View) MeanShares(m *model.Model) []float64 {
+	w, n := v.weights(m), m.Inputs
+	shares := make([]float64, m.Hidden)
+	for i := range shares {
+		sum, squares := 0., 0.
+		for _, x := range w[i*n : (i+1)*n] {
+			sum += float64(x)
+			squares += float64(x) * float64(x)
+		}
+		if squares > 0 {
+			shares[i] = sum * sum / float64(n) / squares
+		}
+	}
+	return shares
+}
+
+// Norms returns the lengths of the rows of w (h,n).
+func Norms(w []float32, n int) []float64 {
+	norms := make([]float64, len(w)/n)
+	for i, x := range w {
+		norms[i/n] += float64(x) * float64(x)
+	}
+	for i, squares := range norms {
+		norms[i] = math.Sqrt(squares)
+	}
+	return norms
 }
 
 // takeMeans takes from each row of w its mean.

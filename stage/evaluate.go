@@ -41,3 +41,26 @@ func Evaluate(ctx context.Context, m *model.Model, r array.RecordReader, c Evalu
 	}
 	return Evaluation{Evaluation: evaluator.Result(), Skipped: s.bad.Total(), BadRows: s.bad.BadRows}, nil
 }
+
+// Activity is what the units of a model do on some rows, and how much its
+// inputs vary over them.
+type Activity struct {
+	*model.Activity
+	BadRows patch.BadRows // bad rows left out
+}
+
+// Observe returns the activity of m over all rows of r, which it does not
+// release, in one pass that keeps a block of them; and [ErrNoRows] when there
+// are none. It has ended all goroutines when it returns; ctx is looked at
+// between batches.
+func Observe(ctx context.Context, m *model.Model, r array.RecordReader, c EvaluateConfig) (Activity, error) {
+	s, err := newScan(ctx, m, r, c)
+	if err != nil {
+		return Activity{}, err
+	}
+	a := model.NewActivity(s.model)
+	if err := s.run(ctx, a.Add); err != nil {
+		return Activity{}, err
+	}
+	return Activity{a, s.bad.BadRows}, nil
+}

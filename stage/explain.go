@@ -97,7 +97,7 @@ func Explain(ctx context.Context, m *model.Model, r array.RecordReader, c Explai
 	}
 	defer s.in.tags.release()
 	e := &explainer{
-		scan: s, encoder: model.NewEncoder(s.model), activity: model.NewActivity(s.model.Config),
+		scan: s, encoder: model.NewEncoder(s.model), units: model.NewUnitSums(s.model.Config),
 		gated:  s.model.K > 0 || s.model.Activation == model.ReLU,
 		best:   slices.Repeat([]ranking{{most: c.Top}}, s.model.Hidden),
 		least:  slices.Repeat([]float32{float32(math.Inf(-1))}, s.model.Hidden),
@@ -128,13 +128,13 @@ func (c ExplainConfig) check(s *scan) error {
 // explainer gathers an Explanation.
 type explainer struct {
 	*scan
-	encoder  *model.Encoder
-	codes    []float32 // (encodeRows,h)
-	activity *model.Activity
-	gated    bool      // a code of 0 is no answer
-	best     []ranking // (h)
-	least    []float32 // (h): codes up to these are not among the best
-	sample   ranking
+	encoder *model.Encoder
+	codes   []float32 // (encodeRows,h)
+	units   *model.UnitSums
+	gated   bool      // a code of 0 is no answer
+	best    []ranking // (h)
+	least   []float32 // (h): codes up to these are not among the best
+	sample  ranking
 }
 
 // add takes a block of rows in.
@@ -175,7 +175,7 @@ func (e *explainer) encode(rows model.Rows) error {
 	if err := e.encoder.Encode(codes, rows); err != nil {
 		return err
 	}
-	e.activity.Add(codes)
+	e.units.Add(codes)
 	for i, number := range rows.Number {
 		for unit, code := range codes[i*h : (i+1)*h] {
 			if code <= e.least[unit] || e.gated && code == 0 {
@@ -213,7 +213,7 @@ func (e *explainer) rank(r *ranking, score float64, rows model.Rows, i int) erro
 // explanation is what the rows so far tell.
 func (e *explainer) explanation() *Explanation {
 	x := &Explanation{Rows: e.rows, Units: make([]UnitExplanation, e.model.Hidden), Skipped: e.bad.Total(), BadRows: e.bad.BadRows}
-	for i, u := range e.activity.Units() {
+	for i, u := range e.units.Units() {
 		x.Units[i].Unit = u
 		for _, r := range e.best[i].rows {
 			row := r.KeptRow

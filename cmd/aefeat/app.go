@@ -32,6 +32,7 @@ func newApp(ui *console) *cli.App {
 			reportCommand(ui),
 			inspectCommand(ui),
 			patchesCommand(ui),
+			filtersCommand(ui),
 			demoCommand(ui),
 		},
 		// route shows help: the cli package would take operands for topics.
