@@ -306,7 +306,7 @@ type explainPicture struct {
 func (d *explainPicture) write(m *model.Model, x *stage.Explanation) error {
 	// A picture of 64 million pixels is more than most programs show.
 	const maxPixels = 64 << 20
-	panel, err := imagery.View{Input: true}.Panel(m, "")
+	panel, err := imagery.View{}.Panel(m, "")
 	if err != nil {
 		return err
 	}

@@ -98,13 +98,13 @@ func writeReport(c *cli.Context, ui *console) error {
 func (j *reportJob) describe(name string) error {
 	m, p := j.model, &j.page
 	p.Title = filepath.Base(name)
-	p.Summary = fmt.Sprintf("A %s autoencoder: %s (%s), %s.", m.Objective, plural(int64(m.Inputs), "input"), shapeOf(m), plural(int64(m.Hidden), "hidden unit"))
+	p.Summary = fmt.Sprintf("A %s autoencoder with %s. Its inputs are patches of %s.", m.Objective, plural(int64(m.Hidden), "hidden unit"), shapeOf(m))
 	p.UnitsOf = m.Hidden
 	for _, row := range modelTable(m, false) {
 		p.Settings = append(p.Settings, report.Fact{Name: row[0], Value: row[1]})
 	}
 	p.History = report.History{Epochs: m.History, Best: m.Best}
-	view := imagery.View{Input: true}
+	var view imagery.View
 	panel, err := view.Panel(m, "")
 	if err != nil {
 		return err
@@ -113,7 +113,7 @@ func (j *reportJob) describe(name string) error {
 	if err != nil {
 		return err
 	}
-	p.Filters = report.Filters{Tiles: tiles, Dead: panel.Dead, Of: m.Hidden, About: view.String()}
+	p.Filters = report.Filters{Tiles: tiles, Dead: panel.Dead, Of: m.Hidden, About: view.String(), Whitened: m.Preprocess.Method == model.PreprocessZCA}
 	if m.Cost != nil {
 		j.fact("training cost", fmt.Sprintf("%.4g", m.Cost.Total))
 	}

@@ -85,11 +85,11 @@ func place(v float64) string { return fmt.Sprintf("%.1f", v) }
 
 // newScale returns a scale for values, from a round number to a round one, and
 // its ticks. Values that span more than a factor of 20 have a logarithmic one.
-// Those that are not finite are passed over.
+// Those that are not drawable are passed over.
 func newScale(values []float64, from, to float64, logToo bool) (scale, []float64) {
 	low, high := math.Inf(1), math.Inf(-1)
 	for _, v := range values {
-		if !math.IsInf(v, 0) && !math.IsNaN(v) {
+		if drawable(v) {
 			low, high = min(low, v), max(high, v)
 		}
 	}
@@ -103,9 +103,6 @@ func newScale(values []float64, from, to float64, logToo bool) (scale, []float64
 		low, high = low-math.Abs(low)/2-1e-9, high+math.Abs(high)/2+1e-9
 	}
 	step := roundStep((high - low) / 4)
-	if !(step > 0) || math.IsInf(high-low, 0) {
-		return scale{0, 1, from, to, false}, nil
-	}
 	first, last := math.Floor(low/step), math.Ceil(high/step)
 	var ticks []float64
 	for i := first; i <= last; i++ {
@@ -113,6 +110,10 @@ func newScale(values []float64, from, to float64, logToo bool) (scale, []float64
 	}
 	return scale{first * step, last * step, from, to, false}, ticks
 }
+
+// drawable reports whether a value has a place on a page: it is finite, and so
+// are the differences of such values.
+func drawable(v float64) bool { return math.Abs(v) < 1e300 }
 
 func logScale(low, high, from, to float64) (scale, []float64) {
 	var all, tens []float64
@@ -200,7 +201,7 @@ func newLine(s series, x, y scale, epochs []float64) line {
 	move, points := true, 0
 	for _, i := range thin(len(epochs), maxPoints) {
 		v := s.values[i]
-		if math.IsNaN(v) || math.IsInf(v, 0) || y.log && v <= 0 {
+		if !drawable(v) || y.log && v <= 0 {
 			move = true
 			continue
 		}
@@ -266,9 +267,11 @@ func termChart(h History, names []string, unit string) chart {
 // histogram shows how many units have which mean activation.
 func histogram(a Activity) *chart {
 	c := newChart("Mean activation of the units", "mean activation")
-	means := make([]float64, len(a.Units))
-	for i, u := range a.Units {
-		means[i] = u.Mean
+	var means []float64
+	for _, u := range a.Units {
+		if drawable(u.Mean) {
+			means = append(means, u.Mean)
+		}
 	}
 	x, xTicks := newScale(append([]float64{0, a.Target}, means...), float64(c.Left), float64(c.Right), false)
 	const bins = 25
@@ -288,6 +291,9 @@ func histogram(a Activity) *chart {
 		low := x.low + float64(i)*width
 		c.Bars = append(c.Bars, bar{place(x.at(low) + 0.5), place(y.at(float64(n))), place(x.at(low+width) - x.at(low) - 1),
 			place(y.at(0) - y.at(float64(n))), fmt.Sprintf("%d units from %.3g to %.3g", n, low, low+width)})
+	}
+	if len(means) == 0 {
+		return &c
 	}
 	slices.Sort(means)
 	c.Description = fmt.Sprintf("The mean activations of %d units go from %.3g to %.3g, with a median of %.3g.",

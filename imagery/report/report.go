@@ -57,7 +57,10 @@ type Filters struct {
 	Tiles []image.Image // of the first units; more than MaxFilters are not shown
 	Dead  []bool        // of each tile; nil: none
 	Of    int           // how many units there are
-	About string        // which weights are shown: "encoder, input space"
+	About string        // which weights are shown: "encoder, model space"
+
+	// Whitened: the weights are for whitened patches, not for these as they came.
+	Whitened bool
 }
 
 // History is the training of a model.
@@ -154,11 +157,24 @@ type tile struct {
 // that none is blurred.
 const side = 52
 
-// newTile encodes a picture. Its pixels stay as they are; the page enlarges it.
-func newTile(m image.Image, alt string) (tile, error) {
+// tiles makes tiles.
+type tiles struct{ encoder png.Encoder }
+
+func newTiles() *tiles {
+	return &tiles{png.Encoder{CompressionLevel: png.BestCompression, BufferPool: &oneBuffer{}}}
+}
+
+// oneBuffer is the memory that each picture is encoded in. It is for one
+// goroutine.
+type oneBuffer struct{ b *png.EncoderBuffer }
+
+func (o *oneBuffer) Get() *png.EncoderBuffer  { return o.b }
+func (o *oneBuffer) Put(b *png.EncoderBuffer) { o.b = b }
+
+// tile encodes a picture. Its pixels stay as they are; the page enlarges it.
+func (t *tiles) tile(m image.Image, alt string) (tile, error) {
 	var b bytes.Buffer
-	encoder := png.Encoder{CompressionLevel: png.BestCompression}
-	if err := encoder.Encode(&b, m); err != nil {
+	if err := t.encoder.Encode(&b, m); err != nil {
 		return tile{}, fmt.Errorf("report: %s: %w", alt, err)
 	}
 	size := m.Bounds().Size()

@@ -11,6 +11,7 @@ import (
 // view is a page as the template shows it.
 type view struct {
 	Page
+	*tiles
 	FilterTiles  []tile
 	FiltersShown string // how many, where not all are; ""
 	AnyDead      bool
@@ -49,7 +50,7 @@ type unitView struct {
 }
 
 func newView(p Page) (*view, error) {
-	v := &view{Page: p, EpochName: p.History.Unit}
+	v := &view{Page: p, tiles: newTiles(), EpochName: p.History.Unit}
 	if v.EpochName == "" {
 		v.EpochName = "epoch"
 	}
@@ -73,16 +74,16 @@ func shown(n, of int, what string) string {
 
 func (v *view) filters() error {
 	f := v.Page.Filters
-	tiles := f.Tiles[:min(len(f.Tiles), MaxFilters)]
+	pictures := f.Tiles[:min(len(f.Tiles), MaxFilters)]
 	linked := min(len(v.Page.Units), MaxUnits)
-	for i, m := range tiles {
+	for i, m := range pictures {
 		dead := i < len(f.Dead) && f.Dead[i]
 		alt := fmt.Sprintf("unit %d", i)
 		if dead {
 			alt += ", dead"
 			v.AnyDead = true
 		}
-		t, err := newTile(m, alt)
+		t, err := v.tile(m, alt)
 		if err != nil {
 			return err
 		}
@@ -92,20 +93,20 @@ func (v *view) filters() error {
 		}
 		v.FilterTiles = append(v.FilterTiles, t)
 	}
-	v.FiltersShown = shown(len(tiles), f.Of, "units")
+	v.FiltersShown = shown(len(pictures), f.Of, "units")
 	return nil
 }
 
 func (v *view) units() error {
 	units := v.Page.Units[:min(len(v.Page.Units), MaxUnits)]
 	for _, u := range units {
-		t, err := newTile(u.Filter, fmt.Sprintf("filter of unit %d", u.Number))
+		t, err := v.tile(u.Filter, fmt.Sprintf("filter of unit %d", u.Number))
 		if err != nil {
 			return err
 		}
 		uv := unitView{Unit: u, Tile: t}
 		for _, p := range u.Patches {
-			t, err := newTile(p.Tile, p.Caption)
+			t, err := v.tile(p.Tile, p.Caption)
 			if err != nil {
 				return err
 			}
@@ -127,7 +128,7 @@ func (v *view) examples() error {
 			if part.m == nil {
 				continue
 			}
-			t, err := newTile(part.m, e.Caption+", "+part.alt)
+			t, err := v.tile(part.m, e.Caption+", "+part.alt)
 			if err != nil {
 				return err
 			}
