@@ -268,6 +268,8 @@ var flagTable = []flag{
 		usage: "write the page to `FILE`; it appears whole or not at all"},
 	{of: "report", name: "label", category: categoryInput, key: "Label", value: "", text: "label, where the input has it",
 		usage: "`COLUMN` of labels for the classifier: integers, strings or booleans; '': no classifier"},
+	{of: "report", name: "test", category: categoryInput, value: []string(nil), text: "a fifth of the rows is held out",
+		usage: "`FILE` of rows to count the errors of the classifier on; repeat it for several"},
 	{of: "explain", name: "picture", category: categoryOutput, value: "",
 		usage: "draw the units and their best patches to `FILE`, as PNG"},
 	{of: "explain", name: "top", category: categoryOutput, key: "Top", value: stage.DefaultTop, bound: positive,

@@ -50,6 +50,7 @@ type probeJob struct {
 	config   linear.Config
 	classes  labelled.Classes
 	rows     float64 // bytes that the rows read so far take
+	most     int64   // rows that are kept of an input, about; 0: all
 }
 
 func probe(c *cli.Context, ui *console) error {
@@ -183,6 +184,9 @@ func (j *probeJob) read(ctx context.Context, src *arrowio.Source, rows *labelled
 // fitRows refuses as many rows, beside those read before, as the machine has
 // no memory for. Where their number or width is not known it refuses none.
 func (j *probeJob) fitRows(rows int64, width int) error {
+	if j.most > 0 {
+		rows = min(rows, j.most)
+	}
 	j.rows += 4 * float64(rows) * float64(width)
 	return fitMemory(fmt.Sprintf("%s of %s", plural(rows, "row"), plural(int64(width), "value")), j.rows, machineMemory())
 }

@@ -29,10 +29,10 @@ func reportCommand(ui *console) *cli.Command {
 		Usage:     "write a page that shows what a model has learned",
 		UsageText: "aefeat report -m MODEL [flags] [INPUT...]",
 		Description: `Writes one HTML file that needs no network: filters, cost by epoch and settings. With
-INPUT also reconstructions, the rows that excite each unit most, the activity of the
-units and, where there are labels, how well a linear classifier reads them from the
-codes; it looks at up to 10,000 rows, drawn by lot. The input is read up to three times.
-Of many units the page shows the first 400 filters, and 64 with their rows.`,
+INPUT ("-" is standard input) also reconstructions, the rows that excite each unit most,
+what the units do and, where there are labels, how well a linear classifier reads them
+from the codes of up to 10,000 rows, drawn by lot. INPUT is read up to three times. Of
+many units the page shows the first 400 filters, and 64 with their rows.`,
 		Flags:  cliFlags("report"),
 		Action: func(c *cli.Context) error { return writeReport(c, ui) },
 	}
@@ -45,7 +45,8 @@ type reportJob struct {
 	source   sourceOptions
 	model    *model.Model
 	label    string
-	asked    bool // for the label
+	asked    bool     // for the label
+	tests    []string // nil: a share of the rows
 	page     report.Page
 }
 
@@ -54,10 +55,17 @@ func writeReport(c *cli.Context, ui *console) error {
 	if err := refuseTerminal(ui, "report", "a page", output); err != nil {
 		return err
 	}
-	for _, name := range append([]string{c.String("model")}, inputs...) {
+	for _, name := range slices.Concat([]string{c.String("model")}, inputs, c.StringSlice("test")) {
 		if wouldReplace(output, name) {
 			return usagef("report", "the page would replace %s", name)
 		}
+	}
+	tests := c.StringSlice("test")
+	switch {
+	case len(tests) > 0 && len(inputs) == 0:
+		return usagef("report", "--test without rows to learn from: name an input")
+	case slices.Contains(tests, "-") && slices.Contains(inputs, "-"):
+		return usagef("report", "standard input cannot be read twice")
 	}
 	source, err := newSourceOptions(c, output)
 	if err != nil {
@@ -73,7 +81,7 @@ func writeReport(c *cli.Context, ui *console) error {
 		return err
 	}
 	defer out.Abort()
-	j := &reportJob{ui: ui, progress: newProgress(ui, chosen(c, "progress")), source: source, model: m, label: c.String("label"), asked: c.IsSet("label")}
+	j := &reportJob{ui: ui, progress: newProgress(ui, chosen(c, "progress")), source: source, model: m, label: c.String("label"), asked: c.IsSet("label"), tests: tests}
 	defer j.progress.clear()
 	if err := j.describe(c.String("model")); err != nil {
 		return err
@@ -347,7 +355,7 @@ const reportProbeRows = 10_000
 // probe adds how well a classifier reads labels from the codes and from the
 // values, out of so many rows.
 func (j *reportJob) probe(ctx context.Context, src *arrowio.Source, label string, rows int64) error {
-	p := &probeJob{ui: j.ui, progress: j.progress, source: j.source, label: label, config: linear.Config{Iterations: linear.DefaultIterations}}
+	p := &probeJob{ui: j.ui, progress: j.progress, source: j.source, label: label, most: 2 * reportProbeRows, config: linear.Config{Iterations: linear.DefaultIterations}}
 	if p.progress.mode == progressPlain {
 		p.progress = newProgress(j.ui, progressNone) // a line for each penalty says little here
 	}
@@ -355,24 +363,28 @@ func (j *reportJob) probe(ctx context.Context, src *arrowio.Source, label string
 	if err != nil {
 		return located(src, err)
 	}
-	test := train.Apart()
-	share := reportProbeRows / float64(max(rows, 1))
+	test, share := train.Apart(), reportProbeRows/float64(max(rows, 1))
 	if err := p.read(ctx, src, train, func(row int64) *labelled.Rows {
-		if lot := rng.New(0, rng.Shuffle, 1, uint64(row)); lot.Float64() >= share {
+		switch {
+		case !inProbe(row, share):
 			return nil
+		case len(j.tests) > 0:
+			return train
 		}
 		return p.heldOut(row, train, test)
 	}); err != nil {
 		return err
 	}
-	bound, err := j.bound(src)
+	if len(j.tests) > 0 {
+		test, err = j.readTests(ctx, p, train)
+	} else {
+		err = j.encodeSet(src, test)
+	}
 	if err != nil {
 		return err
 	}
-	for _, rows := range []*labelled.Rows{train, test} {
-		if err := encodeSet(bound, rows); err != nil {
-			return err
-		}
+	if err := j.encodeSet(src, train); err != nil {
+		return err
 	}
 	result, err := p.judge(ctx, train, test)
 	if err != nil {
@@ -387,9 +399,43 @@ func (j *reportJob) probe(ctx context.Context, src *arrowio.Source, label string
 	return nil
 }
 
-// encodeSet puts codes in front of the values of rows. Rows that the model does
-// not take are left out.
-func encodeSet(m *model.Model, rows *labelled.Rows) error {
+// inProbe draws a share of the rows.
+func inProbe(row int64, share float64) bool {
+	lot := rng.New(0, rng.Shuffle, 1, uint64(row))
+	return lot.Float64() < share
+}
+
+// readTests reads rows of the --test files to count errors on.
+func (j *reportJob) readTests(ctx context.Context, p *probeJob, train *labelled.Rows) (*labelled.Rows, error) {
+	src, err := j.source.open(ctx, j.ui, j.tests)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	test, err := train.Bind(src.Schema())
+	if err != nil {
+		return nil, located(src, err)
+	}
+	total, known := src.NumRows()
+	share := reportProbeRows / float64(max(total, 1))
+	if err := p.read(ctx, src, test, func(row int64) *labelled.Rows {
+		if known && inProbe(row, share) || !known && len(test.Labels) < reportProbeRows {
+			return test
+		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	return test, j.encodeSet(src, test)
+}
+
+// encodeSet puts codes in front of the values of rows that come from src. Rows
+// that the model does not take are left out.
+func (j *reportJob) encodeSet(src *arrowio.Source, rows *labelled.Rows) error {
+	m, err := j.bound(src)
+	if err != nil {
+		return err
+	}
 	raw := rows.Sets[0]
 	raw.Name = "raw values"
 	codes := &labelled.Set{Name: "codes", Width: m.Hidden}
@@ -423,7 +469,10 @@ func (j *reportJob) showProbe(r *probeResult, part bool) {
 	const mostClasses = 20
 	show := &report.Probe{Label: r.Label, TrainRows: r.TrainRows, TestRows: r.TestRows, Classes: r.Classes}
 	if part {
-		show.Note = "The rows were drawn by lot."
+		show.Note = "The rows were drawn by lot. "
+	}
+	if r.Unseen > 0 {
+		show.Note += fmt.Sprintf("%s with a label that no row to learn from has: counted as errors.", plural(int64(r.Unseen), "row"))
 	}
 	for i, s := range r.scores() {
 		score := report.Score{Features: s.Columns, Width: s.Width, Accuracy: s.Accuracy, Errors: s.Errors}
