@@ -28,6 +28,8 @@ func newApp(ui *console) *cli.App {
 			transformCommand(ui),
 			evaluateCommand(ui),
 			probeCommand(ui),
+			explainCommand(ui),
+			reportCommand(ui),
 			inspectCommand(ui),
 			patchesCommand(ui),
 			imageFeaturesCommand(ui),
