@@ -115,4 +115,3 @@ func Decode(data []byte) (p *Picture, err error) {
 	}
 	return nil, ErrFormat
 }
-

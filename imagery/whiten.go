@@ -120,8 +120,9 @@ func (f *plane) filter() {
 		f.columns.Coefficients(f.column, f.column)
 		for y := range f.column {
 			fy := float64(min(y, f.height-y)) / float64(f.height)
-			r := math.Hypot(fx, fy)
-			f.column[y] *= complex(scale*r*math.Exp(-math.Pow(r/WhitenCutoff, 4)), 0)
+			squared := fx*fx + fy*fy
+			share := squared / (WhitenCutoff * WhitenCutoff)
+			f.column[y] *= complex(scale*math.Sqrt(squared)*math.Exp(-share*share), 0)
 		}
 		f.columns.Sequence(f.column, f.column)
 		for y := range f.column {

@@ -163,6 +163,14 @@ func openImages(c *cli.Context, ui *console, channels int, output string) (*imag
 	if err != nil {
 		return nil, err
 	}
+	seen := map[string]bool{"patch": true, "image": true, "row": true, "column": true}
+	for _, f := range set.Extra() {
+		if seen[f.Name] {
+			set.Close()
+			return nil, usagef(c.Command.Name, "two columns would be called %q: leave it out of --keep", f.Name)
+		}
+		seen[f.Name] = true
+	}
 	for _, name := range set.Files() {
 		if wouldReplace(output, name) {
 			set.Close()
@@ -170,7 +178,11 @@ func openImages(c *cli.Context, ui *console, channels int, output string) (*imag
 		}
 	}
 	if n := set.PassedOver(); n > 0 {
-		ui.printf("passed over %s that hold no images", plural(int64(n), "file"))
+		holds := "hold"
+		if n == 1 {
+			holds = "holds"
+		}
+		ui.printf("passed over %s that %s no images", plural(int64(n), "file"), holds)
 	}
 	return set, nil
 }

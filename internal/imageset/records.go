@@ -39,28 +39,34 @@ func openRecords(name string, o *Options, labels *labels) (*recordFile, error) {
 	if err != nil {
 		return nil, withoutPath(err)
 	}
-	f := &recordFile{name: name, file: file, r: bufio.NewReaderSize(file, blockBytes), labels: labels}
-	if err := f.open(o); err != nil {
-		file.Close()
-		return nil, err
+	info, err := file.Stat()
+	if err == nil {
+		var f *recordFile
+		if f, err = newRecords(name, file, info.Size(), o, labels); err == nil {
+			f.file = file
+			return f, nil
+		}
 	}
-	return f, nil
+	file.Close()
+	return nil, withoutPath(err)
 }
 
-// open reads the header.
-func (f *recordFile) open(o *Options) error {
-	info, err := f.file.Stat()
-	if err != nil {
-		return withoutPath(err)
-	}
-	left := info.Size() // -1: not known
+// newRecords reads the header of size bytes of r.
+func newRecords(name string, r io.Reader, size int64, o *Options, labels *labels) (*recordFile, error) {
+	f := &recordFile{name: name, r: bufio.NewReaderSize(r, blockBytes), labels: labels}
+	left := size // -1: not known
 	if head, _ := f.r.Peek(2); string(head) == "\x1f\x8b" {
 		z, err := gzip.NewReader(f.r)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		f.r, left = bufio.NewReaderSize(z, blockBytes), -1
 	}
+	return f, f.open(left, o)
+}
+
+// open reads the header. left bytes are there; -1: nobody knows.
+func (f *recordFile) open(left int64, o *Options) error {
 	head, err := f.r.Peek(8)
 	if err != nil && err != io.EOF {
 		return err
@@ -180,7 +186,7 @@ func (f *recordFile) openNPY(o *Options) (header int, err error) {
 	dims := h.dims
 	shaped := o.Shape != (imagery.Shape{})
 	switch {
-	case len(dims) == 1 && !shaped:
+	case len(dims) == 0, len(dims) == 1 && !shaped:
 		return 0, errLabels
 	case len(dims) == 2 && !shaped, len(dims) == 3 && dims[2] <= mostChannels && !shaped:
 		dims = append([]int{1}, dims...)

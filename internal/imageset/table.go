@@ -161,7 +161,7 @@ func (t *table) load() error {
 		return err
 	}
 	if t.cells, err = t.column.cells(images, t.o); err != nil {
-		return located(t.source, err, t.row)
+		return t.located(err)
 	}
 	columns := make([]arrow.Array, len(t.extra))
 	for i, name := range t.extra {
@@ -173,19 +173,21 @@ func (t *table) load() error {
 	return nil
 }
 
-// located names the file in an error about a row of a batch, whose first row is
-// first in the source.
-func located(source *arrowio.Source, err error, first int64) error {
+// located names the file in an error about the batch that begins with row
+// t.row of the source.
+func (t *table) located(err error) error {
+	named := patch.RowError{Column: t.column.name, Row: -1, Reason: err.Error(), Hint: hintOf(err)}
 	var at *patch.RowError
-	if !errors.As(err, &at) {
-		return err
+	if errors.As(err, &at) {
+		named = *at
 	}
-	named := *at
-	if named.Row >= 0 {
-		named.Row += first
+	file, _, ok := t.source.Locate(t.row)
+	if !ok {
+		file = t.names[0]
 	}
-	if file, row, ok := source.Locate(named.Row); ok {
-		named.File, named.Row = file, row
+	if named.File = file; named.Row >= 0 {
+		named.Row += t.row
+		named.File, named.Row, _ = t.source.Locate(named.Row)
 	}
 	return &named
 }
