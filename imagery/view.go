@@ -3,6 +3,7 @@ package imagery
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/aefeat/aefeat/model"
 )
@@ -39,13 +40,10 @@ func (v View) Patterns(m *model.Model) ([]float32, error) {
 	if m == nil || m.Params == nil {
 		return nil, errors.New("imagery: the model has no parameters")
 	}
-	n, h := m.Inputs, m.Hidden
-	w := append([]float32(nil), m.Params.EncoderWeight...)
-	if v.Decoder && !m.Tied {
-		for i, x := range m.Params.DecoderWeight { // (n,h)
-			w[i%h*n+i/h] = x
-		}
+	if m.Preprocess.Learns() && m.Preprocess.Learned == nil {
+		return nil, errors.New("imagery: the model's preprocessing has not been learned")
 	}
+	n, w := m.Inputs, v.weights(m)
 	switch p := m.Preprocess; {
 	case v.Input && v.Decoder:
 		return p.InputPatterns(w, n)
@@ -55,6 +53,49 @@ func (v View) Patterns(m *model.Model) ([]float32, error) {
 		takeMeans(w, n)
 	}
 	return w, nil
+}
+
+// weights returns a copy of the weights of each unit (h,n), as the model has
+// them.
+func (v View) weights(m *model.Model) []float32 {
+	n, h := m.Inputs, m.Hidden
+	w := append([]float32(nil), m.Params.EncoderWeight...)
+	if v.Decoder && !m.Tied {
+		for i, x := range m.Params.DecoderWeight { // (n,h)
+			w[i%h*n+i/h] = x
+		}
+	}
+	return w
+}
+
+// MeanShares returns for each unit of m (h), in the model's own space, the
+// share of its squared weights that their mean makes: 1 where all are equal.
+func (v View) MeanShares(m *model.Model) []float64 {
+	w, n := v.weights(m), m.Inputs
+	shares := make([]float64, m.Hidden)
+	for i := range shares {
+		sum, squares := 0., 0.
+		for _, x := range w[i*n : (i+1)*n] {
+			sum += float64(x)
+			squares += float64(x) * float64(x)
+		}
+		if squares > 0 {
+			shares[i] = sum * sum / float64(n) / squares
+		}
+	}
+	return shares
+}
+
+// Norms returns the lengths of the rows of w (h,n).
+func Norms(w []float32, n int) []float64 {
+	norms := make([]float64, len(w)/n)
+	for i, x := range w {
+		norms[i/n] += float64(x) * float64(x)
+	}
+	for i, squares := range norms {
+		norms[i] = math.Sqrt(squares)
+	}
+	return norms
 }
 
 // takeMeans takes from each row of w its mean.
@@ -74,7 +115,7 @@ func takeMeans(w []float32, n int) {
 // where that is unknown. Inputs that taught nothing weigh 0: those that
 // standardize found constant, and those whose weights are what the seed drew,
 // but for a common factor. Units of which the same is true, or whose weights
-// are all 0, are dead. Who has seen data knows better, and can put the
+// are next to 0, are dead. Who has seen data knows better, and can put the
 // deviations of the inputs in Weights.
 func (v View) Panel(m *model.Model, title string) (Panel, error) {
 	patterns, err := v.Patterns(m)
@@ -122,9 +163,14 @@ func (p Panel) Units(numbers []int) (Panel, error) {
 // began as may be where nothing was learned: 3% of their length.
 const sameWeights = 1e-3
 
+// shortWeights is how short the weights of a dead unit are beside the longest
+// of the model: what decay has left of them.
+const shortWeights = 1e-3
+
 // untouched tells which inputs (n) and units (h) of the encoder have learned
-// nothing: their weights are 0, or as the seed drew them but for a factor. A
-// model of which that is true as a whole was not trained, and has none.
+// nothing: their weights are as the seed drew them but for a factor, or those
+// of a unit are next to 0. A model of which the first is true as a whole was not
+// trained, and has none.
 func untouched(m *model.Model) (inputs, units []bool) {
 	n, h := m.Inputs, m.Hidden
 	inputs, units = make([]bool, n), make([]bool, h)
@@ -139,9 +185,12 @@ func untouched(m *model.Model) (inputs, units []bool) {
 		rows[i/n].add(a[i], b[i])
 	}
 	const few = 8 // of which chance makes any two alike
-	trained := false
+	trained, longest := false, 0.
+	for _, row := range rows {
+		longest = max(longest, row.aa)
+	}
 	for l, row := range rows {
-		units[l] = row.aa == 0 || n >= few && row.same()
+		units[l] = row.aa <= shortWeights*shortWeights*longest || n >= few && row.same()
 		trained = trained || !row.same()
 	}
 	if !trained {

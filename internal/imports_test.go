@@ -36,6 +36,7 @@ var mayImport = map[string][]string{
 	"linear":              {"internal/f32", "internal/lbfgs"},
 	"imagery":             {"model"},
 	"imagery/pool":        {"model", "internal/f32"},
+	"imagery/gabor":       {"model", "internal/f32"},
 	"internal/cpu":        {},
 	"internal/f32":        {"internal/cpu"},
 	"internal/labelled":   {"patch", "model"},

@@ -31,6 +31,7 @@ func newApp(ui *console) *cli.App {
 			inspectCommand(ui),
 			patchesCommand(ui),
 			imageFeaturesCommand(ui),
+			filtersCommand(ui),
 			demoCommand(ui),
 		},
 		// route shows help: the cli package would take operands for topics.

@@ -20,7 +20,7 @@ var publicFlags = map[string]string{
 	"fit": `--output -o --hidden --objective --sparsity --sparsity-weight --weight-decay --contraction --corruption --noise --emphasis --k --k-encode
 		--activation --output-activation --loss --tied --optimizer --learning-rate --momentum --batch-size --epochs
 		--validation --validation-key --patience
-		--preprocess --preprocess-rows --zca-epsilon --no-contrast --shape --pixel-max --init --seed --memory --spill-dir --column --on-bad-row --allow-missing-eos --emit
+		--preprocess --preprocess-rows --zca-epsilon --no-contrast --pixel-max --init --seed --memory --spill-dir --column --shape --on-bad-row --allow-missing-eos --emit
 		--format --layout --prefix --keep --reconstruction --score --progress`,
 	"transform": `--model -m --output -o --format --layout --prefix --keep --reconstruction --score --column --pixel-max --on-bad-row
 		--allow-missing-eos --spill-dir --progress`,
@@ -30,7 +30,9 @@ var publicFlags = map[string]string{
 	"patches": "--output -o --format --keep --size --height --width --grey --per-image --stride --min-contrast --whiten-images --seed " +
 		"--list --column --shape --label-from --on-bad-row --progress",
 	"image-features": "--model -m --output -o --format --layout --prefix --keep --stride --pool --grid --split-sign --whiten-images --list --column --shape --label-from --pixel-max --on-bad-row --progress",
-	"demo":           "--dir --progress",
+	"filters": `--model -m --output -o --json --part --space --scale --order --units --shape --column --pixel-max --on-bad-row
+		--allow-missing-eos --spill-dir --progress`,
+	"demo": "--dir --progress",
 }
 
 func TestPublicFlags(t *testing.T) {
@@ -52,7 +54,7 @@ func TestPublicFlags(t *testing.T) {
 			}
 		}
 	}
-	if want := []string{"fit", "transform", "evaluate", "probe", "inspect", "patches", "image-features", "demo"}; !slices.Equal(names, want) {
+	if want := []string{"fit", "transform", "evaluate", "probe", "inspect", "patches", "image-features", "filters", "demo"}; !slices.Equal(names, want) {
 		t.Errorf("commands %q, want %q", names, want)
 	}
 }

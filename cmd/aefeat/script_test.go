@@ -75,6 +75,7 @@ func TestScript(t *testing.T) {
 			"status":  runStatus,
 			"patches": makePatches,
 			"picture": drawPicture,
+			"png":     describePNG,
 			"digits":  writeDigits,
 			"dataset": writeDataset,
 			"weights": makeWeights,
@@ -126,6 +127,19 @@ func drawPicture(ts *testscript.TestScript, neg bool, args []string) {
 	var b bytes.Buffer
 	ts.Check(png.Encode(&b, img))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b.Bytes(), 0o666))
+}
+
+// describePNG prints the size of a picture and how its pixels are stored.
+func describePNG(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: png FILE")
+	}
+	f, err := os.Open(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer f.Close()
+	img, err := png.Decode(f)
+	ts.Check(err)
+	fmt.Fprintf(ts.Stdout(), "%dx%d %T\n", img.Bounds().Dx(), img.Bounds().Dy(), img)
 }
 
 // patchSpec is what the KEY=VALUE pairs of the patches command say.
