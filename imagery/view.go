@@ -40,6 +40,9 @@ func (v View) Patterns(m *model.Model) ([]float32, error) {
 	if m == nil || m.Params == nil {
 		return nil, errors.New("imagery: the model has no parameters")
 	}
+	if m.Preprocess.Learns() && m.Preprocess.Learned == nil {
+		return nil, errors.New("imagery: the model's preprocessing has not been learned")
+	}
 	n, w := m.Inputs, v.weights(m)
 	switch p := m.Preprocess; {
 	case v.Input && v.Decoder:
