@@ -89,18 +89,22 @@ type Shares struct {
 
 // Count returns the shares of the filters; of none they are 0.
 func Count(filters []Measures) Shares {
-	var s Shares
+	return Shares{
+		share(filters, func(m Measures) bool { return m.R2 >= goodR2 }),
+		share(filters, func(m Measures) bool { return m.Oriented }),
+		share(filters, func(m Measures) bool { return m.Local }),
+		share(filters, func(m Measures) bool { return m.Twin > twinCosine }),
+	}
+}
+
+func share(filters []Measures, holds func(Measures) bool) float64 {
+	count := 0
 	for _, m := range filters {
-		for _, of := range []struct {
-			share *float64
-			holds bool
-		}{{&s.R2, m.R2 >= goodR2}, {&s.Oriented, m.Oriented}, {&s.Local, m.Local}, {&s.Twins, m.Twin > twinCosine}} {
-			if of.holds {
-				*of.share += 1 / float64(len(filters))
-			}
+		if holds(m) {
+			count++
 		}
 	}
-	return s
+	return float64(count) / float64(max(1, len(filters)))
 }
 
 // Measure returns the measures of filters (h,n) of shape s, n = s.Len(). The
