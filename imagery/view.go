@@ -160,8 +160,8 @@ func (p Panel) Units(numbers []int) (Panel, error) {
 }
 
 // sameWeights is how far from 1 the squared cosine of weights and what they
-// began as may be where nothing was learned: 3% of their length.
-const sameWeights = 1e-3
+// began as may be where nothing was learned: what rounding does, and no step.
+const sameWeights = 1e-6
 
 // shortWeights is how short the weights of a dead unit are beside the longest
 // of the model: what decay has left of them.
