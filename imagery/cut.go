@@ -79,7 +79,7 @@ func (c Cut) Places(p *Picture, key uint64) (iter.Seq[Place], error) {
 	height, width := c.Size(p)
 	if p.Shape.Height < height || p.Shape.Width < width {
 		return nil, fmt.Errorf("imagery: image of %d by %d pixels (height by width) is smaller than a patch of %v",
-			p.Shape.Height, p.Shape.Width, Shape{height, width, p.Shape.Channels})
+			p.Shape.Height, p.Shape.Width, Shape{Height: height, Width: width, Channels: p.Shape.Channels})
 	}
 	c.Height, c.Width = height, width
 	if c.Count == 0 {

@@ -19,7 +19,9 @@ func TestGuessShape(t *testing.T) {
 }
 
 func TestShapeValidate(t *testing.T) {
-	for _, s := range []imagery.Shape{{}, {0, 4, 1}, {4, -1, 1}, {4, 4, 2}, {4, 4, 0}, {1 << 30, 1 << 30, 3}} {
+	for _, s := range []imagery.Shape{
+		{}, {Width: 4, Channels: 1}, {Height: 4, Width: -1, Channels: 1}, {Height: 4, Width: 4}, {Height: 1 << 30, Width: 1 << 30, Channels: 3},
+	} {
 		if s.Validate() == nil {
 			t.Errorf("%v: no error", s)
 		}

@@ -20,6 +20,7 @@ var fieldsOf = map[string][]string{
 	"internal/imageset": {"Options"},
 	"model":             {"Config", "TrainOptions"},
 	"stage":             {"Config", "TransformConfig", "EvaluateConfig"},
+	"imagery/pool":      {"Config"},
 }
 
 // labelSetting is what internal/labelled calls the column of the labels, an

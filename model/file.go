@@ -56,6 +56,7 @@ type fileConfig struct {
 	Config
 	Preprocess Preprocess `json:"preprocess"`
 	Binding    Binding    `json:"binding"`
+	Shape      *Shape     `json:"shape,omitempty"`
 	RowsSeen   int64      `json:"rows_seen"`
 	History    []Epoch    `json:"history,omitempty"`
 	Cost       *Cost      `json:"cost,omitempty"`
@@ -102,7 +103,14 @@ func (m *Model) WriteTo(w io.Writer) (int64, error) {
 
 // header returns the header of m's file, padded to align the tensors.
 func (m *Model) header() ([]byte, error) {
-	config, err := json.Marshal(fileConfig{m.Config, m.Preprocess, m.Binding, m.RowsSeen, m.History, m.Cost, m.Best})
+	var shape *Shape
+	if m.Shape != (Shape{}) {
+		if err := m.Shape.check(m.Inputs); err != nil {
+			return nil, err
+		}
+		shape = &m.Shape
+	}
+	config, err := json.Marshal(fileConfig{m.Config, m.Preprocess, m.Binding, shape, m.RowsSeen, m.History, m.Cost, m.Best})
 	if err != nil {
 		return nil, err
 	}

@@ -71,6 +71,17 @@ func (s *health) merge(b *health) {
 
 // dead counts units as Evaluation.DeadUnits says.
 func (s *health) dead() int {
+	dead := 0
+	for _, unit := range s.deadUnits() {
+		if unit {
+			dead++
+		}
+	}
+	return dead
+}
+
+// deadUnits tells which these are (h).
+func (s *health) deadUnits() []bool {
 	var width float32
 	switch s.f {
 	case Sigmoid:
@@ -82,11 +93,9 @@ func (s *health) dead() int {
 			width = max(width, s.high[i]-low)
 		}
 	}
-	dead := 0
+	dead := make([]bool, len(s.low))
 	for i, low := range s.low {
-		if s.high[i]-low <= deadShare*width {
-			dead++
-		}
+		dead[i] = s.high[i]-low <= deadShare*width
 	}
 	return dead
 }

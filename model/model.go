@@ -8,6 +8,7 @@ type Model struct {
 	Params     *Params
 	Preprocess Preprocess // zero: values are taken as they are
 	Binding    Binding    // zero: unknown
+	Shape      Shape      // of a row; zero: unknown
 	RowsSeen   int64      // rows trained on, those of every epoch counted
 	History    []Epoch    // the epochs, oldest first
 	Cost       *Cost      // of the last epoch, or the best; nil before any
@@ -53,6 +54,6 @@ func New(c Config) (*Model, error) {
 		c.Sparsity = c.rho()
 	}
 	m := &Model{Config: c, Params: newParams(c.Inputs, c.Hidden, c.Tied, nil)}
-	m.Params.initialize(c.Seed)
+	m.Params.initialize(c.Seed, c.initialBias())
 	return m, nil
 }

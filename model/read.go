@@ -196,6 +196,12 @@ func (m *Model) settingsFrom(h *fileHeader) error {
 	if c.Best < 0 || c.Best > 0 && c.Cost == nil {
 		return damaged("in its settings: best epoch %d, whose cost is missing", c.Best)
 	}
+	if c.Shape != nil {
+		if err := c.Shape.check(c.Inputs); err != nil {
+			return damaged("in its settings: %w", err)
+		}
+		m.Shape = *c.Shape
+	}
 	m.Config, m.Preprocess, m.Binding = c.Config, c.Preprocess, c.Binding
 	m.RowsSeen, m.History, m.Cost, m.Best = c.RowsSeen, c.History, c.Cost, c.Best
 	return nil

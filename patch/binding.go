@@ -67,12 +67,13 @@ const unknown = -1
 // binary, large_binary or binary_view; or one scalar column for every value. It
 // may be a field of structs, dictionary-encoded at any level, and an extension
 // type: an arrow.fixed_shape_tensor is taken in the order in which it is
-// stored, whatever its permutation says.
+// stored, whatever its permutation says, and [Binding.Shape] tells that order.
 //
 // With no columns named the patch is the one list of numbers; in a schema
 // without lists the one column of bytes; in one without bytes either (keys of
 // 16, 20 or 32 bytes do not count) the scalar columns whose names differ in
-// their numbers alone. Extension types other than the tensor have to be named.
+// their numbers alone. Extension types have to be named, but
+// for the tensor and the arrays of Hugging Face datasets.
 func Bind(schema *arrow.Schema, o BindOptions) (*Binding, error) {
 	switch {
 	case o.Width < 0:

@@ -67,6 +67,8 @@ type leaf struct {
 	// dims holds the sizes of the list levels, outermost first, unknown where
 	// the type leaves one open; it is empty for a scalar.
 	dims []int
+
+	tensor tensor // what metadata say of the axes; zero: nothing
 }
 
 // patchType reads a type as levels of lists around a number. Dictionaries and
@@ -125,14 +127,16 @@ func holdsBytes(t arrow.DataType) bool {
 }
 
 const (
-	fixedShapeTensor = "arrow.fixed_shape_tensor"
-	extensionNameKey = "ARROW:extension:name"
+	fixedShapeTensor     = "arrow.fixed_shape_tensor"
+	extensionNameKey     = "ARROW:extension:name"
+	extensionMetadataKey = "ARROW:extension:metadata"
 )
 
 // leaves lists the numeric columns of a schema, fields of structs included, in
 // the order of the schema.
 func leaves(schema *arrow.Schema) []leaf {
 	var all []leaf
+	described := featuresOf(schema)
 	var visit func(path []string, f arrow.Field)
 	visit = func(path []string, f arrow.Field) {
 		path = append(slices.Clone(path), f.Name)
@@ -148,13 +152,14 @@ func leaves(schema *arrow.Schema) []leaf {
 		}
 		// A tensor is a patch whatever it is called; other extension types
 		// (UUID, JSON, geometry) mean something else.
-		extension, _ := f.Metadata.GetValue(extensionNameKey)
-		if t, ok := f.Type.(arrow.ExtensionType); ok {
-			extension = t.ExtensionName()
+		extension, metadata := extensionOf(f)
+		axes := tensorOf(extension, metadata)
+		if len(axes.Shape) == 0 {
+			axes = described.tensor(path)
 		}
 		all = append(all, leaf{
 			name: strings.Join(path, "."), path: path, typ: f.Type, element: e, dims: dims, bytes: holdsBytes(f.Type),
-			guessable: extension == "" || extension == fixedShapeTensor,
+			guessable: extension == "" || extension == fixedShapeTensor || arrayExtension(extension), tensor: axes,
 		})
 	}
 	for _, f := range schema.Fields() {

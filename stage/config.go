@@ -32,6 +32,10 @@ type Config struct {
 	// or found by patch.Bind.
 	Columns []string
 
+	// Shape says which pixel each value of a row is, for pictures of the model.
+	// Zero: that of Init, else what the data tell by [patch.Binding.Shape].
+	Shape model.Shape
+
 	// Skip leaves bad rows out, and Report.BadRows tells of them, instead of
 	// failing at the first. See the package comment.
 	Skip bool

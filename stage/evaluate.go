@@ -31,24 +31,69 @@ type Evaluation struct {
 // release, and [ErrNoRows] when there are none. It has ended all goroutines
 // when it returns; ctx is looked at between batches.
 func Evaluate(ctx context.Context, m *model.Model, r array.RecordReader, c EvaluateConfig) (Evaluation, error) {
+	var evaluator *model.Evaluator
+	bad, err := visit(ctx, m, r, c, func(m *model.Model) func(model.Rows) error {
+		evaluator = model.NewEvaluator(m)
+		return evaluator.Add
+	})
+	if err != nil {
+		return Evaluation{}, err
+	}
+	result := evaluator.Result()
+	if result.Rows == 0 {
+		return Evaluation{}, bad.none()
+	}
+	return Evaluation{Evaluation: result, Skipped: bad.Total(), BadRows: bad.BadRows}, nil
+}
+
+// Activity is what the units of a model do on some rows, and how much its
+// inputs vary over them.
+type Activity struct {
+	*model.Activity
+	BadRows patch.BadRows // bad rows left out
+}
+
+// Observe returns the activity of m over all rows of r, which it does not
+// release, in one pass that keeps a block of them; and [ErrNoRows] when there
+// are none. It has ended all goroutines when it returns; ctx is looked at
+// between batches.
+func Observe(ctx context.Context, m *model.Model, r array.RecordReader, c EvaluateConfig) (Activity, error) {
+	var a Activity
+	bad, err := visit(ctx, m, r, c, func(m *model.Model) func(model.Rows) error {
+		a.Activity = model.NewActivity(m)
+		return a.Add
+	})
+	if err != nil {
+		return Activity{}, err
+	}
+	if a.Rows() == 0 {
+		return Activity{}, bad.none()
+	}
+	a.BadRows = bad.BadRows
+	return a, nil
+}
+
+// visit hands the rows of r, but for bad ones, to what begin returns for the
+// model, adapted to the input.
+func visit(ctx context.Context, m *model.Model, r array.RecordReader, c EvaluateConfig, begin func(*model.Model) func(model.Rows) error) (badRows, error) {
 	if ctx == nil {
-		return Evaluation{}, errNoContext
+		return badRows{}, errNoContext
 	}
 	if err := checkNumbers(c.FirstRow, 0); err != nil {
-		return Evaluation{}, err
+		return badRows{}, err
 	}
 	schema, err := schemaOf(r)
 	if err != nil {
-		return Evaluation{}, err
+		return badRows{}, err
 	}
 	m, binding, err := bindTo(m, schema, c.Columns, c.Skip, c.PixelMax)
 	if err != nil {
-		return Evaluation{}, err
+		return badRows{}, err
 	}
 	if m.Params == nil {
-		return Evaluation{}, errNoParams
+		return badRows{}, errNoParams
 	}
-	evaluator := model.NewEvaluator(m)
+	add := begin(m)
 	f := newFeed(binding.Kind(), m.Inputs)
 	defer f.stop()
 	columns := binding.Columns()
@@ -61,16 +106,12 @@ func Evaluate(ctx context.Context, m *model.Model, r array.RecordReader, c Evalu
 		if len(at) > 0 {
 			rows = drop(rows, at, rows.Data)
 		}
-		return evaluator.Add(rows)
+		return add(rows)
 	})
 	in := &intake{binding: binding, next: c.FirstRow}
 	if err := in.pour(ctx, r, f); err != nil {
-		return Evaluation{}, err
+		return badRows{}, err
 	}
 	bad.Merge(in.bad.BadRows)
-	result := evaluator.Result()
-	if result.Rows == 0 {
-		return Evaluation{}, bad.none()
-	}
-	return Evaluation{Evaluation: result, Skipped: bad.Total(), BadRows: bad.BadRows}, nil
+	return bad, nil
 }

@@ -27,6 +27,9 @@ func newIntake(p *plan, schema *arrow.Schema) (*intake, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := p.checkShape(binding.Width()); err != nil {
+		return nil, err
+	}
 	in := &intake{binding: binding, next: p.first}
 	if p.validates() {
 		in.holdout = &holdout{share: p.share, seed: p.model.Seed, column: p.key}

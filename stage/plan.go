@@ -28,6 +28,7 @@ type plan struct {
 	folder string  // of the spill file; "": the system's
 
 	columns  []string
+	shape    model.Shape // zero: unknown, or the data tell
 	skip     bool
 	first    int64 // number of the first row
 	observer func(Progress)
@@ -39,7 +40,7 @@ func newPlan(c Config) (*plan, error) {
 	p := &plan{
 		init: c.Init, model: c.Model, train: c.Train,
 		memory: cmp.Or(c.Memory, DefaultMemory), folder: c.SpillDir,
-		columns: c.Columns, skip: c.Skip, first: c.FirstRow, observer: c.Observer,
+		columns: c.Columns, shape: c.Shape, skip: c.Skip, first: c.FirstRow, observer: c.Observer,
 	}
 	if err := checkNumbers(c.FirstRow, 0); err != nil {
 		return nil, err
@@ -83,7 +84,10 @@ func (p *plan) settlePasses(c Config) error {
 func (p *plan) settleModel(Config) error {
 	c, from := &p.model, p.init
 	if from == nil {
-		return c.Validate()
+		if err := c.Validate(); err != nil {
+			return err
+		}
+		return p.checkShape(c.Inputs)
 	}
 	if *c == (model.Config{}) {
 		*c = from.Config
@@ -106,7 +110,28 @@ func (p *plan) settleModel(Config) error {
 	if fault := paramsFault(from); fault != "" {
 		return &model.ConfigError{Setting: "Init", Reason: fault}
 	}
-	return c.Validate()
+	if p.shape == (model.Shape{}) {
+		p.shape = from.Shape
+	}
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	return p.checkShape(c.Inputs)
+}
+
+// checkShape reports a shape that rows of n values cannot have; n is 0 while it
+// is unknown.
+func (p *plan) checkShape(n int) error {
+	if p.shape == (model.Shape{}) {
+		return nil
+	}
+	if err := p.shape.Validate(); err != nil {
+		return &model.ConfigError{Setting: "Shape", Reason: err.Error()}
+	}
+	if n > 0 && p.shape.Len() != n {
+		return &model.ConfigError{Setting: "Shape", Reason: fmt.Sprintf("%v has %d values, and rows have %d", p.shape, p.shape.Len(), n)}
+	}
+	return nil
 }
 
 // settleMemory checks that rows can be kept, as far as that is known without
@@ -189,7 +214,14 @@ func (p *plan) newModel(binding *patch.Binding, first model.Rows) (*model.Model,
 		copy(m.Params.Flat, p.init.Params.Flat)
 		m.Binding = p.init.Binding
 	}
+	if err := p.checkShape(c.Inputs); err != nil {
+		return nil, err
+	}
+	m.Shape = p.shape
 	if binding != nil {
+		if m.Shape == (model.Shape{}) {
+			m.Shape = binding.Shape()
+		}
 		m.Binding = model.Binding{Columns: binding.Columns(), Source: binding.Source(), Width: c.Inputs}
 		if len(p.columns) > 0 {
 			m.Binding.Columns = slices.Clone(p.columns)

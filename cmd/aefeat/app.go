@@ -30,6 +30,8 @@ func newApp(ui *console) *cli.App {
 			probeCommand(ui),
 			inspectCommand(ui),
 			patchesCommand(ui),
+			imageFeaturesCommand(ui),
+			filtersCommand(ui),
 			demoCommand(ui),
 		},
 		// route shows help: the cli package would take operands for topics.

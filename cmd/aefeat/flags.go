@@ -78,6 +78,23 @@ var flagTable = []flag{
 		usage: "write the rows with their features to `FILE`; it appears whole or not at all"},
 	{of: "demo", name: "dir", category: categoryOutput, value: "aefeat-demo",
 		usage: "`FOLDER` for everything that the demo writes"},
+	{of: "filters", name: "output", letter: "o", category: categoryOutput, value: "-", text: "standard output, with --json none",
+		usage: "write the picture, a PNG, to `FILE`; it appears whole or not at all"},
+	{of: "filters", name: "json", category: categoryOutput, value: false,
+		usage: "print a line of JSON for each model: of each unit norm, activation and how well a Gabor function describes it; the shares of oriented, local, near-twin and dead units"},
+	{of: "filters", name: "part", category: categoryOutput, value: oneOf(partEncoder, partDecoder),
+		usage: "what excites a unit, or what it adds to the reconstruction"},
+	{of: "filters", name: "space", category: categoryOutput, value: oneOf(spaceModel, spaceInput),
+		usage: "weights as the model has them, or in terms of the input, with preprocessing undone"},
+	{of: "filters", name: "scale", category: categoryOutput, value: oneOf(scaleTile, scaleCommon),
+		usage: "each unit at its own contrast, or all of all models at one"},
+	{of: "filters", name: "order", category: categoryOutput, value: oneOf(orderIndex, orderNorm, orderActivation, orderFrequency),
+		usage: "by number, the longest first, the most active first (needs DATA), or the coarsest first"},
+	{of: "filters", name: "units", category: categoryOutput, value: []string(nil), text: "all",
+		usage: "enlarge the units of these `NUMBERS`, from 0, a line for each model; models of equal seed and size start equal, so that a number is the same unit in all"},
+	{of: "filters", name: "model", letter: "m", category: categoryModel, value: []string(nil),
+		usage: "a model `FILE`, made by fit; repeat it for several, side by side"},
+
 	{of: "evaluate probe", name: "json", category: categoryOutput, value: false,
 		usage: "print one line of JSON"},
 	{of: "inspect", name: "json", category: categoryOutput, value: false,
@@ -207,23 +224,28 @@ var flagTable = []flag{
 		usage: "`COLUMNS` to compare the features with, such as the patch that they come from"},
 	{of: "probe", name: "test", category: categoryInput, value: []string(nil), text: "a fifth of the rows is held out",
 		usage: "`FILE` of rows to count errors on; repeat it for several"},
-	{of: "fit transform evaluate", name: "column", category: categoryInput, key: "Columns", value: []string(nil), text: "the one that can hold patches",
+	{of: "fit transform evaluate filters", name: "column", category: categoryInput, key: "Columns", value: []string(nil), text: "the one that can hold patches",
 		usage: "`NAME` of the column with the patch, or a pattern such as 'pixel*'; repeat it, or use commas, for several"},
-	{of: "fit transform evaluate", name: "pixel-max", category: categoryInput, key: "PixelMax", value: 0., text: "by the type of the column", bound: positive,
+	{of: "filters", name: "shape", category: categoryInput, value: "", text: "that of the model",
+		usage: "`SHAPE` of a patch, such as 28x28, 6x6x3 or 32x32x3,CHW, in place of a guess"},
+	{of: "fit", name: "shape", category: categoryInput, key: "Shape", value: "", text: "what the input tells",
+		field: func(c *stage.Config) any { return &c.Shape },
+		usage: "`SHAPE` of a patch for pictures, height x width x channels, such as 28x28 or 6x6x3; 32x32x3,CHW if the values come one channel after the other"},
+	{of: "fit transform evaluate filters", name: "pixel-max", category: categoryInput, key: "PixelMax", value: 0., text: "by the type of the column", bound: positive,
 		field: func(c *stage.Config) any { return &c.PixelMax },
 		usage: "the largest pixel, `VALUE`, that scaling maps to 1"},
-	{of: "fit transform evaluate probe", name: "on-bad-row", category: categoryInput, key: "Skip", written: "--on-bad-row skip",
+	{of: "fit transform evaluate probe filters", name: "on-bad-row", category: categoryInput, key: "Skip", written: "--on-bad-row skip",
 		value: oneOf("fail", "skip"),
 		usage: "what to do with nulls, ragged rows, NaN, infinities and values out of range"},
-	{of: "fit transform evaluate probe", name: "allow-missing-eos", category: categoryInput, key: "AllowMissingEOS", value: false,
+	{of: "fit transform evaluate probe filters", name: "allow-missing-eos", category: categoryInput, key: "AllowMissingEOS", value: false,
 		usage: "accept an IPC stream without its end marker, which may have been cut short"},
 
 	{of: "fit", name: "memory", category: categoryMachine, key: "Memory", value: size(stage.DefaultMemory),
 		field: func(c *stage.Config) any { return &c.Memory },
 		usage: "`SIZE` of the memory that keeps rows, such as 256MiB or 4GiB"},
-	{of: "fit transform evaluate probe", name: "spill-dir", category: categoryMachine, key: "SpillDir", value: "", text: "beside the output, or $TMPDIR",
+	{of: "fit transform evaluate probe filters", name: "spill-dir", category: categoryMachine, key: "SpillDir", value: "", text: "beside the output, or $TMPDIR",
 		usage: "`FOLDER` for rows that do not fit in memory and for a Parquet pipe"},
-	{of: "fit transform evaluate probe demo", name: "progress", category: categoryMachine,
+	{of: "fit transform evaluate probe demo filters", name: "progress", category: categoryMachine,
 		value: oneOf(progressAuto, progressBar, progressPlain, progressJSON, progressNone),
 		usage: "how progress is shown on standard error; auto is a bar on a terminal, lines otherwise"},
 
@@ -253,17 +275,50 @@ var flagTable = []flag{
 		usage: "filter each whole image to a flat spectrum before cutting, as Olshausen and Field did"},
 	{of: "patches", name: "seed", category: categoryPatches, value: uint64(0),
 		usage: "`NUMBER` that decides, with the bytes of an image, its random places"},
-	{of: "patches", name: "list", category: categoryInput, value: []string(nil),
+	{of: "patches image-features", name: "list", category: categoryInput, value: []string(nil),
 		usage: "read the names of more images from `FILE`, one a line; - is standard input; repeat it for several"},
-	{of: "patches", name: "column", category: categoryInput, key: "Column", value: "", text: "the one that can hold images",
+	{of: "patches image-features", name: "column", category: categoryInput, key: "Column", value: "", text: "the one that can hold images",
 		usage: "`NAME` of the column with the images in Parquet and Arrow"},
-	{of: "patches", name: "shape", category: categoryInput, key: "Shape", value: "", text: "as the file says",
+	{of: "patches image-features", name: "shape", category: categoryInput, key: "Shape", value: "", text: "as the file says",
 		usage: "`HEIGHTxWIDTHxCHANNELS` of images that are rows of numbers"},
-	{of: "patches", name: "label-from", category: categoryInput, key: "Label", value: "", text: "none",
+	{of: "patches image-features", name: "label-from", category: categoryInput, key: "Label", value: "", text: "none",
 		usage: "where the column label comes from, `SOURCE`: folder (that the file is in), column:NAME, or file:PATH, an IDX file or CSV lines of name and label"},
 	{of: "patches", name: "on-bad-row", category: categoryInput, key: "Skip", written: "--on-bad-row skip", value: oneOf("fail", "skip"),
 		usage: "what to do with images that cannot be read, or are smaller than a patch"},
 	{of: "patches", name: "progress", category: categoryMachine,
+		value: oneOf(progressAuto, progressBar, progressPlain, progressJSON, progressNone),
+		usage: "how progress is shown on standard error; auto is a bar on a terminal, lines otherwise"},
+
+	// Of image-features.
+	{of: "image-features", name: "output", letter: "o", category: categoryOutput, value: "-", text: "standard output",
+		usage: "write a row for each image to `FILE`; it appears whole or not at all"},
+	{of: "image-features", name: "format", category: categoryOutput, key: "Format",
+		value: oneOf(string(arrowio.Parquet), string(arrowio.Arrow), string(arrowio.Stream)),
+		usage: "format of the features, an Arrow IPC file or an IPC stream"},
+	{of: "image-features", name: "layout", category: categoryOutput, key: "Layout",
+		value: oneOf(stage.LayoutList, stage.LayoutColumns),
+		usage: "one fixed-size list of the features, or one column for each (code_0000, code_0001, ...)"},
+	{of: "image-features", name: "prefix", category: categoryOutput, key: "Prefix", value: "code",
+		usage: "`NAME` of the feature columns"},
+	{of: "image-features", name: "keep", category: categoryOutput, key: "Keep", value: "all",
+		usage: "columns of Parquet and Arrow to keep beside the images: all, none or a list, `COLUMNS`"},
+	{of: "image-features", name: "model", letter: "m", category: categoryModel, value: "",
+		usage: "the model `FILE`, made by fit"},
+	{of: "image-features", name: "stride", category: categoryPatches, key: "Stride", value: 1, bound: positive,
+		usage: "`PIXELS` from a patch to the next, right and down"},
+	{of: "image-features", name: "pool", category: categoryPatches, key: "Method", value: oneOf(poolMethods()...),
+		usage: "what a feature is of the codes of a unit in a cell; with sum it grows with the image"},
+	{of: "image-features", name: "grid", category: categoryPatches, key: "Grid", value: "2x2",
+		usage: "`ROWSxCOLUMNS` of cells that an image is parted into"},
+	{of: "image-features", name: "split-sign", category: categoryPatches, key: "SplitSign", value: false,
+		usage: "pool positive and negative codes apart, max(0, a) and max(0, -a), which makes twice as many features; for linear and tanh units"},
+	{of: "image-features", name: "whiten-images", category: categoryPatches, value: false,
+		usage: "filter each whole image to a flat spectrum first, as patches --whiten-images does"},
+	{of: "image-features", name: "pixel-max", category: categoryInput, key: "PixelMax", value: 0., text: "by the type of the pixels", bound: positive,
+		usage: "the largest pixel, `VALUE`, that scaling maps to 1"},
+	{of: "image-features", name: "on-bad-row", category: categoryInput, key: "Skip", written: "--on-bad-row skip", value: oneOf("fail", "skip"),
+		usage: "what to do with images that cannot be read, or are too small for the grid"},
+	{of: "image-features", name: "progress", category: categoryMachine,
 		value: oneOf(progressAuto, progressBar, progressPlain, progressJSON, progressNone),
 		usage: "how progress is shown on standard error; auto is a bar on a terminal, lines otherwise"},
 }
@@ -308,7 +363,7 @@ func (f flag) cli() cli.Flag {
 	case string:
 		return &cli.StringFlag{Name: f.name, Aliases: letters, Category: f.category, Value: v, DefaultText: f.text, Usage: f.usage}
 	case []string:
-		return &cli.StringSliceFlag{Name: f.name, Category: f.category, DefaultText: f.text, Usage: f.usage}
+		return &cli.StringSliceFlag{Name: f.name, Aliases: letters, Category: f.category, DefaultText: f.text, Usage: f.usage}
 	case size:
 		return &cli.GenericFlag{Name: f.name, Category: f.category, Value: &v, Usage: f.usage}
 	case choice:
@@ -381,6 +436,11 @@ func readFields(c *cli.Context, config *stage.Config) error {
 				*field = chosen(c, f.name)
 			} else {
 				*field = c.String(f.name)
+			}
+		case *model.Shape:
+			var err error
+			if *field, err = model.ParseShape(c.String(f.name)); err != nil {
+				return usagef(c.Command.Name, "%s: %v", spell(f.name), err)
 			}
 		case encoding.TextUnmarshaler:
 			if err := field.UnmarshalText([]byte(chosen(c, f.name))); err != nil {

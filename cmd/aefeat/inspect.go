@@ -72,6 +72,7 @@ type modelInfo struct {
 	Parameters int               `json:"parameters"`
 	Preprocess *model.Preprocess `json:"preprocess,omitempty"`
 	Binding    *model.Binding    `json:"binding,omitempty"`
+	Shape      *model.Shape      `json:"shape,omitempty"`
 	RowsSeen   int64             `json:"rows_seen"`
 	History    []model.Epoch     `json:"history,omitempty"`
 	Cost       *model.Cost       `json:"cost,omitempty"`
@@ -88,6 +89,9 @@ func inspectModel(ui *console, name string, asJSON bool) error {
 	if bare {
 		info = modelInfo{Kind: "tensors", Config: m.Config, Parameters: len(m.Params.Flat)}
 	}
+	if m.Shape != (model.Shape{}) {
+		info.Shape = &m.Shape
+	}
 	if asJSON {
 		return json.NewEncoder(ui.out).Encode(info)
 	}
@@ -98,6 +102,7 @@ func inspectModel(ui *console, name string, asJSON bool) error {
 		t.row("file", "aefeat model")
 	}
 	t.row("inputs", strconv.Itoa(m.Inputs))
+	t.row("shape", shapeOf(m))
 	t.row("hidden units", strconv.Itoa(m.Hidden))
 	t.row("parameters", strconv.Itoa(info.Parameters))
 	if m.Tied {
@@ -107,6 +112,15 @@ func inspectModel(ui *console, name string, asJSON bool) error {
 		describeModel(&t, m)
 	}
 	return t.print(ui.out)
+}
+
+// shapeOf writes the shape of a model's patches.
+func shapeOf(m *model.Model) string {
+	shape, guessed := m.PatchShape()
+	if guessed {
+		return shape.String() + " (guessed)"
+	}
+	return shape.String()
 }
 
 // describeModel lists the settings of a model and its training.

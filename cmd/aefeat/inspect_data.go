@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/patch"
 )
 
@@ -47,6 +48,9 @@ type patchInfo struct {
 	Columns []string `json:"columns"`
 	Source  string   `json:"source"`
 	Width   int      `json:"width"` // 0: only rows tell
+
+	// Shape is what the schema tells of it; null: nothing.
+	Shape *model.Shape `json:"shape,omitempty"`
 }
 
 var formatNames = map[arrowio.Format]string{
@@ -107,7 +111,10 @@ func describeData(file *arrowio.Info) dataInfo {
 		info.Candidates = append(info.Candidates, candidateInfo{c.Column, c.Type, c.Columns, c.Width})
 	}
 	if b, err := patch.Bind(file.Schema, patch.BindOptions{}); err == nil {
-		info.Patch = &patchInfo{b.Columns(), b.Source(), b.Width()}
+		info.Patch = &patchInfo{Columns: b.Columns(), Source: b.Source(), Width: b.Width()}
+		if shape := b.Shape(); shape != (model.Shape{}) {
+			info.Patch.Shape = &shape
+		}
 	}
 	return info
 }
@@ -120,7 +127,11 @@ func typeName(t arrow.DataType) string {
 // patch says which columns are the patch where nobody names them.
 func (i dataInfo) patch() string {
 	if p := i.Patch; p != nil {
-		return fmt.Sprintf("%s: %s x %s", columnList(p.Columns), width(p.Width), p.Source)
+		text := fmt.Sprintf("%s: %s x %s", columnList(p.Columns), width(p.Width), p.Source)
+		if p.Shape != nil {
+			text += ", " + p.Shape.String()
+		}
+		return text
 	}
 	var could []string
 	for _, c := range i.Candidates {

@@ -75,6 +75,7 @@ func TestScript(t *testing.T) {
 			"status":  runStatus,
 			"patches": makePatches,
 			"picture": drawPicture,
+			"png":     describePNG,
 			"digits":  writeDigits,
 			"dataset": writeDataset,
 			"weights": makeWeights,
@@ -128,11 +129,25 @@ func drawPicture(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b.Bytes(), 0o666))
 }
 
+// describePNG prints the size of a picture and how its pixels are stored.
+func describePNG(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: png FILE")
+	}
+	f, err := os.Open(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer f.Close()
+	img, err := png.Decode(f)
+	ts.Check(err)
+	fmt.Fprintf(ts.Stdout(), "%dx%d %T\n", img.Bounds().Dx(), img.Bounds().Dy(), img)
+}
+
 // patchSpec is what the KEY=VALUE pairs of the patches command say.
 type patchSpec struct {
 	rows, width int
 	kind        string // element type
 	layout      string // fixed, list, columns or binary
+	tensor      string // metadata of arrow.fixed_shape_tensor, of a fixed list
 	format      string // parquet, arrow or stream
 	batch       int    // rows of a record batch or row group
 	column      string
@@ -196,6 +211,8 @@ func makePatches(ts *testscript.TestScript, neg bool, args []string) {
 			s.layout = value
 		case "format":
 			s.format = value
+		case "tensor":
+			s.tensor = value
 		case "column":
 			s.column = value
 		case "eos":
@@ -228,7 +245,11 @@ func (s patchSpec) schema() *arrow.Schema {
 	fields := []arrow.Field{{Name: "id", Type: arrow.PrimitiveTypes.Int64}}
 	switch s.layout {
 	case "fixed":
-		fields = append(fields, arrow.Field{Name: s.column, Type: arrow.FixedSizeListOfNonNullable(int32(s.width), element), Nullable: s.null >= 0})
+		f := arrow.Field{Name: s.column, Type: arrow.FixedSizeListOfNonNullable(int32(s.width), element), Nullable: s.null >= 0}
+		if s.tensor != "" {
+			f.Metadata = arrow.NewMetadata([]string{"ARROW:extension:name", "ARROW:extension:metadata"}, []string{"arrow.fixed_shape_tensor", s.tensor})
+		}
+		fields = append(fields, f)
 	case "list":
 		fields = append(fields, arrow.Field{Name: s.column, Type: arrow.ListOf(element), Nullable: true})
 	case "binary":

@@ -1,0 +1,105 @@
+package model
+
+import (
+	"errors"
+
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/aefeat/aefeat/internal/f32"
+)
+
+// Preprocessing is, but for the contrast of single rows and for what patch cuts
+// off, an affine map of a scaled row v: x = A v + b. The A of patch and of zca
+// with contrast first takes the mean off v.
+
+// TakesMean reports whether the rule takes from each row its own mean, so that
+// the mean of a unit's weights means nothing.
+func (p Preprocess) TakesMean() bool {
+	return p.Method == PreprocessPatch || p.Method == PreprocessZCA && p.Contrast > 0
+}
+
+// InputWeights returns the weights on scaled values v that do what weights w
+// (h,n) do on preprocessed rows: w A, one a row. The bounded v that excites a
+// unit most is in proportion to them.
+func (p Preprocess) InputWeights(w []float32, n int) []float32 {
+	out := make([]float32, len(w))
+	switch p.Method {
+	case PreprocessStandardize:
+		for i, v := range w {
+			out[i] = v * p.Learned.Scale[i%n]
+		}
+	case PreprocessZCA:
+		f32.Gemm(false, false, len(w)/n, n, n, 1, w, n, p.Learned.Whiten, n, 0, out, n)
+	default:
+		copy(out, w)
+	}
+	if p.TakesMean() {
+		takeMeans(out, n)
+	}
+	return out
+}
+
+// InputPatterns returns the changes of scaled values v that preprocessing turns
+// into the changes w (h,n) of a row: the inverse of A for each row of w. What A
+// cannot make, a mean or the change of an input that was constant, is 0.
+func (p Preprocess) InputPatterns(w []float32, n int) ([]float32, error) {
+	out := make([]float32, len(w))
+	switch p.Method {
+	case PreprocessStandardize:
+		for i, v := range w {
+			if scale := p.Learned.Scale[i%n]; scale > 0 {
+				out[i] = v / scale
+			}
+		}
+	case PreprocessZCA:
+		if err := unwhiten(out, w, p.Learned.Whiten, n); err != nil {
+			return nil, err
+		}
+	default:
+		copy(out, w)
+	}
+	if p.TakesMean() {
+		takeMeans(out, n)
+	}
+	return out, nil
+}
+
+// takeMeans takes from each row of w (m,n) its mean.
+func takeMeans(w []float32, n int) {
+	for ; len(w) > 0; w = w[n:] {
+		sum := 0.
+		for _, v := range w[:n] {
+			sum += float64(v)
+		}
+		mean := float32(sum / float64(n))
+		for j := range w[:n] {
+			w[j] -= mean
+		}
+	}
+}
+
+// unwhiten sets dst (h,n) to the solutions of whiten dst = w, row by row.
+func unwhiten(dst, w, whiten []float32, n int) error {
+	a := mat.NewSymDense(n, nil)
+	for i := range n {
+		for j := range i + 1 {
+			a.SetSym(i, j, float64(whiten[i*n+j]))
+		}
+	}
+	var factor mat.Cholesky
+	if !factor.Factorize(a) {
+		return errors.New("the model's whitening cannot be undone: its matrix is not positive definite")
+	}
+	h := len(w) / n
+	b, x := mat.NewDense(n, h, nil), mat.NewDense(n, h, nil)
+	for i, v := range w {
+		b.Set(i%n, i/n, float64(v))
+	}
+	if err := factor.SolveTo(x, b); err != nil && !errors.As(err, new(mat.Condition)) {
+		return err
+	}
+	for i := range dst {
+		dst[i] = float32(x.At(i%n, i/n))
+	}
+	return nil
+}

@@ -1,0 +1,179 @@
+package patch
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/aefeat/aefeat/model"
+)
+
+// Shape returns the shape of the patches, in the order in which they are
+// stored, as far as the input tells it: the zero Shape where it does not, or
+// not yet. It comes from the metadata of an arrow.fixed_shape_tensor, from the
+// features that Hugging Face datasets describe in a schema, or from two or
+// three levels of lists, whose sizes a row may have to show.
+//
+// Axes have the meaning that their names give them (H, W and C, or in words).
+// Otherwise two are height and width. Three are height, width and channels, as
+// the tensor's permutation orders them, or channels, height and width where
+// only that makes a small number of channels.
+func (b *Binding) Shape() model.Shape {
+	if b.scalar || len(b.columns) == 0 || b.width == 0 {
+		return model.Shape{}
+	}
+	for _, t := range []tensor{b.columns[0].tensor, {Shape: b.dims}} {
+		if slices.ContainsFunc(t.Shape, func(size int) bool { return size < 1 }) || product(t.Shape) != b.width {
+			continue // metadata may leave sizes open, or be wrong
+		}
+		if s := model.ShapeOf(t.axes(), t.Shape); s != (model.Shape{}) {
+			return s
+		}
+	}
+	return model.Shape{}
+}
+
+// tensor is what metadata say of the axes of an array: the JSON of
+// arrow.fixed_shape_tensor.
+type tensor struct {
+	Shape       []int    `json:"shape"` // as stored, the slowest axis first
+	Names       []string `json:"dim_names"`
+	Permutation []int    `json:"permutation"` // logical axis i is the stored axis Permutation[i]
+}
+
+// axes returns a letter for each stored axis, H, W or C; "" where there are
+// none to tell.
+func (t tensor) axes() string {
+	if axes := t.named(); axes != "" {
+		return axes
+	}
+	order := t.Permutation
+	if len(order) == 0 {
+		order = []int{0, 1, 2}[:min(3, len(t.Shape))]
+	}
+	if len(order) != len(t.Shape) {
+		return ""
+	}
+	var letters string
+	switch len(order) {
+	case 2:
+		letters = "HW"
+	case 3:
+		letters = "HWC"
+	default:
+		return ""
+	}
+	axes := make([]byte, len(order))
+	for i, at := range order {
+		if at < 0 || at >= len(axes) || axes[at] != 0 {
+			return "" // no permutation
+		}
+		axes[at] = letters[i]
+	}
+	// Colours have 3 channels, with transparency 4.
+	const few = 4
+	if len(order) == 3 && t.Shape[order[0]] <= few && t.Shape[order[2]] > few {
+		axes[order[0]], axes[order[1]], axes[order[2]] = 'C', 'H', 'W'
+	}
+	return string(axes)
+}
+
+// named returns the letters of axes that have names which everybody knows; ""
+// where one has not.
+func (t tensor) named() string {
+	if len(t.Names) != len(t.Shape) {
+		return ""
+	}
+	var axes string
+	for _, name := range t.Names {
+		letter := ""
+		switch strings.ToLower(name) {
+		case "h", "y", "height", "row", "rows":
+			letter = "H"
+		case "w", "x", "width", "column", "columns":
+			letter = "W"
+		case "c", "channel", "channels":
+			letter = "C"
+		}
+		if letter == "" || strings.Contains(axes, letter) {
+			return ""
+		}
+		axes += letter
+	}
+	if axes == "H" || axes == "W" || axes == "C" || len(axes) == 2 && strings.Contains(axes, "C") {
+		return ""
+	}
+	return axes
+}
+
+// extensionOf returns the name and the metadata of a field's extension type,
+// whether a program has registered it or not.
+func extensionOf(f arrow.Field) (name, metadata string) {
+	if t, ok := f.Type.(arrow.ExtensionType); ok {
+		return t.ExtensionName(), t.Serialize()
+	}
+	name, _ = f.Metadata.GetValue(extensionNameKey)
+	metadata, _ = f.Metadata.GetValue(extensionMetadataKey)
+	return name, metadata
+}
+
+// arrayExtension reports the types of Array2D to Array5D, lists of lists, as
+// Hugging Face datasets write them.
+func arrayExtension(name string) bool {
+	return strings.HasPrefix(name, "datasets.features.features.Array") && strings.HasSuffix(name, "DExtensionType")
+}
+
+// tensorOf reads the metadata of an extension type. What cannot be read says
+// nothing of a shape.
+func tensorOf(name, metadata string) (t tensor) {
+	switch {
+	case name == fixedShapeTensor:
+		if json.Unmarshal([]byte(metadata), &t) != nil {
+			return tensor{}
+		}
+	case arrayExtension(name): // [[28, 28], "uint8"]
+		if json.Unmarshal([]byte(metadata), &[]any{&t.Shape}) != nil {
+			return tensor{}
+		}
+	}
+	return t
+}
+
+// features are those that Hugging Face datasets describe in the metadata of a
+// schema: for each column an object with the shape, or of a struct its fields.
+type features map[string]json.RawMessage
+
+const huggingFaceKey = "huggingface"
+
+func featuresOf(schema *arrow.Schema) features {
+	text, ok := schema.Metadata().GetValue(huggingFaceKey)
+	if !ok {
+		return nil
+	}
+	var all struct {
+		Info struct {
+			Features features `json:"features"`
+		} `json:"info"`
+	}
+	if json.Unmarshal([]byte(text), &all) != nil {
+		return nil
+	}
+	return all.Info.Features
+}
+
+// tensor returns what is said of a column, or of a field of structs.
+func (f features) tensor(path []string) (t tensor) {
+	for _, name := range path[:len(path)-1] {
+		var inner features
+		if json.Unmarshal(f[name], &inner) != nil {
+			return tensor{}
+		}
+		f = inner
+	}
+	if raw := f[path[len(path)-1]]; raw == nil || json.Unmarshal(raw, &t) != nil {
+		return tensor{}
+	}
+	return tensor{Shape: t.Shape}
+}
