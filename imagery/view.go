@@ -169,8 +169,8 @@ const shortWeights = 1e-3
 
 // untouched tells which inputs (n) and units (h) of the encoder have learned
 // nothing: their weights are as the seed drew them but for a factor, or those
-// of a unit are next to 0. A model of which the first is true as a whole was not
-// trained, and has none.
+// of a unit are next to 0. A model of which the first is true as a whole was
+// not trained, and has none.
 func untouched(m *model.Model) (inputs, units []bool) {
 	n, h := m.Inputs, m.Hidden
 	inputs, units = make([]bool, n), make([]bool, h)

@@ -240,7 +240,10 @@ func (j *filtersJob) observeOne(ctx context.Context, src *arrowio.Source, s *see
 		j.ui.warnf("%s", skipped(a.BadRows))
 	}
 	s.activity = &a
-	s.panel.Dead, s.panel.Weights = a.Dead(), a.Deviations(j.view.Input)
+	s.panel.Dead = a.Dead()
+	if deviations := a.Deviations(j.view.Input); slices.Max(deviations) > 0 { // else all rows are alike
+		s.panel.Weights = deviations
+	}
 	return nil
 }
 
