@@ -49,10 +49,9 @@ func (v View) Patterns(m *model.Model) ([]float32, error) {
 		return p.InputPatterns(w, n)
 	case v.Input:
 		return p.InputWeights(w, n), nil
-	case p.TakesMean():
-		takeMeans(w, n)
+	default:
+		return p.RowWeights(w, n), nil
 	}
-	return w, nil
 }
 
 // weights returns a copy of the weights of each unit (h,n), as the model has
@@ -96,19 +95,6 @@ func Norms(w []float32, n int) []float64 {
 		norms[i] = math.Sqrt(squares)
 	}
 	return norms
-}
-
-// takeMeans takes from each row of w its mean.
-func takeMeans(w []float32, n int) {
-	for ; len(w) > 0; w = w[n:] {
-		sum := 0.
-		for _, v := range w[:n] {
-			sum += float64(v)
-		}
-		for j := range w[:n] {
-			w[j] -= float32(sum / float64(n))
-		}
-	}
 }
 
 // Panel returns all units of m as they are seen, with its shape, or a guess
