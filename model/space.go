@@ -88,6 +88,50 @@ func (p Preprocess) InputPatterns(w []float32, n int) ([]float32, error) {
 	return out, nil
 }
 
+// Deviations returns how much each input (n) varies over the rows that the rule
+// has learned from, its standard deviation, as far as what was learned tells;
+// nil: it does not, or says the same of all. They are those of preprocessed
+// rows, or with input of scaled values v, of zca after their contrast is
+// normalised. A whitening that has no inverse is an error.
+func (p Preprocess) Deviations(n int, input bool) ([]float64, error) {
+	l := p.Learned
+	if l == nil || l.Scale == nil && l.Whiten == nil {
+		return nil, nil
+	}
+	deviations := make([]float64, n)
+	if l.Scale != nil {
+		for j, scale := range l.Scale {
+			switch {
+			case scale == 0:
+			case input:
+				deviations[j] = 1 / float64(scale)
+			default:
+				deviations[j] = 1
+			}
+		}
+		return deviations, nil
+	}
+	// Rows of covariance C are whitened by W = (C + epsilon)^-1/2, so that C is
+	// W^-2 - epsilon, and that of whitened rows W C W = 1 - epsilon W^2.
+	if !input {
+		for j := range deviations {
+			deviations[j] = math.Sqrt(max(0, 1-p.Epsilon*f32.SumSquares(l.Whiten[j*n:(j+1)*n])))
+		}
+		return deviations, nil
+	}
+	inverse, one := make([]float32, n*n), make([]float32, n*n)
+	for j := range n {
+		one[j*(n+1)] = 1
+	}
+	if err := unwhiten(inverse, one, l.Whiten, n); err != nil {
+		return nil, err
+	}
+	for j := range deviations {
+		deviations[j] = math.Sqrt(max(0, f32.SumSquares(inverse[j*n:(j+1)*n])-p.Epsilon))
+	}
+	return deviations, nil
+}
+
 // patchFactor is what patch multiplies distances from the mean by; 0 where all
 // values were alike.
 func (p Preprocess) patchFactor() float32 {
