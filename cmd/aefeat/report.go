@@ -32,7 +32,7 @@ func reportCommand(ui *console) *cli.Command {
 INPUT ("-" is standard input) also reconstructions, the rows that excite each unit most,
 what the units do and, where there are labels, how well a linear classifier reads them
 from the codes of up to 10,000 rows, drawn by lot. INPUT is read up to three times. Of
-many units the page shows the first 400 filters, and 64 with their rows.`,
+many units the page shows the first 400 filters, and 64 units with their rows.`,
 		Flags:  cliFlags("report"),
 		Action: func(c *cli.Context) error { return writeReport(c, ui) },
 	}
@@ -107,7 +107,6 @@ func (j *reportJob) describe(name string) error {
 	m, p := j.model, &j.page
 	p.Title = filepath.Base(name)
 	p.Summary = fmt.Sprintf("A %s autoencoder with %s. Its inputs are patches of %s.", m.Objective, plural(int64(m.Hidden), "hidden unit"), shapeOf(m))
-	p.UnitsOf = m.Hidden
 	for _, row := range modelTable(m, false) {
 		p.Settings = append(p.Settings, report.Fact{Name: row[0], Value: row[1]})
 	}
@@ -259,7 +258,10 @@ func (j *reportJob) explain(src *arrowio.Source, x *stage.Explanation, keep []st
 	for i, u := range x.Units {
 		p.Activity.Units = append(p.Activity.Units, u.Unit)
 		p.Filters.Dead = append(p.Filters.Dead, u.Dead)
-		if i >= report.MaxUnits {
+		if u.Dead || len(u.Best) == 0 {
+			continue
+		}
+		if p.UnitsOf++; p.UnitsOf > report.MaxUnits {
 			continue
 		}
 		tiles, err := patchTiles(m.Preprocess, shape, u.Best)
@@ -281,13 +283,8 @@ func unitNote(m *model.Model, u model.Unit) string {
 	if m.Activation != model.Linear || m.K > 0 {
 		note += fmt.Sprintf(", active on %.3g%%", 100*u.Active)
 	}
-	for _, kind := range []struct {
-		is   bool
-		name string
-	}{{u.Dead, "dead"}, {u.Saturated, "saturated"}} {
-		if kind.is {
-			note += ", " + kind.name
-		}
+	if u.Saturated {
+		note += ", saturated"
 	}
 	return note
 }
