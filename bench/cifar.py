@@ -66,7 +66,9 @@ def patches(images):
 
 
 def normalise(x):
-    return (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True, ddof=1) + 10)
+    x -= x.mean(-1, keepdims=True)
+    x /= np.sqrt(np.einsum("...i,...i->...", x, x) / (x.shape[-1] - 1) + 10)[..., None]
+    return x
 
 
 def whitening(x):
@@ -84,8 +86,10 @@ def kmeans(x, k, seed, rounds=20):
         sums, counts = np.zeros_like(centroids), np.zeros(k)
         for part in np.array_split(x, len(x) // 4096 + 1):
             nearest = (part @ centroids.T - (centroids ** 2).sum(1) / 2).argmax(1)
-            np.add.at(sums, nearest, part)
-            counts += np.bincount(nearest, minlength=k)
+            order, taken = np.argsort(nearest, kind="stable"), np.bincount(nearest, minlength=k)
+            used = taken > 0
+            sums[used] += np.add.reduceat(part[order], (np.cumsum(taken) - taken)[used])
+            counts += taken
         centroids = sums / np.maximum(counts, 1)[:, None].astype(np.float32)
         empty = counts == 0
         centroids[empty] = x[random.choice(len(x), empty.sum())]
@@ -101,14 +105,19 @@ def triangle(centroids):
     squares = (centroids ** 2).sum(1)
 
     def encode(x):
-        distance = np.sqrt(np.maximum((x ** 2).sum(-1, keepdims=True) - 2 * x @ centroids.T + squares, 0))
-        return np.maximum(distance.mean(-1, keepdims=True) - distance, 0)
+        z = x @ centroids.T
+        z *= -2
+        z += squares
+        z += np.einsum("...i,...i->...", x, x)[..., None]
+        np.sqrt(np.maximum(z, 0, out=z), out=z)
+        np.subtract(z.mean(-1, keepdims=True), z, out=z)
+        return np.maximum(z, 0, out=z)
     return encode
 
 
 def pool(images, encode, mean, matrix):
     out = []
-    for part in np.array_split(images, len(images) // 16 + 1):
+    for part in np.array_split(images, len(images) // 4 + 1):  # fits in a cache
         code = encode((normalise(patches(part)) - mean) @ matrix)
         places = int(code.shape[1] ** 0.5)
         half = (places + 1) // 2
