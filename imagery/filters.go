@@ -285,7 +285,7 @@ func (g grid) paint(picture draw.Image, p Panel, tops []float64) {
 		}
 		box := image.Rectangle{Min: corner, Max: corner.Add(image.Pt(width*g.scale, height*g.scale))}
 		if p.Dead != nil && p.Dead[i] {
-			cross(picture, box, max(1, g.scale/3))
+			cross(picture, box, min(max(1, g.scale/3), mostThick))
 		}
 		if p.Labels != nil {
 			write(picture, image.Pt(box.Min.X, box.Max.Y), box.Dx(), p.Labels[i])
@@ -295,13 +295,19 @@ func (g grid) paint(picture draw.Image, p Panel, tops []float64) {
 
 // pixel returns the colour at (y,x) of filter i.
 func (p Panel) pixel(i, y, x int, top float64) color.Color {
-	line, step, channel := p.Shape.Strides()
-	if p.Shape.Channels == 3 {
+	return pixel(p.Shape, y, x, func(j int) uint8 { return p.shade(i, j, top) })
+}
+
+// pixel returns the colour at (y,x) of a tile of shape s, of which shade tells
+// how bright value j is.
+func pixel(s Shape, y, x int, shade func(j int) uint8) color.Color {
+	line, step, channel := s.Strides()
+	if s.Channels == 3 {
 		at := y*line + x*step
-		return color.RGBA{p.shade(i, at, top), p.shade(i, at+channel, top), p.shade(i, at+2*channel, top), 255}
+		return color.RGBA{shade(at), shade(at + channel), shade(at + 2*channel), 255}
 	}
-	c, x := x/p.Shape.Width, x%p.Shape.Width
-	return color.Gray{Y: p.shade(i, y*line+x*step+c*channel, top)}
+	c, x := x/s.Width, x%s.Width
+	return color.Gray{Y: shade(y*line + x*step + c*channel)}
 }
 
 // shade returns how bright a value is, -top black and +top white.
@@ -312,6 +318,9 @@ func (p Panel) shade(i, j int, top float64) uint8 {
 	}
 	return uint8(math.Round(127.5 + 127.5*x))
 }
+
+// mostThick is how many pixels thick the lines of a cross are at most.
+const mostThick = 4
 
 // cross strikes a box out, from corner to corner.
 func cross(picture draw.Image, box image.Rectangle, thick int) {

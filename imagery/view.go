@@ -160,8 +160,8 @@ func (p Panel) Units(numbers []int) (Panel, error) {
 }
 
 // sameWeights is how far from 1 the squared cosine of weights and what they
-// began as may be where nothing was learned: 3% of their length.
-const sameWeights = 1e-3
+// began as may be where nothing was learned: what rounding does, and no step.
+const sameWeights = 1e-6
 
 // shortWeights is how short the weights of a dead unit are beside the longest
 // of the model: what decay has left of them.
@@ -169,8 +169,8 @@ const shortWeights = 1e-3
 
 // untouched tells which inputs (n) and units (h) of the encoder have learned
 // nothing: their weights are as the seed drew them but for a factor, or those
-// of a unit are next to 0. A model of which the first is true as a whole was not
-// trained, and has none.
+// of a unit are next to 0. A model of which the first is true as a whole was
+// not trained, and has none.
 func untouched(m *model.Model) (inputs, units []bool) {
 	n, h := m.Inputs, m.Hidden
 	inputs, units = make([]bool, n), make([]bool, h)

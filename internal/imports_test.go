@@ -35,8 +35,9 @@ var mayImport = map[string][]string{
 	"stage":               {"patch", "model", "internal/rng", "internal/spill"},
 	"linear":              {"internal/f32", "internal/lbfgs"},
 	"imagery":             {"model"},
-	"imagery/pool":        {"model", "internal/f32"},
+	"imagery/report":      {"model"},
 	"imagery/gabor":       {"model", "internal/f32"},
+	"imagery/pool":        {"model", "internal/f32"},
 	"internal/cpu":        {},
 	"internal/f32":        {"internal/cpu"},
 	"internal/labelled":   {"patch", "model"},
@@ -71,12 +72,13 @@ var mayImport = map[string][]string{
 // knowsNo lists libraries that a package must not import: the model knows no
 // Arrow, the kernels and the formats know nothing of each other.
 var knowsNo = map[string][]string{
-	"model":   {"github.com/apache/arrow-go", "os", "github.com/urfave/cli"},
-	"linear":  {"github.com/apache/arrow-go"},
-	"imagery": {"github.com/apache/arrow-go"},
-	"arrowio": {"gonum.org", arrowGo + "parquet", arrowGo + "arrow/ipc"},
-	"patch":   {"gonum.org"},
-	"stage":   {"gonum.org"},
+	"model":          {"github.com/apache/arrow-go", "os", "github.com/urfave/cli"},
+	"linear":         {"github.com/apache/arrow-go"},
+	"imagery":        {"github.com/apache/arrow-go"},
+	"imagery/report": {"github.com/apache/arrow-go", "gonum.org", "net/http"},
+	"arrowio":        {"gonum.org", arrowGo + "parquet", arrowGo + "arrow/ipc"},
+	"patch":          {"gonum.org"},
+	"stage":          {"gonum.org"},
 
 	"arrowio/internal/thrift":    {arrowGo},
 	"arrowio/internal/format":    {arrowGo},

@@ -19,7 +19,7 @@ var fieldsOf = map[string][]string{
 	"patch":             {"BindOptions"},
 	"internal/imageset": {"Options"},
 	"model":             {"Config", "TrainOptions"},
-	"stage":             {"Config", "TransformConfig", "EvaluateConfig"},
+	"stage":             {"Config", "TransformConfig", "EvaluateConfig", "ExplainConfig"},
 	"imagery/pool":      {"Config"},
 }
 

@@ -11,9 +11,7 @@ import (
 // not safe for concurrent use.
 type Activity struct {
 	encoder *Encoder
-	rows    int64
-	codes   []float64 // sums (h)
-	health  *health
+	units   *UnitSums
 	block   []float32 // codes, then scaled values
 
 	given, stored *spread // of x, and of scaled values; the same where nothing is learned
@@ -21,7 +19,7 @@ type Activity struct {
 
 // NewActivity returns an Activity of m without rows.
 func NewActivity(m *Model) *Activity {
-	a := &Activity{encoder: NewEncoder(m), codes: make([]float64, m.Hidden), health: newHealth(m.Config), given: newSpread(m.Inputs)}
+	a := &Activity{encoder: NewEncoder(m), units: NewUnitSums(m.Config), given: newSpread(m.Inputs)}
 	a.stored = a.given
 	if m.Preprocess.Learns() {
 		a.stored = newSpread(m.Inputs)
@@ -49,36 +47,35 @@ func (a *Activity) Add(r Rows) error {
 		if !f32.AllFinite(code) {
 			return overflow(r, i, code, h)
 		}
-		f32.ColumnSums(a.codes, code)
-		a.health.add(code)
+		a.units.Add(code)
 		if a.stored != a.given {
 			r.convert(a.block[:rows*n], nil, i, scale, offset)
 			a.stored.add(a.block[:rows*n])
 		}
-		a.rows += int64(rows)
 		i += rows
 	}
 	return nil
 }
 
 // Rows returns the number of rows so far.
-func (a *Activity) Rows() int64 { return a.rows }
+func (a *Activity) Rows() int64 { return a.units.rows }
 
 // MeanCodes returns the mean code of each unit (h); without rows 0.
 func (a *Activity) MeanCodes() []float64 {
-	means := make([]float64, len(a.codes))
-	for i, sum := range a.codes {
-		means[i] = sum / float64(max(1, a.rows))
+	means := make([]float64, len(a.units.sums))
+	for i, sum := range a.units.sums {
+		means[i] = sum / float64(max(1, a.Rows()))
 	}
 	return means
 }
 
 // Dead tells which units (h) [Evaluation.DeadUnits] counts.
 func (a *Activity) Dead() []bool {
-	if a.rows < 2 {
-		return make([]bool, len(a.codes))
+	dead := make([]bool, len(a.units.sums))
+	for i, u := range a.units.Units() {
+		dead[i] = u.Dead
 	}
-	return a.health.deadUnits()
+	return dead
 }
 
 // Deviations returns the standard deviations of the inputs (n): with stored of
@@ -86,9 +83,9 @@ func (a *Activity) Dead() []bool {
 // has made of them.
 func (a *Activity) Deviations(stored bool) []float64 {
 	if stored {
-		return a.stored.deviations(a.rows)
+		return a.stored.deviations(a.Rows())
 	}
-	return a.given.deviations(a.rows)
+	return a.given.deviations(a.Rows())
 }
 
 // spread is sums over rows of n values, about the first row.

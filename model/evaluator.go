@@ -115,11 +115,7 @@ func (e *Evaluator) Result() Evaluation {
 		rho.Mean += q / float64(e.m.Hidden)
 		rho.Min, rho.Max = min(rho.Min, q), max(rho.Max, q)
 	}
-	if e.rows > 1 {
-		v.DeadUnits = e.health.dead()
-	}
-	v.DenseUnits = e.health.dense(e.rows)
-	v.SaturatedUnits = e.health.saturated(e.rows)
+	v.DeadUnits, v.DenseUnits, v.SaturatedUnits = countUnits(e.health.units(e.rows))
 	v.NMSE = e.nmse()
 	return v
 }

@@ -69,57 +69,34 @@ func (s *health) merge(b *health) {
 	}
 }
 
-// dead counts units as Evaluation.DeadUnits says.
-func (s *health) dead() int {
-	dead := 0
-	for _, unit := range s.deadUnits() {
-		if unit {
-			dead++
+// units judges each unit by the rows so far. Mean is left to the caller.
+func (s *health) units(rows int64) []Unit {
+	units := make([]Unit, len(s.low))
+	width := s.width()
+	for i := range units {
+		units[i] = Unit{
+			Low: s.low[i], High: s.high[i], Active: float64(s.active[i]) / float64(rows),
+			Dead:      rows > 1 && s.high[i]-s.low[i] <= deadShare*width,
+			Dense:     2*s.active[i] > rows,
+			Saturated: float64(s.ends[i]) >= saturatedRows*float64(rows),
 		}
 	}
-	return dead
+	return units
 }
 
-// deadUnits tells which these are (h).
-func (s *health) deadUnits() []bool {
-	var width float32
+// width is that of the range of a unit, as Evaluation.DeadUnits says.
+func (s *health) width() float32 {
 	switch s.f {
 	case Sigmoid:
-		width = 1
+		return 1
 	case Tanh:
-		width = 2
-	default:
-		for i, low := range s.low {
-			width = max(width, s.high[i]-low)
-		}
+		return 2
 	}
-	dead := make([]bool, len(s.low))
+	var width float32
 	for i, low := range s.low {
-		dead[i] = s.high[i]-low <= deadShare*width
+		width = max(width, s.high[i]-low)
 	}
-	return dead
-}
-
-// dense counts units as Evaluation.DenseUnits says.
-func (s *health) dense(rows int64) int {
-	dense := 0
-	for _, n := range s.active {
-		if 2*n > rows {
-			dense++
-		}
-	}
-	return dense
-}
-
-// saturated counts units as Evaluation.SaturatedUnits says.
-func (s *health) saturated(rows int64) int {
-	saturated := 0
-	for _, n := range s.ends {
-		if float64(n) >= saturatedRows*float64(rows) {
-			saturated++
-		}
-	}
-	return saturated
+	return width
 }
 
 // Health counts the units that a training epoch leaves without work, as far

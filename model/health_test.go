@@ -56,7 +56,7 @@ func TestHealth(t *testing.T) {
 			}
 			s.add([]float32{c.code(row), second})
 		}
-		dead, dense, saturated := s.dead(), s.dense(rows), s.saturated(rows)
+		dead, dense, saturated := countUnits(s.units(rows))
 		if dead != c.dead || dense != c.dense || saturated != c.saturated {
 			t.Errorf("%s: %d dead, %d dense, %d saturated units, want %d, %d, %d", c.name, dead, dense, saturated, c.dead, c.dense, c.saturated)
 		}

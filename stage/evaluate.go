@@ -31,19 +31,15 @@ type Evaluation struct {
 // release, and [ErrNoRows] when there are none. It has ended all goroutines
 // when it returns; ctx is looked at between batches.
 func Evaluate(ctx context.Context, m *model.Model, r array.RecordReader, c EvaluateConfig) (Evaluation, error) {
-	var evaluator *model.Evaluator
-	bad, err := visit(ctx, m, r, c, func(m *model.Model) func(model.Rows) error {
-		evaluator = model.NewEvaluator(m)
-		return evaluator.Add
-	})
+	s, err := newScan(ctx, m, r, c)
 	if err != nil {
 		return Evaluation{}, err
 	}
-	result := evaluator.Result()
-	if result.Rows == 0 {
-		return Evaluation{}, bad.none()
+	evaluator := model.NewEvaluator(s.model)
+	if err := s.run(ctx, evaluator.Add); err != nil {
+		return Evaluation{}, err
 	}
-	return Evaluation{Evaluation: result, Skipped: bad.Total(), BadRows: bad.BadRows}, nil
+	return Evaluation{Evaluation: evaluator.Result(), Skipped: s.bad.Total(), BadRows: s.bad.BadRows}, nil
 }
 
 // Activity is what the units of a model do on some rows, and how much its
@@ -58,60 +54,13 @@ type Activity struct {
 // are none. It has ended all goroutines when it returns; ctx is looked at
 // between batches.
 func Observe(ctx context.Context, m *model.Model, r array.RecordReader, c EvaluateConfig) (Activity, error) {
-	var a Activity
-	bad, err := visit(ctx, m, r, c, func(m *model.Model) func(model.Rows) error {
-		a.Activity = model.NewActivity(m)
-		return a.Add
-	})
+	s, err := newScan(ctx, m, r, c)
 	if err != nil {
 		return Activity{}, err
 	}
-	if a.Rows() == 0 {
-		return Activity{}, bad.none()
+	a := model.NewActivity(s.model)
+	if err := s.run(ctx, a.Add); err != nil {
+		return Activity{}, err
 	}
-	a.BadRows = bad.BadRows
-	return a, nil
-}
-
-// visit hands the rows of r, but for bad ones, to what begin returns for the
-// model, adapted to the input.
-func visit(ctx context.Context, m *model.Model, r array.RecordReader, c EvaluateConfig, begin func(*model.Model) func(model.Rows) error) (badRows, error) {
-	if ctx == nil {
-		return badRows{}, errNoContext
-	}
-	if err := checkNumbers(c.FirstRow, 0); err != nil {
-		return badRows{}, err
-	}
-	schema, err := schemaOf(r)
-	if err != nil {
-		return badRows{}, err
-	}
-	m, binding, err := bindTo(m, schema, c.Columns, c.Skip, c.PixelMax)
-	if err != nil {
-		return badRows{}, err
-	}
-	if m.Params == nil {
-		return badRows{}, errNoParams
-	}
-	add := begin(m)
-	f := newFeed(binding.Kind(), m.Inputs)
-	defer f.stop()
-	columns := binding.Columns()
-	var bad badRows // the consumer's until it has ended, then all
-	f.start(func(rows model.Rows) error {
-		at, err := bad.screen(m, rows, c.Skip, columns, "")
-		if err != nil {
-			return err
-		}
-		if len(at) > 0 {
-			rows = drop(rows, at, rows.Data)
-		}
-		return add(rows)
-	})
-	in := &intake{binding: binding, next: c.FirstRow}
-	if err := in.pour(ctx, r, f); err != nil {
-		return badRows{}, err
-	}
-	bad.Merge(in.bad.BadRows)
-	return bad, nil
+	return Activity{a, s.bad.BadRows}, nil
 }

@@ -17,6 +17,7 @@ import (
 type intake struct {
 	binding *patch.Binding
 	holdout *holdout // nil when no row is held out
+	tags    *tags    // nil when nothing goes with the rows
 	next    int64    // number of the next row
 	bad     badRows
 }
@@ -49,6 +50,7 @@ func (in *intake) read(batch arrow.RecordBatch) (rows model.Rows, held []bool, e
 		return model.Rows{}, nil, err
 	}
 	in.next += batch.NumRows()
+	in.tags.push(batch, first)
 	rows, held, err = in.rows(batch, first)
 	for n := ahead(err, first); n > 0; n = ahead(err, first) {
 		part := batch.NewSlice(0, n)

@@ -28,10 +28,12 @@ func newApp(ui *console) *cli.App {
 			transformCommand(ui),
 			evaluateCommand(ui),
 			probeCommand(ui),
-			inspectCommand(ui),
 			patchesCommand(ui),
 			imageFeaturesCommand(ui),
 			filtersCommand(ui),
+			explainCommand(ui),
+			reportCommand(ui),
+			inspectCommand(ui),
 			demoCommand(ui),
 		},
 		// route shows help: the cli package would take operands for topics.

@@ -31,7 +31,7 @@ func demoCommand(ui *console) *cli.Command {
 		UsageText: "aefeat demo [flags]",
 		Description: `Writes 6,000 handwritten digits as Parquet, fits a model to 5,000 of them, transforms all,
 compares a linear classifier on the learned code with one on raw pixels over the 1,000
-held-out digits, and draws the learned filters.`,
+held-out digits, draws the learned filters, and writes a page that shows what was learned.`,
 		Flags:  cliFlags("demo"),
 		Action: func(c *cli.Context) error { return demo(c, ui) },
 	}
@@ -39,7 +39,7 @@ held-out digits, and draws the learned filters.`,
 
 // demoFiles are what the demo writes into its folder.
 type demoFiles struct {
-	train, test, model, trainFeatures, testFeatures, filters string
+	train, test, model, trainFeatures, testFeatures, filters, report string
 }
 
 func demo(c *cli.Context, ui *console) error {
@@ -52,7 +52,7 @@ func demo(c *cli.Context, ui *console) error {
 	}
 	in := func(name string) string { return filepath.Join(dir, name) }
 	files := demoFiles{in("digits_train.parquet"), in("digits_test.parquet"), in("model.safetensors"),
-		in("features_train.parquet"), in("features_test.parquet"), in("filters.png")}
+		in("features_train.parquet"), in("features_test.parquet"), in("filters.png"), in("report.html")}
 	for name, data := range map[string]string{files.train: testdata.DigitsTrain, files.test: testdata.DigitsTest} {
 		if err := writeFile(name, func(w io.Writer) error { _, err := io.WriteString(w, data); return err }); err != nil {
 			return err
@@ -72,6 +72,7 @@ func demo(c *cli.Context, ui *console) error {
 	}
 	w := &strings.Builder{}
 	fmt.Fprintf(w, "\nThe learned filters: %s\n", files.filters)
+	fmt.Fprintf(w, "What was learned, to open in a browser: %s\n", files.report)
 	fmt.Fprintf(w, "The same by hand:\n")
 	for _, args := range commands {
 		fmt.Fprintf(w, "  %s\n", shell(args))
@@ -88,6 +89,7 @@ func (f demoFiles) commands() [][]string {
 		{"aefeat", "transform", "-m", f.model, "-o", f.trainFeatures, f.train},
 		{"aefeat", "transform", "-m", f.model, "-o", f.testFeatures, f.test},
 		{"aefeat", "probe", "--against", "image", "--test", f.testFeatures, f.trainFeatures},
+		{"aefeat", "report", "-m", f.model, "-o", f.report, "--test", f.test, f.train},
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/patch"
 	"github.com/aefeat/aefeat/stage"
 )
@@ -44,11 +46,7 @@ func evaluate(c *cli.Context, ui *console) error {
 		return err
 	}
 	defer src.Close()
-	columns := source.columns
-	if len(columns) == 0 {
-		columns = m.Binding.Columns
-	}
-	r, err := read(c.Context, src, patchColumns(src, columns))
+	r, err := source.patches(c.Context, src, m)
 	if err != nil {
 		return err
 	}
@@ -56,8 +54,7 @@ func evaluate(c *cli.Context, ui *console) error {
 	p := newProgress(ui, chosen(c, "progress"))
 	defer p.clear()
 	total, _ := src.NumRows()
-	e, err := stage.Evaluate(c.Context, m, &watched{RecordReader: r, progress: p, step: step{Phase: "evaluate", Total: total}},
-		stage.EvaluateConfig{Columns: source.columns, Skip: source.skip, PixelMax: source.pixelMax})
+	e, err := stage.Evaluate(c.Context, m, &watched{RecordReader: r, progress: p, step: step{Phase: "evaluate", Total: total}}, source.evaluation())
 	if err != nil {
 		return located(src, err)
 	}
@@ -74,6 +71,28 @@ func evaluate(c *cli.Context, ui *console) error {
 		return err
 	}
 	return printEvaluation(ui.out, e)
+}
+
+// evaluation says where the rows are that a model judges.
+func (o sourceOptions) evaluation() stage.EvaluateConfig {
+	return stage.EvaluateConfig{Columns: o.columns, Skip: o.skip, PixelMax: o.pixelMax}
+}
+
+// patches begins to read the columns that m takes, and others beside them.
+func (o sourceOptions) patches(ctx context.Context, src *arrowio.Source, m *model.Model, others ...string) (*arrowio.Reader, error) {
+	columns := patchColumns(src, o.patchNames(m))
+	if columns != nil {
+		columns = append(columns, others...)
+	}
+	return read(ctx, src, columns)
+}
+
+// patchNames are the names of the columns that m takes.
+func (o sourceOptions) patchNames(m *model.Model) []string {
+	if len(o.columns) == 0 {
+		return m.Binding.Columns
+	}
+	return o.columns
 }
 
 // patchColumns resolves the columns of the patch to those to read. Where they

@@ -240,7 +240,10 @@ func (j *filtersJob) observeOne(ctx context.Context, src *arrowio.Source, s *see
 		j.ui.warnf("%s", skipped(a.BadRows))
 	}
 	s.activity = &a
-	s.panel.Dead, s.panel.Weights = a.Dead(), a.Deviations(j.view.Input)
+	s.panel.Dead = a.Dead()
+	if deviations := a.Deviations(j.view.Input); slices.Max(deviations) > 0 { // else all rows are alike
+		s.panel.Weights = deviations
+	}
 	return nil
 }
 
@@ -396,11 +399,13 @@ func (j *filtersJob) measure(s *seenModel) (*filtersInfo, error) {
 		info.Rows, activations = s.activity.Rows(), s.activity.MeanCodes()
 	}
 	info.Shares.Shares = gabor.Count(measures)
-	for _, dead := range s.panel.Dead {
-		if dead {
-			info.Shares.Dead += 1 / float64(s.m.Hidden)
+	dead := 0
+	for _, unit := range s.panel.Dead {
+		if unit {
+			dead++
 		}
 	}
+	info.Shares.Dead = float64(dead) / float64(s.m.Hidden)
 	lengths, means := norms(s.panel), j.view.MeanShares(s.m)
 	for _, i := range s.shown {
 		g := measures[i]

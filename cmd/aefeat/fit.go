@@ -53,7 +53,7 @@ func fit(c *cli.Context, ui *console) error {
 		return err
 	}
 	// Before hours of training, not after them.
-	out, err := createModel(ui, j.output)
+	out, err := createOutput(ui, j.output)
 	if err != nil {
 		return err
 	}
@@ -182,7 +182,7 @@ func (j *fitJob) needsNoRows() bool {
 }
 
 // initial writes the initial model without any rows.
-func (j *fitJob) initial(ctx context.Context, out *modelFile) error {
+func (j *fitJob) initial(ctx context.Context, out *outputFile) error {
 	f, err := stage.NewFitter(nil, j.config)
 	if err != nil {
 		return err

@@ -95,6 +95,12 @@ func inspectModel(ui *console, name string, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(ui.out).Encode(info)
 	}
+	t := modelTable(m, bare)
+	return t.print(ui.out)
+}
+
+// modelTable lists what is known of a model.
+func modelTable(m *model.Model, bare bool) table {
 	var t table
 	if bare {
 		t.row("file", "bare tensors of a model, without settings")
@@ -104,14 +110,14 @@ func inspectModel(ui *console, name string, asJSON bool) error {
 	t.row("inputs", strconv.Itoa(m.Inputs))
 	t.row("shape", shapeOf(m))
 	t.row("hidden units", strconv.Itoa(m.Hidden))
-	t.row("parameters", strconv.Itoa(info.Parameters))
+	t.row("parameters", strconv.Itoa(len(m.Params.Flat)))
 	if m.Tied {
 		t.row("weights", "tied")
 	}
 	if !bare {
 		describeModel(&t, m)
 	}
-	return t.print(ui.out)
+	return t
 }
 
 // shapeOf writes the shape of a model's patches.

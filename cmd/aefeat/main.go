@@ -4,6 +4,8 @@
 //	aefeat transform [flags] [INPUT...]   add a model's features to every row
 //	aefeat evaluate  [flags] [INPUT...]   print the cost of a model, by term
 //	aefeat probe     [flags] [TRAIN...]   judge features by a linear classifier
+//	aefeat explain   [flags] [INPUT...]   find what excites each unit most
+//	aefeat report    [flags] [INPUT...]   write a page of what a model learned
 //	aefeat inspect   FILE                 print what a file holds
 //	aefeat patches   [flags] IMAGES...    cut patches out of images
 //	aefeat demo                           do all of it on embedded digits

@@ -43,41 +43,48 @@ func refuseTerminal(ui *console, command, what, output string) error {
 	return nil
 }
 
-// modelFile is where a model goes.
-type modelFile struct {
+// outputFile is where a command writes what is no table.
+type outputFile struct {
 	io.Writer
 	file *atomicfile.File // nil: standard output
 }
 
-// createModel opens the output for a model. Nothing appears there before
-// writeModel.
-func createModel(ui *console, output string) (*modelFile, error) {
+// createOutput opens an output. Nothing appears there before Commit.
+func createOutput(ui *console, output string) (*outputFile, error) {
 	if output == "-" {
-		return &modelFile{ui.out, nil}, nil
+		return &outputFile{ui.out, nil}, nil
 	}
 	f, err := atomicfile.Create(output)
 	if err != nil {
 		return nil, err
 	}
-	return &modelFile{f, f}, nil
+	return &outputFile{f, f}, nil
+}
+
+// Commit makes the file appear.
+func (f *outputFile) Commit() error {
+	if f.file == nil {
+		return nil
+	}
+	return f.file.Commit()
 }
 
 // Abort leaves nothing of a file that was not committed.
-func (f *modelFile) Abort() {
+func (f *outputFile) Abort() {
 	if f.file != nil {
 		_ = f.file.Abort() // there is an error already, or nothing to abort
 	}
 }
 
 // writeModel writes a model and commits its file.
-func writeModel(f *modelFile, m *model.Model) error {
+func writeModel(f *outputFile, m *model.Model) error {
 	w := bufio.NewWriter(f)
 	_, err := m.WriteTo(w)
 	if err == nil {
 		err = w.Flush()
 	}
-	if err == nil && f.file != nil {
-		err = f.file.Commit()
+	if err == nil {
+		err = f.Commit()
 	}
 	if err != nil {
 		return fmt.Errorf("writing the model: %w", err)

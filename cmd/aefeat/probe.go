@@ -50,6 +50,7 @@ type probeJob struct {
 	config   linear.Config
 	classes  labelled.Classes
 	rows     float64 // bytes that the rows read so far take
+	most     int64   // rows that are kept of an input, about; 0: all
 }
 
 func probe(c *cli.Context, ui *console) error {
@@ -115,12 +116,7 @@ func (j *probeJob) run(ctx context.Context) (*probeResult, error) {
 		// Chance may give either some more: growing would copy all of it.
 		slack := int64(3 * math.Sqrt(float64(total)))
 		train.Reserve, test.Reserve = total-total/5+slack, total/5+slack
-		err = j.read(ctx, src, train, func(row int64) *labelled.Rows {
-			if s := rng.New(j.seed, rng.Validation, 0, uint64(row)); s.Uint32n(5) == 0 {
-				return test
-			}
-			return train
-		})
+		err = j.read(ctx, src, train, func(row int64) *labelled.Rows { return j.heldOut(row, train, test) })
 	} else {
 		train.Reserve, _ = src.NumRows()
 		if err = j.read(ctx, src, train, func(int64) *labelled.Rows { return train }); err == nil {
@@ -131,6 +127,14 @@ func (j *probeJob) run(ctx context.Context) (*probeResult, error) {
 		return nil, err
 	}
 	return j.judge(ctx, train, test)
+}
+
+// heldOut returns test for a fifth of the rows, by lot, and else train.
+func (j *probeJob) heldOut(row int64, train, test *labelled.Rows) *labelled.Rows {
+	if s := rng.New(j.seed, rng.Validation, 0, uint64(row)); s.Uint32n(5) == 0 {
+		return test
+	}
+	return train
 }
 
 // readTests reads the --test files: the columns that the training rows have.
@@ -180,6 +184,9 @@ func (j *probeJob) read(ctx context.Context, src *arrowio.Source, rows *labelled
 // fitRows refuses as many rows, beside those read before, as the machine has
 // no memory for. Where their number or width is not known it refuses none.
 func (j *probeJob) fitRows(rows int64, width int) error {
+	if j.most > 0 {
+		rows = min(rows, j.most)
+	}
 	j.rows += 4 * float64(rows) * float64(width)
 	return fitMemory(fmt.Sprintf("%s of %s", plural(rows, "row"), plural(int64(width), "value")), j.rows, machineMemory())
 }

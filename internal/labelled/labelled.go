@@ -116,8 +116,8 @@ func (r *Rows) Width() int {
 }
 
 // Add adds each row of a batch, whose first has the number first, to the rows
-// where it belongs: r, or some that it was set apart for. A row that is bad in
-// one set is left out of all, so that all are judged by the same rows. Nothing
+// where it belongs: r, some that were set apart, or nil for none. A row that is
+// bad in one set is left out of all, so that all are judged by the same rows. Nothing
 // of the batch is kept.
 func (r *Rows) Add(batch arrow.RecordBatch, first int64, where func(row int64) *Rows) error {
 	var err error
@@ -156,13 +156,16 @@ func (r *Rows) Add(batch arrow.RecordBatch, first int64, where func(row int64) *
 			r.Bad.Add(patch.BadRow{Row: first + int64(i), Reason: r.bad[i]})
 			continue
 		}
-		to := where(first + int64(i))
-		to.Labels = append(to.Labels, r.classes.number(l.Text))
+		if to := where(first + int64(i)); to != nil {
+			to.Labels = append(to.Labels, r.classes.number(l.Text))
+		}
 	}
 	for k, s := range r.Sets {
 		for i, row := range numbers[k] {
-			if r.bad[row-first] == "" {
-				to := where(row)
+			if r.bad[row-first] != "" {
+				continue
+			}
+			if to := where(row); to != nil {
 				to.Sets[k].add(s.batch[i*s.Width:(i+1)*s.Width], to.Reserve)
 			}
 		}
