@@ -313,6 +313,8 @@ var flagTable = []flag{
 		usage: "`ROWSxCOLUMNS` of cells that an image is parted into"},
 	{of: "image-features", name: "split-sign", category: categoryPatches, key: "SplitSign", value: false,
 		usage: "pool positive and negative codes apart, max(0, a) and max(0, -a), which makes twice as many features; for linear and tanh units"},
+	{of: "image-features", name: "root", category: categoryPatches, value: false,
+		usage: "take the square root of each feature, sign kept, which a linear classifier reads better"},
 	{of: "image-features", name: "whiten-images", category: categoryPatches, value: false,
 		usage: "filter each whole image to a flat spectrum first, as patches --whiten-images does"},
 	{of: "image-features", name: "pixel-max", category: categoryInput, key: "PixelMax", value: 0., text: "by the type of the pixels", bound: positive,
