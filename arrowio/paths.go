@@ -10,6 +10,12 @@ import (
 	"strings"
 )
 
+// Expand returns the files that inputs stand for, as [Open] reads them: those of
+// a folder and those that a pattern matches in the natural order of their
+// names. No inputs are "-", which stays as it is. What files hold is not looked
+// at. Errors are a [*FileError].
+func Expand(inputs []string) ([]string, error) { return expand(inputs) }
+
 // expand turns inputs into files: those of a folder and those that a pattern
 // matches in the natural order of their names.
 func expand(inputs []string) ([]string, error) {

@@ -2,53 +2,126 @@ package imagery
 
 import (
 	"fmt"
-	"image"
-	"image/draw"
+	"iter"
+	"math"
 	"math/bits"
 	"math/rand/v2"
 )
 
-// Tiles appends to dst (uint8, a multiple of n long) every patch of shape s of
-// a grid laid over img from its top left corner, row by row, and returns the
-// extended slice. What is left at the right and at the bottom is not used.
-//
-// Colours become 8 bits a channel; grey is the luma 0.299 R + 0.587 G + 0.114
-// B; what is transparent is taken as standing on black. An image smaller than
-// one patch is an error.
-func Tiles(dst []uint8, img image.Image, s Shape) ([]uint8, error) {
-	p, err := pack(img, s)
-	if err != nil {
-		return dst, err
-	}
-	for y := 0; y+s.Height <= p.height; y += s.Height {
-		for x := 0; x+s.Width <= p.width; x += s.Width {
-			dst = p.cut(dst, x, y)
-		}
-	}
-	return dst, nil
+// A Cut says which patches are taken from a picture. The zero value takes the
+// whole picture as its only patch.
+type Cut struct {
+	// Height and Width are those of a patch, in pixels. 0: the picture's.
+	Height, Width int
+
+	// Stride is the distance in pixels from a patch to the next, to the right
+	// and downward, in a grid that starts at the top left corner. What is left
+	// at the right and at the bottom is not used. 0: patches lie side by side.
+	Stride int
+
+	// Count is the number of patches at random places, drawn uniformly and
+	// independently, so that they overlap and may repeat. 0: all of the grid.
+	Count int
+
+	// Seed decides, with the key of the picture, the random places.
+	Seed uint64
+
+	// MinContrast leaves out patches whose values have a smaller standard
+	// deviation, as a share of 255 for bytes. Of random places another is
+	// drawn instead, up to maxDraws for each patch: a picture with hardly any
+	// contrast gives fewer patches.
+	MinContrast float64
 }
 
-// Sample appends to dst count patches of shape s cut from img at positions
-// drawn from r, uniformly and independently, so that patches overlap and may
-// repeat. Two draws of r place one patch. It returns the extended slice;
-// colours are as with Tiles.
-//
-// To draw the same patches from an image whatever else is cut, give each image
-// its own source: rand.New(rand.NewPCG(seed, number of the image)).
-func Sample(dst []uint8, img image.Image, s Shape, count int, r *rand.Rand) ([]uint8, error) {
-	if count < 0 {
-		return dst, fmt.Errorf("imagery: %d patches are fewer than none", count)
+// maxDraws bounds the places tried for each patch wanted, so that a picture
+// without contrast ends.
+const maxDraws = 50
+
+// A Place is where the top left pixel of a patch lies in its picture, counted
+// in pixels from 0.
+type Place struct{ Row, Column int }
+
+// Validate returns an error that says what is wrong with c.
+func (c Cut) Validate() error {
+	switch {
+	case c.Height < 0 || c.Width < 0:
+		return fmt.Errorf("imagery: patches of %d by %d pixels are empty", c.Height, c.Width)
+	case c.Stride < 0:
+		return fmt.Errorf("imagery: a stride of %d pixels is negative", c.Stride)
+	case c.Count < 0:
+		return fmt.Errorf("imagery: %d patches are fewer than none", c.Count)
+	case !(c.MinContrast >= 0):
+		return fmt.Errorf("imagery: a contrast of %v is negative", c.MinContrast)
 	}
-	p, err := pack(img, s)
-	if err != nil {
-		return dst, err
+	return nil
+}
+
+// Size returns the height and the width of the patches that c takes from p.
+func (c Cut) Size(p *Picture) (height, width int) {
+	height, width = c.Height, c.Width
+	if height == 0 {
+		height = p.Shape.Height
 	}
-	for range count {
-		x := below(r, p.width-s.Width+1)
-		y := below(r, p.height-s.Height+1)
-		dst = p.cut(dst, x, y)
+	if width == 0 {
+		width = p.Shape.Width
 	}
-	return dst, nil
+	return height, width
+}
+
+// Places yields where the patches of p lie: lines of the grid from top to
+// bottom, or the random places as they are drawn. key stands for the picture:
+// the places of a picture depend on its size, on c and on key alone (and on its
+// values, with MinContrast). A picture smaller than a patch is an error.
+func (c Cut) Places(p *Picture, key uint64) (iter.Seq[Place], error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	height, width := c.Size(p)
+	if p.Shape.Height < height || p.Shape.Width < width {
+		return nil, fmt.Errorf("imagery: image of %d by %d pixels (height by width) is smaller than a patch of %v",
+			p.Shape.Height, p.Shape.Width, Shape{Height: height, Width: width, Channels: p.Shape.Channels})
+	}
+	c.Height, c.Width = height, width
+	if c.Count == 0 {
+		return func(yield func(Place) bool) { c.grid(p, yield) }, nil
+	}
+	return func(yield func(Place) bool) { c.draw(p, key, yield) }, nil
+}
+
+// grid yields the places of a grid.
+func (c Cut) grid(p *Picture, yield func(Place) bool) {
+	down, right := c.Stride, c.Stride
+	if c.Stride == 0 {
+		down, right = c.Height, c.Width
+	}
+	for y := 0; y+c.Height <= p.Shape.Height; y += down {
+		for x := 0; x+c.Width <= p.Shape.Width; x += right {
+			if at := (Place{y, x}); c.takes(p, at) && !yield(at) {
+				return
+			}
+		}
+	}
+}
+
+// draw yields random places.
+func (c Cut) draw(p *Picture, key uint64, yield func(Place) bool) {
+	r := rand.New(rand.NewPCG(c.Seed, key))
+	taken := 0
+	for draws := 0; taken < c.Count && draws/maxDraws < c.Count; draws++ {
+		x := below(r, p.Shape.Width-c.Width+1)
+		y := below(r, p.Shape.Height-c.Height+1)
+		if at := (Place{y, x}); c.takes(p, at) {
+			taken++
+			if !yield(at) {
+				return
+			}
+		}
+	}
+}
+
+// takes reports whether the patch at a place has contrast enough.
+func (c Cut) takes(p *Picture, at Place) bool {
+	return c.MinContrast == 0 || p.contrast(at, c.Height, c.Width) >= c.MinContrast
 }
 
 // below returns a number in [0, n) from one draw. Unlike rand.IntN it is
@@ -58,62 +131,57 @@ func below(r *rand.Rand, n int) int {
 	return int(high)
 }
 
-// A packed image holds its pixels as patches do: lines of interleaved
-// channels.
-type packed struct {
-	pixels        []uint8
-	width, height int // in pixels
-	shape         Shape
+// AppendBytes appends the patch of height by width pixels at a place of a
+// picture of bytes.
+func (p *Picture) AppendBytes(dst []uint8, at Place, height, width int) []uint8 {
+	return appendPatch(dst, p.Bytes, p.Shape, at, height, width)
 }
 
-// pack converts img for patches of shape s.
-func pack(img image.Image, s Shape) (packed, error) {
-	if err := validate(s); err != nil {
-		return packed{}, err
+// AppendFloats appends the patch of height by width pixels at a place. Bytes
+// become the numbers 0 to 255.
+func (p *Picture) AppendFloats(dst []float32, at Place, height, width int) []float32 {
+	if p.Bytes == nil {
+		return appendPatch(dst, p.Floats, p.Shape, at, height, width)
 	}
-	bounds := img.Bounds()
-	p := packed{width: bounds.Dx(), height: bounds.Dy(), shape: s}
-	if p.width < s.Width || p.height < s.Height {
-		return packed{}, fmt.Errorf("imagery: image of %d by %d pixels (height by width) is smaller than a patch of %v", p.height, p.width, s)
-	}
-	p.pixels = make([]uint8, 0, p.width*p.height*s.Channels)
-	if grey, ok := img.(*image.Gray); ok && s.Channels == 1 {
-		for y := range p.height {
-			first := y * grey.Stride
-			p.pixels = append(p.pixels, grey.Pix[first:first+p.width]...)
+	n := width * p.Shape.Channels
+	for i := range height {
+		for _, v := range p.Bytes[((at.Row+i)*p.Shape.Width+at.Column)*p.Shape.Channels:][:n] {
+			dst = append(dst, float32(v))
 		}
-		return p, nil
-	}
-
-	// draw.Draw knows the common kinds of image, one line at a time keeps the
-	// copy small.
-	line := image.NewRGBA(image.Rect(0, 0, p.width, 1))
-	for y := range p.height {
-		draw.Draw(line, line.Rect, img, bounds.Min.Add(image.Pt(0, y)), draw.Src)
-		for x := 0; x < len(line.Pix); x += 4 {
-			r, g, b := line.Pix[x], line.Pix[x+1], line.Pix[x+2]
-			if s.Channels == 3 {
-				p.pixels = append(p.pixels, r, g, b)
-			} else {
-				p.pixels = append(p.pixels, luma(r, g, b))
-			}
-		}
-	}
-	return p, nil
-}
-
-// luma is 0.299 r + 0.587 g + 0.114 b (ITU-R BT.601) in 16-bit fixed point;
-// the three weights add up to 2^16.
-func luma(r, g, b uint8) uint8 {
-	return uint8((19595*uint32(r) + 38470*uint32(g) + 7471*uint32(b) + 1<<15) >> 16)
-}
-
-// cut appends the patch whose top left pixel is (x, y).
-func (p packed) cut(dst []uint8, x, y int) []uint8 {
-	s := p.shape
-	for i := range s.Height {
-		first := ((y+i)*p.width + x) * s.Channels
-		dst = append(dst, p.pixels[first:first+s.Width*s.Channels]...)
 	}
 	return dst
+}
+
+func appendPatch[T any](dst, values []T, s Shape, at Place, height, width int) []T {
+	n := width * s.Channels
+	for i := range height {
+		first := ((at.Row+i)*s.Width + at.Column) * s.Channels
+		dst = append(dst, values[first:first+n]...)
+	}
+	return dst
+}
+
+// contrast is the standard deviation of the values of a patch, all channels
+// together.
+func (p *Picture) contrast(at Place, height, width int) float64 {
+	if p.Bytes == nil {
+		return deviation(p.Floats, p.Shape, at, height, width)
+	}
+	return deviation(p.Bytes, p.Shape, at, height, width) / 255
+}
+
+func deviation[T uint8 | float32](values []T, s Shape, at Place, height, width int) float64 {
+	n := width * s.Channels
+	// Around the first value, so that nothing is lost to a large mean.
+	first := float64(values[(at.Row*s.Width+at.Column)*s.Channels])
+	var sum, squares float64
+	for i := range height {
+		for _, v := range values[((at.Row+i)*s.Width+at.Column)*s.Channels:][:n] {
+			d := float64(v) - first
+			sum += d
+			squares += d * d
+		}
+	}
+	m := float64(height * n)
+	return math.Sqrt(max(0, squares/m-sum/m*(sum/m)))
 }

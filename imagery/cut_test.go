@@ -3,7 +3,6 @@ package imagery_test
 import (
 	"image"
 	"image/color"
-	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -22,13 +21,25 @@ func greyRamp(width, height int) *image.Gray {
 	return img.SubImage(image.Rect(0, 4, width, height+4)).(*image.Gray)
 }
 
-func TestTiles(t *testing.T) {
-	s := imagery.Shape{Height: 2, Width: 3, Channels: 1}
-	got, err := imagery.Tiles([]uint8{7}, greyRamp(7, 5), s)
+// cutAll returns the patches of a cut, one after the other.
+func cutAll(t *testing.T, c imagery.Cut, p *imagery.Picture, key uint64) []uint8 {
+	t.Helper()
+	places, err := c.Places(p, key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []uint8{7,
+	var got []uint8
+	height, width := c.Size(p)
+	for at := range places {
+		got = p.AppendBytes(got, at, height, width)
+	}
+	return got
+}
+
+func TestTiles(t *testing.T) {
+	p := imagery.FromImage(greyRamp(7, 5))
+	got := cutAll(t, imagery.Cut{Height: 2, Width: 3}, p, 0)
+	want := []uint8{
 		0, 1, 2, 10, 11, 12,
 		3, 4, 5, 13, 14, 15,
 		20, 21, 22, 30, 31, 32,
@@ -36,6 +47,53 @@ func TestTiles(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+	if floats := p.AppendFloats(nil, imagery.Place{Row: 2, Column: 3}, 1, 2); !slices.Equal(floats, []float32{23, 24}) {
+		t.Errorf("as floats %v", floats)
+	}
+	if whole := cutAll(t, imagery.Cut{}, p, 0); !slices.Equal(whole, p.Bytes) || len(whole) != 35 {
+		t.Errorf("the whole picture is %v", whole)
+	}
+}
+
+func TestStride(t *testing.T) {
+	p := imagery.FromImage(greyRamp(5, 4))
+	places, err := imagery.Cut{Height: 2, Width: 2, Stride: 2}.Places(p, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := slices.Collect(places), []imagery.Place{{0, 0}, {0, 2}, {2, 0}, {2, 2}}; !slices.Equal(got, want) {
+		t.Errorf("stride 2: %v, want %v", got, want)
+	}
+	places, _ = imagery.Cut{Height: 2, Width: 3, Stride: 1}.Places(p, 0)
+	if n := len(slices.Collect(places)); n != 3*3 {
+		t.Errorf("stride 1: %d places, want 9", n)
+	}
+	for range places { // may stop early
+		break
+	}
+}
+
+// Of a picture that is flat on the left only patches on the right have
+// contrast: the one of 0, 0, 255, 255 has half the range as its deviation.
+func TestMinContrast(t *testing.T) {
+	flat := &imagery.Picture{Shape: imagery.Shape{Height: 2, Width: 4, Channels: 1}, Bytes: []uint8{9, 9, 0, 0, 9, 9, 255, 255}}
+	for least, want := range map[float64]int{0: 2, 0.001: 1, 0.4999: 1, 0.5001: 0} {
+		c := imagery.Cut{Height: 2, Width: 2, MinContrast: least}
+		if got := len(cutAll(t, c, flat, 0)) / 4; got != want {
+			t.Errorf("%v: %d patches of the grid, want %d", least, got, want)
+		}
+		c.Count = 20
+		if got := len(cutAll(t, c, flat, 0)) / 4; (got > 0) != (want > 0) || least == 0.001 && got != 20 {
+			t.Errorf("%v: %d random patches", least, got)
+		}
+	}
+	floats := &imagery.Picture{Shape: imagery.Shape{Height: 1, Width: 2, Channels: 1}, Floats: []float32{1e6, 1e6 + 2}}
+	for least, want := range map[float64]int{0.99: 1, 1.01: 0} {
+		places, err := imagery.Cut{MinContrast: least}.Places(floats, 0)
+		if got := len(slices.Collect(places)); err != nil || got != want {
+			t.Errorf("floats, %v: %d patches, %v", least, got, err)
+		}
 	}
 }
 
@@ -48,41 +106,41 @@ func TestColours(t *testing.T) {
 		deep.Set(5+i%3, 5+i/3, c)
 	}
 	for _, img := range []image.Image{nrgba, deep} {
-		colour, err := imagery.Tiles(nil, img, imagery.Shape{Height: 2, Width: 3, Channels: 3})
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := imagery.FromImage(img)
 		want := []uint8{255, 0, 0, 0, 255, 0, 0, 0, 255, 100, 50, 25, 255, 255, 255, 0, 0, 0}
-		if !slices.Equal(colour, want) {
-			t.Errorf("%T: colour %v, want %v", img, colour, want)
+		if !slices.Equal(p.Bytes, want) || p.Shape != (imagery.Shape{Height: 2, Width: 3, Channels: 3}) {
+			t.Errorf("%T: colour %v %v, want %v", img, p.Shape, p.Bytes, want)
 		}
-		grey, err := imagery.Tiles(nil, img, imagery.Shape{Height: 2, Width: 3, Channels: 1})
+		grey, err := p.WithChannels(1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := []uint8{76, 150, 29, 62, 255, 0}; !slices.Equal(grey, want) {
-			t.Errorf("%T: grey %v, want %v", img, grey, want)
+		if want := []uint8{76, 150, 29, 62, 255, 0}; !slices.Equal(grey.Bytes, want) {
+			t.Errorf("%T: grey %v, want %v", img, grey.Bytes, want)
 		}
 	}
 
 	// A grey image cut in colour has three equal channels.
-	got, err := imagery.Tiles(nil, greyRamp(2, 1), imagery.Shape{Height: 1, Width: 2, Channels: 3})
-	if want := []uint8{0, 0, 0, 1, 1, 1}; err != nil || !slices.Equal(got, want) {
+	got, err := imagery.FromImage(greyRamp(2, 1)).WithChannels(3)
+	if want := []uint8{0, 0, 0, 1, 1, 1}; err != nil || !slices.Equal(got.Bytes, want) {
 		t.Errorf("grey as colour %v (%v), want %v", got, err, want)
+	}
+	floats := &imagery.Picture{Shape: imagery.Shape{Height: 1, Width: 1, Channels: 3}, Floats: []float32{1, 0, 10}}
+	grey, err := floats.WithChannels(1)
+	if want := float32(0.299 + 1.14); err != nil || len(grey.Floats) != 1 || grey.Floats[0] != want {
+		t.Errorf("grey of floats %v (%v), want %v", grey, err, want)
+	}
+	if _, err := floats.WithChannels(2); err == nil {
+		t.Error("three channels became two")
 	}
 }
 
 func TestSample(t *testing.T) {
-	s := imagery.Shape{Height: 2, Width: 3, Channels: 1}
-	img := greyRamp(6, 4) // 4 by 3 positions
-	const count = 12000
-	got, err := imagery.Sample(nil, img, s, count, rand.New(rand.NewPCG(1, 2)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, _ := imagery.Sample(nil, img, s, count, rand.New(rand.NewPCG(1, 2)))
-	if len(got) != count*s.Len() || !slices.Equal(got, again) {
-		t.Fatal("the same source gives other patches")
+	p := imagery.FromImage(greyRamp(6, 4)) // 4 by 3 positions
+	c := imagery.Cut{Height: 2, Width: 3, Count: 12000, Seed: 1}
+	got := cutAll(t, c, p, 2)
+	if len(got) != c.Count*6 || !slices.Equal(got, cutAll(t, c, p, 2)) {
+		t.Fatal("the same seed and key give other patches")
 	}
 	seen := map[[2]int]int{}
 	for i := 0; i < len(got); i += 6 {
@@ -104,30 +162,33 @@ func TestSample(t *testing.T) {
 	}
 
 	// Frozen: a run of `aefeat patches` can be repeated years later.
-	few, _ := imagery.Sample(nil, img, imagery.Shape{Height: 1, Width: 1, Channels: 1}, 8, rand.New(rand.NewPCG(3, 4)))
+	few := cutAll(t, imagery.Cut{Height: 1, Width: 1, Count: 8, Seed: 3}, p, 4)
 	if want := []uint8{35, 22, 35, 3, 33, 21, 22, 23}; !slices.Equal(few, want) {
 		t.Errorf("first patches of a seed: %v, want %v", few, want)
 	}
 }
 
 func TestCutErrors(t *testing.T) {
-	img, r := greyRamp(6, 4), rand.New(rand.NewPCG(0, 0))
-	dst := []uint8{1, 2}
-	for name, s := range map[string]imagery.Shape{
-		"too wide": {Height: 1, Width: 7, Channels: 1}, "too high": {Height: 5, Width: 1, Channels: 1},
-		"empty": {}, "two channels": {Height: 1, Width: 1, Channels: 2},
+	p := imagery.FromImage(greyRamp(6, 4))
+	for name, c := range map[string]imagery.Cut{
+		"too wide": {Height: 1, Width: 7}, "too high": {Height: 5, Width: 1}, "negative": {Height: -1, Width: 1},
+		"stride": {Stride: -1}, "count": {Count: -1}, "contrast": {MinContrast: -0.1},
 	} {
-		if got, err := imagery.Tiles(dst, img, s); err == nil || !slices.Equal(got, dst) {
-			t.Errorf("%s: Tiles %v, %v", name, got, err)
-		}
-		if got, err := imagery.Sample(dst, img, s, 1, r); err == nil || !slices.Equal(got, dst) {
-			t.Errorf("%s: Sample %v, %v", name, got, err)
+		if _, err := c.Places(p, 0); err == nil {
+			t.Errorf("%s: no error", name)
 		}
 	}
-	if _, err := imagery.Sample(nil, img, imagery.Shape{Height: 1, Width: 1, Channels: 1}, -1, r); err == nil {
-		t.Error("a negative count is no error")
+	for name, p := range map[string]*imagery.Picture{
+		"empty":    {},
+		"too few":  {Shape: imagery.Shape{Height: 2, Width: 2, Channels: 1}, Bytes: make([]uint8, 3)},
+		"overflow": {Shape: imagery.Shape{Height: 1 << 32, Width: 1 << 32, Channels: 1}, Bytes: make([]uint8, 8)},
+		"both":     {Shape: imagery.Shape{Height: 1, Width: 2, Channels: 1}, Bytes: make([]uint8, 1), Floats: make([]float32, 1)},
+	} {
+		if p.Check() == nil {
+			t.Errorf("%s: no error", name)
+		}
 	}
-	if got, err := imagery.Sample(nil, img, imagery.Shape{Height: 1, Width: 1, Channels: 1}, 0, r); err != nil || len(got) != 0 {
-		t.Errorf("no patches: %v, %v", got, err)
+	if err := p.Check(); err != nil {
+		t.Error(err)
 	}
 }

@@ -25,7 +25,7 @@ func draw(t *testing.T, d imagery.Drawing, panels ...imagery.Panel) image.Image 
 var oneByTwo = imagery.Shape{Height: 1, Width: 2, Channels: 1}
 
 // Two panels of two filters of 1x2, each 60 pixels wide: 10 pixels a value,
-// gaps of 5.
+// gaps of 5, and 8 between the panels.
 func TestDrawSideBySide(t *testing.T) {
 	left := imagery.Panel{Filters: []float32{1, -1, 2, 0}, Shape: oneByTwo}
 	right := imagery.Panel{Filters: []float32{4, -2, 0, 0}, Shape: oneByTwo}
@@ -34,9 +34,9 @@ func TestDrawSideBySide(t *testing.T) {
 		second image.Point // origin of the second panel
 		want   [8]uint8
 	}{
-		"each its own": {imagery.Drawing{Side: 60, Columns: 2}, image.Pt(55, 0), [8]uint8{255, 0, 255, 128, 255, 64, 128, 128}},
-		"common":       {imagery.Drawing{Side: 60, Columns: 2, Common: true}, image.Pt(55, 0), [8]uint8{159, 96, 191, 128, 255, 64, 128, 128}},
-		"stacked":      {imagery.Drawing{Side: 60, Columns: 2, Stacked: true}, image.Pt(0, 20), [8]uint8{255, 0, 255, 128, 255, 64, 128, 128}},
+		"each its own": {imagery.Drawing{Side: 60, Columns: 2}, image.Pt(63, 0), [8]uint8{255, 0, 255, 128, 255, 64, 128, 128}},
+		"common":       {imagery.Drawing{Side: 60, Columns: 2, Common: true}, image.Pt(63, 0), [8]uint8{159, 96, 191, 128, 255, 64, 128, 128}},
+		"stacked":      {imagery.Drawing{Side: 60, Columns: 2, Stacked: true}, image.Pt(0, 28), [8]uint8{255, 0, 255, 128, 255, 64, 128, 128}},
 	} {
 		img := draw(t, c.d, left, right)
 		want := image.Rect(0, 0, 55+c.second.X, 20+c.second.Y)

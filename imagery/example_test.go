@@ -7,7 +7,6 @@ import (
 	"image/color"
 	"image/png"
 	"log"
-	"math/rand/v2"
 
 	"github.com/aefeat/aefeat/imagery"
 )
@@ -30,14 +29,19 @@ func ExampleFilters() {
 	// Output: (825,450) true
 }
 
-func ExampleSample() {
+func ExampleCut() {
 	photo := image.NewGray(image.Rect(0, 0, 640, 480))
 	photo.SetGray(0, 0, color.Gray{Y: 255})
-	shape := imagery.Shape{Height: 8, Width: 8, Channels: 1}
-	patches, err := imagery.Sample(nil, photo, shape, 100, rand.New(rand.NewPCG(1, 0)))
+	picture := imagery.FromImage(photo)
+	cut := imagery.Cut{Height: 8, Width: 8, Count: 100, Seed: 1}
+	places, err := cut.Places(picture, 0)
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(len(patches)/shape.Len(), "patches of", shape)
-	// Output: 100 patches of 8x8
+	var patches []uint8
+	for at := range places {
+		patches = picture.AppendBytes(patches, at, cut.Height, cut.Width)
+	}
+	fmt.Println(len(patches)/64, "patches")
+	// Output: 100 patches
 }

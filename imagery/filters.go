@@ -66,6 +66,9 @@ var face = basicfont.Face7x13
 
 const textLine = 17
 
+// panelGap is what separates panels, beside the gaps around filters.
+const panelGap = 8
+
 // Filters draws the rows of weights (h,n), with n = s.Len(), as one panel
 // without a title: see [Drawing.Draw].
 func Filters(weights []float32, s Shape) (image.Image, error) {
@@ -234,9 +237,9 @@ func (d Drawing) arrange(panels []Panel) ([]grid, image.Rectangle) {
 		g.origin = at
 		end = image.Pt(max(end.X, at.X+g.size.X), max(end.Y, at.Y+g.size.Y))
 		if d.Stacked {
-			at.Y = end.Y
+			at.Y = end.Y + panelGap
 		} else {
-			at.X = end.X
+			at.X = end.X + panelGap
 		}
 		grids[i] = g
 	}

@@ -1,10 +1,12 @@
 // Package imagery stands between pixels and people: it cuts patches out of
 // images to learn from, and draws what was learned.
 //
-// Decode reads a PNG or JPEG image of bounded size. Tiles and Sample cut an
-// image into patches, rows of uint8 that a model can be fitted to. [Drawing]
-// draws the weights of hidden units as grids of small pictures, and [View] says
-// which of a model's weights, before or after preprocessing.
+// [Decode] makes a [Picture] of a PNG, JPEG, WebP, TIFF or BMP image of bounded
+// size. A [Cut] says which patches of a picture to take, rows of numbers that a
+// model can be fitted to; [Picture.Whiten] gives a photograph a flat spectrum
+// before. [Drawing] draws the weights of hidden units as grids of small
+// pictures, and [View] says which of a model's weights, before or after
+// preprocessing.
 //
 // # Layout of a patch
 //

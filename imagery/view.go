@@ -112,7 +112,7 @@ func takeMeans(w []float32, n int) {
 // where that is unknown. Inputs that taught nothing weigh 0: those that
 // standardize found constant, and those whose weights are what the seed drew,
 // but for a common factor. Units of which the same is true, or whose weights
-// are all 0, are dead. Who has seen data knows better, and can put the
+// are next to 0, are dead. Who has seen data knows better, and can put the
 // deviations of the inputs in Weights.
 func (v View) Panel(m *model.Model, title string) (Panel, error) {
 	patterns, err := v.Patterns(m)
@@ -160,9 +160,14 @@ func (p Panel) Units(numbers []int) (Panel, error) {
 // began as may be where nothing was learned: 3% of their length.
 const sameWeights = 1e-3
 
+// shortWeights is how short the weights of a dead unit are beside the longest
+// of the model: what decay has left of them.
+const shortWeights = 1e-3
+
 // untouched tells which inputs (n) and units (h) of the encoder have learned
-// nothing: their weights are 0, or as the seed drew them but for a factor. A
-// model of which that is true as a whole was not trained, and has none.
+// nothing: their weights are as the seed drew them but for a factor, or those
+// of a unit are next to 0. A model of which the first is true as a whole was not
+// trained, and has none.
 func untouched(m *model.Model) (inputs, units []bool) {
 	n, h := m.Inputs, m.Hidden
 	inputs, units = make([]bool, n), make([]bool, h)
@@ -177,9 +182,12 @@ func untouched(m *model.Model) (inputs, units []bool) {
 		rows[i/n].add(a[i], b[i])
 	}
 	const few = 8 // of which chance makes any two alike
-	trained := false
+	trained, longest := false, 0.
+	for _, row := range rows {
+		longest = max(longest, row.aa)
+	}
 	for l, row := range rows {
-		units[l] = row.aa == 0 || n >= few && row.same()
+		units[l] = row.aa <= shortWeights*shortWeights*longest || n >= few && row.same()
 		trained = trained || !row.same()
 	}
 	if !trained {

@@ -90,7 +90,7 @@ func TestPanelWithoutData(t *testing.T) {
 		for j := range 12 {
 			switch {
 			case l == 4:
-				w[l*12+j] = 0
+				w[l*12+j] = 1e-4 * float32(math.Sin(float64(l*l+j)))
 			case l == 7 || j == 5:
 				w[l*12+j] *= 0.3
 			default:

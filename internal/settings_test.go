@@ -15,10 +15,12 @@ import (
 
 // fieldsOf lists the structs whose fields are settings, by package.
 var fieldsOf = map[string][]string{
-	"arrowio": {"OpenOptions", "WriteOptions"},
-	"patch":   {"BindOptions"},
-	"model":   {"Config", "TrainOptions"},
-	"stage":   {"Config", "TransformConfig", "EvaluateConfig", "ExplainConfig"},
+	"arrowio":           {"OpenOptions", "WriteOptions"},
+	"patch":             {"BindOptions"},
+	"internal/imageset": {"Options"},
+	"model":             {"Config", "TrainOptions"},
+	"stage":             {"Config", "TransformConfig", "EvaluateConfig", "ExplainConfig"},
+	"imagery/pool":      {"Config"},
 }
 
 // labelSetting is what internal/labelled calls the column of the labels, an

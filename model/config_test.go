@@ -196,6 +196,39 @@ func TestInitialWeights(t *testing.T) {
 	}
 }
 
+// Where the sparsity term is on, a unit without input begins at rho.
+func TestInitialBias(t *testing.T) {
+	for _, c := range []struct {
+		config Config
+		want   float64 // b1
+	}{
+		{Config{SparsityWeight: 3, Sparsity: 0.1}, -2.1972245773362196},                   // ln(1/9)
+		{Config{SparsityWeight: 3}, -2.1972245773362196},                                  // rho's default
+		{Config{SparsityWeight: 3, Sparsity: 0.1, Activation: Tanh}, -1.0986122886681098}, // half of it
+		{Config{SparsityWeight: 1, Sparsity: 0.5}, 0},
+		{Config{SparsityWeight: 1, Sparsity: 0.75}, 1.0986122886681098},
+		{Config{Sparsity: 0.1}, 0}, // the term is off
+		{Denoising(3), 0},
+		{KSparse(3), 0},
+	} {
+		c.config.Inputs, c.config.Hidden = 4, 3
+		m, err := New(c.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range m.Params.EncoderBias {
+			if b != float32(c.want) {
+				t.Errorf("%v: a bias of %v, want %v", c.config.Terms(), b, c.want)
+			}
+		}
+		for _, b := range m.Params.DecoderBias {
+			if b != 0 {
+				t.Errorf("%v: the decoder has a bias of %v", c.config.Terms(), b)
+			}
+		}
+	}
+}
+
 func TestForObjective(t *testing.T) {
 	for name, want := range map[string]Config{
 		"sparse": Sparse(40), "denoising": Denoising(40), "contractive": Contractive(40), "k-sparse": KSparse(40), "plain": Plain(40),

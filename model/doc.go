@@ -35,6 +35,10 @@
 // different terms on; [Config.Validate] says what combines. Within L an
 // [Emphasis] weighs the components that were corrupted against the others.
 //
+// Weights begin at random, by the seed. Biases begin at 0, but b1, where the
+// sparsity term is on, at the z for which a = f(z) is rho: log(rho/(1-rho)), for
+// tanh half of it.
+//
 // A k-sparse code (Makhzani and Frey, 2014) is linear. Only the k largest z of
 // a row stay, with their sign, and the others become 0; among equals the lowest
 // index stays. The gradient flows through what stays, but not through a z of

@@ -94,14 +94,19 @@ func (p Preprocess) convert(dst, scratch []float32, r Rows, order []int32, i int
 		r.convert(dst, order, i, scale, offset)
 		f32.Standardize(dst, l.Mean, l.Scale)
 	case PreprocessZCA:
-		x := scratch[:len(dst)]
+		x := dst
+		if l.Whiten != nil { // else the weights have it in them
+			x = scratch[:len(dst)]
+		}
 		r.convert(x, order, i, scale, offset)
 		if p.Contrast > 0 {
 			f32.Contrast(x, n, p.Contrast, l.Mean)
 		} else {
 			f32.Standardize(x, l.Mean, nil)
 		}
-		f32.Gemm(false, false, len(x)/n, n, n, 1, x, n, l.Whiten, n, 0, dst, n)
+		if l.Whiten != nil {
+			f32.Gemm(false, false, len(x)/n, n, n, 1, x, n, l.Whiten, n, 0, dst, n)
+		}
 	}
 }
 

@@ -54,6 +54,6 @@ func New(c Config) (*Model, error) {
 		c.Sparsity = c.rho()
 	}
 	m := &Model{Config: c, Params: newParams(c.Inputs, c.Hidden, c.Tied, nil)}
-	m.Params.initialize(c.Seed)
+	m.Params.initialize(c.Seed, c.initialBias())
 	return m, nil
 }

@@ -54,10 +54,10 @@ func paramsLen(inputs, hidden int, tied bool) int {
 }
 
 // initialize draws the weights evenly from +-sqrt(6/(n+h+1)), the interval of
-// Ng's notes, and sets the biases to 0. A weight depends on the seed, its
-// tensor and its place alone: models of equal seed and sizes start equal
-// whatever their cost, tied or not.
-func (p *Params) initialize(seed uint64) {
+// Ng's notes, and sets the biases to 0, but b1 to encoderBias. A weight depends
+// on the seed, its tensor and its place alone: models of equal seed and sizes
+// start with equal weights whatever their cost, tied or not.
+func (p *Params) initialize(seed uint64, encoderBias float64) {
 	const encoder, decoder = 0, 1
 	clear(p.Flat)
 	limit := math.Sqrt(6 / float64(p.Inputs+p.Hidden+1))
@@ -72,4 +72,7 @@ func (p *Params) initialize(seed uint64) {
 	}
 	draw(encoder, p.EncoderWeight, p.Inputs)
 	draw(decoder, p.DecoderWeight, p.Hidden)
+	for i := range p.EncoderBias {
+		p.EncoderBias[i] = float32(encoderBias)
+	}
 }

@@ -51,6 +51,21 @@ func (c Config) rho() float64 {
 	return c.Sparsity
 }
 
+// initialBias is what the biases of the hidden units begin with: where the
+// sparsity term is on, the z at which a unit's activation is rho. Units that
+// began at 1/2 would have the term crush their weights before it has moved
+// their biases. It is 0 without the term.
+func (c Config) initialBias() float64 {
+	if c.SparsityWeight == 0 {
+		return 0
+	}
+	logit := math.Log(c.rho() / (1 - c.rho()))
+	if c.Activation == Tanh {
+		return logit / 2 // for which (1+a)/2 is rho
+	}
+	return logit
+}
+
 // rhoMargin keeps rhohat away from 0 and 1, in cost and gradient alike.
 const rhoMargin = 1e-7
 

@@ -536,18 +536,33 @@ func (rd *rowReader) notImages(values []byte) error {
 }
 
 func (rd *rowReader) notImage(value []byte) error {
-	format := ""
-	switch {
-	case bytes.HasPrefix(value, []byte("\x89PNG\r\n\x1a\n")):
-		format = "PNG"
-	// Pixels may start like a JPEG's first marker; they hardly go on with the
-	// start of a second one.
-	case len(value) > 4 && bytes.HasPrefix(value, []byte{0xff, 0xd8, 0xff}) && value[3] >= 0xc0 && value[3] != 0xff:
-		format = "JPEG"
-	default:
+	format := fileFormat(value)
+	if format == "" {
 		return nil
 	}
-	return &RowError{Column: rd.column.name, Reason: "holds a " + format + " file, not raw pixels", Hint: "`aefeat patches` cuts patches from images"}
+	return &RowError{Column: rd.column.name, Reason: "holds a " + format + " file, not raw pixels",
+		Hint: "cut patches out of the images of this column with `aefeat patches`, and take those"}
+}
+
+// fileFormat names the format of a file of an image or array by its first
+// bytes, "" for what may be pixels.
+func fileFormat(value []byte) string {
+	begins := func(magic string) bool { return bytes.HasPrefix(value, []byte(magic)) }
+	switch {
+	case begins("\x89PNG\r\n\x1a\n"):
+		return "PNG"
+	// Pixels may start like a JPEG's first marker; they hardly go on with the
+	// start of a second one.
+	case len(value) > 4 && begins("\xff\xd8\xff") && value[3] >= 0xc0 && value[3] != 0xff:
+		return "JPEG"
+	case len(value) > 12 && begins("RIFF") && string(value[8:12]) == "WEBP":
+		return "WebP"
+	case len(value) > 8 && (begins("II\x2a\x00") || begins("MM\x00\x2a")):
+		return "TIFF"
+	case begins("\x93NUMPY"):
+		return ".npy"
+	}
+	return ""
 }
 
 // lookUp copies the numbers that a dictionary array stands for into one piece.

@@ -32,6 +32,7 @@ func newApp(ui *console) *cli.App {
 			reportCommand(ui),
 			inspectCommand(ui),
 			patchesCommand(ui),
+			imageFeaturesCommand(ui),
 			filtersCommand(ui),
 			demoCommand(ui),
 		},

@@ -20,15 +20,19 @@ var publicFlags = map[string]string{
 	"fit": `--output -o --hidden --objective --sparsity --sparsity-weight --weight-decay --contraction --corruption --noise --emphasis --k --k-encode
 		--activation --output-activation --loss --tied --optimizer --learning-rate --momentum --batch-size --epochs
 		--validation --validation-key --patience
-		--preprocess --preprocess-rows --zca-epsilon --no-contrast --pixel-max --init --seed --memory --spill-dir --column --on-bad-row --allow-missing-eos --emit
+		--preprocess --preprocess-rows --zca-epsilon --no-contrast --pixel-max --init --seed --memory --spill-dir --column --shape --on-bad-row --allow-missing-eos --emit
 		--format --layout --prefix --keep --reconstruction --score --progress`,
 	"transform": `--model -m --output -o --format --layout --prefix --keep --reconstruction --score --column --pixel-max --on-bad-row
 		--allow-missing-eos --spill-dir --progress`,
 	"evaluate": "--model -m --json --column --pixel-max --on-bad-row --allow-missing-eos --spill-dir --progress",
 	"probe":    "--json --label --features --against --test --seed --penalty --iterations --on-bad-row --allow-missing-eos --spill-dir --progress",
 	"inspect":  "--json",
-	"patches":  "--output -o --format --height --width --grey --per-image --seed",
-	"demo":     "--dir --progress",
+	"filters": `--model -m --output -o --json --part --space --scale --order --units --shape --column --pixel-max --on-bad-row
+		--allow-missing-eos --spill-dir --progress`,
+	"demo": "--dir --progress",
+	"patches": "--output -o --format --keep --size --height --width --grey --per-image --stride --min-contrast --whiten-images --seed " +
+		"--list --column --shape --label-from --on-bad-row --progress",
+	"image-features": "--model -m --output -o --format --layout --prefix --keep --stride --pool --grid --split-sign --whiten-images --list --column --shape --label-from --pixel-max --on-bad-row --progress",
 }
 
 func TestPublicFlags(t *testing.T) {
@@ -50,7 +54,7 @@ func TestPublicFlags(t *testing.T) {
 			}
 		}
 	}
-	if want := []string{"fit", "transform", "evaluate", "probe", "inspect", "patches", "demo"}; !slices.Equal(names, want) {
+	if want := []string{"fit", "transform", "evaluate", "probe", "inspect", "patches", "image-features", "filters", "demo"}; !slices.Equal(names, want) {
 		t.Errorf("commands %q, want %q", names, want)
 	}
 }
@@ -90,6 +94,12 @@ func TestHelp(t *testing.T) {
 	for _, c := range app.Commands {
 		help := commandHelp(c)
 		for _, f := range c.Flags {
+			if !f.(cli.VisibleFlag).IsVisible() {
+				if strings.Contains(help, spell(f.Names()[0])+" ") {
+					t.Errorf("help of %s has %s, which is hidden", c.Name, f.Names()[0])
+				}
+				continue
+			}
 			if !strings.Contains(help, spell(f.Names()[0])+" ") && !strings.Contains(help, spell(f.Names()[0])+"\n") {
 				t.Errorf("help of %s lacks %s", c.Name, f.Names()[0])
 			}

@@ -44,8 +44,8 @@ off rows, it is off the pictures too. Dead units are crossed out.
 
 With DATA, rows for the models, each pixel counts by how much it varies, so that
 pixels that are never lit stay grey, and units are dead if their codes hardly
-change. Without DATA only what still is as the seed drew it shows: such pixels are
-grey and such units dead.`,
+change. Without DATA pixels whose weights still are what the seed drew stay grey; units
+of such weights, or of next to none, are dead.`,
 		Flags:  cliFlags("filters"),
 		Action: func(c *cli.Context) error { return filters(c, ui) },
 	}
@@ -315,7 +315,7 @@ func (j *filtersJob) draw(seen []*seenModel) error {
 	for _, s := range seen {
 		shape := s.panel.Shape.String()
 		if s.guessed {
-			shape += " (guessed: --shape says otherwise)"
+			shape += " (a guess, which --shape corrects)"
 		}
 		j.ui.printf("%s: drew %s of %s", s.name, plural(int64(len(s.shown)), "unit"), shape)
 	}

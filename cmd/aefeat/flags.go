@@ -36,6 +36,8 @@ type flag struct {
 
 	bound bound // on the number that is given
 
+	hidden bool // from help: an old name
+
 	// field returns where fit puts the value that is given; nil: the command
 	// reads it by itself. To a library 0 may mean the default: where none is
 	// set, it stands in for a 0 that is given.
@@ -62,6 +64,7 @@ const (
 	categoryOutput   = "Output"
 	categoryModel    = "Model"
 	categoryTraining = "Training"
+	categoryPatches  = "Patches"
 	categoryInput    = "Input"
 	categoryMachine  = "Machine"
 )
@@ -73,8 +76,6 @@ var flagTable = []flag{
 		usage: "write the model to `FILE`; it appears whole or not at all"},
 	{of: "transform", name: "output", letter: "o", category: categoryOutput, value: "-", text: "standard output",
 		usage: "write the rows with their features to `FILE`; it appears whole or not at all"},
-	{of: "patches", name: "output", letter: "o", category: categoryOutput, value: "-", text: "standard output",
-		usage: "write the patches to `FILE`; it appears whole or not at all"},
 	{of: "demo", name: "dir", category: categoryOutput, value: "aefeat-demo",
 		usage: "`FOLDER` for everything that the demo writes"},
 	{of: "filters", name: "output", letter: "o", category: categoryOutput, value: "-", text: "standard output, with --json none",
@@ -103,9 +104,6 @@ var flagTable = []flag{
 	{of: "fit transform", name: "format", category: categoryOutput, key: "Format",
 		value: oneOf(string(arrowio.Parquet), string(arrowio.Arrow), string(arrowio.Stream)),
 		usage: "format of the features, an Arrow IPC file or an IPC stream"},
-	{of: "patches", name: "format", category: categoryOutput, key: "Format",
-		value: oneOf(string(arrowio.Parquet), string(arrowio.Arrow), string(arrowio.Stream)),
-		usage: "`FORMAT` of the output"},
 	{of: "fit transform", name: "layout", category: categoryOutput, key: "Layout",
 		value: oneOf(stage.LayoutColumns, stage.LayoutList, stage.LayoutNone),
 		usage: "one column for each hidden unit (code_000, code_001, ...), one fixed-size list of them, or no codes"},
@@ -218,16 +216,6 @@ var flagTable = []flag{
 	{of: "probe", name: "iterations", category: categoryTraining, key: "Iterations", value: linear.DefaultIterations,
 		usage: "`N` iterations at most"},
 
-	{of: "patches", name: "height", category: categoryInput, value: 8,
-		usage: "`PIXELS` from top to bottom of a patch"},
-	{of: "patches", name: "width", category: categoryInput, value: 0, text: "the height",
-		usage: "`PIXELS` from left to right of a patch"},
-	{of: "patches", name: "grey", category: categoryInput, value: false,
-		usage: "brightness alone instead of colours"},
-	{of: "patches", name: "per-image", category: categoryInput, value: 0, text: "all that lie side by side",
-		usage: "cut `N` patches at random places of each image"},
-	{of: "patches", name: "seed", category: categoryInput, value: uint64(0),
-		usage: "`NUMBER` that decides the random places"},
 	{of: "probe", name: "label", category: categoryInput, key: "Label", value: "label",
 		usage: "`COLUMN` of the labels: integers, strings or booleans"},
 	{of: "probe", name: "features", category: categoryInput, key: "Columns", value: []string(nil), text: "code_* or code, as transform writes them",
@@ -258,6 +246,79 @@ var flagTable = []flag{
 	{of: "fit transform evaluate probe filters", name: "spill-dir", category: categoryMachine, key: "SpillDir", value: "", text: "beside the output, or $TMPDIR",
 		usage: "`FOLDER` for rows that do not fit in memory and for a Parquet pipe"},
 	{of: "fit transform evaluate probe demo filters", name: "progress", category: categoryMachine,
+		value: oneOf(progressAuto, progressBar, progressPlain, progressJSON, progressNone),
+		usage: "how progress is shown on standard error; auto is a bar on a terminal, lines otherwise"},
+
+	// Of patches.
+	{of: "patches", name: "output", letter: "o", category: categoryOutput, value: "-", text: "standard output",
+		usage: "write the patches to `FILE`; it appears whole or not at all"},
+	{of: "patches", name: "format", category: categoryOutput, key: "Format",
+		value: oneOf(string(arrowio.Parquet), string(arrowio.Arrow), string(arrowio.Stream)),
+		usage: "`FORMAT` of the output"},
+	{of: "patches", name: "keep", category: categoryOutput, key: "Keep", value: "none",
+		usage: "columns of Parquet and Arrow to keep: all, none or a list, `COLUMNS`"},
+	{of: "patches", name: "size", category: categoryPatches, key: "Channels", written: "--grey, or x3 in --size", value: "8x8",
+		usage: "`HEIGHTxWIDTH` of a patch in pixels, and perhaps x1 for grey or x3 for colour; image: the whole image"},
+	{of: "patches", name: "height", category: categoryPatches, value: 8, hidden: true,
+		usage: "`PIXELS` from top to bottom of a patch"},
+	{of: "patches", name: "width", category: categoryPatches, value: 0, hidden: true,
+		usage: "`PIXELS` from left to right of a patch"},
+	{of: "patches", name: "grey", category: categoryPatches, value: false,
+		usage: "brightness alone instead of colours"},
+	{of: "patches", name: "per-image", category: categoryPatches, value: 0, text: "all of the grid",
+		usage: "cut `N` patches at random places of each image"},
+	{of: "patches", name: "stride", category: categoryPatches, value: 0, text: "side by side", bound: positive,
+		usage: "`PIXELS` from a patch of the grid to the next, right and down"},
+	{of: "patches", name: "min-contrast", category: categoryPatches, value: 0.,
+		usage: "leave out patches whose pixels have a smaller standard deviation, as a `SHARE` of the range"},
+	{of: "patches", name: "whiten-images", category: categoryPatches, value: false,
+		usage: "filter each whole image to a flat spectrum before cutting, as Olshausen and Field did"},
+	{of: "patches", name: "seed", category: categoryPatches, value: uint64(0),
+		usage: "`NUMBER` that decides, with the bytes of an image, its random places"},
+	{of: "patches image-features", name: "list", category: categoryInput, value: []string(nil),
+		usage: "read the names of more images from `FILE`, one a line; - is standard input; repeat it for several"},
+	{of: "patches image-features", name: "column", category: categoryInput, key: "Column", value: "", text: "the one that can hold images",
+		usage: "`NAME` of the column with the images in Parquet and Arrow"},
+	{of: "patches image-features", name: "shape", category: categoryInput, key: "Shape", value: "", text: "as the file says",
+		usage: "`HEIGHTxWIDTHxCHANNELS` of images that are rows of numbers"},
+	{of: "patches image-features", name: "label-from", category: categoryInput, key: "Label", value: "", text: "none",
+		usage: "where the column label comes from, `SOURCE`: folder (that the file is in), column:NAME, or file:PATH, an IDX file or CSV lines of name and label"},
+	{of: "patches", name: "on-bad-row", category: categoryInput, key: "Skip", written: "--on-bad-row skip", value: oneOf("fail", "skip"),
+		usage: "what to do with images that cannot be read, or are smaller than a patch"},
+	{of: "patches", name: "progress", category: categoryMachine,
+		value: oneOf(progressAuto, progressBar, progressPlain, progressJSON, progressNone),
+		usage: "how progress is shown on standard error; auto is a bar on a terminal, lines otherwise"},
+
+	// Of image-features.
+	{of: "image-features", name: "output", letter: "o", category: categoryOutput, value: "-", text: "standard output",
+		usage: "write a row for each image to `FILE`; it appears whole or not at all"},
+	{of: "image-features", name: "format", category: categoryOutput, key: "Format",
+		value: oneOf(string(arrowio.Parquet), string(arrowio.Arrow), string(arrowio.Stream)),
+		usage: "format of the features, an Arrow IPC file or an IPC stream"},
+	{of: "image-features", name: "layout", category: categoryOutput, key: "Layout",
+		value: oneOf(stage.LayoutList, stage.LayoutColumns),
+		usage: "one fixed-size list of the features, or one column for each (code_0000, code_0001, ...)"},
+	{of: "image-features", name: "prefix", category: categoryOutput, key: "Prefix", value: "code",
+		usage: "`NAME` of the feature columns"},
+	{of: "image-features", name: "keep", category: categoryOutput, key: "Keep", value: "all",
+		usage: "columns of Parquet and Arrow to keep beside the images: all, none or a list, `COLUMNS`"},
+	{of: "image-features", name: "model", letter: "m", category: categoryModel, value: "",
+		usage: "the model `FILE`, made by fit"},
+	{of: "image-features", name: "stride", category: categoryPatches, key: "Stride", value: 1, bound: positive,
+		usage: "`PIXELS` from a patch to the next, right and down"},
+	{of: "image-features", name: "pool", category: categoryPatches, key: "Method", value: oneOf(poolMethods()...),
+		usage: "what a feature is of the codes of a unit in a cell; with sum it grows with the image"},
+	{of: "image-features", name: "grid", category: categoryPatches, key: "Grid", value: "2x2",
+		usage: "`ROWSxCOLUMNS` of cells that an image is parted into"},
+	{of: "image-features", name: "split-sign", category: categoryPatches, key: "SplitSign", value: false,
+		usage: "pool positive and negative codes apart, max(0, a) and max(0, -a), which makes twice as many features; for linear and tanh units"},
+	{of: "image-features", name: "whiten-images", category: categoryPatches, value: false,
+		usage: "filter each whole image to a flat spectrum first, as patches --whiten-images does"},
+	{of: "image-features", name: "pixel-max", category: categoryInput, key: "PixelMax", value: 0., text: "by the type of the pixels", bound: positive,
+		usage: "the largest pixel, `VALUE`, that scaling maps to 1"},
+	{of: "image-features", name: "on-bad-row", category: categoryInput, key: "Skip", written: "--on-bad-row skip", value: oneOf("fail", "skip"),
+		usage: "what to do with images that cannot be read, or are too small for the grid"},
+	{of: "image-features", name: "progress", category: categoryMachine,
 		value: oneOf(progressAuto, progressBar, progressPlain, progressJSON, progressNone),
 		usage: "how progress is shown on standard error; auto is a bar on a terminal, lines otherwise"},
 
@@ -324,7 +385,7 @@ func (f flag) cli() cli.Flag {
 	case bool:
 		return &cli.BoolFlag{Name: f.name, Category: f.category, DisableDefaultText: true, Usage: f.usage}
 	case int:
-		return &cli.IntFlag{Name: f.name, Category: f.category, Value: v, DefaultText: f.text, Usage: f.usage}
+		return &cli.IntFlag{Name: f.name, Hidden: f.hidden, Category: f.category, Value: v, DefaultText: f.text, Usage: f.usage}
 	case uint64:
 		return &cli.Uint64Flag{Name: f.name, Category: f.category, Value: v, DefaultText: f.text, Usage: f.usage}
 	case float64:

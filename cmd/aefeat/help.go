@@ -34,10 +34,10 @@ Example:
 func commandHelp(c *cli.Command) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "aefeat %s - %s\n\nUsage:\n  %s\n\n%s", c.Name, c.Usage, c.UsageText, wrap(c.Description, ""))
-	for _, category := range []string{categoryOutput, categoryModel, categoryTraining, categoryInput, categoryMachine} {
+	for _, category := range []string{categoryOutput, categoryModel, categoryTraining, categoryPatches, categoryInput, categoryMachine} {
 		title := "\n" + category + ":\n"
 		for _, f := range c.Flags {
-			if f.(cli.CategorizableFlag).GetCategory() != category {
+			if f.(cli.CategorizableFlag).GetCategory() != category || !f.(cli.VisibleFlag).IsVisible() {
 				continue
 			}
 			b.WriteString(title)

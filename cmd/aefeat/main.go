@@ -7,7 +7,7 @@
 //	aefeat explain   [flags] [INPUT...]   find what excites each unit most
 //	aefeat report    [flags] [INPUT...]   write a page of what a model learned
 //	aefeat inspect   FILE                 print what a file holds
-//	aefeat patches   [flags] IMAGE...     cut patches out of images
+//	aefeat patches   [flags] IMAGES...    cut patches out of images
 //	aefeat demo                           do all of it on embedded digits
 //
 // Each command describes its flags with --help. Without INPUT, or with "-", a

@@ -1,9 +1,15 @@
 package main
 
 import (
+	"bufio"
+	"context"
+	"errors"
 	"fmt"
-	"math/rand/v2"
+	"io"
+	"iter"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -12,106 +18,357 @@ import (
 
 	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/imagery"
+	"github.com/aefeat/aefeat/internal/imageset"
 )
 
 func patchesCommand(ui *console) *cli.Command {
 	return &cli.Command{
 		Name:      "patches",
-		Usage:     "cut patches out of PNG and JPEG images",
-		UsageText: "aefeat patches [flags] IMAGE...",
-		Description: `Writes a row for each patch: its pixels (column patch: lines from top to bottom, in
-colour red, green and blue side by side) and the image it comes from.`,
+		Usage:     "cut patches out of images",
+		UsageText: "aefeat patches [flags] IMAGES...",
+		Description: `Reads image files (PNG, JPEG, WebP, TIFF, BMP), folders of them, image columns of
+Parquet and Arrow, IDX and .npy files and the binary records of CIFAR. Writes a row for
+each patch: its pixels (column patch: lines from top to bottom, in colour red, green and
+blue side by side), the image it comes from, its place there (row, column), and the
+label and kept columns of the image.`,
 		Flags:  cliFlags("patches"),
 		Action: func(c *cli.Context) error { return patches(c, ui) },
 	}
 }
 
 func patches(c *cli.Context, ui *console) error {
-	if c.Args().Len() == 0 {
-		return usagef("patches", "no images to cut patches out of")
-	}
-	shape := imagery.Shape{Height: c.Int("height"), Width: c.Int("height"), Channels: 3}
-	if c.IsSet("width") {
-		shape.Width = c.Int("width")
-	}
-	if c.Bool("grey") {
-		shape.Channels = 1
-	}
-	if err := shape.Validate(); err != nil {
-		return usagef("patches", "%v", err)
-	}
-	count := -1
-	if c.IsSet("per-image") {
-		if count = c.Int("per-image"); count < 1 {
-			return usagef("patches", "--per-image %d is no number of patches", count)
-		}
+	cut, channels, err := cutFlags(c)
+	if err != nil {
+		return err
 	}
 	output := c.String("output")
 	if err := refuseTerminal(ui, "patches", "patches", output); err != nil {
 		return err
 	}
-	schema := arrow.NewSchema([]arrow.Field{
-		{Name: "patch", Type: arrow.FixedSizeListOfNonNullable(int32(shape.Len()), arrow.PrimitiveTypes.Uint8)},
-		{Name: "image", Type: arrow.BinaryTypes.String},
-	}, nil)
-	w, err := arrowio.Create(output, schema, arrowio.WriteOptions{Format: arrowio.Format(chosen(c, "format")), Stdout: ui.out})
+	set, err := openImages(c, ui, channels, output)
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	first, err := set.First(c.Context)
+	if err != nil {
+		return err
+	}
+	rows := newPatchRows(set, cut, first.Picture, c.Bool("whiten-images"))
+	w, err := arrowio.Create(output, rows.schema, arrowio.WriteOptions{Format: arrowio.Format(chosen(c, "format")), Stdout: ui.out})
 	if err != nil {
 		return err
 	}
 	defer w.Abort() // after Close it does nothing
-	var rows int64
-	var pixels []uint8
-	for i, name := range c.Args().Slice() {
-		if err := c.Context.Err(); err != nil {
-			return err
+	p := newProgress(ui, chosen(c, "progress"))
+	defer p.clear()
+	return rows.run(c.Context, set, w, p, nameOf(output))
+}
+
+// cutFlags reads the flags that say which patches to cut. channels is 0 where
+// the images decide.
+func cutFlags(c *cli.Context) (cut imagery.Cut, channels int, err error) {
+	cut = imagery.Cut{
+		Stride: c.Int("stride"), Count: c.Int("per-image"), Seed: c.Uint64("seed"), MinContrast: c.Float64("min-contrast"),
+	}
+	switch size := c.String("size"); {
+	case c.IsSet("size") && (c.IsSet("height") || c.IsSet("width")):
+		return cut, 0, usagef("patches", "--size says the same as --height and --width: give one of them")
+	case c.IsSet("height") || c.IsSet("width"):
+		cut.Height, cut.Width = c.Int("height"), c.Int("height")
+		if c.IsSet("width") {
+			cut.Width = c.Int("width")
 		}
-		places := rand.New(rand.NewPCG(c.Uint64("seed"), uint64(i)))
-		if pixels, err = cutImage(pixels[:0], name, shape, count, places); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+		if err := (imagery.Shape{Height: cut.Height, Width: cut.Width, Channels: 1}).Validate(); err != nil {
+			return cut, 0, usagef("patches", "%v", err)
 		}
-		batch := patchBatch(schema, pixels, shape.Len(), name)
-		rows += batch.NumRows()
-		err := w.Write(batch)
-		batch.Release()
+	case size == "image":
+	default:
+		shape, err := parseShape(size)
 		if err != nil {
-			return err
+			return cut, 0, usagef("patches", "--size: %v", err)
+		}
+		cut.Height, cut.Width, channels = shape.Height, shape.Width, shape.Channels
+	}
+	if c.Bool("grey") {
+		if channels == 3 {
+			return cut, 0, usagef("patches", "--grey and three channels in --size contradict each other")
+		}
+		channels = 1
+	}
+	switch {
+	case c.IsSet("per-image") && cut.Count < 1:
+		return cut, 0, usagef("patches", "--per-image %d is no number of patches", cut.Count)
+	case c.IsSet("per-image") && c.IsSet("stride"):
+		return cut, 0, usagef("patches", "--per-image takes random places, and --stride those of a grid: give one of them")
+	}
+	if err := cut.Validate(); err != nil {
+		return cut, 0, usagef("patches", "%v", err)
+	}
+	return cut, channels, nil
+}
+
+// parseShape reads HEIGHTxWIDTH or HEIGHTxWIDTHxCHANNELS; Channels is 0 where
+// they are not given.
+func parseShape(text string) (imagery.Shape, error) {
+	var s imagery.Shape
+	parts := strings.Split(text, "x")
+	for i, to := range []*int{&s.Height, &s.Width, &s.Channels} {
+		if i >= len(parts) {
+			continue
+		}
+		if _, err := fmt.Sscanf(parts[i]+" ", "%d ", to); err != nil || fmt.Sprint(*to) != parts[i] {
+			return s, fmt.Errorf("%q is no size such as 8x8 or 8x8x3", text)
 		}
 	}
-	if err := w.Close(); err != nil {
+	if len(parts) < 2 || len(parts) > 3 {
+		return s, fmt.Errorf("%q is no size such as 8x8 or 8x8x3", text)
+	}
+	check := s
+	if len(parts) == 2 {
+		check.Channels = 1
+	}
+	return s, check.Validate()
+}
+
+// openImages opens the images that the arguments and the input flags name.
+func openImages(c *cli.Context, ui *console, channels int, output string) (*imageset.Set, error) {
+	inputs, err := listed(c, ui)
+	if err != nil {
+		return nil, err
+	}
+	if len(inputs) == 0 {
+		return nil, usagef(c.Command.Name, "no images to cut patches out of")
+	}
+	o := imageset.Options{
+		Column:   c.String("column"),
+		Channels: channels,
+		Skip:     chosen(c, "on-bad-row") == "skip",
+		Keep:     keep(c),
+		Open:     arrowio.OpenOptions{Stdin: interruptible(c.Context, ui.in), SpoolDir: besideOutput(output)},
+	}
+	o.KeepAll = o.Keep == nil
+	if text := c.String("shape"); text != "" {
+		if o.Shape, err = parseShape(text); err == nil && o.Shape.Channels == 0 {
+			o.Shape.Channels = 1
+		}
+		if err != nil {
+			return nil, usagef(c.Command.Name, "--shape: %v", err)
+		}
+	}
+	if o.Label, err = imageset.ParseLabel(c.String("label-from")); err != nil {
+		return nil, usagef(c.Command.Name, "--label-from: %v", err)
+	}
+	set, err := imageset.Open(inputs, o)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{"patch": true, "image": true, "row": true, "column": true}
+	for _, f := range set.Extra() {
+		if seen[f.Name] {
+			set.Close()
+			return nil, usagef(c.Command.Name, "two columns would be called %q: leave it out of --keep", f.Name)
+		}
+		seen[f.Name] = true
+	}
+	for _, name := range set.Files() {
+		if wouldReplace(output, name) {
+			set.Close()
+			return nil, usagef(c.Command.Name, "the output would replace the input %s", name)
+		}
+	}
+	if n := set.PassedOver(); n > 0 {
+		holds := "hold"
+		if n == 1 {
+			holds = "holds"
+		}
+		ui.printf("passed over %s that %s no images", plural(int64(n), "file"), holds)
+	}
+	return set, nil
+}
+
+// listed returns the arguments, and the names in the files that --list names.
+func listed(c *cli.Context, ui *console) ([]string, error) {
+	inputs := c.Args().Slice()
+	for _, name := range names(c, "list") {
+		var in io.Reader = interruptible(c.Context, ui.in)
+		if name != "-" {
+			f, err := os.Open(name)
+			if err != nil {
+				return nil, err
+			}
+			defer f.Close()
+			in = f
+		} else if slices.Contains(inputs, "-") {
+			return nil, usagef(c.Command.Name, "standard input cannot be read twice")
+		}
+		lines := bufio.NewScanner(in)
+		for lines.Scan() {
+			if line := lines.Text(); line != "" {
+				inputs = append(inputs, line)
+			}
+		}
+		if err := lines.Err(); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return inputs, nil
+}
+
+// patchRows makes record batches of patches.
+type patchRows struct {
+	cut     imagery.Cut
+	shape   imagery.Shape // of a patch
+	whiten  bool
+	floats  bool
+	schema  *arrow.Schema
+	columns *imageset.Columns
+
+	builder *array.RecordBuilder // of the columns before those of the images
+	bytes   int                  // of pixels in it
+	images  int64
+	rows    int64
+}
+
+// batchBytes of pixels make up a batch.
+const batchBytes = 4 << 20
+
+// newPatchRows returns rows of patches as the first image has them.
+func newPatchRows(set *imageset.Set, cut imagery.Cut, first *imagery.Picture, whiten bool) *patchRows {
+	r := &patchRows{cut: cut, whiten: whiten, floats: whiten || first.Bytes == nil, columns: set.Columns()}
+	r.cut.Height, r.cut.Width = cut.Size(first)
+	r.shape = imagery.Shape{Height: r.cut.Height, Width: r.cut.Width, Channels: first.Shape.Channels}
+	var element arrow.DataType = arrow.PrimitiveTypes.Uint8
+	if r.floats {
+		element = arrow.PrimitiveTypes.Float32
+	}
+	own := []arrow.Field{
+		{Name: "patch", Type: arrow.FixedSizeListOf(int32(r.shape.Len()), element), Metadata: tensorMetadata(r.shape)},
+		{Name: "image", Type: arrow.BinaryTypes.String},
+		{Name: "row", Type: arrow.PrimitiveTypes.Int32},
+		{Name: "column", Type: arrow.PrimitiveTypes.Int32},
+	}
+	r.schema = arrow.NewSchema(slices.Concat(own, set.Extra()), nil)
+	r.builder = array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema(own, nil))
+	return r
+}
+
+// tensorMetadata makes a list the extension type arrow.fixed_shape_tensor.
+func tensorMetadata(s imagery.Shape) arrow.Metadata {
+	return arrow.MetadataFrom(map[string]string{
+		"ARROW:extension:name":     "arrow.fixed_shape_tensor",
+		"ARROW:extension:metadata": fmt.Sprintf(`{"shape":[%d,%d,%d],"dim_names":["height","width","channel"]}`, s.Height, s.Width, s.Channels),
+	})
+}
+
+// A cutting is a picture and the places of its patches.
+type cutting struct {
+	picture *imagery.Picture
+	places  iter.Seq[imagery.Place]
+}
+
+// run cuts all images of a set.
+func (r *patchRows) run(ctx context.Context, set *imageset.Set, w *arrowio.Writer, p *progress, output string) error {
+	defer r.builder.Release()
+	total, _ := set.Count()
+	err := imageset.Run(ctx, set, r.place, func(im *imageset.Image, c cutting) error {
+		r.images++
+		p.show(step{Phase: "patches", Noun: "image", Rows: r.images, Total: total})
+		return r.add(w, im, c)
+	})
+	if err == nil {
+		err = r.flush(w)
+	}
+	if err == nil && r.rows == 0 {
+		err = errors.New("no patches: no image has one of this size and contrast")
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
 		return err
 	}
-	ui.printf("wrote %s of %v pixels to %s", plural(rows, "row"), shape, nameOf(output))
+	lines := []string{fmt.Sprintf("wrote %s of %v pixels to %s", plural(r.rows, "row"), r.shape, output)}
+	event := map[string]any{"command": "patches", "rows": r.rows, "images": r.images}
+	if bad := set.Bad(); bad.Total() > 0 {
+		lines = append(lines, skipped(bad))
+	}
+	p.finish(event, lines...)
 	return nil
 }
 
-// cutImage appends the patches of the image in a file: count at random
-// places, or, when count is negative, all of a grid.
-func cutImage(dst []uint8, name string, shape imagery.Shape, count int, places *rand.Rand) ([]uint8, error) {
-	f, err := os.Open(name)
+// place prepares a picture and finds its patches. It runs on any goroutine.
+func (r *patchRows) place(im *imageset.Image) (cutting, error) {
+	p := im.Picture
+	switch {
+	case p.Shape.Channels != r.shape.Channels:
+		return cutting{}, fmt.Errorf("image of %d channels, expected %d", p.Shape.Channels, r.shape.Channels)
+	case !r.whiten && r.floats != (p.Bytes == nil):
+		return cutting{}, fmt.Errorf("its pixels are of another type than those of the first image")
+	}
+	if r.whiten {
+		p = p.Whiten()
+	}
+	places, err := r.cut.Places(p, im.Key)
 	if err != nil {
-		return dst, err
+		return cutting{}, err
 	}
-	defer f.Close()
-	img, err := imagery.Decode(f)
-	if err != nil {
-		return dst, err
+	if r.cut.MinContrast > 0 && p.Shape.Height*p.Shape.Width <= 1<<20 {
+		places = slices.Values(slices.Collect(places)) // on this core
 	}
-	if count < 0 {
-		return imagery.Tiles(dst, img, shape)
-	}
-	return imagery.Sample(dst, img, shape, count, places)
+	return cutting{p, places}, nil
 }
 
-// patchBatch makes a batch of the patches, n bytes each, of one image.
-func patchBatch(schema *arrow.Schema, pixels []uint8, n int, name string) arrow.RecordBatch {
-	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
-	defer b.Release()
-	rows := b.Field(0).(*array.FixedSizeListBuilder)
-	names := b.Field(1).(*array.StringBuilder)
-	for range len(pixels) / n {
-		rows.Append(true)
-		names.Append(name)
+// add appends the patches of an image, and writes full batches.
+func (r *patchRows) add(w *arrowio.Writer, im *imageset.Image, c cutting) error {
+	lists := r.builder.Field(0).(*array.FixedSizeListBuilder)
+	names := r.builder.Field(1).(*array.StringBuilder)
+	down := r.builder.Field(2).(*array.Int32Builder)
+	right := r.builder.Field(3).(*array.Int32Builder)
+	var bytes []uint8
+	var floats []float32
+	for at := range c.places {
+		lists.Append(true)
+		switch values := lists.ValueBuilder().(type) {
+		case *array.Uint8Builder:
+			bytes = c.picture.AppendBytes(bytes[:0], at, r.cut.Height, r.cut.Width)
+			values.AppendValues(bytes, nil)
+			r.bytes += len(bytes)
+		case *array.Float32Builder:
+			floats = c.picture.AppendFloats(floats[:0], at, r.cut.Height, r.cut.Width)
+			values.AppendValues(floats, nil)
+			r.bytes += 4 * len(floats)
+		}
+		names.Append(im.Name)
+		down.Append(int32(at.Row))
+		right.Append(int32(at.Column))
+		r.columns.Append(im, 1)
+		if r.bytes >= batchBytes {
+			if err := r.flush(w); err != nil {
+				return err
+			}
+		}
 	}
-	rows.ValueBuilder().(*array.Uint8Builder).AppendValues(pixels, nil)
-	return b.NewRecordBatch()
+	return nil
+}
+
+// flush writes the rows so far.
+func (r *patchRows) flush(w *arrowio.Writer) error {
+	if r.columns.Len() == 0 {
+		return nil
+	}
+	own := r.builder.NewRecordBatch()
+	defer own.Release()
+	extra, err := r.columns.Take()
+	if err != nil {
+		return err
+	}
+	batch := array.NewRecordBatch(r.schema, slices.Concat(own.Columns(), extra), own.NumRows())
+	defer batch.Release()
+	for _, a := range extra {
+		a.Release()
+	}
+	r.rows += own.NumRows()
+	r.bytes = 0
+	return w.Write(batch)
 }

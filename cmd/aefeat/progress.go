@@ -62,6 +62,7 @@ type step struct {
 	Mean   float64 // rhohat's mean over the units
 
 	Unit string // what an epoch is called; "": epoch
+	Noun string // what the rows are; "": row
 
 	// Evaluations is how many the iterations took so far; the rows are those
 	// of the next.
@@ -225,7 +226,7 @@ func (s step) bar(rate float64, width int) string {
 	head := s.head()
 	var left, cost, mean, held, speed string
 	if rate > 0 {
-		speed = round(rate) + " rows/s"
+		speed = round(rate) + " " + cmp.Or(s.Noun, "row") + "s/s"
 	}
 	if s.Epochs > 0 && !math.IsNaN(s.Cost) {
 		cost = fmt.Sprintf("cost %.4g", s.Cost)
@@ -234,7 +235,7 @@ func (s step) bar(rate float64, width int) string {
 	if s.Validation != nil {
 		held = fmt.Sprintf("held out %.4g", s.Validation.Total)
 	}
-	done := plural(s.Rows, "row")
+	done := plural(s.Rows, cmp.Or(s.Noun, "row"))
 	if s.Total > 0 {
 		done = fmt.Sprintf("%3.0f%%", math.Floor(100*min(1, float64(s.Rows)/float64(s.Total))))
 		if rate > 0 && s.Phase != stage.PhaseArrange {

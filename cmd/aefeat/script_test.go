@@ -50,6 +50,8 @@ func TestMain(m *testing.M) {
 //	patches FILE [KEY=VALUE...]  make a data file; see patchSpec
 //	picture FILE HEIGHT WIDTH  draw a PNG image
 //	digits TRAIN TEST        write the embedded digits
+//	dataset FILE ROWS        write some of them as datasets of Hugging Face do:
+//	                         image, a struct of PNG bytes and a path, and label
 //	weights FILE n h [tied]  make a safetensors file of bare tensors
 //	rows FILE OUT            write the rows of a data file as JSON lines
 //	cut FILE BYTES           keep the first bytes of a file, or with a minus all
@@ -73,7 +75,9 @@ func TestScript(t *testing.T) {
 			"status":  runStatus,
 			"patches": makePatches,
 			"picture": drawPicture,
+			"png":     describePNG,
 			"digits":  writeDigits,
+			"dataset": writeDataset,
 			"weights": makeWeights,
 			"rows":    printRows,
 			"cut":     cutFile,
@@ -123,6 +127,19 @@ func drawPicture(ts *testscript.TestScript, neg bool, args []string) {
 	var b bytes.Buffer
 	ts.Check(png.Encode(&b, img))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b.Bytes(), 0o666))
+}
+
+// describePNG prints the size of a picture and how its pixels are stored.
+func describePNG(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: png FILE")
+	}
+	f, err := os.Open(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer f.Close()
+	img, err := png.Decode(f)
+	ts.Check(err)
+	fmt.Fprintf(ts.Stdout(), "%dx%d %T\n", img.Bounds().Dx(), img.Bounds().Dy(), img)
 }
 
 // patchSpec is what the KEY=VALUE pairs of the patches command say.
@@ -401,6 +418,49 @@ func writeDigits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(testdata.DigitsTrain), 0o666))
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(testdata.DigitsTest), 0o666))
+}
+
+// writeDataset writes Parquet with the Arrow library alone.
+func writeDataset(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: dataset FILE ROWS")
+	}
+	m, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	p, err := file.NewParquetReader(strings.NewReader(testdata.DigitsTrain))
+	ts.Check(err)
+	r, err := pqarrow.NewFileReader(p, pqarrow.ArrowReadProperties{BatchSize: int64(m)}, memory.DefaultAllocator)
+	ts.Check(err)
+	batches, err := r.GetRecordReader(context.Background(), nil, nil)
+	ts.Check(err)
+	if !batches.Next() {
+		ts.Fatalf("no digits: %v", batches.Err())
+	}
+	digits := batches.RecordBatch().NewSlice(0, int64(m))
+	pixels := digits.Column(0).(array.ListLike)
+	values := pixels.ListValues().(*array.Uint8).Uint8Values()
+
+	schema := arrow.NewSchema([]arrow.Field{
+		{Name: "image", Nullable: true, Type: arrow.StructOf(
+			arrow.Field{Name: "bytes", Type: arrow.BinaryTypes.Binary, Nullable: true},
+			arrow.Field{Name: "path", Type: arrow.BinaryTypes.String, Nullable: true})},
+		digits.Schema().Field(1),
+	}, nil)
+	images := array.NewStructBuilder(memory.DefaultAllocator, schema.Field(0).Type.(*arrow.StructType))
+	for i := range m {
+		from, to := pixels.ValueOffsets(i)
+		var b bytes.Buffer
+		ts.Check(png.Encode(&b, &image.Gray{Pix: values[from:to], Stride: 28, Rect: image.Rect(0, 0, 28, 28)}))
+		images.Append(true)
+		images.FieldBuilder(0).(*array.BinaryBuilder).Append(b.Bytes())
+		images.FieldBuilder(1).(*array.StringBuilder).Append(strconv.Itoa(i) + ".png")
+	}
+	f, err := os.Create(ts.MkAbs(args[0]))
+	ts.Check(err)
+	w, err := pqarrow.NewFileWriter(schema, f, parquet.NewWriterProperties(), pqarrow.NewArrowWriterProperties())
+	ts.Check(err)
+	ts.Check(w.Write(array.NewRecordBatch(schema, []arrow.Array{images.NewArray(), digits.Column(1)}, int64(m))))
+	ts.Check(w.Close())
 }
 
 // makeWeights writes a safetensors file with nothing but tensors, as a user

@@ -1,0 +1,73 @@
+package imageset
+
+import (
+	"errors"
+
+	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/patch"
+)
+
+// The reasons, beside patch.Null, why images are left out.
+const (
+	// Unreadable is an image that cannot be decoded.
+	Unreadable patch.Reason = "unreadable"
+	// Unfit is an image that the work of [Run] did not take, such as one
+	// smaller than a patch.
+	Unfit patch.Reason = "unfit"
+)
+
+// errNull is the error of a row without an image.
+var errNull = errors.New("null image")
+
+// A badImage is an error about one image, which can be left out.
+type badImage struct {
+	error
+	reason patch.Reason
+}
+
+func (e *badImage) Unwrap() error { return e.error }
+
+func reasonOf(err error) patch.Reason {
+	if errors.Is(err, errNull) {
+		return patch.Null
+	}
+	return Unreadable
+}
+
+// A hintedError says what to do about it.
+type hintedError struct {
+	error
+	hint string
+}
+
+func (e *hintedError) Unwrap() error { return e.error }
+
+func hintOf(err error) string {
+	var hinted *hintedError
+	if errors.As(err, &hinted) {
+		return hinted.hint
+	}
+	return ""
+}
+
+// faultOf makes an error about an image one that names it and can be skipped.
+func faultOf(it *item, err error, reason patch.Reason) error {
+	if hintOf(err) == "" {
+		err = &hintedError{err, "mend it, or leave bad images out with `Skip`"}
+	}
+	return &badImage{it.fault(err), reason}
+}
+
+// ofFile makes an error about a file one that names it.
+func ofFile(name string, err error) error {
+	var named *arrowio.FileError
+	if errors.As(err, &named) {
+		return err
+	}
+	return &arrowio.FileError{File: name, Err: err, Hint: hintOf(err)}
+}
+
+// ofRow makes an error about an image in a file one that names both.
+func ofRow(name, column string, row int64, err error) error {
+	return &patch.RowError{File: name, Column: column, Row: row, Reason: err.Error(), Hint: hintOf(err)}
+}

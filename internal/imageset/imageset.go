@@ -1,0 +1,273 @@
+// Package imageset reads sets of images, wherever they stand, on all cores.
+//
+// [Open] opens image files, folders of them, patterns, image columns of Parquet
+// and Arrow, IDX and .npy files and the binary records of CIFAR. [Run] decodes
+// the images and does the caller's work on all cores, and hands the results
+// over in order. [Columns] gathers the labels and the other columns of images
+// as Arrow arrays.
+//
+// # What holds images
+//
+//	files, by their first bytes     one image: PNG, JPEG, WebP, TIFF, BMP
+//	Parquet, Arrow                  a column of them, a row each: encoded
+//	                                images (binary, or struct<bytes, path>),
+//	                                lists and tensors of numbers of a known
+//	                                shape, .npy files in binary
+//	IDX, gzipped or not             (m), height, width and perhaps channels
+//	.npy                            the same; two dimensions are one image
+//	CIFAR-10 and CIFAR-100          records of 32x32 pixels in three planes
+//	(.bin)
+//
+// No length in a file is trusted: what it claims is compared with what is
+// there before anything of that size is made.
+package imageset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/imagery"
+	"github.com/aefeat/aefeat/patch"
+)
+
+// Options says what to read. The zero value reads images as they are, without
+// labels.
+type Options struct {
+	// Column names the column of images in Parquet and Arrow. "": the only one
+	// that can hold them.
+	Column string
+
+	// Shape is that of images in rows of numbers that do not tell it. Zero:
+	// the file has to.
+	Shape imagery.Shape
+
+	// Channels makes all images grey (1) or colour (3). 0: as the first image
+	// is; if that is grey, one in colour is an error, since its colours would
+	// be lost.
+	Channels int
+
+	Label Label // where labels come from
+
+	// Keep names more columns of Parquet and Arrow; KeepAll is all but that
+	// of the images and that of the label.
+	Keep    []string
+	KeepAll bool
+
+	// Skip leaves images out that cannot be read, or that the work of [Run]
+	// returns an error about, and counts them.
+	Skip bool
+
+	Open arrowio.OpenOptions // how Parquet and Arrow are opened
+}
+
+// A Label says where the labels of images come from. At most one field is set;
+// none: from nowhere, but for the records of CIFAR, which carry theirs.
+type Label struct {
+	Folder bool   // the name of the folder that the file is in
+	Column string // a column of the table
+	File   string // an IDX file of labels, or CSV lines of name and label
+}
+
+// LabelName is the column that labels get.
+const LabelName = "label"
+
+// An Image is one image of a set. It is valid until the write function of
+// [Run] returns.
+type Image struct {
+	// Name is that of the file, with "#" and the number of the image in it,
+	// from 0, where a file holds many.
+	Name    string
+	Picture *imagery.Picture
+
+	// Key stands for the image whatever its name and place: it is a hash of
+	// the bytes that it was decoded from.
+	Key uint64
+
+	extra arrow.RecordBatch // label and kept columns; nil: none
+	at    int               // row in it
+}
+
+// A Set is an open set of images. It is made by [Open], read once by [Run], and
+// not safe for concurrent use.
+type Set struct {
+	o        Options
+	feeds    []feed
+	fields   []arrow.Field // of the label and the kept columns
+	labels   *labels
+	channels int     // 0: not known yet
+	first    []*item // read by First, and to be read again
+	bad      patch.BadRows
+	passed   int
+}
+
+// A feed gives the images of one file, or of a run of them.
+type feed interface {
+	// next returns the next image, and io.EOF at the end.
+	next(ctx context.Context) (*item, error)
+	// count returns the number of images, -1 where it is not known.
+	count() int64
+	files() []string
+	close()
+}
+
+// An item is an image that is still to be decoded.
+type item struct {
+	Image
+	bytes int // about as many will be read
+
+	// decode reads the picture and makes its key, on any goroutine.
+	decode func() (*imagery.Picture, uint64, error)
+	// fault makes an error about the image one that names file and row.
+	fault func(error) error
+}
+
+// read sets the picture, as the set wants it. Errors name file and row.
+func (it *item) read(s *Set) error {
+	if it.Picture != nil { // First has read it
+		return nil
+	}
+	p, key, err := it.decode()
+	if err == nil {
+		p, err = s.convert(p)
+	}
+	if err != nil {
+		return faultOf(it, err, reasonOf(err))
+	}
+	it.Picture, it.Key = p, key
+	return nil
+}
+
+func (it *item) release() {
+	if it.extra != nil {
+		it.extra.Release()
+		it.extra = nil
+	}
+}
+
+// Extra returns the fields of the label and of the kept columns.
+func (s *Set) Extra() []arrow.Field { return slices.Clone(s.fields) }
+
+// Count returns the number of images, those that cannot be read included, if it
+// is known before they are read.
+func (s *Set) Count() (int64, bool) {
+	sum := int64(len(s.first))
+	for _, f := range s.feeds {
+		n := f.count()
+		if n < 0 {
+			return 0, false
+		}
+		sum += n
+	}
+	return sum, true
+}
+
+// Bad tells of the images that were left out so far; their rows count over the
+// whole set.
+func (s *Set) Bad() patch.BadRows { return s.bad.Clone() }
+
+// Files returns the names of the files of the set that are still to be read.
+func (s *Set) Files() []string {
+	var names []string
+	for _, f := range s.feeds {
+		names = append(names, f.files()...)
+	}
+	return names
+}
+
+// PassedOver counts the files of folders that hold no images.
+func (s *Set) PassedOver() int { return s.passed }
+
+// Close ends the set.
+func (s *Set) Close() error {
+	for _, f := range s.feeds {
+		f.close()
+	}
+	for _, it := range s.first {
+		it.release()
+	}
+	s.feeds, s.first = nil, nil
+	return nil
+}
+
+// ErrNoImages is returned where a set has none.
+var ErrNoImages = errors.New("no images")
+
+// First returns the first image that can be read, which Run will give again. It
+// is [ErrNoImages] where there is none. The image is valid until Run begins.
+func (s *Set) First(ctx context.Context) (*Image, error) {
+	for at := 0; ; at++ {
+		if at == len(s.first) {
+			it, err := s.next(ctx)
+			if err == io.EOF {
+				return nil, ErrNoImages
+			}
+			if err != nil {
+				return nil, err
+			}
+			s.first = append(s.first, it)
+		}
+		it := s.first[at]
+		if err := it.read(s); err != nil {
+			if s.o.Skip {
+				continue // Run counts it
+			}
+			return nil, err
+		}
+		if s.channels == 0 {
+			s.channels = it.Picture.Shape.Channels
+		}
+		return &it.Image, nil
+	}
+}
+
+// next returns the next item of all feeds.
+func (s *Set) next(ctx context.Context) (*item, error) {
+	for len(s.feeds) > 0 {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		it, err := s.feeds[0].next(ctx)
+		if err != io.EOF {
+			return it, err
+		}
+		s.feeds[0].close()
+		s.feeds = s.feeds[1:]
+	}
+	if err := s.labels.unused(); err != nil {
+		return nil, err
+	}
+	return nil, io.EOF
+}
+
+// convert gives a picture the channels of the set.
+func (s *Set) convert(p *imagery.Picture) (*imagery.Picture, error) {
+	switch {
+	case s.channels == 0:
+		return p, nil
+	case s.o.Channels == 0 && s.channels == 1 && p.Shape.Channels == 3:
+		return nil, &hintedError{errors.New("the image is in colour, and the first one is grey"), "say which they are to be with `Channels`"}
+	}
+	return p.WithChannels(s.channels)
+}
+
+// ParseLabel reads "folder", "column:NAME" or "file:PATH"; "" is no label.
+func ParseLabel(text string) (Label, error) {
+	switch kind, name, found := strings.Cut(text, ":"); {
+	case text == "":
+		return Label{}, nil
+	case text == "folder":
+		return Label{Folder: true}, nil
+	case found && kind == "column" && name != "":
+		return Label{Column: name}, nil
+	case found && kind == "file" && name != "":
+		return Label{File: name}, nil
+	}
+	return Label{}, fmt.Errorf("labels come from folder, column:NAME or file:PATH, not from %q", text)
+}
