@@ -9,6 +9,7 @@ import (
 	"log"
 
 	"github.com/aefeat/aefeat/imagery"
+	"github.com/aefeat/aefeat/model"
 )
 
 func ExampleFilters() {
@@ -27,6 +28,31 @@ func ExampleFilters() {
 	}
 	fmt.Println(picture.Bounds().Size(), file.Len() > 0)
 	// Output: (825,450) true
+}
+
+// The decoders of two models side by side, in terms of their input.
+func ExampleDrawing() {
+	view := imagery.View{Decoder: true, Input: true}
+	var panels []imagery.Panel
+	for _, hidden := range []int{4, 9} {
+		c := model.Sparse(hidden)
+		c.Inputs = 64
+		m, err := model.New(c)
+		if err != nil {
+			log.Fatal(err)
+		}
+		panel, err := view.Panel(m, fmt.Sprintf("%d units, %v", hidden, view))
+		if err != nil {
+			log.Fatal(err)
+		}
+		panels = append(panels, panel)
+	}
+	picture, err := imagery.Drawing{Side: 200}.Draw(panels...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(panels[1].Title, picture.Bounds().Size())
+	// Output: 9 units, decoder, input space (379,208)
 }
 
 func ExampleCut() {

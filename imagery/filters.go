@@ -285,7 +285,7 @@ func (g grid) paint(picture draw.Image, p Panel, tops []float64) {
 		}
 		box := image.Rectangle{Min: corner, Max: corner.Add(image.Pt(width*g.scale, height*g.scale))}
 		if p.Dead != nil && p.Dead[i] {
-			cross(picture, box, max(1, g.scale/3))
+			cross(picture, box, min(max(1, g.scale/3), mostThick))
 		}
 		if p.Labels != nil {
 			write(picture, image.Pt(box.Min.X, box.Max.Y), box.Dx(), p.Labels[i])
@@ -318,6 +318,9 @@ func (p Panel) shade(i, j int, top float64) uint8 {
 	}
 	return uint8(math.Round(127.5 + 127.5*x))
 }
+
+// mostThick is how many pixels thick the lines of a cross are at most.
+const mostThick = 4
 
 // cross strikes a box out, from corner to corner.
 func cross(picture draw.Image, box image.Rectangle, thick int) {

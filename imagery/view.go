@@ -40,6 +40,9 @@ func (v View) Patterns(m *model.Model) ([]float32, error) {
 	if m == nil || m.Params == nil {
 		return nil, errors.New("imagery: the model has no parameters")
 	}
+	if m.Preprocess.Learns() && m.Preprocess.Learned == nil {
+		return nil, errors.New("imagery: the model's preprocessing has not been learned")
+	}
 	n, w := m.Inputs, v.weights(m)
 	switch p := m.Preprocess; {
 	case v.Input && v.Decoder:
@@ -157,8 +160,8 @@ func (p Panel) Units(numbers []int) (Panel, error) {
 }
 
 // sameWeights is how far from 1 the squared cosine of weights and what they
-// began as may be where nothing was learned: 3% of their length.
-const sameWeights = 1e-3
+// began as may be where nothing was learned: what rounding does, and no step.
+const sameWeights = 1e-6
 
 // shortWeights is how short the weights of a dead unit are beside the longest
 // of the model: what decay has left of them.

@@ -27,7 +27,7 @@ func near(a, b []float32) bool {
 }
 
 func TestPatterns(t *testing.T) {
-	learned := &model.Learned{Mean: []float32{1, 2}, Scale: []float32{4, 0}, Whiten: []float32{2, 1, 1, 2}}
+	learned := &model.Learned{Mean: []float32{1, 2}, Scale: []float32{4, 0}, Whiten: []float32{2, 1, 1, 2}, Deviation: 2. / 3}
 	for _, c := range []struct {
 		name string
 		view imagery.View
@@ -37,6 +37,7 @@ func TestPatterns(t *testing.T) {
 		{"encoder", imagery.View{}, model.Preprocess{Method: model.PreprocessScale}, []float32{1, 2, 3, 5, -1, 0}},
 		{"decoder", imagery.View{Decoder: true}, model.Preprocess{Method: model.PreprocessScale}, []float32{10, 40, 20, 50, 30, 70}},
 		{"scaled encoder", imagery.View{Input: true}, model.Preprocess{Method: model.PreprocessScale}, []float32{1, 2, 3, 5, -1, 0}},
+		{"patch, of the input", imagery.View{Input: true}, model.Preprocess{Method: model.PreprocessPatch}, []float32{-.1, .1, -.2, .2, -.1, .1}},
 		{"patch", imagery.View{}, model.Preprocess{Method: model.PreprocessPatch}, []float32{-.5, .5, -1, 1, -.5, .5}},
 		{"standardized", imagery.View{}, model.Preprocess{Method: model.PreprocessStandardize}, []float32{1, 2, 3, 5, -1, 0}},
 		{"what excites", imagery.View{Input: true}, model.Preprocess{Method: model.PreprocessStandardize}, []float32{4, 0, 12, 0, -4, 0}},
@@ -66,6 +67,10 @@ func TestPatterns(t *testing.T) {
 	}
 	if _, err := (imagery.View{}).Patterns(nil); err == nil {
 		t.Error("no model, and no error")
+	}
+	unlearned := newModel(t, 2, 3, model.Preprocess{Method: model.PreprocessPatch})
+	if _, err := (imagery.View{Input: true}).Patterns(unlearned); err == nil {
+		t.Error("preprocessing that has learned nothing was undone")
 	}
 	// A matrix that whitens nothing cannot be undone.
 	m := newModel(t, 2, 3, model.Preprocess{Method: model.PreprocessZCA, Learned: &model.Learned{Whiten: []float32{1, 1, 1, 1}}})

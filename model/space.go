@@ -2,6 +2,7 @@ package model
 
 import (
 	"errors"
+	"math"
 
 	"gonum.org/v1/gonum/mat"
 
@@ -24,6 +25,10 @@ func (p Preprocess) TakesMean() bool {
 func (p Preprocess) InputWeights(w []float32, n int) []float32 {
 	out := make([]float32, len(w))
 	switch p.Method {
+	case PreprocessPatch:
+		for i, v := range w {
+			out[i] = v * p.patchFactor()
+		}
 	case PreprocessStandardize:
 		for i, v := range w {
 			out[i] = v * p.Learned.Scale[i%n]
@@ -45,6 +50,12 @@ func (p Preprocess) InputWeights(w []float32, n int) []float32 {
 func (p Preprocess) InputPatterns(w []float32, n int) ([]float32, error) {
 	out := make([]float32, len(w))
 	switch p.Method {
+	case PreprocessPatch:
+		if factor := p.patchFactor(); factor > 0 {
+			for i, v := range w {
+				out[i] = v / factor
+			}
+		}
 	case PreprocessStandardize:
 		for i, v := range w {
 			if scale := p.Learned.Scale[i%n]; scale > 0 {
@@ -62,6 +73,15 @@ func (p Preprocess) InputPatterns(w []float32, n int) ([]float32, error) {
 		takeMeans(out, n)
 	}
 	return out, nil
+}
+
+// patchFactor is what patch multiplies distances from the mean by; 0 where all
+// values were alike.
+func (p Preprocess) patchFactor() float32 {
+	if reach := patchDeviations * p.Learned.Deviation; reach > 0 {
+		return float32(min(patchReach/reach, math.MaxFloat32))
+	}
+	return 0
 }
 
 // takeMeans takes from each row of w (m,n) its mean.

@@ -18,6 +18,8 @@
 //	fixed-size, any and large binary    uint8, one value a byte
 //	the extension                       as its list
 //	arrow.fixed_shape_tensor
+//	Array2D and so on of Hugging Face   as their lists
+//	datasets
 //	scalar columns, by pattern          the narrowest of these types that
 //	                                    covers them all
 //	fields of structs, by a path        as the field

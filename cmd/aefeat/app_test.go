@@ -27,12 +27,14 @@ var publicFlags = map[string]string{
 	"evaluate": "--model -m --json --column --pixel-max --on-bad-row --allow-missing-eos --spill-dir --progress",
 	"probe":    "--json --label --features --against --test --seed --penalty --iterations --on-bad-row --allow-missing-eos --spill-dir --progress",
 	"inspect":  "--json",
-	"filters": `--model -m --output -o --json --part --space --scale --order --units --shape --column --pixel-max --on-bad-row
-		--allow-missing-eos --spill-dir --progress`,
-	"demo": "--dir --progress",
 	"patches": "--output -o --format --keep --size --height --width --grey --per-image --stride --min-contrast --whiten-images --seed " +
 		"--list --column --shape --label-from --on-bad-row --progress",
 	"image-features": "--model -m --output -o --format --layout --prefix --keep --stride --pool --grid --split-sign --whiten-images --list --column --shape --label-from --pixel-max --on-bad-row --progress",
+	"filters": `--model -m --output -o --json --part --space --scale --order --units --shape --column --pixel-max --on-bad-row
+		--allow-missing-eos --spill-dir --progress`,
+	"explain": "--model -m --output -o --picture --top --keep --column --pixel-max --on-bad-row --allow-missing-eos --spill-dir --progress",
+	"report":  "--model -m --output -o --label --test --column --pixel-max --on-bad-row --allow-missing-eos --spill-dir --progress",
+	"demo":    "--dir --progress",
 }
 
 func TestPublicFlags(t *testing.T) {
@@ -54,7 +56,7 @@ func TestPublicFlags(t *testing.T) {
 			}
 		}
 	}
-	if want := []string{"fit", "transform", "evaluate", "probe", "inspect", "patches", "image-features", "filters", "demo"}; !slices.Equal(names, want) {
+	if want := []string{"fit", "transform", "evaluate", "probe", "patches", "image-features", "filters", "explain", "report", "inspect", "demo"}; !slices.Equal(names, want) {
 		t.Errorf("commands %q, want %q", names, want)
 	}
 }

@@ -396,11 +396,13 @@ func (j *filtersJob) measure(s *seenModel) (*filtersInfo, error) {
 		info.Rows, activations = s.activity.Rows(), s.activity.MeanCodes()
 	}
 	info.Shares.Shares = gabor.Count(measures)
-	for _, dead := range s.panel.Dead {
-		if dead {
-			info.Shares.Dead += 1 / float64(s.m.Hidden)
+	dead := 0
+	for _, unit := range s.panel.Dead {
+		if unit {
+			dead++
 		}
 	}
+	info.Shares.Dead = float64(dead) / float64(s.m.Hidden)
 	lengths, means := norms(s.panel), j.view.MeanShares(s.m)
 	for _, i := range s.shown {
 		g := measures[i]

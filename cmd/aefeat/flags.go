@@ -280,7 +280,7 @@ var flagTable = []flag{
 	{of: "patches image-features", name: "column", category: categoryInput, key: "Column", value: "", text: "the one that can hold images",
 		usage: "`NAME` of the column with the images in Parquet and Arrow"},
 	{of: "patches image-features", name: "shape", category: categoryInput, key: "Shape", value: "", text: "as the file says",
-		usage: "`HEIGHTxWIDTHxCHANNELS` of images that are rows of numbers"},
+		usage: "`HEIGHTxWIDTHxCHANNELS` of images that are rows of numbers; with one plane a channel 32x32x3,CHW"},
 	{of: "patches image-features", name: "label-from", category: categoryInput, key: "Label", value: "", text: "none",
 		usage: "where the column label comes from, `SOURCE`: folder (that the file is in), column:NAME, or file:PATH, an IDX file or CSV lines of name and label"},
 	{of: "patches", name: "on-bad-row", category: categoryInput, key: "Skip", written: "--on-bad-row skip", value: oneOf("fail", "skip"),

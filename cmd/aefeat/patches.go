@@ -19,6 +19,7 @@ import (
 	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/imagery"
 	"github.com/aefeat/aefeat/internal/imageset"
+	"github.com/aefeat/aefeat/model"
 )
 
 func patchesCommand(ui *console) *cli.Command {
@@ -84,7 +85,7 @@ func cutFlags(c *cli.Context) (cut imagery.Cut, channels int, err error) {
 		}
 	case size == "image":
 	default:
-		shape, err := parseShape(size)
+		shape, err := parsePatchSize(size)
 		if err != nil {
 			return cut, 0, usagef("patches", "--size: %v", err)
 		}
@@ -108,27 +109,21 @@ func cutFlags(c *cli.Context) (cut imagery.Cut, channels int, err error) {
 	return cut, channels, nil
 }
 
-// parseShape reads HEIGHTxWIDTH or HEIGHTxWIDTHxCHANNELS; Channels is 0 where
-// they are not given.
-func parseShape(text string) (imagery.Shape, error) {
-	var s imagery.Shape
-	parts := strings.Split(text, "x")
-	for i, to := range []*int{&s.Height, &s.Width, &s.Channels} {
-		if i >= len(parts) {
-			continue
-		}
-		if _, err := fmt.Sscanf(parts[i]+" ", "%d ", to); err != nil || fmt.Sprint(*to) != parts[i] {
-			return s, fmt.Errorf("%q is no size such as 8x8 or 8x8x3", text)
-		}
+// parsePatchSize reads HEIGHTxWIDTH or HEIGHTxWIDTHxCHANNELS; Channels is 0
+// where they are not given.
+func parsePatchSize(text string) (imagery.Shape, error) {
+	s, err := model.ParseShape(text)
+	switch {
+	case err != nil:
+		return s, err
+	case strings.Contains(text, ","):
+		return s, fmt.Errorf("%q has an order, and patches have one of their own", text)
+	case s.Channels != 1 && s.Channels != 3:
+		return s, fmt.Errorf("%d channels are neither grey (1) nor colour (3)", s.Channels)
+	case strings.Count(text, "x") == 1:
+		s.Channels = 0
 	}
-	if len(parts) < 2 || len(parts) > 3 {
-		return s, fmt.Errorf("%q is no size such as 8x8 or 8x8x3", text)
-	}
-	check := s
-	if len(parts) == 2 {
-		check.Channels = 1
-	}
-	return s, check.Validate()
+	return s, nil
 }
 
 // openImages opens the images that the arguments and the input flags name.
@@ -138,7 +133,7 @@ func openImages(c *cli.Context, ui *console, channels int, output string) (*imag
 		return nil, err
 	}
 	if len(inputs) == 0 {
-		return nil, usagef(c.Command.Name, "no images to cut patches out of")
+		return nil, usagef(c.Command.Name, "no images: name files, folders or patterns, or lists of them with --list")
 	}
 	o := imageset.Options{
 		Column:   c.String("column"),
@@ -149,10 +144,7 @@ func openImages(c *cli.Context, ui *console, channels int, output string) (*imag
 	}
 	o.KeepAll = o.Keep == nil
 	if text := c.String("shape"); text != "" {
-		if o.Shape, err = parseShape(text); err == nil && o.Shape.Channels == 0 {
-			o.Shape.Channels = 1
-		}
-		if err != nil {
+		if o.Shape, err = model.ParseShape(text); err != nil {
 			return nil, usagef(c.Command.Name, "--shape: %v", err)
 		}
 	}

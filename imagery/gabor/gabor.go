@@ -65,8 +65,8 @@ type Measures struct {
 	// line and from pixel to pixel. Noise has 0, a smooth filter nearly 1.
 	Lag1 float64
 
-	// Twin is the largest cosine with another filter, whatever its sign; 0 of
-	// a single one.
+	// Twin is the cosine with the filter that is most like it or most its
+	// negative, whichever is nearer; 0 of a single one.
 	Twin float64
 }
 
@@ -84,23 +84,27 @@ type Shares struct {
 	R2       float64 `json:"r2"` // at least 0.8
 	Oriented float64 `json:"oriented"`
 	Local    float64 `json:"local"`
-	Twins    float64 `json:"twins"` // Twin above 0.9
+	Twins    float64 `json:"twins"` // Twin above 0.9 or below -0.9
 }
 
 // Count returns the shares of the filters; of none they are 0.
 func Count(filters []Measures) Shares {
-	var s Shares
+	return Shares{
+		share(filters, func(m Measures) bool { return m.R2 >= goodR2 }),
+		share(filters, func(m Measures) bool { return m.Oriented }),
+		share(filters, func(m Measures) bool { return m.Local }),
+		share(filters, func(m Measures) bool { return math.Abs(m.Twin) > twinCosine }),
+	}
+}
+
+func share(filters []Measures, holds func(Measures) bool) float64 {
+	count := 0
 	for _, m := range filters {
-		for _, of := range []struct {
-			share *float64
-			holds bool
-		}{{&s.R2, m.R2 >= goodR2}, {&s.Oriented, m.Oriented}, {&s.Local, m.Local}, {&s.Twins, m.Twin > twinCosine}} {
-			if of.holds {
-				*of.share += 1 / float64(len(filters))
-			}
+		if holds(m) {
+			count++
 		}
 	}
-	return s
+	return float64(count) / float64(max(1, len(filters)))
 }
 
 // Measure returns the measures of filters (h,n) of shape s, n = s.Len(). The
@@ -326,9 +330,10 @@ func twins(measures []Measures, filters []float32, n int) {
 		rows := min(block, h-lo)
 		f32.Gemm(false, true, rows, h, n, 1, unit[lo*n:], n, unit, n, 0, cosines, h)
 		for i := range rows {
+			twin := &measures[lo+i].Twin
 			for j, c := range cosines[i*h : (i+1)*h] {
-				if j != lo+i {
-					measures[lo+i].Twin = min(max(measures[lo+i].Twin, math.Abs(float64(c))), 1)
+				if j != lo+i && math.Abs(float64(c)) > math.Abs(*twin) {
+					*twin = min(max(float64(c), -1), 1)
 				}
 			}
 		}

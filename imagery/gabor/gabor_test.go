@@ -207,7 +207,7 @@ func TestTwins(t *testing.T) {
 	// The second is minus the first, beside a mean; the third at right angles
 	// to both; the fourth is constant.
 	m := measure(t, []float32{1, -1, 2, -2, 4, 6, 3, 7, 2, 2, -1, -1, 3, 3, 3, 3}, s)
-	for i, want := range []float64{1, 1, 0, 0} {
+	for i, want := range []float64{-1, -1, 0, 0} {
 		if math.Abs(m[i].Twin-want) > 1e-6 {
 			t.Errorf("filter %d: %v, want %v", i, m[i].Twin, want)
 		}

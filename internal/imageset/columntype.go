@@ -1,99 +1,48 @@
 package imageset
 
 import (
-	"encoding/json"
-	"fmt"
-	"strings"
+	"errors"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/aefeat/aefeat/patch"
 )
 
-// Names of metadata.
-const (
-	extensionName     = "ARROW:extension:name"
-	extensionMetadata = "ARROW:extension:metadata"
-	fixedShapeTensor  = "arrow.fixed_shape_tensor"
-	// Datasets of Hugging Face name the types Array2D to Array5D so, and have
-	// [shape, type] as their metadata.
-	huggingFaceArray = "datasets.features.features.Array"
-	huggingFace      = "huggingface" // key of a schema
-)
-
-// asImages reports whether a column can hold images, and in which layout as far
-// as the schema tells.
+// asImages reports whether a column can hold images.
 func asImages(schema *arrow.Schema, f arrow.Field) (imageColumn, bool, error) {
-	c := imageColumn{name: f.Name, typ: f.Type}
+	c := imageColumn{name: f.Name}
 	if t, ok := f.Type.(*arrow.StructType); ok {
 		data, hasBytes := t.FieldByName("bytes")
 		path, hasPath := t.FieldByName("path")
 		return c, hasBytes && isBinary(data.Type) || hasPath && !hasBytes && isString(path.Type), nil
 	}
-	extension, _ := f.Metadata.GetValue(extensionName)
-	metadata, _ := f.Metadata.GetValue(extensionMetadata)
-	if t, ok := f.Type.(arrow.ExtensionType); ok {
-		extension, metadata = t.ExtensionName(), t.Serialize()
-	}
 	if isBinary(f.Type) {
-		return c, extension == "", nil
+		_, other := f.Metadata.GetValue("ARROW:extension:name")
+		return c, !other && f.Type.ID() != arrow.EXTENSION, nil
 	}
-	if !canBind(f) {
+	if patchless(f.Type) {
 		return c, false, nil
 	}
-	var l layout
 	var err error
-	switch dims := huggingFaceShape(schema, f.Name); {
-	case extension == fixedShapeTensor:
-		l, err = tensorLayout(metadata)
-	case strings.HasPrefix(extension, huggingFaceArray):
-		var shape []int
-		if err = json.Unmarshal([]byte(metadata), &[]any{&shape, new(string)}); err == nil {
-			l, err = layoutOf(shape)
-		}
-	case dims != nil:
-		l, err = layoutOf(dims)
-	default:
-		return c, true, nil
+	c.lists, err = patch.Bind(schema, patch.BindOptions{Columns: []string{f.Name}, Skip: true})
+	var damaged *patch.RowError
+	if errors.As(err, &damaged) { // no numbers
+		return c, false, nil
 	}
-	if err != nil {
-		return c, false, fmt.Errorf("column %q: %w", f.Name, err)
-	}
-	c.layout = &l
-	return c, true, nil
+	return c, err == nil, err
 }
 
-// canBind reports whether a field is lists of numbers.
-func canBind(f arrow.Field) bool {
-	f.Metadata = arrow.Metadata{}
-	schema := arrow.NewSchema([]arrow.Field{f}, nil)
-	b, err := patch.Bind(schema, patch.BindOptions{Columns: []string{f.Name}})
-	return err == nil && b.Width() != 1
-}
-
-// huggingFaceShape returns what the huggingface key of a schema says of the
-// shape of a column, nil if nothing.
-func huggingFaceShape(schema *arrow.Schema, name string) []int {
-	text, ok := schema.Metadata().GetValue(huggingFace)
-	if !ok {
-		return nil
+// patchless reports a type of which one value is not many numbers.
+func patchless(t arrow.DataType) bool {
+	switch t := t.(type) {
+	case arrow.ExtensionType:
+		return patchless(t.StorageType())
+	case *arrow.DictionaryType:
+		return patchless(t.ValueType)
+	case arrow.ListLikeType:
+		return false
 	}
-	var key struct {
-		Info struct {
-			Features map[string]json.RawMessage `json:"features"`
-		} `json:"info"`
-	}
-	var feature struct {
-		Shape []int  `json:"shape"`
-		Type  string `json:"_type"`
-	}
-	if json.Unmarshal([]byte(text), &key) != nil || json.Unmarshal(key.Info.Features[name], &feature) != nil {
-		return nil
-	}
-	if !strings.HasPrefix(feature.Type, "Array") {
-		return nil
-	}
-	return feature.Shape
+	return true
 }
 
 func isBinary(t arrow.DataType) bool {
@@ -113,6 +62,3 @@ func isBinary(t arrow.DataType) bool {
 func isString(t arrow.DataType) bool {
 	return t.ID() == arrow.STRING || t.ID() == arrow.LARGE_STRING || t.ID() == arrow.STRING_VIEW
 }
-
-// join writes names as a list.
-func join(names []string) string { return strings.Join(names, ", ") }

@@ -108,35 +108,14 @@ func decodeNPY(data []byte, shape imagery.Shape) (*imagery.Picture, error) {
 	for len(dims) > 2 && dims[0] == 1 && len(dims) != 3 { // a batch of one
 		dims = dims[1:]
 	}
-	l, err := given(shape, dims)
+	s, err := given(shape, dims)
 	if err != nil {
 		return nil, err
 	}
 	values := data[h.length:]
-	if len(values) != l.shape.Len()*h.element.size {
-		return nil, fmt.Errorf("%d bytes of values in the .npy file, expected %d", len(values), l.shape.Len()*h.element.size)
+	if len(values) != s.Len()*h.element.size {
+		return nil, fmt.Errorf("%d bytes of values in the .npy file, expected %d", len(values), s.Len()*h.element.size)
 	}
-	return l.picture(h.element.values(h.order, values))
-}
-
-// given returns the layout of one image with dimensions dims, as a shape that
-// is not zero says.
-func given(shape imagery.Shape, dims []int) (layout, error) {
-	if shape == (imagery.Shape{}) {
-		if len(dims) < 2 {
-			return layout{}, errNoShape
-		}
-		return layoutOf(dims)
-	}
-	n := 1
-	for _, d := range dims {
-		if d < 0 || d > 0 && n > mostValues/d {
-			return layout{}, fmt.Errorf("%v is no shape of an image", dims)
-		}
-		n *= d
-	}
-	if n != shape.Len() {
-		return layout{}, fmt.Errorf("%d values, expected %d of an image of %v", n, shape.Len(), shape)
-	}
-	return lines(shape), nil
+	bytes, floats := h.element.values(h.order, values)
+	return picture(s, bytes, floats)
 }

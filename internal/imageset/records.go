@@ -196,12 +196,15 @@ func (f *recordFile) openNPY(o *Options) (header int, err error) {
 
 // hold sets what an array holds: images along its first dimension.
 func (f *recordFile) hold(e element, order binary.ByteOrder, dims []int, o *Options) error {
-	l, err := given(o.Shape, dims[1:])
+	s, err := given(o.Shape, dims[1:])
 	if err != nil {
 		return err
 	}
-	f.total, f.size = int64(dims[0]), l.shape.Len()*e.size
-	f.decode = func(record []byte) (*imagery.Picture, error) { return l.picture(e.values(order, record)) }
+	f.total, f.size = int64(dims[0]), s.Len()*e.size
+	f.decode = func(record []byte) (*imagery.Picture, error) {
+		bytes, floats := e.values(order, record)
+		return picture(s, bytes, floats)
+	}
 	return nil
 }
 
@@ -221,10 +224,10 @@ func (f *recordFile) openCIFAR(head []byte, left int64) error {
 	default:
 		return errForeign
 	}
-	l := layout{imagery.Shape{Height: side, Width: side, Channels: 3}, side, 1, side * side}
+	s := imagery.Shape{Height: side, Width: side, Channels: 3, Order: "CHW"}
 	f.size = marks + pixels
 	f.total = left / int64(f.size)
-	f.decode = func(record []byte) (*imagery.Picture, error) { return l.picture(record[marks:], nil) }
+	f.decode = func(record []byte) (*imagery.Picture, error) { return picture(s, record[marks:], nil) }
 	f.label = func(record []byte) uint8 { return record[marks-1] }
 	return nil
 }

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -156,11 +156,8 @@ func (t *table) load() error {
 		return io.EOF
 	}
 	read := t.reader.RecordBatch()
-	images, err := columnOf(read, t.column.name)
-	if err != nil {
-		return err
-	}
-	if t.cells, err = t.column.cells(images, t.o); err != nil {
+	var err error
+	if t.cells, err = t.column.cells(read, t.o); err != nil {
 		return t.located(err)
 	}
 	columns := make([]arrow.Array, len(t.extra))
@@ -214,13 +211,19 @@ type cells interface {
 
 // An imageColumn is a column that can hold images.
 type imageColumn struct {
-	name   string
-	typ    arrow.DataType
-	layout *layout // of lists of numbers; nil: not known from the schema
+	name  string
+	lists *patch.Binding // of lists of numbers; nil: it holds bytes
 }
 
-// cells returns the images in an array of the column.
-func (c imageColumn) cells(a arrow.Array, o *Options) (cells, error) {
+// cells returns the images of a batch.
+func (c imageColumn) cells(batch arrow.RecordBatch, o *Options) (cells, error) {
+	if c.lists != nil {
+		return c.numbers(batch, o)
+	}
+	a, err := columnOf(batch, c.name)
+	if err != nil {
+		return nil, err
+	}
 	switch a := a.(type) {
 	case *array.Struct:
 		e := encoded{shape: o.Shape, null: a}
@@ -233,10 +236,7 @@ func (c imageColumn) cells(a arrow.Array, o *Options) (cells, error) {
 		}
 		return e, nil
 	}
-	if isBinary(a.DataType()) {
-		return encoded{shape: o.Shape, bytes: a}, nil
-	}
-	return c.numbers(a, o)
+	return encoded{shape: o.Shape, bytes: a}, nil
 }
 
 // encoded are image files, or .npy files, in cells of bytes or by their paths.
@@ -277,7 +277,7 @@ func (e encoded) decode(data []byte) (p *imagery.Picture, key uint64, err error)
 	case bytes.HasPrefix(data, []byte(npyMagic)):
 		p, err = decodeNPY(data, e.shape)
 	case e.shape != imagery.Shape{}:
-		p, err = lines(e.shape).picture(data, nil)
+		p, err = picture(e.shape, data, nil)
 	case len(data) == 0:
 		return nil, 0, errNull
 	default:
@@ -320,9 +320,9 @@ func bytesAt(a arrow.Array, row int) ([]byte, error) {
 	return nil, fmt.Errorf("%s holds no bytes", a.DataType())
 }
 
-// numbers are images of one size, (m) of n values, in the order of a layout.
+// numbers are images of one shape, (m) of n values.
 type numbers struct {
-	layout layout
+	shape  imagery.Shape
 	bytes  []uint8
 	floats []float32
 	index  []int // of a row among those; -1: it has none
@@ -330,20 +330,12 @@ type numbers struct {
 }
 
 // numbers reads lists of numbers.
-func (c imageColumn) numbers(a arrow.Array, o *Options) (cells, error) {
-	field := arrow.Field{Name: c.name, Type: a.DataType(), Nullable: true}
-	schema := arrow.NewSchema([]arrow.Field{field}, nil)
-	batch := array.NewRecordBatch(schema, []arrow.Array{a}, int64(a.Len()))
-	defer batch.Release()
-	b, err := patch.Bind(schema, patch.BindOptions{Columns: []string{c.name}, Skip: true})
+func (c imageColumn) numbers(batch arrow.RecordBatch, o *Options) (cells, error) {
+	rows, skipped, err := c.lists.Rows(batch, 0)
 	if err != nil {
 		return nil, err
 	}
-	rows, skipped, err := b.Rows(batch, 0)
-	if err != nil {
-		return nil, err
-	}
-	n := numbers{index: make([]int, a.Len()), why: map[int]error{}}
+	n := numbers{index: make([]int, batch.NumRows()), why: map[int]error{}}
 	for i := range n.index {
 		n.index[i] = -1
 	}
@@ -359,8 +351,14 @@ func (c imageColumn) numbers(a arrow.Array, o *Options) (cells, error) {
 	if rows.Len() == 0 {
 		return n, nil
 	}
-	if n.layout, err = c.layoutFor(a, int(rows.Number[0]), rows.Width, o); err != nil {
-		return nil, err
+	switch n.shape = c.lists.Shape(); {
+	case o.Shape != imagery.Shape{}:
+		n.shape = o.Shape
+	case n.shape == imagery.Shape{}:
+		return nil, errNoShape
+	}
+	if n.shape.Len() != rows.Width {
+		return nil, fmt.Errorf("rows of %d values, expected %d of an image of %v", rows.Width, n.shape.Len(), n.shape)
 	}
 	// The binding uses its buffers again.
 	if rows.Kind == model.Uint8 {
@@ -371,72 +369,22 @@ func (c imageColumn) numbers(a arrow.Array, o *Options) (cells, error) {
 	return n, nil
 }
 
-// layoutFor returns the layout of a row of width values, as the options, the
-// schema or the nested lists of a row tell it.
-func (c imageColumn) layoutFor(a arrow.Array, row, width int, o *Options) (layout, error) {
-	l := layout{}
-	switch {
-	case c.layout != nil && (o.Shape == imagery.Shape{} || o.Shape == c.layout.shape):
-		l = *c.layout
-	case o.Shape != imagery.Shape{}:
-		l = lines(o.Shape)
-	default:
-		dims := dimsAt(a, row)
-		if len(dims) < 2 {
-			return l, errNoShape
-		}
-		var err error
-		if l, err = layoutOf(dims); err != nil {
-			return l, err
-		}
-	}
-	if l.shape.Len() != width {
-		return l, fmt.Errorf("rows of %d values, expected %d of an image of %v", width, l.shape.Len(), l.shape)
-	}
-	return l, nil
-}
-
-// dimsAt returns the sizes of the nested lists in a row.
-func dimsAt(a arrow.Array, row int) []int {
-	var dims []int
-	for {
-		switch x := a.(type) {
-		case array.ExtensionArray:
-			a = x.Storage()
-			continue
-		case *array.Dictionary:
-			a, row = x.Dictionary(), x.GetValueIndex(row)
-			continue
-		}
-		list, ok := a.(array.ListLike)
-		if !ok {
-			return dims
-		}
-		from, to := list.ValueOffsets(row)
-		dims = append(dims, int(to-from))
-		if to <= from || from > math.MaxInt32 {
-			return dims
-		}
-		a, row = list.ListValues(), int(from)
-	}
-}
-
 func (n numbers) cell(row int, _ string) (func() (*imagery.Picture, uint64, error), int) {
 	i := n.index[row]
 	if i < 0 {
 		return func() (*imagery.Picture, uint64, error) { return nil, 0, n.why[row] }, 0
 	}
-	width := n.layout.shape.Len()
+	width := n.shape.Len()
 	if n.bytes != nil {
 		data := n.bytes[i*width : (i+1)*width]
 		return func() (*imagery.Picture, uint64, error) {
-			p, err := n.layout.picture(data, nil)
+			p, err := picture(n.shape, data, nil)
 			return p, keyOf(data), err
 		}, width
 	}
 	data := n.floats[i*width : (i+1)*width]
 	return func() (*imagery.Picture, uint64, error) {
-		p, err := n.layout.picture(nil, data)
+		p, err := picture(n.shape, nil, data)
 		return p, keyOf(model.Float32Rows(data, width).Data), err
 	}, 4 * width
 }
@@ -474,5 +422,5 @@ func findImages(schema *arrow.Schema, o *Options) (imageColumn, error) {
 	case 1:
 		return could[0], nil
 	}
-	return imageColumn{}, &hintedError{fmt.Errorf("several columns could hold images: %s", join(names)), "name one with `Column`"}
+	return imageColumn{}, &hintedError{fmt.Errorf("several columns could hold images: %s", strings.Join(names, ", ")), "name one with `Column`"}
 }

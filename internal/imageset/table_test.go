@@ -55,6 +55,13 @@ func tableOf(t testing.TB, format arrowio.Format, schemaMeta map[string]string, 
 
 func quoted(data []byte) string { return `"` + base64.StdEncoding.EncodeToString(data) + `"` }
 
+// Names of metadata.
+const (
+	extensionName     = "ARROW:extension:name"
+	extensionMetadata = "ARROW:extension:metadata"
+	fixedShapeTensor  = "arrow.fixed_shape_tensor"
+)
+
 var (
 	imageStruct = arrow.StructOf(
 		arrow.Field{Name: "bytes", Type: arrow.BinaryTypes.Binary, Nullable: true},
@@ -103,7 +110,6 @@ func TestHuggingFace(t *testing.T) {
 
 // Each way to hold an image in a row gives these pixels of two lines of three.
 func TestCells(t *testing.T) {
-	const tensor = "arrow.fixed_shape_tensor"
 	extension := func(name, metadata string) map[string]string {
 		return map[string]string{extensionName: name, extensionMetadata: metadata}
 	}
@@ -118,12 +124,12 @@ func TestCells(t *testing.T) {
 		o      Options
 		want   seen
 	}{
-		"tensor":           {column{typ: six, values: `[[1,2,3,4,5,6]]`, meta: extension(tensor, `{"shape":[2,3]}`)}, nil, Options{}, want},
-		"tensor (h,w,1)":   {column{typ: six, values: `[[1,2,3,4,5,6]]`, meta: extension(tensor, `{"shape":[2,3,1]}`)}, nil, Options{}, want},
-		"tensor (c,h,w)":   {column{typ: arrow.FixedSizeListOf(30, u8), values: `[[` + strings.Repeat("1,", 10) + strings.Repeat("2,", 10) + strings.Repeat("3,", 9) + `3]]`, meta: extension(tensor, `{"shape":[3,2,5]}`)}, nil, Options{}, seen{"t#0", "2x5x3", fmt.Sprint(bytes.Repeat([]byte{1, 2, 3}, 10)), ""}},
-		"names":            {column{typ: six, values: `[[1,4,2,5,3,6]]`, meta: extension(tensor, `{"shape":[3,1,2],"dim_names":["C","H","W"]}`)}, nil, Options{}, colour},
-		"permutation":      {column{typ: six, values: `[[1,4,2,5,3,6]]`, meta: extension(tensor, `{"shape":[3,1,2],"permutation":[1,2,0]}`)}, nil, Options{}, colour},
-		"turned":           {column{typ: six, values: `[[1,4,2,5,3,6]]`, meta: extension(tensor, `{"shape":[3,2],"permutation":[1,0]}`)}, nil, Options{}, want},
+		"tensor":           {column{typ: six, values: `[[1,2,3,4,5,6]]`, meta: extension(fixedShapeTensor, `{"shape":[2,3]}`)}, nil, Options{}, want},
+		"tensor (h,w,1)":   {column{typ: six, values: `[[1,2,3,4,5,6]]`, meta: extension(fixedShapeTensor, `{"shape":[2,3,1]}`)}, nil, Options{}, want},
+		"tensor (c,h,w)":   {column{typ: arrow.FixedSizeListOf(30, u8), values: `[[` + strings.Repeat("1,", 10) + strings.Repeat("2,", 10) + strings.Repeat("3,", 9) + `3]]`, meta: extension(fixedShapeTensor, `{"shape":[3,2,5]}`)}, nil, Options{}, seen{"t#0", "2x5x3", fmt.Sprint(bytes.Repeat([]byte{1, 2, 3}, 10)), ""}},
+		"names":            {column{typ: six, values: `[[1,4,2,5,3,6]]`, meta: extension(fixedShapeTensor, `{"shape":[3,1,2],"dim_names":["C","H","W"]}`)}, nil, Options{}, colour},
+		"permutation":      {column{typ: six, values: `[[1,4,2,5,3,6]]`, meta: extension(fixedShapeTensor, `{"shape":[3,1,2],"permutation":[1,2,0]}`)}, nil, Options{}, colour},
+		"turned":           {column{typ: six, values: `[[1,4,2,5,3,6]]`, meta: extension(fixedShapeTensor, `{"shape":[3,2],"permutation":[1,0]}`)}, nil, Options{}, want},
 		"Array2D":          {column{typ: lists, values: `[[[1,2,3],[4,5,6]]]`, meta: extension("datasets.features.features.Array2DExtensionType", `[[2, 3], "uint8"]`)}, nil, Options{}, want},
 		"Array3D":          {column{typ: arrow.ListOf(lists), values: `[[[[1,2,3],[4,5,6]]]]`, meta: extension("datasets.features.features.Array3DExtensionType", `[[1, 2, 3], "uint8"]`)}, nil, Options{}, colour},
 		"huggingface":      {column{typ: lists, values: `[[[1,2,3],[4,5,6]]]`}, map[string]string{"huggingface": `{"info":{"features":{"image":{"shape":[2,3],"dtype":"uint8","_type":"Array2D"}}}}`}, Options{}, want},
@@ -170,14 +176,14 @@ func TestCellErrors(t *testing.T) {
 		"label":            {[]column{{name: "x", typ: six, values: values}}, Options{Label: Label{Column: "y"}}, `column "y": no such column`},
 		"no shape":         {[]column{{name: "x", typ: six, values: values}}, Options{}, "rows of numbers without a shape"},
 		"another shape":    {[]column{{name: "x", typ: six, values: values}}, Options{Shape: imagery.Shape{Height: 2, Width: 2, Channels: 1}}, "rows of 6 values, expected 4"},
-		"tensor of one":    {[]column{{name: "x", typ: six, values: values, meta: tensor(`{"shape":[6]}`)}}, Options{}, "tensor of shape [6]"},
-		"tensor of more":   {[]column{{name: "x", typ: six, values: values, meta: tensor(`{"shape":[2,4]}`)}}, Options{}, "rows of 6 values, expected 8"},
-		"huge tensor":      {[]column{{name: "x", typ: six, values: values, meta: tensor(`{"shape":[4000000000,4000000000]}`)}}, Options{}, "no shape of an image"},
-		"negative":         {[]column{{name: "x", typ: six, values: values, meta: tensor(`{"shape":[-2,-3]}`)}}, Options{}, "no shape of an image"},
-		"no JSON":          {[]column{{name: "x", typ: six, values: values, meta: tensor(`{"shape":`)}}, Options{}, "metadata of a tensor"},
-		"bad permutation":  {[]column{{name: "x", typ: six, values: values, meta: tensor(`{"shape":[2,3],"permutation":[1,1]}`)}}, Options{}, "no order of 2 dimensions"},
-		"short":            {[]column{{name: "x", typ: six, values: values, meta: tensor(`{"shape":[2,3],"permutation":[1]}`)}}, Options{}, "no order of 2 dimensions"},
-		"four dimensions":  {[]column{{name: "x", typ: six, values: values, meta: tensor(`{"shape":[1,2,3,1]}`)}}, Options{}, "is no image"},
+		"tensor of one":    {[]column{{name: "x", typ: six, values: values, meta: tensor(`{"shape":[6]}`)}}, Options{}, "without a shape"},
+		"tensor of more":   {[]column{{name: "x", typ: six, values: values, meta: tensor(`{"shape":[2,4]}`)}}, Options{}, "without a shape"},
+		"huge tensor":      {[]column{{name: "x", typ: six, values: values, meta: tensor(`{"shape":[4000000000,4000000000]}`)}}, Options{}, "without a shape"},
+		"negative":         {[]column{{name: "x", typ: six, values: values, meta: tensor(`{"shape":[-2,-3]}`)}}, Options{}, "without a shape"},
+		"no JSON":          {[]column{{name: "x", typ: six, values: values, meta: tensor(`{"shape":`)}}, Options{}, "without a shape"},
+		"bad permutation":  {[]column{{name: "x", typ: six, values: values, meta: tensor(`{"shape":[2,3],"permutation":[1,1]}`)}}, Options{}, "without a shape"},
+		"short":            {[]column{{name: "x", typ: six, values: values, meta: tensor(`{"shape":[2,3],"permutation":[1]}`)}}, Options{}, "without a shape"},
+		"four dimensions":  {[]column{{name: "x", typ: six, values: values, meta: tensor(`{"shape":[1,2,3,1]}`)}}, Options{}, "without a shape"},
 		"bytes":            {[]column{{name: "x", typ: arrow.BinaryTypes.Binary, values: `[` + quoted([]byte("words")) + `]`}}, Options{}, `column "x": row 0: imagery: neither PNG`},
 		"no such path":     {[]column{{name: "x", typ: imageStruct, values: `[{"bytes":null,"path":"none.png"}]`}}, Options{}, "none.png: no such file"},
 		"path of a folder": {[]column{{name: "x", typ: imageStruct, values: `[{"bytes":null,"path":"."}]`}}, Options{}, "no file"},
