@@ -209,6 +209,9 @@ func createExplainTable(ui *console, output string, schema *arrow.Schema, source
 		{Name: "code", Type: arrow.PrimitiveTypes.Float32},
 		{Name: "patch", Type: arrow.FixedSizeListOfNonNullable(int32(m.Inputs), kindTypes[b.Kind()])},
 	}
+	if m.Shape != (model.Shape{}) && m.Shape.Order == "" {
+		fields[len(fields)-1].Metadata = tensorMetadata(m.Shape)
+	}
 	for _, name := range keep {
 		if slices.ContainsFunc(fields, func(f arrow.Field) bool { return f.Name == name }) {
 			return nil, &patch.RowError{Column: name, Row: -1, Reason: "the name is already taken", Hint: "keep other columns with `Keep`"}

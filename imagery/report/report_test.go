@@ -80,7 +80,7 @@ func TestPage(t *testing.T) {
 	said := strings.Join(strings.Fields(text(page)), " ")
 	for _, want := range []string{
 		"A summary.", "A note.", "dead units 1", "These are the first 400 of 500 units.", "Faded tiles in a dashed frame are dead units.",
-		"epoch cost reconstruction sparsity held-out cost mean activation dead units 1 11 10 1 11.5 0 0",
+		"epoch cost reconstruction sparsity held-out cost mean activation dead units 1 11.00 10.00 1.000 11.50 0.000 0",
 		"with the noise that training adds", "Near.", "over 12,345 rows", "row 4",
 		"dead the code hardly tells rows apart 1 1 dense active on more than half of the rows 39 31, 32, 33,", ", and more",
 		"codes 3 93.75% 1 raw 6 50.00% 10", "a b a 9 1 b 0 10", "learned from 80 rows", "on 20 others",

@@ -165,20 +165,23 @@ func (v *view) history() {
 	v.Thinned = len(kept) < len(h.Epochs)
 	for _, i := range kept {
 		e := h.Epochs[i]
-		row := []string{count(e.Epoch), fmt.Sprintf("%.4g", e.Cost.Total)}
+		row := []string{count(e.Epoch), figure(e.Cost.Total)}
 		for _, name := range names {
-			row = append(row, fmt.Sprintf("%.4g", term(e.Cost, name)))
+			row = append(row, figure(term(e.Cost, name)))
 		}
 		if v.HeldOut {
 			cell := "none"
 			if e.Validation != nil {
-				cell = fmt.Sprintf("%.4g", e.Validation.Total)
+				cell = figure(e.Validation.Total)
 			}
 			row = append(row, cell)
 		}
-		v.Epochs = append(v.Epochs, append(row, fmt.Sprintf("%.4g", e.MeanActivation), count(e.Dead)))
+		v.Epochs = append(v.Epochs, append(row, figure(e.MeanActivation), count(e.Dead)))
 	}
 }
+
+// figure writes a number for a table: four digits, zeros at the end included.
+func figure(v float64) string { return fmt.Sprintf("%#.4g", v) }
 
 // thin returns up to most of n numbers from 0 on, evenly spread, the last
 // included.
