@@ -64,6 +64,13 @@ type Config struct {
 	Stride    int    // pixels from one patch to the next; 0: 1
 	Grid      Grid   // zero: 2x2
 	SplitSign bool   // pool max(0, a) and max(0, -a) apart, for codes that have a sign
+
+	// Root takes the square root of each feature, and leaves it its sign. A
+	// linear classifier then hears less of how strongly a unit was active in a
+	// cell and more of whether it was (F. Perronnin, J. Sanchez and T. Mensink,
+	// "Improving the Fisher kernel for large-scale image classification", ECCV
+	// 2010, power normalisation).
+	Root bool
 }
 
 // filled returns c with its defaults, or an error that says what is wrong.
@@ -184,7 +191,11 @@ func (p *Pooler) Features(dst []float32, image model.Rows) error {
 			divisor = float64(l.size(cell))
 		}
 		for i := cell * p.cellWidth(); i < (cell+1)*p.cellWidth(); i++ {
-			dst[i] = float32(p.sums[i] / divisor)
+			v := p.sums[i] / divisor
+			if p.config.Root {
+				v = math.Copysign(math.Sqrt(math.Abs(v)), v)
+			}
+			dst[i] = float32(v)
 		}
 	}
 	if !f32.AllFinite(dst) {
