@@ -289,13 +289,24 @@ func unitNote(m *model.Model, u model.Unit) string {
 	return note
 }
 
-// rowCaption names a row, with the values that go with it.
+// rowCaption names a row, with the values that go with it. Of the place that a
+// patch was cut from it gives the image and, where there is one, the pixel.
 func rowCaption(row stage.KeptRow, keep []string) string {
 	text := "row " + count(row.Row)
+	var pixel []string
 	for i, l := range row.Kept {
-		if !l.Null {
+		switch {
+		case l.Null:
+		case keep[i] == "image":
+			text += ", " + l.Text
+		case slices.Contains(placeColumns, keep[i]):
+			pixel = append(pixel, l.Text)
+		default:
 			text += fmt.Sprintf(", %s %s", keep[i], l.Text)
 		}
+	}
+	if len(pixel) == 2 {
+		text += " at " + strings.Join(pixel, ",")
 	}
 	return text
 }
