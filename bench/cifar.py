@@ -2,8 +2,9 @@
 an autoencoder.
 
     python3 cifar.py AEFEAT DATA [--units 400] [--train 8000] [--test 2000]
-        [--seeds 1,2,3] [--fit FLAGS] [--per-image 12] [--penalty P]
-        [--held-out] [--no-peers] [--work FOLDER]
+        [--seeds 1,2,3] [--per-image 12] [--fit FLAGS] [--encode FLAGS]
+        [--pool FLAGS] [--penalty P] [--held-out] [--ways ours,peers]
+        [--work FOLDER]
 
 DATA is a folder with CIFAR-10 as Hugging Face lays it out: train.parquet and
 test.parquet, a column image, struct<bytes, path> of encoded pictures, and a
@@ -17,9 +18,9 @@ chosen so.
 The peers pool the same way, on the same patches, preprocessed as A. Coates, H.
 Lee and A. Ng have it ("An analysis of single-layer networks in unsupervised
 feature learning", AISTATS 2011): the whitened values themselves, both signs
-apart, and triangle K-means with as many centroids as there are units. The
-second number is with the root of each feature, as ours have it. Needs numpy,
-pyarrow and Pillow.
+apart, and triangle K-means with as many centroids as there are units. "Roots"
+are with the root of each feature, as ours have it. Needs numpy, pyarrow and
+Pillow.
 """
 import argparse
 import io
@@ -39,7 +40,8 @@ import pyarrow.parquet as pq
 SIDE, STRIDE, CELLS = 6, 1, 2
 # See RESULTS.md: chosen on held-out training rows.
 FIT = "--preprocess zca --objective denoising --activation relu --tied --noise gaussian --corruption 0.5 --sparsity-weight 0 --weight-decay 0.01 --learning-rate 0.005 --batch-size 256 --epochs 5"
-POOL = "--pool sum --root"
+ENCODE = "--activation linear"
+POOL = "--pool sum --split-sign --root"
 
 
 def run(*words):
@@ -141,17 +143,13 @@ def peers(a, work, seed, tables, cut):
     x = normalise((x.storage if isinstance(x, pa.ExtensionArray) else x).flatten().to_numpy().reshape(-1, SIDE * SIDE * 3).astype(np.float32))
     mean, matrix = whitening(x)
     images = [pictures(t) for t in tables]
-    scores = []
-    for encode in (both_signs, triangle(kmeans((x - mean) @ matrix, a.units, seed))):
-        paths = [work / "peer-train.parquet", work / "peer-test.parquet"]
+    paths = [work / "peer-train.parquet", work / "peer-test.parquet"]
+    for way, encode in ("whitened patches", both_signs), ("triangle K-means", triangle(kmeans((x - mean) @ matrix, a.units, seed))):
         pooled = [pool(part, encode, mean, matrix) for part in images]
-        both = []
-        for last in (np.asarray, np.sqrt):
+        for last, words in (np.asarray, ""), (np.sqrt, ", roots"):
             for path, table, features in zip(paths, tables, pooled):
                 write(path, last(features), table.column("label"))
-            both.append(f"{probe(a.aefeat, *paths, a.penalty):.2f}")
-        scores.append(" / ".join(both) + " %")
-    return scores
+            print(f"| {seed} | {way}{words} | {probe(a.aefeat, *paths, a.penalty):.2f} % | | | | |", flush=True)
 
 
 def split(a, data):
@@ -170,11 +168,12 @@ def main():
     p.add_argument("--test", type=int, default=2000)
     p.add_argument("--seeds", default="1,2,3")
     p.add_argument("--fit", default=FIT)
+    p.add_argument("--encode", default=ENCODE, help="flags of a second fit, of no epochs")
     p.add_argument("--pool", default=POOL, help="flags of image-features")
     p.add_argument("--per-image", type=int, default=12)
     p.add_argument("--penalty", type=float)
     p.add_argument("--held-out", action="store_true")
-    p.add_argument("--no-peers", action="store_true")
+    p.add_argument("--ways", default="ours,peers")
     p.add_argument("--work", type=pathlib.Path)
     a = p.parse_args()
     for name in ("train.parquet", "test.parquet"):
@@ -187,29 +186,39 @@ def main():
         shutil.rmtree(work)
 
 
+def ours(a, work, seed, sets, cut):
+    """Accuracy of the autoencoder, and how long its parts take."""
+    model, clock = work / "model", [time.perf_counter()]
+    run(a.aefeat, "fit", "--hidden", a.units, *shlex.split(a.fit), "--seed", seed, "-o", model, cut)
+    if a.encode:
+        run(a.aefeat, "fit", "--init", model, *shlex.split(a.encode), "--epochs", 0, "-o", model, cut)
+    clock.append(time.perf_counter())
+    features = [work / "train-features.parquet", work / "test-features.parquet"]
+    for images, path in zip(sets, features):
+        run(a.aefeat, "image-features", "-m", model, "--stride", STRIDE, "--grid", f"{CELLS}x{CELLS}", *shlex.split(a.pool),
+            "--keep", "label", "-o", path, images)
+    clock.append(time.perf_counter())
+    right = probe(a.aefeat, *features, a.penalty)
+    clock.append(time.perf_counter())
+    fit, encode, probed = np.diff(clock)
+    rate = sum(pq.read_metadata(images).num_rows for images in sets) / encode
+    print(f"| {seed} | autoencoder | {right:.2f} % | {fit:.0f} | {encode:.0f} | {rate:.0f} | {probed:.0f} |", flush=True)
+
+
 def measure(a, work):
     tables = split(a, a.data)
     sets = [work / "train.parquet", work / "test.parquet"]
     for path, table in zip(sets, tables):
         pq.write_table(table, path)
-    print("| seed | autoencoder | whitened patches | triangle K-means | fit s | features s | images/s | probe s |\n|---|---|---|---|---|---|---|---|", flush=True)
-    for seed in a.seeds.split(","):
-        cut, model = work / "patches.parquet", work / "model"
-        run(a.aefeat, "patches", "--size", f"{SIDE}x{SIDE}x3", "--per-image", a.per_image, "--seed", seed, "-o", cut, sets[0])
-        clock = [time.perf_counter()]
-        run(a.aefeat, "fit", "--hidden", a.units, *shlex.split(a.fit), "--seed", seed, "-o", model, cut)
-        clock.append(time.perf_counter())
-        features = [work / "train-features.parquet", work / "test-features.parquet"]
-        for images, path in zip(sets, features):
-            run(a.aefeat, "image-features", "-m", model, "--stride", STRIDE, "--grid", f"{CELLS}x{CELLS}", *shlex.split(a.pool),
-                "--keep", "label", "-o", path, images)
-        clock.append(time.perf_counter())
-        score = probe(a.aefeat, *features, a.penalty)
-        clock.append(time.perf_counter())
-        fit, encode, probed = np.diff(clock)
-        scores = ["-", "-"] if a.no_peers else peers(a, work, int(seed), tables, cut)
-        rate = sum(map(len, tables)) / encode
-        print(f"| {seed} | {score:.2f} % | {scores[0]} | {scores[1]} | {fit:.0f} | {encode:.0f} | {rate:.0f} | {probed:.0f} |", flush=True)
+    cut = work / "patches.parquet"
+    print("| seed | features | right | fit s | features s | images/s | probe s |\n|---|---|---|---|---|---|---|", flush=True)
+    for way in ("ours", "peers"):
+        for seed in a.seeds.split(",") if way in a.ways.split(",") else []:
+            run(a.aefeat, "patches", "--size", f"{SIDE}x{SIDE}x3", "--per-image", a.per_image, "--seed", seed, "-o", cut, sets[0])
+            if way == "ours":
+                ours(a, work, seed, sets, cut)
+            else:
+                peers(a, work, int(seed), tables, cut)
 
 
 if __name__ == "__main__":

@@ -110,6 +110,9 @@ type Pooler struct {
 // to stay in a second-level cache.
 const blockPatches = 256
 
+// maxWidth bounds the features of an image: 64 MiB of them.
+const maxWidth = 1 << 24
+
 // New returns a pooler of m, whose patches are of the given shape. The model
 // must not change while it is in use. Errors about settings are a
 // [*model.ConfigError].
@@ -125,8 +128,8 @@ func New(m *model.Model, shape model.Shape, c Config) (*Pooler, error) {
 		return nil, err
 	}
 	p := &Pooler{model: m, shape: shape, config: c}
-	if float64(p.cellWidth())*float64(c.Grid.cells()) > math.MaxInt32 {
-		return nil, &model.ConfigError{Setting: "Grid", Reason: fmt.Sprintf("%v cells of %d features are more than a row can have", c.Grid, p.cellWidth()), Hint: "choose fewer cells"}
+	if float64(p.cellWidth())*float64(c.Grid.cells()) > maxWidth {
+		return nil, &model.ConfigError{Setting: "Grid", Reason: fmt.Sprintf("%v cells of %d features are more than %d for an image", c.Grid, p.cellWidth(), maxWidth), Hint: "choose fewer cells"}
 	}
 	return p.Clone(), nil
 }
