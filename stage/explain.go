@@ -189,6 +189,9 @@ func (e *explainer) encode(rows model.Rows) error {
 				e.least[unit] = float32(best.rows[n-1].score)
 			}
 		}
+		if e.sample.most == 0 {
+			continue
+		}
 		lot := rng.New(e.model.Seed, rng.Shuffle, 0, uint64(number))
 		if err := e.rank(&e.sample, lot.Float64(), rows, i); err != nil {
 			return err
