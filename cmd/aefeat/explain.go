@@ -75,19 +75,15 @@ func explain(c *cli.Context, ui *console) error {
 	if err != nil {
 		return err
 	}
-	lines := []string{fmt.Sprintf("found the best of %s for each of %s", plural(x.Rows, "row"), plural(int64(m.Hidden), "unit"))}
-	for _, out := range outputs {
-		if err := out.write(m, x); err != nil {
-			return err
-		}
+	bound, err := source.bound(src, m)
+	if err != nil {
+		return err
 	}
-	for _, out := range outputs {
-		line, err := out.commit()
-		if err != nil {
-			return err
-		}
-		lines = append(lines, line)
+	lines, err := writeOutputs(outputs, bound, x)
+	if err != nil {
+		return err
 	}
+	lines = append([]string{fmt.Sprintf("found the best of %s for each of %s", plural(x.Rows, "row"), plural(int64(m.Hidden), "unit"))}, lines...)
 	p.finish(withBadRows(map[string]any{"command": "explain", "rows": x.Rows}, src, x.BadRows), lines...)
 	if x.Skipped > 0 {
 		ui.warnf("%s", skipped(x.BadRows))
@@ -180,6 +176,24 @@ func createExplainOutputs(ui *console, output, picture string, src *arrowio.Sour
 		outputs = append(outputs, &explainPicture{outputFile: f, name: picture})
 	}
 	return outputs, nil
+}
+
+// writeOutputs writes all before any of them appears. It returns a line for
+// each.
+func writeOutputs(outputs []explainOutput, m *model.Model, x *stage.Explanation) (lines []string, err error) {
+	for _, out := range outputs {
+		if err := out.write(m, x); err != nil {
+			return nil, err
+		}
+	}
+	for _, out := range outputs {
+		line, err := out.commit()
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, line)
+	}
+	return lines, nil
 }
 
 // explainTable is the table of explain.

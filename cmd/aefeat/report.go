@@ -248,7 +248,11 @@ const reportExamples = 12
 
 // explain adds what the units do, and the rows that show it.
 func (j *reportJob) explain(src *arrowio.Source, x *stage.Explanation, keep []string) error {
-	m, p := j.model, &j.page
+	p := &j.page
+	m, err := j.source.bound(src, j.model)
+	if err != nil {
+		return err
+	}
 	shape, _ := m.PatchShape()
 	p.Activity = report.Activity{Rows: x.Rows}
 	if m.SparsityWeight > 0 {
@@ -274,7 +278,7 @@ func (j *reportJob) explain(src *arrowio.Source, x *stage.Explanation, keep []st
 		}
 		p.Units = append(p.Units, shown)
 	}
-	return j.examples(src, x.Sample, shape, keep)
+	return j.examples(m, x.Sample, shape, keep)
 }
 
 // unitNote says what a unit does.
@@ -312,11 +316,7 @@ func rowCaption(row stage.KeptRow, keep []string) string {
 }
 
 // examples adds rows beside what the model makes of them.
-func (j *reportJob) examples(src *arrowio.Source, sample []stage.KeptRow, shape imagery.Shape, keep []string) error {
-	bound, err := j.bound(src)
-	if err != nil {
-		return err
-	}
+func (j *reportJob) examples(bound *model.Model, sample []stage.KeptRow, shape imagery.Shape, keep []string) error {
 	rows := model.Rows{Kind: sample[0].Patch.Kind, Width: bound.Inputs}
 	for _, row := range sample {
 		rows.Data = append(rows.Data, row.Patch.Data...)
@@ -346,17 +346,6 @@ func (j *reportJob) examples(src *arrowio.Source, sample []stage.KeptRow, shape 
 	return nil
 }
 
-// bound returns the model with its preprocessing rule adapted to the data.
-func (j *reportJob) bound(src *arrowio.Source) (*model.Model, error) {
-	b, err := patch.Bind(src.Schema(), patch.BindOptions{Columns: j.source.patchNames(j.model), Width: j.model.Inputs})
-	if err != nil {
-		return nil, err
-	}
-	m := *j.model
-	m.Preprocess, err = m.Preprocess.Adapt(b.Source(), j.source.pixelMax)
-	return &m, err
-}
-
 // reportProbeRows bounds the rows of the classifier: a few seconds' worth.
 const reportProbeRows = 10_000
 
@@ -381,7 +370,8 @@ func (j *reportJob) probe(ctx context.Context, src *arrowio.Source, label string
 		}
 		return p.heldOut(row, train, test)
 	}); err != nil {
-		return err
+		var at *patch.RowError
+		return j.noProbe(err, errors.As(err, &at) && at.Column == label)
 	}
 	if len(j.tests) > 0 {
 		test, err = j.readTests(ctx, p, train)
@@ -396,14 +386,19 @@ func (j *reportJob) probe(ctx context.Context, src *arrowio.Source, label string
 	}
 	result, err := p.judge(ctx, train, test)
 	if err != nil {
-		if j.asked {
-			return err
-		}
-		// Nobody asked for it: the column may be no label.
-		j.page.Notes = append(j.page.Notes, fmt.Sprintf("No classifier: %v.", err))
-		return nil
+		return j.noProbe(err, ctx.Err() == nil)
 	}
 	j.showProbe(result, share < 1)
+	return nil
+}
+
+// noProbe turns an error about labels, which may be none, into a note on the
+// page, unless somebody asked for them.
+func (j *reportJob) noProbe(err error, aboutLabels bool) error {
+	if j.asked || !aboutLabels {
+		return err
+	}
+	j.page.Notes = append(j.page.Notes, fmt.Sprintf("No classifier: %v.", err))
 	return nil
 }
 
@@ -440,7 +435,7 @@ func (j *reportJob) readTests(ctx context.Context, p *probeJob, train *labelled.
 // encodeSet puts codes in front of the values of rows that come from src. Rows
 // that the model does not take are left out.
 func (j *reportJob) encodeSet(src *arrowio.Source, rows *labelled.Rows) error {
-	m, err := j.bound(src)
+	m, err := j.source.bound(src, j.model)
 	if err != nil {
 		return err
 	}
