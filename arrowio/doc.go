@@ -16,6 +16,10 @@
 // allowed: a stream that was cut between two messages looks just like a
 // shorter one. So are bytes after the end marker.
 //
+// Of an IPC file the schema in the footer counts: versions of polars write the
+// one before the data without what a message begins with. Integers of 128 bits,
+// which polars has alone, are read as the 16 bytes that they are.
+//
 // Several files are read one after the other. They must have the same
 // columns, by name and type, in the same order; the names of the elements of
 // lists, nullability and metadata may differ.

@@ -1,10 +1,11 @@
-"""Makes the files that other programs wrote, which the tests read and damage: pip install pyarrow duckdb."""
+"""Makes the files that other programs wrote, which the tests read and damage: pip install pyarrow duckdb polars."""
 
 import datetime
 import decimal
 
 import duckdb
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -55,3 +56,9 @@ for codec in [None, "lz4", "zstd"]:
         w.write_table(both, max_chunksize=25)
     with pa.OSFile(name + ".arrow", "wb") as f, pa.ipc.new_file(f, both.schema, options=options) as w:
         w.write_table(both, max_chunksize=25)
+
+# polars 1.44 and later leave out what a file's first message begins with. Integers of 128 bits are its own.
+wide = pl.from_arrow(flat.select(["id", "label", "name", "double"])).with_columns(wide=pl.when(pl.col("id") != 5).then(pl.col("id").cast(pl.Int128) - 2**100))
+wide.write_ipc("polars.arrow")
+wide.write_ipc_stream("polars.arrows")
+wide.write_parquet("polars.parquet")

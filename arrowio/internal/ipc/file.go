@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
@@ -26,6 +27,9 @@ var File = container.Format{
 
 const (
 	magic = "ARROW1"
+
+	// magicBytes is where the messages begin.
+	magicBytes = 8
 
 	// maxGap is more than the padding between messages, or the end marker
 	// after them, and less than a message.
@@ -86,21 +90,72 @@ func (f *file) readFooter(b []byte, end int64) error {
 	if err != nil {
 		return err
 	}
-	// A file holds a stream, which begins with the schema too. That one
-	// goes to the library.
-	s := &cutter{r: bufio.NewReader(io.NewSectionReader(f.r, 8, end-8)), known: end - 8}
-	if f.first, err = s.metadata(); err != nil {
-		return errors.New("the schema before the data is missing")
-	}
-	if f.schema, err = message.ParseSchema(f.first); err != nil {
-		return bound.Damaged("Arrow schema", err)
-	}
-	if !footer.Schema.Equal(f.schema) {
-		return errors.New("the schemas at the beginning and in the footer differ")
-	}
+	f.schema, f.first = footer.Schema, footer.First
 	f.blocks = append(footer.Dictionaries, footer.Batches...)
 	f.batches = len(footer.Batches)
-	return checkBlocks(f.blocks, end-s.known, end)
+	at, err := f.checkFirst(end, int64(len(b)))
+	if err != nil {
+		return err
+	}
+	return checkBlocks(f.blocks, at, end)
+}
+
+// checkFirst checks what lies before the data, and returns where it ends. A
+// file holds a stream, which begins with the schema too. The one in the footer
+// counts, but where both can be read and differ one of them is damaged.
+func (f *file) checkFirst(end, footer int64) (int64, error) {
+	s := &cutter{r: bufio.NewReader(io.NewSectionReader(f.r, magicBytes, end-magicBytes)), known: end - magicBytes}
+	meta, err := s.metadata()
+	framed := err == nil
+	if !framed || !f.isSchema(meta) {
+		// Versions of polars leave out what a message begins with, its
+		// mark and its length, so that nothing says where it ends: not
+		// much later than what the footer has, which is more.
+		first := end
+		for _, b := range f.blocks {
+			first = min(first, b.Offset)
+		}
+		size := first - magicBytes
+		switch {
+		case size <= 0:
+			return 0, errors.New("the schema before the data is missing")
+		case size > footer+maxGap:
+			return 0, unlisted(magicBytes, first)
+		}
+		meta = make([]byte, size)
+		if err := bound.ReadFullAt(f.r, meta, magicBytes); err != nil {
+			return 0, cut(err)
+		}
+		if holdsData(meta) {
+			return 0, unlisted(magicBytes, first)
+		}
+		s.known = end - first
+	}
+	if schema, err := message.ParseSchema(meta); err == nil && !schema.Equal(f.schema) {
+		return 0, errors.New("the schemas at the beginning and in the footer differ")
+	}
+	return end - s.known, nil
+}
+
+// isSchema says whether a message is one with a schema.
+func (f *file) isSchema(meta []byte) bool {
+	m, err := message.Parse(meta)
+	return err == nil && m.Kind == message.KindSchema
+}
+
+// holdsData says whether bytes hold a message with data.
+func holdsData(b []byte) bool {
+	for ; len(b) >= 8; b = b[8:] {
+		if binary.LittleEndian.Uint32(b) != math.MaxUint32 {
+			continue
+		}
+		if meta, _, err := message.Cut(b); err == nil && len(meta) > 0 {
+			if m, err := message.Parse(meta); err == nil && m.Kind != message.KindSchema {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // checkBlocks checks that messages lie one after the other. A gap is a message
@@ -120,11 +175,15 @@ func checkBlocks(blocks []message.Block, at, end int64) error {
 		case b.Offset < at:
 			return fmt.Errorf("two messages share the bytes at %d", b.Offset)
 		case b.Offset-at > maxGap:
-			return fmt.Errorf("the bytes from %d to %d belong to no message", at, b.Offset)
+			return unlisted(at, b.Offset)
 		}
 		at = b.Offset + b.Meta + b.Body
 	}
 	return nil
+}
+
+func unlisted(from, to int64) error {
+	return fmt.Errorf("the bytes from %d to %d belong to no message", from, to)
 }
 
 // index reads the heads of all messages.

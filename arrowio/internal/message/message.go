@@ -90,16 +90,16 @@ func Parse(meta []byte) (Message, error) {
 	return m, (&walk{left: len(meta)}).metadata(t, 4)
 }
 
-// ParseSchema verifies a message that has to be a schema.
+// ParseSchema verifies a message that has to be a schema. It may change meta: see
+// [Schema].
 func ParseSchema(meta []byte) (*Schema, error) {
-	m, err := Parse(meta)
-	if err != nil {
-		return nil, err
-	}
-	if m.Kind != KindSchema {
-		return nil, errors.New("it does not begin with a schema")
-	}
-	return parseSchema(m.header)
+	return parseSchema(meta, func() (table, error) {
+		m, err := Parse(meta)
+		if err == nil && m.Kind != KindSchema {
+			err = errors.New("it does not begin with a schema")
+		}
+		return m.header, err
+	})
 }
 
 // A Block is where a message lies in an IPC file.
@@ -112,6 +112,7 @@ type Block struct {
 // file is left to the reader.
 type Footer struct {
 	Schema                *Schema
+	First                 []byte // metadata of a message with the schema
 	Dictionaries, Batches []Block
 }
 
@@ -125,8 +126,8 @@ func ParseFooter(b []byte) (*Footer, error) {
 	if err != nil || !found {
 		return nil, ErrDamaged
 	}
-	f := &Footer{}
-	if f.Schema, err = parseSchema(schema); err != nil {
+	f := &Footer{First: asMessage(b, schema.pos)}
+	if f.Schema, err = ParseSchema(f.First); err != nil {
 		return nil, err
 	}
 	if f.Dictionaries, err = t.blocks(2); err != nil {
@@ -134,6 +135,28 @@ func ParseFooter(b []byte) (*Footer, error) {
 	}
 	f.Batches, err = t.blocks(3)
 	return f, err
+}
+
+// asMessage returns a message around the schema at a place of a footer: a
+// table that refers to it, then the footer.
+func asMessage(footer []byte, at int) []byte {
+	const (
+		vtable = 4  // after the offset of the root
+		head   = 16 // the table
+		size   = 32 // a multiple of 8, so that the footer stays aligned
+	)
+	le := binary.LittleEndian
+	b := make([]byte, size, size+len(footer))
+	le.PutUint32(b, head)
+	// Of the table: its length, and where version, kind and header are.
+	for i, v := range []uint16{10, 12, 4, 6, 8} {
+		le.PutUint16(b[vtable+2*i:], v)
+	}
+	le.PutUint32(b[head:], head-vtable)
+	le.PutUint16(b[head+4:], metadataV5)
+	b[head+6] = KindSchema
+	le.PutUint32(b[head+8:], uint32(size+at-(head+8)))
+	return append(b, footer...)
 }
 
 func (t table) blocks(slot int) ([]Block, error) {

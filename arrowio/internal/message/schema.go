@@ -1,11 +1,13 @@
 package message
 
 import (
+	"encoding/binary"
 	"errors"
 	"slices"
 )
 
-// A Schema is a verified schema.
+// A Schema is a verified schema. Integers of 128 bits, which polars writes and
+// the format does not know, become 16 bytes each, in the metadata too.
 type Schema struct {
 	fields       []field
 	dictionaries map[int64]*field // the values, by id
@@ -45,21 +47,51 @@ func (f *field) sameValues(g *field) bool {
 	return x.equal(&y)
 }
 
-func parseSchema(t table) (*Schema, error) {
-	s := &Schema{dictionaries: map[int64]*field{}}
-	w := &walk{schema: s, left: 4*len(t.b) + 1024}
+// parseSchema verifies the schema that find finds in b.
+func parseSchema(b []byte, find func() (table, error)) (*Schema, error) {
+	s, wide, err := walkSchema(find)
+	if err != nil || len(wide) == 0 {
+		return s, err
+	}
+	// A field that is an integer, whose parameter at the first place is 128
+	// bits, becomes bytes, whose parameter there is their number.
+	for _, at := range wide {
+		b[at.kind] = typeFixedBinary
+		binary.LittleEndian.PutUint32(b[at.width:], 16)
+	}
+	// What was written may have been something else too.
+	if s, wide, err = walkSchema(find); err == nil && len(wide) > 0 {
+		err = ErrDamaged
+	}
+	return s, err
+}
+
+// A wideInteger is where the type of an integer of 128 bits, and its width, are.
+type wideInteger struct{ kind, width int }
+
+func walkSchema(find func() (table, error)) (*Schema, []wideInteger, error) {
+	t, err := find()
+	if err != nil {
+		return nil, nil, err
+	}
+	w := &walk{schema: &Schema{dictionaries: map[int64]*field{}}, left: 4*len(t.b) + 1024}
+	err = w.read(t)
+	return w.schema, w.wide, err
+}
+
+func (w *walk) read(t table) error {
 	if e, err := t.int16(0, 0); err != nil || e < 0 || e > 1 {
-		return nil, ErrDamaged
+		return ErrDamaged
 	}
 	v, err := t.vector(1, 4)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := w.metadata(t, 2); err != nil {
-		return nil, err
+		return err
 	}
-	s.fields, err = w.fields(v, 0)
-	return s, err
+	w.schema.fields, err = w.fields(v, 0)
+	return err
 }
 
 // A walk goes over a flatbuffer, and bounds how far: tables may be shared, and
@@ -67,6 +99,7 @@ func parseSchema(t table) (*Schema, error) {
 type walk struct {
 	schema *Schema
 	left   int
+	wide   []wideInteger
 }
 
 func (w *walk) spend(n int) error {
@@ -162,6 +195,17 @@ func (w *walk) field(t table, f *field, depth int) error {
 	}
 	if err := f.readType(typ); err != nil {
 		return err
+	}
+	if f.typ == typeInt && f.width == 128 {
+		kind, err := t.at(2, 1)
+		if err != nil {
+			return err
+		}
+		width, err := typ.at(0, 4)
+		if err != nil {
+			return err
+		}
+		w.wide = append(w.wide, wideInteger{kind, width})
 	}
 	if hasDict {
 		return w.dictionary(dict, f)

@@ -103,7 +103,7 @@ func (f *field) readNumber(p *parameters) {
 		f.width = 1
 	case typeInt:
 		f.width = p.num(0, 0)
-		p.check(slices.Contains([]int{8, 16, 32, 64}, f.width))
+		p.check(slices.Contains([]int{8, 16, 32, 64, 128}, f.width))
 		signed, err := p.t.byte(1, 0)
 		f.params[0] = int64(signed)
 		p.check(err == nil)

@@ -277,6 +277,7 @@ func (f *footer) checkSchema() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", format.SchemaKey, err)
 	}
+	f.schema = base64.StdEncoding.EncodeToString(b) // parsing may have changed it
 	return nil
 }
 
