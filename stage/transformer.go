@@ -191,7 +191,8 @@ func (t *Transformer) build(keep []string, prefix string) error {
 			taken[field.Name] = true
 		}
 	}
-	for _, field := range t.added(prefix) {
+	o := outputColumns{kept: slices.Clone(fields), added: t.added(prefix)}
+	for _, field := range o.added {
 		if taken[field.Name] {
 			hint := "name the codes otherwise with `Prefix`, or keep fewer columns with `Keep`"
 			if !strings.HasPrefix(field.Name, prefix) {
@@ -202,7 +203,7 @@ func (t *Transformer) build(keep []string, prefix string) error {
 		fields = append(fields, field)
 		taken[field.Name] = true
 	}
-	metadata := t.in.Metadata()
+	metadata := o.metadata(t.in.Metadata())
 	t.out = arrow.NewSchema(fields, &metadata)
 	return nil
 }
@@ -252,7 +253,10 @@ func (t *Transformer) rowBytes() int {
 }
 
 // Schema returns the schema of the batches that Transform returns: the kept
-// columns, then the codes, the reconstruction and the score.
+// columns, then the codes, the reconstruction and the score. Its metadata is that
+// of the input. Keys that list the columns (of pandas, Spark, Hugging Face and
+// GeoParquet) list those of the output; where they cannot (of Avro, Iceberg,
+// Protocol Buffers and Thrift) they are left out.
 func (t *Transformer) Schema() *arrow.Schema { return t.out }
 
 // Columns returns the names of the input columns that hold the patch.

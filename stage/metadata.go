@@ -1,0 +1,252 @@
+package stage
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+)
+
+// columnKeys are the keys of metadata whose values list the columns of a
+// schema, and how a value is brought up to date with the output. nil, and false
+// from one that does not understand the value: the key is dropped, since
+// readers believe it more than the file.
+var columnKeys = map[string]func(value string, o outputColumns) (string, bool){
+	"pandas":      pandasColumns,
+	"huggingface": huggingFaceColumns,
+	"geo":         geoColumns,
+	"org.apache.spark.sql.parquet.row.metadata": sparkColumns,
+	"iceberg.schema":           nil,
+	"parquet.avro.schema":      nil,
+	"avro.schema":              nil,
+	"parquet.proto.descriptor": nil,
+	"thrift.descriptor":        nil,
+}
+
+// outputColumns are the columns of an output: those kept, and those added.
+type outputColumns struct{ kept, added []arrow.Field }
+
+func (o outputColumns) keeps(name string) bool {
+	return slices.ContainsFunc(o.kept, func(f arrow.Field) bool { return f.Name == name })
+}
+
+// metadata returns the metadata of an input as the output has it.
+func (o outputColumns) metadata(in arrow.Metadata) arrow.Metadata {
+	var keys, values []string
+	for i, key := range in.Keys() {
+		value := in.Values()[i]
+		if amend, lists := columnKeys[key]; lists {
+			ok := amend != nil
+			if ok {
+				value, ok = amend(value, o)
+			}
+			if !ok {
+				continue
+			}
+		}
+		keys, values = append(keys, key), append(values, value)
+	}
+	return arrow.NewMetadata(keys, values)
+}
+
+// An object is a JSON object, whose values stay as they are.
+type object map[string]json.RawMessage
+
+// text returns a value that is a string, "" for another.
+func (o object) text(key string) string {
+	var s string
+	_ = json.Unmarshal(o[key], &s)
+	return s
+}
+
+// list returns a value that is a list of objects.
+func (o object) list(key string) (list []object, ok bool) {
+	ok = json.Unmarshal(o[key], &list) == nil && list != nil && !slices.ContainsFunc(list, func(e object) bool { return e == nil })
+	return list, ok
+}
+
+func (o object) set(key string, value any) {
+	b, err := json.Marshal(value)
+	if err != nil {
+		panic(err) // of texts, numbers and what was parsed
+	}
+	o[key] = b
+}
+
+func (o object) String() string {
+	b, err := json.Marshal(o)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+func parseObject(value string) (o object, ok bool) {
+	return o, json.Unmarshal([]byte(value), &o) == nil && o != nil
+}
+
+// pandasColumns amends what pandas and pyarrow know of a data frame. The labels
+// of its columns may be of any type, to which pandas would convert the names
+// added: then they become labels of different types.
+func pandasColumns(value string, o outputColumns) (string, bool) {
+	frame, ok := parseObject(value)
+	if !ok {
+		return "", false
+	}
+	columns, ok := frame.list("columns")
+	if !ok {
+		return "", false
+	}
+	field := func(c object) string {
+		if name := c.text("field_name"); name != "" {
+			return name
+		}
+		return c.text("name") // of fastparquet, and of long ago
+	}
+	columns = slices.DeleteFunc(columns, func(c object) bool { return !o.keeps(field(c)) })
+	var index []json.RawMessage // names, and ranges
+	if json.Unmarshal(frame["index_columns"], &index) != nil {
+		return "", false
+	}
+	named := map[string]bool{}
+	index = slices.DeleteFunc(index, func(i json.RawMessage) bool {
+		var name string
+		if json.Unmarshal(i, &name) != nil {
+			return false
+		}
+		named[name] = true
+		return !o.keeps(name)
+	})
+	labelled := slices.DeleteFunc(slices.Clone(columns), func(c object) bool { return named[field(c)] })
+	levels, _ := frame.list("column_indexes")
+	for _, level := range levels {
+		mixLabels(level, labelled, len(levels) == 1)
+	}
+	for _, f := range o.added {
+		name, pandas, numpy := f.Name, "float32", "float32"
+		if _, list := f.Type.(*arrow.FixedSizeListType); list {
+			pandas, numpy = "list[float32]", "object"
+		}
+		if len(levels) > 1 {
+			name = fmt.Sprintf("('%s'%s)", pythonText.Replace(name), strings.Repeat(", ''", len(levels)-1))
+		}
+		c := object{}
+		for key, value := range map[string]any{
+			"name": name, "field_name": f.Name, "pandas_type": pandas, "numpy_type": numpy, "metadata": nil,
+		} {
+			c.set(key, value)
+		}
+		columns = append(columns, c)
+	}
+	frame.set("columns", columns)
+	if levels != nil {
+		frame.set("column_indexes", levels)
+	}
+	frame.set("index_columns", append([]json.RawMessage{}, index...))
+	return frame.String(), true
+}
+
+// pythonText quotes what ends a text in Python.
+var pythonText = strings.NewReplacer(`\`, `\\`, `'`, `\'`, "\n", `\n`, "\r", `\r`)
+
+// mixLabels makes a level of a data frame's labels one that may have the names
+// added. Where it is the only one, labels that are numbers stay numbers; others
+// become texts.
+func mixLabels(level object, columns []object, only bool) {
+	switch typ := level.text("pandas_type"); {
+	case strings.HasPrefix(typ, "mixed"), slices.Contains([]string{"unicode", "string", "empty", "bytes"}, typ):
+		return
+	case only && slices.Contains([]string{"int", "uint", "float"}, strings.TrimRight(typ, "0123456789")):
+		for _, c := range columns {
+			if name := []byte(c.text("name")); json.Valid(name) {
+				c["name"] = name
+			}
+		}
+		level.set("pandas_type", "mixed")
+	default:
+		level.set("pandas_type", "unicode")
+	}
+	level.set("numpy_type", "object")
+	level.set("metadata", nil)
+}
+
+// huggingFaceColumns amends the features of a data set.
+func huggingFaceColumns(value string, o outputColumns) (string, bool) {
+	set, ok := parseObject(value)
+	if !ok {
+		return "", false
+	}
+	info, ok := parseObject(string(set["info"]))
+	if !ok {
+		return "", false
+	}
+	features, ok := parseObject(string(info["features"]))
+	if !ok {
+		return "", false
+	}
+	for name := range features {
+		if !o.keeps(name) {
+			delete(features, name)
+		}
+	}
+	number := map[string]any{"dtype": "float32", "_type": "Value"}
+	for _, f := range o.added {
+		features.set(f.Name, number)
+		if list, ok := f.Type.(*arrow.FixedSizeListType); ok {
+			features.set(f.Name, map[string]any{"feature": number, "length": list.Len(), "_type": "Sequence"})
+		}
+	}
+	info.set("features", features)
+	set.set("info", info)
+	return set.String(), true
+}
+
+// sparkColumns amends Spark's schema, which has to name every column.
+func sparkColumns(value string, o outputColumns) (string, bool) {
+	row, ok := parseObject(value)
+	if !ok || row.text("type") != "struct" {
+		return "", false
+	}
+	all, ok := row.list("fields")
+	if !ok {
+		return "", false
+	}
+	var fields []object
+	for _, f := range o.kept {
+		i := slices.IndexFunc(all, func(s object) bool { return s.text("name") == f.Name })
+		if i < 0 {
+			return "", false
+		}
+		fields = append(fields, all[i])
+	}
+	for _, f := range o.added {
+		s := object{}
+		s.set("name", f.Name)
+		s.set("type", "float")
+		if _, list := f.Type.(*arrow.FixedSizeListType); list {
+			s.set("type", map[string]any{"type": "array", "elementType": "float", "containsNull": true})
+		}
+		s.set("nullable", true)
+		s.set("metadata", struct{}{})
+		fields = append(fields, s)
+	}
+	row.set("fields", fields)
+	return row.String(), true
+}
+
+// geoColumns keeps what is said of columns of shapes while these are kept.
+func geoColumns(value string, o outputColumns) (string, bool) {
+	geo, ok := parseObject(value)
+	if !ok {
+		return "", false
+	}
+	shapes, _ := parseObject(string(geo["columns"]))
+	for name := range shapes {
+		if !o.keeps(name) {
+			return "", false
+		}
+	}
+	return value, true
+}
