@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/aefeat/aefeat/arrowio"
 )
@@ -184,6 +185,9 @@ func readAll(name string) (int64, error) {
 
 // touch reads every value of an array, as code that trusts it would.
 func touch(a arrow.Array) {
+	if ext, ok := a.(array.ExtensionArray); ok {
+		a = ext.Storage() // not every one has texts
+	}
 	n := 0
 	for i := range a.Len() {
 		n += len(a.ValueStr(i))

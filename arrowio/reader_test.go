@@ -91,6 +91,9 @@ func texts(rec arrow.RecordBatch) []string {
 
 // text does not tell a dictionary from its values.
 func text(a arrow.Array, i int) string {
+	if ext, ok := a.(array.ExtensionArray); ok {
+		a = ext.Storage() // not every one has texts
+	}
 	if d, ok := a.(*array.Dictionary); ok && !a.IsNull(i) {
 		return d.Dictionary().ValueStr(d.GetValueIndex(i))
 	}

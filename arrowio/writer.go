@@ -40,7 +40,8 @@ const defaultRowGroupBytes = 64 << 20
 // Parquet holds fixed-size lists as lists and extension types as what they are
 // stored as; the Arrow schema that goes into the file names the fixed sizes
 // and, in the metadata of the field, the extension, and readers of that schema
-// give back what was written. Some types come back as a wider one: seconds as
+// give back what was written. JSON, UUID, VARIANT and shapes (geoarrow.wkb) have
+// logical types in Parquet, too. Some types come back as a wider one: seconds as
 // milliseconds, date64 as date32, decimals of 32 and 64 bits as decimal128,
 // views as strings, binaries and lists, dictionaries of anything but text as
 // what they stand for.

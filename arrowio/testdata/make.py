@@ -62,3 +62,23 @@ wide = pl.from_arrow(flat.select(["id", "label", "name", "double"])).with_column
 wide.write_ipc("polars.arrow")
 wide.write_ipc_stream("polars.arrows")
 wide.write_parquet("polars.parquet")
+
+# Types that are more than what they are stored as.
+def extension(typ, values):
+    return pa.ExtensionArray.from_storage(typ, pa.array(values, typ.storage_type))
+
+json = extension(pa.json_(pa.string()), [None if i % 5 == 2 else f'{{"i": {i}}}' for i in range(N)])
+uuid = extension(pa.uuid(), [bytes([i] * 16) for i in range(N)])
+bool8 = extension(pa.bool8(), [i % 2 for i in range(N)])
+time = pa.array([i * 10**15 for i in range(N)], pa.timestamp("ns"))
+offsets = pa.array([min(i, N) for i in range(N + 1)], pa.int32())
+typed = pa.table({
+    "id": flat["id"], "json": json, "uuid": uuid, "bool8": bool8, "time": time,
+    "opaque": extension(pa.opaque(pa.int32(), "t", "v"), list(range(N))),
+    "struct": pa.StructArray.from_arrays([uuid, json, time], ["uuid", "json", "time"]),
+    "list": pa.ListArray.from_arrays(offsets, json), "map": pa.MapArray.from_arrays(offsets, pa.array(["k"] * N), bool8),
+})
+pq.write_table(typed.replace_schema_metadata({"a": "b"}), "pyarrow-types.parquet", use_deprecated_int96_timestamps=True)
+duckdb.sql("""copy (select i id, ('{"i":' || i || '}')::json as json, uuid() uuid, (case when i % 2 = 0 then {'a': i}::variant else i::variant end) variant,
+    ('POINT(1 ' || i || ')')::geometry geometry, [('[' || i || ']')::json] list
+    from (select range::int i from range(40))) to 'duckdb-types.parquet' (format parquet, geoparquet_version 'none', kv_metadata {a: 'b'})""")

@@ -27,8 +27,12 @@ type footer struct {
 	rows    int64
 	groups  []rowGroup
 	schema  string // the Arrow schema, base64, verified; "" if there is none to use
+	meta    []keyValue
 	creator string
 }
+
+// A keyValue is what the writer said of the file, but for the Arrow schema.
+type keyValue struct{ key, value string }
 
 type rowGroup struct {
 	rows   int64
@@ -136,7 +140,10 @@ func (r *footerReader) footer(f *footer) {
 			r.Structs(typ, func() { f.groups = append(f.groups, r.rowGroup()) })
 		case 5:
 			r.Structs(typ, func() {
-				if key, value := r.keyValue(); key == format.SchemaKey && f.schema == "" {
+				switch key, value := r.keyValue(); {
+				case key != format.SchemaKey:
+					f.meta = append(f.meta, keyValue{key, value})
+				case f.schema == "":
 					f.schema = value
 				}
 			})

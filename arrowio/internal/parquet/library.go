@@ -65,8 +65,13 @@ func (f *footer) arrowSchema() (schema *arrow.Schema, err error) {
 		if err != nil {
 			return err
 		}
-		schema, err = r.Schema()
-		return err
+		if schema, err = r.Schema(); err != nil {
+			return err
+		}
+		if schema.NumFields() == f.fields {
+			schema = f.extend(schema, r.Manifest.OriginSchema)
+		}
+		return nil
 	})
 	switch {
 	case errors.Is(err, bound.ErrUndecodable):

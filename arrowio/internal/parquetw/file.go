@@ -105,6 +105,7 @@ const maxGroupRows = 1 << 20
 func NewEncoder(out io.Writer, of *arrow.Schema, o container.WriteOptions) (container.Encoder, error) {
 	e := &encoder{out: out, limit: o.GroupBytes}
 	var physical, declared []arrow.Field
+	var groups []logicalNode
 	for i, f := range of.Fields() {
 		m := mapper{column: i}
 		both, err := m.field(f, f.Name)
@@ -112,6 +113,9 @@ func NewEncoder(out io.Writer, of *arrow.Schema, o container.WriteOptions) (cont
 			return nil, err
 		}
 		physical, declared = append(physical, both.physical), append(declared, both.declared)
+		for _, g := range m.logical {
+			groups = append(groups, logicalNode{len(e.columns) + g.leaf, g.of})
+		}
 		e.columns = append(e.columns, m.leaves...)
 	}
 	root, err := pqarrow.ToParquet(arrow.NewSchema(physical, nil), nil, pqarrow.DefaultWriterProps())
@@ -132,6 +136,9 @@ func NewEncoder(out io.Writer, of *arrow.Schema, o container.WriteOptions) (cont
 		return nil, err
 	}
 	if e.fields, err = libraryFields(root, keep); err != nil {
+		return nil, fmt.Errorf("write Parquet: %w", err)
+	}
+	if err := e.setLogical(groups); err != nil {
 		return nil, fmt.Errorf("write Parquet: %w", err)
 	}
 	return e, nil

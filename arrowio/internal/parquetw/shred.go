@@ -23,6 +23,7 @@ type column struct {
 	physical       int32
 	names          []string // the path in the file
 	stats          bool
+	logical        *logical // nil: as the library has it
 
 	values   values
 	levels   []levelRun

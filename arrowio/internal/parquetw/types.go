@@ -8,14 +8,22 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/aefeat/aefeat/arrowio/internal/container"
+	"github.com/aefeat/aefeat/arrowio/internal/format"
 )
 
 // A mapper goes down one column's type. It finds how Parquet holds it, what the
 // stored Arrow schema says of it, and the leaves to write.
 type mapper struct {
-	column int
-	path   []step
-	leaves []*column
+	column  int
+	path    []step
+	leaves  []*column
+	logical []logicalNode
+}
+
+// A logicalNode is a group with a logical type: the one around a leaf.
+type logicalNode struct {
+	leaf int
+	of   logical
 }
 
 // A step is one level on the way from a column to a leaf.
@@ -26,12 +34,6 @@ type step struct {
 	child    int // of a struct
 }
 
-// The keys of metadata that tell of an extension type.
-const (
-	extensionNameKey  = "ARROW:extension:name"
-	extensionValueKey = "ARROW:extension:metadata"
-)
-
 // A mapped is a field as Parquet holds it and as the stored schema declares it.
 type mapped struct{ physical, declared arrow.Field }
 
@@ -41,7 +43,7 @@ func (m *mapper) field(f arrow.Field, name string) (mapped, error) {
 	switch t := f.Type.(type) {
 	case arrow.ExtensionType:
 		keys, values := slices.Clone(f.Metadata.Keys()), slices.Clone(f.Metadata.Values())
-		keys = append(keys, extensionNameKey, extensionValueKey)
+		keys = append(keys, format.ExtensionNameKey, format.ExtensionValueKey)
 		values = append(values, t.ExtensionName(), t.Serialize())
 		f.Metadata = arrow.NewMetadata(keys, values)
 		f.Type = t.StorageType()
@@ -152,6 +154,9 @@ func (m *mapper) fields(f arrow.Field, t *arrow.StructType, name string) (mapped
 	if t.NumFields() == 0 {
 		return mapped{}, refused(f, name, " without fields")
 	}
+	if of := logicalGroup(f); of != nil {
+		m.logical = append(m.logical, logicalNode{len(m.leaves), *of})
+	}
 	m.push(step{name: name, nullable: f.Nullable})
 	defer m.pop()
 	var physical, declared []arrow.Field
@@ -191,7 +196,7 @@ func (m *mapper) leaf(f arrow.Field, name string) (mapped, error) {
 	if values == nil {
 		return mapped{}, refused(f, name, "")
 	}
-	leaf := &column{column: m.column, name: name, values: *values}
+	leaf := &column{column: m.column, name: name, values: *values, logical: logicalLeaf(f)}
 	// Labels and keys have statistics, by which queries filter; for pixels
 	// and codes they are a waste.
 	leaf.stats = len(m.path) == 0 && values.order != orderNone

@@ -77,5 +77,5 @@ func mergeTypes(a, b arrow.DataType) (arrow.DataType, bool) {
 	}
 	x[0].Type = elem
 	x[0].Nullable = x[0].Nullable || y[0].Nullable
-	return withFields(a, x), true
+	return WithFields(a, x), true
 }

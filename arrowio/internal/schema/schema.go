@@ -74,13 +74,13 @@ func cleanType(t arrow.DataType) arrow.DataType {
 		return t
 	}
 	if nested, ok := t.(arrow.NestedType); ok {
-		return withFields(t, cleanFields(nested.Fields()))
+		return WithFields(t, cleanFields(nested.Fields()))
 	}
 	return t
 }
 
-// withFields returns a type like t with other fields in it.
-func withFields(t arrow.DataType, fields []arrow.Field) arrow.DataType {
+// WithFields returns a type like t with other fields in it.
+func WithFields(t arrow.DataType, fields []arrow.Field) arrow.DataType {
 	switch t := t.(type) {
 	case *arrow.StructType:
 		return arrow.StructOf(fields...)

@@ -1,0 +1,33 @@
+package format
+
+// Logical types, by their numbers in the union of the format, and as the type
+// that was there before.
+const (
+	LogicalJSON      = 12
+	LogicalUUID      = 14
+	LogicalVariant   = 16
+	LogicalGeometry  = 17
+	LogicalGeography = 18
+
+	ConvertedJSON = 19
+)
+
+// Extension types of Arrow that stand for them, by name.
+const (
+	ExtensionJSON     = "arrow.json"
+	ExtensionUUID     = "arrow.uuid"
+	ExtensionVariant  = "arrow.parquet.variant"
+	ExtensionGeometry = "geoarrow.wkb"
+)
+
+// The keys of a field's metadata that tell of an extension type.
+const (
+	ExtensionNameKey  = "ARROW:extension:name"
+	ExtensionValueKey = "ARROW:extension:metadata"
+)
+
+// DefaultCRS is the system of coordinates of a geometry that names none.
+const DefaultCRS = "OGC:CRS84"
+
+// Edges are the ways between the points of a geography, by their numbers.
+var Edges = []string{"spherical", "vincenty", "thomas", "andoyer", "karney"}
