@@ -148,7 +148,7 @@ func (j *fitJob) readFlags(c *cli.Context) error {
 		if err := refuseTerminal(j.ui, "fit", "features", j.emit); err != nil {
 			return err
 		}
-		if j.features, err = newFeatures(c); err != nil {
+		if j.features, err = newFeatures(c, j.emit); err != nil {
 			return err
 		}
 	} else {

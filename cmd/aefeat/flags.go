@@ -69,6 +69,9 @@ const (
 	categoryMachine  = "Machine"
 )
 
+// formatText says which format an output has without --format.
+const formatText = "as the name ends (.parquet; .arrow or .feather; .arrows), else parquet"
+
 // flagTable holds the flags of all commands. Help lists those of a category in
 // this order.
 var flagTable = []flag{
@@ -102,7 +105,7 @@ var flagTable = []flag{
 	{of: "fit", name: "emit", category: categoryOutput, value: "",
 		usage: "also write every input row with its features to `FILE`, as transform would"},
 	{of: "fit transform", name: "format", category: categoryOutput, key: "Format",
-		value: oneOf(string(arrowio.Parquet), string(arrowio.Arrow), string(arrowio.Stream)),
+		value: oneOf(string(arrowio.Parquet), string(arrowio.Arrow), string(arrowio.Stream)), text: formatText,
 		usage: "format of the features, an Arrow IPC file or an IPC stream"},
 	{of: "fit transform", name: "layout", category: categoryOutput, key: "Layout",
 		value: oneOf(stage.LayoutColumns, stage.LayoutList, stage.LayoutNone),
@@ -254,7 +257,7 @@ var flagTable = []flag{
 	{of: "patches", name: "output", letter: "o", category: categoryOutput, value: "-", text: "standard output",
 		usage: "write the patches to `FILE`; it appears whole or not at all"},
 	{of: "patches", name: "format", category: categoryOutput, key: "Format",
-		value: oneOf(string(arrowio.Parquet), string(arrowio.Arrow), string(arrowio.Stream)),
+		value: oneOf(string(arrowio.Parquet), string(arrowio.Arrow), string(arrowio.Stream)), text: formatText,
 		usage: "`FORMAT` of the output"},
 	{of: "patches", name: "keep", category: categoryOutput, key: "Keep", value: "none",
 		usage: "columns of Parquet and Arrow to keep: all, none or a list, `COLUMNS`"},
@@ -294,7 +297,7 @@ var flagTable = []flag{
 	{of: "image-features", name: "output", letter: "o", category: categoryOutput, value: "-", text: "standard output",
 		usage: "write a row for each image to `FILE`; it appears whole or not at all"},
 	{of: "image-features", name: "format", category: categoryOutput, key: "Format",
-		value: oneOf(string(arrowio.Parquet), string(arrowio.Arrow), string(arrowio.Stream)),
+		value: oneOf(string(arrowio.Parquet), string(arrowio.Arrow), string(arrowio.Stream)), text: formatText,
 		usage: "format of the features, an Arrow IPC file or an IPC stream"},
 	{of: "image-features", name: "layout", category: categoryOutput, key: "Layout",
 		value: oneOf(stage.LayoutList, stage.LayoutColumns),

@@ -43,6 +43,10 @@ func imageFeatures(c *cli.Context, ui *console) error {
 	if name := c.String("model"); wouldReplace(output, name) {
 		return usagef("image-features", "the features would replace the model %s", name)
 	}
+	format, err := outputFormat(c, output)
+	if err != nil {
+		return err
+	}
 	config, err := poolFlags(c)
 	if err != nil {
 		return err
@@ -70,7 +74,7 @@ func imageFeatures(c *cli.Context, ui *console) error {
 	if err := f.lay(set); err != nil {
 		return err
 	}
-	w, err := arrowio.Create(output, f.schema, arrowio.WriteOptions{Format: arrowio.Format(chosen(c, "format")), Stdout: ui.out})
+	w, err := arrowio.Create(output, f.schema, arrowio.WriteOptions{Format: format, Stdout: ui.out})
 	if err != nil {
 		return err
 	}

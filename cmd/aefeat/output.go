@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -131,13 +133,44 @@ func requireModel(c *cli.Context) (*model.Model, error) {
 	return m, err
 }
 
+// formats are the formats that the ends of names stand for.
+var formats = map[string]arrowio.Format{
+	".parquet": arrowio.Parquet,
+	".arrow":   arrowio.Arrow,
+	".feather": arrowio.Arrow,
+	".arrows":  arrowio.Stream,
+}
+
+// otherFormats are the ends of names of files that nobody wants to have record
+// batches in them.
+var otherFormats = []string{".csv", ".tsv", ".json", ".jsonl", ".npy", ".npz"}
+
+// outputFormat returns the format of an output: what --format says, or else
+// what the end of its name says.
+func outputFormat(c *cli.Context, output string) (arrowio.Format, error) {
+	if !c.IsSet("format") {
+		end := strings.ToLower(filepath.Ext(output))
+		if f, known := formats[end]; known {
+			return f, nil
+		}
+		if slices.Contains(otherFormats, end) {
+			return "", usagef(c.Command.Name, "%s: %s is not a format of outputs: name the file .parquet, .arrow or .arrows, or say which it is to be with --format", output, end)
+		}
+	}
+	return arrowio.Format(chosen(c, "format")), nil
+}
+
 // features says how rows with codes are written.
 type features struct {
 	config stage.TransformConfig
 	format arrowio.Format
 }
 
-func newFeatures(c *cli.Context) (features, error) {
+func newFeatures(c *cli.Context, output string) (features, error) {
+	format, err := outputFormat(c, output)
+	if err != nil {
+		return features{}, err
+	}
 	f := features{
 		config: stage.TransformConfig{
 			Columns:  columns(c),
@@ -150,7 +183,7 @@ func newFeatures(c *cli.Context) (features, error) {
 			Reconstruction: c.Bool("reconstruction"),
 			Score:          c.Bool("score"),
 		},
-		format: arrowio.Format(chosen(c, "format")),
+		format: format,
 	}
 	if err := f.config.Validate(); err != nil {
 		return f, wrong(c.Command.Name, err)

@@ -46,6 +46,10 @@ func patches(c *cli.Context, ui *console) error {
 	if err := refuseTerminal(ui, "patches", "patches", output); err != nil {
 		return err
 	}
+	format, err := outputFormat(c, output)
+	if err != nil {
+		return err
+	}
 	set, err := openImages(c, ui, channels, output)
 	if err != nil {
 		return err
@@ -56,7 +60,7 @@ func patches(c *cli.Context, ui *console) error {
 		return err
 	}
 	rows := newPatchRows(set, cut, first.Picture, c.Bool("whiten-images"))
-	w, err := arrowio.Create(output, rows.schema, arrowio.WriteOptions{Format: arrowio.Format(chosen(c, "format")), Stdout: ui.out})
+	w, err := arrowio.Create(output, rows.schema, arrowio.WriteOptions{Format: format, Stdout: ui.out})
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ func transform(c *cli.Context, ui *console) error {
 	if name := c.String("model"); wouldReplace(output, name) {
 		return usagef("transform", "the features would replace the model %s", name)
 	}
-	f, err := newFeatures(c)
+	f, err := newFeatures(c, output)
 	if err != nil {
 		return err
 	}
