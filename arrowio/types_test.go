@@ -2,6 +2,7 @@ package arrowio_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/metadata"
 	"github.com/apache/arrow-go/v18/parquet/schema"
 
 	"github.com/aefeat/aefeat/arrowio"
@@ -172,55 +174,93 @@ func TestGeometry(t *testing.T) {
 }
 
 // TestInt96 reads timestamps without a zone, and names those that nanoseconds
-// cannot tell.
+// cannot tell. Those of Spark are microseconds.
 func TestInt96(t *testing.T) {
+	const epoch, day = 2440588, 24 * 60 * 60 * 1_000_000_000
 	for _, c := range []struct {
-		days uint32 // of Julius Caesar; 1970 begins on 2440588
-		want string
+		days        uint32
+		nanoseconds uint64
+		spark       bool
+		want        string
 	}{
-		{2440588, "1970-01-01"},
-		{2440588 + 106751, "2262-04-11"},
-		{2440588 + 106752, "years 1677 to 2262"},
-		{1, "years 1677 to 2262"},
+		{epoch, 1, false, "1970-01-01T00:00:00.000000001"},
+		{epoch - 1, day - 1, false, "1969-12-31T23:59:59.999999999"},
+		{epoch + 106751, 85636854775807, false, "2262-04-11T23:47:16.854775807"},
+		{epoch + 106751, 85636854775808, false, "years 1677 to 2262"},
+		{epoch - 106752, 763145224192, false, "1677-09-21T00:12:43.145224192"},
+		{epoch - 106752, 763145224191, false, "years 1677 to 2262"},
+		{0, 0, false, "years 1677 to 2262"},
+		{1<<32 - 1, 0, false, "years 1677 to 2262"},
+		{epoch, day, false, "86400000000000 ns of the day"},
+		{epoch, 1<<64 - 1, false, "ns of the day"},
+		{epoch + 383531, 123456000, true, "3020-01-28T00:00:00.123456"},
+		{epoch - 719162, 0, true, "0001-01-01T00:00:00"},
+		{epoch, 1001, true, "no whole microsecond"},
 	} {
-		root := schema.MustGroup(schema.NewGroupNode("schema", parquet.Repetitions.Required, schema.FieldList{
-			schema.NewInt96Node("t", parquet.Repetitions.Required, -1)}, -1))
-		var b bytes.Buffer
-		w := file.NewParquetWriter(&b, root)
-		column, err := w.AppendRowGroup().NextColumn()
-		if err != nil {
-			t.Fatal(err)
-		}
 		var v parquet.Int96
-		v[8], v[9], v[10] = byte(c.days), byte(c.days>>8), byte(c.days>>16)
-		clear(v[:8])
-		if _, err := column.(*file.Int96ColumnChunkWriter).WriteBatch([]parquet.Int96{v}, nil, nil); err != nil {
-			t.Fatal(err)
+		binary.LittleEndian.PutUint64(v[:], c.nanoseconds)
+		binary.LittleEndian.PutUint32(v[8:], c.days)
+		for _, dictionary := range []bool{false, true} {
+			data := int96File(t, v, c.spark, dictionary)
+			src, err := arrowio.OpenReaderAt(bytes.NewReader(data), int64(len(data)), "x", arrowio.OpenOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := "timestamp[ns]"
+			if c.spark {
+				want = "timestamp[us]"
+			}
+			if typ := src.Schema().Field(0).Type.String(); typ != want {
+				t.Errorf("%s, expected %s", typ, want)
+			}
+			r, err := src.Reader(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			for r.Next() {
+				a := r.RecordBatch().Column(0)
+				if a.Len() != 3 || !a.IsNull(1) || a.ValueStr(0) != a.ValueStr(2) {
+					t.Errorf("%v", a)
+				}
+				got = a.ValueStr(0)
+			}
+			if err := r.Err(); err != nil {
+				got = err.Error()
+			}
+			if !strings.Contains(got, c.want) || strings.Contains(c.want, "years") && strings.Contains(got, "damaged") {
+				t.Errorf("day %d, %d ns: %s, expected %s", c.days, c.nanoseconds, got, c.want)
+			}
+			r.Release()
+			src.Close()
 		}
-		if err := w.Close(); err != nil {
-			t.Fatal(err)
-		}
-		src, err := arrowio.OpenReaderAt(bytes.NewReader(b.Bytes()), int64(b.Len()), "x", arrowio.OpenOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if typ := src.Schema().Field(0).Type.String(); typ != "timestamp[ns]" {
-			t.Error(typ)
-		}
-		r, err := src.Reader(t.Context(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got string
-		if r.Next() {
-			got = r.RecordBatch().Column(0).ValueStr(0)
-		} else {
-			got = r.Err().Error()
-		}
-		if !strings.Contains(got, c.want) || strings.Contains(got, "damaged") {
-			t.Errorf("%d: %s, expected %s", c.days, got, c.want)
-		}
-		r.Release()
-		src.Close()
 	}
+}
+
+// int96File returns a Parquet file of a column with v, null and v.
+func int96File(t *testing.T, v parquet.Int96, spark, dictionary bool) []byte {
+	t.Helper()
+	root := schema.MustGroup(schema.NewGroupNode("schema", parquet.Repetitions.Required, schema.FieldList{
+		schema.NewInt96Node("t", parquet.Repetitions.Optional, -1)}, -1))
+	props := []parquet.WriterProperty{parquet.WithDictionaryDefault(dictionary)}
+	var meta metadata.KeyValueMetadata
+	if spark {
+		props = append(props, parquet.WithCreatedBy("parquet-mr version 1.13.1 (build 0)"))
+		if err := meta.Append("org.apache.spark.version", "3.5.1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var b bytes.Buffer
+	w := file.NewParquetWriter(&b, root, file.WithWriterProps(parquet.NewWriterProperties(props...)), file.WithWriteMetadata(meta))
+	column, err := w.AppendRowGroup().NextColumn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := column.(*file.Int96ColumnChunkWriter).WriteBatch([]parquet.Int96{v, v}, []int16{1, 0, 1}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/apache/arrow-go/v18/arrow"
+
 	"github.com/aefeat/aefeat/arrowio/internal/format"
 )
 
@@ -16,12 +18,18 @@ func (c *direct) decode(p *page) error {
 			c.values = p.data
 			return nil
 		}
-		c.plain = c.narrow(c.plain[:0], p.data, p.present)
+		var err error
+		if c.plain, err = c.narrow(c.plain[:0], p.data, p.present); err != nil {
+			return err
+		}
 	case format.Dictionary:
 		if err := c.lookUp(p); err != nil {
 			return err
 		}
 	case format.ByteSplit:
+		if c.from == int96Bytes {
+			return errEncoding(p.encoding)
+		}
 		c.plain = sized(c.plain, p.present*c.width)
 		for i := range c.width { // of a narrow integer, the low bytes
 			for j, v := range p.data[i*p.present : (i+1)*p.present] {
@@ -44,7 +52,7 @@ func (c *direct) decode(p *page) error {
 			c.plain = append(c.plain, word[:c.width]...)
 		}
 	default:
-		return fmt.Errorf("encoding %d of this type is unknown or damaged", p.encoding)
+		return errEncoding(p.encoding)
 	}
 	// The values have been copied.
 	c.values = c.plain
@@ -52,10 +60,16 @@ func (c *direct) decode(p *page) error {
 	return nil
 }
 
-// narrow keeps the low bytes of n plain values.
-func (c *direct) narrow(dst, src []byte, n int) []byte {
+func errEncoding(encoding int32) error {
+	return fmt.Errorf("encoding %d of this type is unknown or damaged", encoding)
+}
+
+// narrow keeps the low bytes of n plain values, or makes timestamps of them.
+func (c *direct) narrow(dst, src []byte, n int) ([]byte, error) {
 	dst = sized(dst, n*c.width)
 	switch {
+	case c.from == int96Bytes:
+		return dst, timestamps(dst, src, c.elem.(*arrow.TimestampType).Unit)
 	case c.from == c.width:
 		copy(dst, src)
 	case c.width == 1:
@@ -67,7 +81,7 @@ func (c *direct) narrow(dst, src []byte, n int) []byte {
 			dst[2*i], dst[2*i+1] = src[4*i], src[4*i+1]
 		}
 	}
-	return dst
+	return dst, nil
 }
 
 func sized(b []byte, n int) []byte {

@@ -91,6 +91,9 @@ func newDirect(l *leaf, field arrow.Field, mem memory.Allocator) *direct {
 		}
 	}
 	physical, ok := numbers[c.elem.ID()]
+	if c.elem.ID() == arrow.TIMESTAMP && l.physical == format.Int96 {
+		physical, ok = format.Int96, true
+	}
 	if !ok || physical != l.physical || c.elem.ID() == arrow.FLOAT16 && l.length != 2 {
 		return nil
 	}
@@ -286,8 +289,8 @@ func (c *direct) load() error {
 		return err
 	}
 	if p.dictionary {
-		c.dict = c.narrow(nil, p.data, p.values)
-		return nil
+		c.dict, err = c.narrow(nil, p.data, p.values)
+		return err
 	}
 	if p.values == 0 {
 		return nil

@@ -25,7 +25,11 @@ func (f *footer) extend(s, stored *arrow.Schema) *arrow.Schema {
 		if stored != nil && i < stored.NumFields() && stored.Field(i).Name == fields[i].Name {
 			was = new(stored.Field(i))
 		}
+		n := &f.nodes[x.next]
 		fields[i] = x.field(fields[i], was)
+		if n.physical == format.Int96 && fields[i].Type.ID() == arrow.TIMESTAMP && f.fromSpark() {
+			fields[i].Type = &arrow.TimestampType{Unit: arrow.Microsecond}
+		}
 	}
 	meta := f.metadata(s.Metadata())
 	return arrow.NewSchema(fields, &meta)

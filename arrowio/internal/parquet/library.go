@@ -149,14 +149,11 @@ func (c *libraryColumn) read(n int) (arrow.Array, error) {
 	return array.Concatenate(chunked.Chunks(), c.mem)
 }
 
-// explain tells dates that are too far away from damage.
+// explain tells timestamps that are too far away from damage.
 func (c *libraryColumn) explain(err error) error {
 	for _, r := range c.chunks {
 		if r.leaf.physical == format.Int96 && errors.Is(err, arrow.ErrInvalid) {
-			return &bound.UnsupportedError{
-				What: "its INT96 timestamps lie outside the years 1677 to 2262, which nanoseconds can tell",
-				Hint: "leave the column out, or write it again as TIMESTAMP_MICROS",
-			}
+			return errFar
 		}
 	}
 	return err
