@@ -20,11 +20,12 @@
 // one before the data without what a message begins with. Integers of 128 bits,
 // which polars has alone, are read as the 16 bytes that they are.
 //
-// Of Parquet the logical types JSON, UUID and VARIANT are read as the extension
-// types of Arrow that stand for them, GEOMETRY and GEOGRAPHY as binary with the
-// metadata of geoarrow.wkb, and INT96 as timestamps of nanoseconds without a
-// zone; a value that these cannot tell is an error. The keys and values of the
-// footer are the metadata of the schema.
+// Of Parquet the logical types UUID and VARIANT are read as the extension types
+// of Arrow that stand for them; JSON as text and GEOMETRY and GEOGRAPHY as
+// binary, with metadata that names arrow.json and geoarrow.wkb; INT96 as
+// timestamps without a zone, of microseconds if Spark wrote the file, else of
+// nanoseconds; a value that these cannot tell is an error. The keys and values
+// of the footer are the metadata of the schema.
 //
 // Several files are read one after the other. They must have the same
 // columns, by name and type, in the same order; the names of the elements of

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/metadata"
@@ -20,7 +22,7 @@ import (
 
 // TestTypes copies columns that are more than what they are stored as.
 func TestTypes(t *testing.T) {
-	const json = "extension<arrow.json[storage_type=utf8]>"
+	const json = "utf8" // and metadata
 	for name, want := range map[string][]string{
 		"pyarrow-types.parquet": {
 			"id int64", "json " + json, "uuid extension<arrow.uuid>", "bool8 extension<arrow.bool8>", "time timestamp[ns]",
@@ -43,16 +45,19 @@ func TestTypes(t *testing.T) {
 		}
 		for _, format := range formats {
 			to := copyTo(t, from, format)
+			if format != arrowio.Parquet {
+				if types, _ := typesAndRows(t, to); !strings.Contains(types[1], "arrow.json") {
+					t.Errorf("%s in %s: %s", name, format, types[1])
+				}
+				to = copyTo(t, to, arrowio.Parquet)
+			}
 			types, copied := typesAndRows(t, to)
 			if !slices.Equal(types, want) {
 				t.Errorf("%s in %s: %q", name, format, types)
 			}
 			sameRows(t, copied, rows)
-			if format != arrowio.Parquet {
-				continue
-			}
 			if got, want := logicalTypes(t, to), logicalTypes(t, from); !slices.Equal(got, want) {
-				t.Errorf("%s: logical types %q, expected %q", name, got, want)
+				t.Errorf("%s in %s: logical types %q, expected %q", name, format, got, want)
 			}
 		}
 	}
@@ -263,4 +268,34 @@ func int96File(t *testing.T, v parquet.Int96, spark, dictionary bool) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+// TestLargeTextDictionary writes categories as pandas 3 has them.
+func TestLargeTextDictionary(t *testing.T) {
+	typ := &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int8, ValueType: arrow.BinaryTypes.LargeString, Ordered: true}
+	words := array.NewLargeStringBuilder(memory.DefaultAllocator)
+	words.AppendValues([]string{"blue", "red"}, nil)
+	at := array.NewInt8Builder(memory.DefaultAllocator)
+	at.AppendValues([]int8{1, 0}, []bool{true, false})
+	column := array.NewDictionaryArray(typ, at.NewArray(), words.NewArray())
+	of := arrow.NewSchema([]arrow.Field{{Name: "c", Type: typ, Nullable: true}}, nil)
+	rec := array.NewRecordBatch(of, []arrow.Array{column}, 2)
+	name := filepath.Join(t.TempDir(), "c")
+	w, err := arrowio.Create(name, rec.Schema(), arrowio.WriteOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(w.Write(rec), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	src, err := arrowio.Open([]string{name}, arrowio.OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	if got := src.Schema().Field(0).Type.String(); got != "dictionary<values=utf8, indices=int32, ordered=true>" {
+		t.Error(got)
+	}
+	rows, _ := readRows(t, src, nil)
+	sameRows(t, rows, []string{"c=red ", "c=(null) "})
 }

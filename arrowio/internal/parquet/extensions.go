@@ -6,7 +6,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/extensions"
 
 	"github.com/aefeat/aefeat/arrowio/internal/format"
 	"github.com/aefeat/aefeat/arrowio/internal/schema"
@@ -74,7 +73,7 @@ func (x *extender) field(f arrow.Field, was *arrow.Field) arrow.Field {
 		f = n.extend(f)
 	}
 	if was != nil {
-		if ext, ok := was.Type.(arrow.ExtensionType); ok && arrow.TypeEqual(ext.StorageType(), f.Type) {
+		if ext, ok := was.Type.(arrow.ExtensionType); ok && ext.ExtensionName() != format.ExtensionJSON && arrow.TypeEqual(ext.StorageType(), f.Type) {
 			f.Type = ext
 		}
 	}
@@ -157,9 +156,10 @@ func (n *node) extend(f arrow.Field) arrow.Field {
 		f.Type = &arrow.TimestampType{Unit: arrow.Nanosecond}
 	case f.Type.ID() != arrow.BINARY:
 	case id == format.LogicalJSON || id == 0 && n.converted == format.ConvertedJSON:
-		if t, err := extensions.NewJSONType(arrow.BinaryTypes.String); err == nil {
-			f.Type = t
-		}
+		// Not as the library's type, whose arrays panic where the text is
+		// no JSON.
+		f.Type = arrow.BinaryTypes.String
+		f.Metadata = withExtension(f.Metadata, format.ExtensionJSON, "")
 	case id == format.LogicalGeometry, id == format.LogicalGeography:
 		f.Metadata = withExtension(f.Metadata, format.ExtensionGeometry, shapes(id, value))
 	}

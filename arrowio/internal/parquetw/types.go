@@ -89,7 +89,11 @@ func (m *mapper) dictionary(f arrow.Field, t *arrow.DictionaryType, name string)
 	if err != nil {
 		return mapped{}, err
 	}
-	switch of := value.declared.Type; of.ID() {
+	of := value.declared.Type
+	if of.ID() == arrow.LARGE_STRING {
+		of = arrow.BinaryTypes.String // readers make dictionaries of no other
+	}
+	switch of.ID() {
 	case arrow.STRING, arrow.BINARY:
 		// Row groups have dictionaries of their own: a narrow index may
 		// not do for the values of all.
