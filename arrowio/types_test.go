@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -32,7 +33,7 @@ func TestTypes(t *testing.T) {
 		},
 		"duckdb-types.parquet": {
 			"id int32", "json " + json, "uuid extension<arrow.uuid>", "variant extension<arrow.parquet.variant>",
-			"geometry binary", "list list<element: " + json + ", nullable>",
+			"geometry binary", "list list<element: " + json + ", nullable>", "interval fixed_size_binary[12]", "time time64[us]",
 		},
 	} {
 		from := filepath.Join("testdata", name)
@@ -122,7 +123,8 @@ func logicalTypes(t *testing.T, name string) []string {
 	var walk func(n schema.Node)
 	walk = func(n schema.Node) {
 		switch n.LogicalType().(type) {
-		case schema.JSONLogicalType, schema.UUIDLogicalType, schema.VariantLogicalType, schema.GeometryLogicalType, *schema.GeometryLogicalType:
+		case schema.NoLogicalType, schema.ListLogicalType, schema.IntLogicalType, schema.StringLogicalType, schema.TimestampLogicalType, *schema.TimestampLogicalType:
+		default:
 			out = append(out, n.Path()+" "+n.LogicalType().String()+" "+n.ConvertedType().String())
 		}
 		if g, ok := n.(*schema.GroupNode); ok {
@@ -133,6 +135,39 @@ func logicalTypes(t *testing.T, name string) []string {
 	}
 	walk(f.MetaData().Schema.Root())
 	return out
+}
+
+// TestKeptTypes copies columns of types that Arrow does not have.
+func TestKeptTypes(t *testing.T) {
+	node := func(name string, of schema.LogicalType, physical parquet.Type) schema.Node {
+		return schema.Must(schema.NewPrimitiveNodeLogical(name, parquet.Repetitions.Optional, of, physical, 0, -1))
+	}
+	root := schema.MustGroup(schema.NewGroupNode("schema", parquet.Repetitions.Required, schema.FieldList{
+		node("enum", schema.EnumLogicalType{}, parquet.Types.ByteArray),
+		node("bson", schema.BSONLogicalType{}, parquet.Types.ByteArray),
+		node("ms", schema.NewTimeLogicalType(true, schema.TimeUnitMillis), parquet.Types.Int32),
+		node("us", schema.NewTimeLogicalType(true, schema.TimeUnitMicros), parquet.Types.Int64),
+		node("ns", schema.NewTimeLogicalType(true, schema.TimeUnitNanos), parquet.Types.Int64),
+		node("local", schema.NewTimeLogicalType(false, schema.TimeUnitNanos), parquet.Types.Int64),
+	}, -1))
+	name := filepath.Join(t.TempDir(), "kept")
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := file.NewParquetWriter(f, root).Close(); err != nil {
+		t.Fatal(err)
+	}
+	want := logicalTypes(t, name)
+	if len(want) != 6 {
+		t.Fatal(want)
+	}
+	for _, format := range formats {
+		to := copyTo(t, copyTo(t, name, format), arrowio.Parquet)
+		if got := logicalTypes(t, to); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, expected %q", format, got, want)
+		}
+	}
 }
 
 // TestGeometry writes columns of shapes as GeoArrow names them.

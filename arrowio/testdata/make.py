@@ -80,5 +80,5 @@ typed = pa.table({
 })
 pq.write_table(typed.replace_schema_metadata({"a": "b"}), "pyarrow-types.parquet", use_deprecated_int96_timestamps=True)
 duckdb.sql("""copy (select i id, ('{"i":' || i || '}')::json as json, uuid() uuid, (case when i % 2 = 0 then {'a': i}::variant else i::variant end) variant,
-    ('POINT(1 ' || i || ')')::geometry geometry, [('[' || i || ']')::json] list
+    ('POINT(1 ' || i || ')')::geometry geometry, [('[' || i || ']')::json] list, interval (i) day AS "interval", '01:02:03+02'::timetz "time"
     from (select range::int i from range(40))) to 'duckdb-types.parquet' (format parquet, geoparquet_version 'none', kv_metadata {a: 'b'})""")

@@ -3,13 +3,32 @@ package format
 // Logical types, by their numbers in the union of the format, and as the type
 // that was there before.
 const (
+	LogicalEnum      = 4
+	LogicalTime      = 7
 	LogicalJSON      = 12
+	LogicalBSON      = 13
 	LogicalUUID      = 14
 	LogicalVariant   = 16
 	LogicalGeometry  = 17
 	LogicalGeography = 18
 
-	ConvertedJSON = 19
+	ConvertedEnum       = 4
+	ConvertedTimeMillis = 7
+	ConvertedTimeMicros = 8
+	ConvertedJSON       = 19
+	ConvertedBSON       = 20
+	ConvertedInterval   = 21
+)
+
+// TypeKey is the key of a field's metadata that keeps a logical type that no
+// type of Arrow stands for. Its values are those below.
+const TypeKey = "PARQUET:logical_type"
+
+const (
+	TypeEnum     = "ENUM"
+	TypeBSON     = "BSON"
+	TypeInterval = "INTERVAL"
+	TypeTimeUTC  = "TIME_UTC" // a time of day of the zone UTC
 )
 
 // Extension types of Arrow that stand for them, by name.

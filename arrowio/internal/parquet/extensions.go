@@ -151,6 +151,9 @@ func (x *extender) skip() {
 // extend extends the field of a column.
 func (n *node) extend(f arrow.Field) arrow.Field {
 	id, value := n.logicalType()
+	if kept := n.keptType(id, value); kept != "" {
+		f.Metadata = arrow.NewMetadata(append(slices.Clone(f.Metadata.Keys()), format.TypeKey), append(slices.Clone(f.Metadata.Values()), kept))
+	}
 	switch {
 	case n.physical == format.Int96 && f.Type.ID() == arrow.TIMESTAMP:
 		f.Type = &arrow.TimestampType{Unit: arrow.Nanosecond}
@@ -164,6 +167,28 @@ func (n *node) extend(f arrow.Field) arrow.Field {
 		f.Metadata = withExtension(f.Metadata, format.ExtensionGeometry, shapes(id, value))
 	}
 	return f
+}
+
+// keptType returns what the metadata of a column keeps of its logical type.
+func (n *node) keptType(id int16, value []byte) string {
+	switch {
+	case n.physical == format.ByteArray && (id == format.LogicalEnum || id == 0 && n.converted == format.ConvertedEnum):
+		return format.TypeEnum
+	case n.physical == format.ByteArray && (id == format.LogicalBSON || id == 0 && n.converted == format.ConvertedBSON):
+		return format.TypeBSON
+	case n.physical == format.Fixed && n.length == 12 && n.converted == format.ConvertedInterval:
+		return format.TypeInterval
+	case id == format.LogicalTime:
+		utc := false
+		thrift.NewReader(value).Struct(func(i int16, typ byte) bool {
+			utc = utc || i == 1 && typ == thrift.True
+			return false
+		})
+		if utc {
+			return format.TypeTimeUTC
+		}
+	}
+	return ""
 }
 
 // logicalType returns the logical type of a node, 0 if it has none.

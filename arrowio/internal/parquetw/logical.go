@@ -15,7 +15,7 @@ import (
 // A logical is the logical type of a node of the schema, where it is not what
 // the library makes of the node's Arrow type.
 type logical struct {
-	id        int16  // in the union of logical types
+	id        int16  // in the union of logical types; 0: none
 	value     []byte // its struct
 	converted int32  // the type for older readers; -1: none
 }
@@ -28,6 +28,9 @@ func plainLogical(id int16, converted int32) *logical {
 // logicalLeaf returns the logical type of a column that stands for an extension
 // type, nil for others.
 func logicalLeaf(f arrow.Field) *logical {
+	if kept := keptType(f); kept != nil {
+		return kept
+	}
 	name, _ := f.Metadata.GetValue(format.ExtensionNameKey)
 	switch f.Type.ID() {
 	case arrow.STRING, arrow.LARGE_STRING, arrow.STRING_VIEW:
@@ -45,6 +48,52 @@ func logicalLeaf(f arrow.Field) *logical {
 		}
 	}
 	return nil
+}
+
+// keptType returns the logical type that a field's metadata has kept of the file
+// that it comes from, nil if there is none that its type can have.
+func keptType(f arrow.Field) *logical {
+	kept, _ := f.Metadata.GetValue(format.TypeKey)
+	switch t := f.Type.(type) {
+	case *arrow.BinaryType, *arrow.LargeBinaryType, *arrow.BinaryViewType:
+		switch kept {
+		case format.TypeEnum:
+			return plainLogical(format.LogicalEnum, format.ConvertedEnum)
+		case format.TypeBSON:
+			return plainLogical(format.LogicalBSON, format.ConvertedBSON)
+		}
+	case *arrow.FixedSizeBinaryType:
+		if kept == format.TypeInterval && t.ByteWidth == 12 {
+			return &logical{converted: format.ConvertedInterval}
+		}
+	case *arrow.Time32Type:
+		if kept == format.TypeTimeUTC {
+			return timeUTC(1, format.ConvertedTimeMillis)
+		}
+	case *arrow.Time64Type:
+		switch {
+		case kept != format.TypeTimeUTC:
+		case t.Unit == arrow.Nanosecond:
+			return timeUTC(3, -1)
+		default:
+			return timeUTC(2, format.ConvertedTimeMicros)
+		}
+	}
+	return nil
+}
+
+// timeUTC returns the type of times of day in UTC: whether they are, and the
+// unit by its number in a union.
+func timeUTC(unit int16, converted int32) *logical {
+	w := &thrift.Writer{}
+	w.Begin()
+	w.Bool(1, true)
+	w.BeginField(2)
+	w.BeginField(unit)
+	w.End()
+	w.End()
+	w.End()
+	return &logical{format.LogicalTime, w.Bytes(), converted}
 }
 
 // logicalGroup returns the logical type of a struct, nil for most. Its first
@@ -198,7 +247,7 @@ func (l *logical) write(w *thrift.Writer, fields []element) {
 	if !done {
 		w.Int32(converted, l.converted)
 	}
-	if l != nil {
+	if l != nil && l.id != 0 {
 		w.BeginField(logicalType)
 		w.Field(l.id, thrift.Struct)
 		w.Raw(l.value)
