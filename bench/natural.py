@@ -40,7 +40,12 @@ import pyarrow.parquet as pq
 from safetensors.numpy import load_file
 
 # What each row fits: side, channels, rows, flags.
-ROWS = {}
+ROWS = {
+    "patch, 25 units": (8, 1, 48_000, "--hidden 25 --preprocess patch --optimizer lbfgs --sparsity .01 --sparsity-weight 3 --weight-decay .0001"),
+    "100 units": (12, 1, 48_000, "--hidden 100 --preprocess zca --objective denoising --corruption .15 --sparsity .015 --learning-rate .003"),
+    **{f"{objective}, {side}x{side}{' colour' * (channels == 3)}, {rows}": (side, channels, rows, f"--hidden 100 --preprocess zca --objective {objective}")
+       for objective in ("sparse", "denoising") for side, channels in ((8, 1), (12, 1), (6, 3)) for rows in (20_000, 48_000)},
+}
 
 
 def grid(side):
