@@ -127,12 +127,12 @@ def main():
             flags, values, picture = PARTS[part]
             seeds = [int(s) for s in a.seeds.split(",")][:1 if part == "units" else None]
             print(f"\n{part}: aefeat fit {flags}V\n")
-            name = "destruction" if flags == LECTURE else part  # units look at the same models
+            stem = "destruction" if flags == LECTURE else part  # units look at the same models
             models = {}
             for value in values:
                 rows = []
                 for seed in seeds:
-                    model = models[value, seed] = folder / f"{name}-{value}-{seed}.safetensors"
+                    model = models[value, seed] = folder / f"{stem}-{value}-{seed}.safetensors"
                     if not model.exists():
                         run(a.aefeat, "fit", *shlex.split(flags), value, "--seed", seed, "-o", model, train)
                     if part != "units":
