@@ -56,6 +56,24 @@ func TestDrawSideBySide(t *testing.T) {
 	}
 }
 
+// Four panels stand two by two, each as large as in a pair.
+func TestDrawLines(t *testing.T) {
+	p := imagery.Panel{Filters: []float32{1, -1, 2, 0}, Shape: oneByTwo}
+	last := imagery.Panel{Filters: []float32{-1, 1, 2, 0}, Shape: oneByTwo}
+	img := draw(t, imagery.Drawing{Side: 60, Columns: 2}, p, p, p, last)
+	if want := image.Rect(0, 0, 2*55+8, 2*20+8); img.Bounds() != want {
+		t.Fatalf("%v, want %v", img.Bounds(), want)
+	}
+	for _, c := range []struct {
+		x, y int
+		want uint8
+	}{{10, 10, 255}, {73, 10, 255}, {10, 38, 255}, {73, 38, 0}, {83, 38, 255}} {
+		if got := greyAt(img, c.x, c.y); got != c.want {
+			t.Errorf("(%d,%d) is %d, want %d", c.x, c.y, got, c.want)
+		}
+	}
+}
+
 // Pixels that never vary neither show nor set the contrast, and one weight in
 // a hundred is cut off.
 func TestDrawContrast(t *testing.T) {

@@ -22,7 +22,8 @@ type Drawing struct {
 	// pictures show shapes.
 	Common bool
 
-	// Stacked puts panels below one another instead of side by side.
+	// Stacked puts panels below one another, instead of side by side in lines
+	// of up to three, or of four and more panels in as many lines as columns.
 	Stacked bool
 
 	// Columns is how many filters lie side by side in a panel; 0: as many as
@@ -31,8 +32,8 @@ type Drawing struct {
 
 	// Side is the width and height in pixels that a panel is enlarged to, as
 	// far as whole pixels allow; 0: 900, a panel that fits into a window.
-	// Several panels share twice as much. Smaller than one pixel a value no
-	// filter gets.
+	// Several panels of a line, or a stack, share twice as much. Smaller than
+	// one pixel a value no filter gets.
 	Side int
 }
 
@@ -217,13 +218,11 @@ func (d Drawing) arrange(panels []Panel) ([]grid, image.Rectangle) {
 	if side == 0 {
 		side = panelSide
 	}
-	across, down := side, side
-	if k := len(panels); k > 1 {
-		if shared := 2 * side / k; d.Stacked {
-			down = min(down, shared)
-		} else {
-			across = min(across, shared)
-		}
+	across, down, line := side, side, d.line(len(panels))
+	if d.Stacked {
+		down = min(down, 2*side/len(panels))
+	} else {
+		across = min(across, 2*side/line)
 	}
 	titled := slices.ContainsFunc(panels, func(p Panel) bool { return p.Title != "" })
 	grids := make([]grid, len(panels))
@@ -236,14 +235,24 @@ func (d Drawing) arrange(panels []Panel) ([]grid, image.Rectangle) {
 		}
 		g.origin = at
 		end = image.Pt(max(end.X, at.X+g.size.X), max(end.Y, at.Y+g.size.Y))
-		if d.Stacked {
-			at.Y = end.Y + panelGap
-		} else {
-			at.X = end.X + panelGap
+		at.X += g.size.X + panelGap
+		if (i+1)%line == 0 {
+			at = image.Pt(0, end.Y+panelGap)
 		}
 		grids[i] = g
 	}
 	return grids, image.Rectangle{Max: end}
+}
+
+// line returns how many of k panels stand side by side.
+func (d Drawing) line(k int) int {
+	switch {
+	case d.Stacked:
+		return 1
+	case k <= 3:
+		return k
+	}
+	return int(math.Ceil(math.Sqrt(float64(k))))
 }
 
 // grid lays out one panel for so many pixels.

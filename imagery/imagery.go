@@ -33,18 +33,3 @@ func GuessShape(n int) Shape { return model.GuessShape(n) }
 func errChannels(s Shape) error {
 	return fmt.Errorf("imagery: %d channels are neither grey (1) nor colour (3)", s.Channels)
 }
-
-// validate returns an error that says why patches of shape s cannot be cut out
-// of images.
-func validate(s Shape) error {
-	if err := s.Validate(); err != nil {
-		return fmt.Errorf("imagery: %w", err)
-	}
-	if s.Channels != 1 && s.Channels != 3 {
-		return errChannels(s)
-	}
-	if (Shape{Height: s.Height, Width: s.Width, Channels: s.Channels}) != s {
-		return fmt.Errorf("imagery: patches are cut with the channels of a pixel side by side, not as %v", s)
-	}
-	return nil
-}

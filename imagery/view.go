@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/aefeat/aefeat/model"
 )
@@ -49,10 +50,9 @@ func (v View) Patterns(m *model.Model) ([]float32, error) {
 		return p.InputPatterns(w, n)
 	case v.Input:
 		return p.InputWeights(w, n), nil
-	case p.TakesMean():
-		takeMeans(w, n)
+	default:
+		return p.RowWeights(w, n), nil
 	}
-	return w, nil
 }
 
 // weights returns a copy of the weights of each unit (h,n), as the model has
@@ -98,23 +98,10 @@ func Norms(w []float32, n int) []float64 {
 	return norms
 }
 
-// takeMeans takes from each row of w its mean.
-func takeMeans(w []float32, n int) {
-	for ; len(w) > 0; w = w[n:] {
-		sum := 0.
-		for _, v := range w[:n] {
-			sum += float64(v)
-		}
-		for j := range w[:n] {
-			w[j] -= float32(sum / float64(n))
-		}
-	}
-}
-
 // Panel returns all units of m as they are seen, with its shape, or a guess
-// where that is unknown. Inputs that taught nothing weigh 0: those that
-// standardize found constant, and those whose weights are what the seed drew,
-// but for a common factor. Units of which the same is true, or whose weights
+// where that is unknown. Inputs weigh what the model's preprocessing knows of
+// their deviations, else 1 each; and those that taught nothing 0, whose weights
+// are what the seed drew, but for a common factor. Units of which the same is true, or whose weights
 // are next to 0, are dead. Who has seen data knows better, and can put the
 // deviations of the inputs in Weights.
 func (v View) Panel(m *model.Model, title string) (Panel, error) {
@@ -125,15 +112,15 @@ func (v View) Panel(m *model.Model, title string) (Panel, error) {
 	shape, _ := m.PatchShape()
 	p := Panel{Title: title, Filters: patterns, Shape: shape}
 	inputs, units := untouched(m)
-	if l := m.Preprocess.Learned; l != nil && l.Scale != nil {
-		for j, scale := range l.Scale {
-			inputs[j] = inputs[j] || scale == 0
-		}
+	if p.Weights, err = m.Preprocess.Deviations(m.Inputs, v.Input); err != nil {
+		return Panel{}, err
 	}
-	p.Weights = make([]float64, m.Inputs)
-	for j := range p.Weights {
-		if !inputs[j] {
-			p.Weights[j] = 1
+	if p.Weights == nil {
+		p.Weights = slices.Repeat([]float64{1}, m.Inputs)
+	}
+	for j, untouched := range inputs {
+		if untouched {
+			p.Weights[j] = 0
 		}
 	}
 	p.Dead = units
@@ -169,8 +156,8 @@ const shortWeights = 1e-3
 
 // untouched tells which inputs (n) and units (h) of the encoder have learned
 // nothing: their weights are as the seed drew them but for a factor, or those
-// of a unit are next to 0. A model of which the first is true as a whole was not
-// trained, and has none.
+// of a unit are next to 0. A model of which the first is true as a whole was
+// not trained, and has none.
 func untouched(m *model.Model) (inputs, units []bool) {
 	n, h := m.Inputs, m.Hidden
 	inputs, units = make([]bool, n), make([]bool, h)

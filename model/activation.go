@@ -16,6 +16,10 @@ const (
 
 var activationNames = []string{"sigmoid", "tanh", "relu", "linear"}
 
+// Bounded reports whether the values of the activation lie in an interval, as
+// the sparsity term needs it.
+func (a Activation) Bounded() bool { return a == Sigmoid || a == Tanh }
+
 // String returns the name that flags and model files use.
 func (a Activation) String() string { return nameOf(activationNames, a) }
 

@@ -93,6 +93,13 @@ func Plain(hidden int) Config {
 // have values, units and sources. After standardize and zca, whose values lie
 // in no interval, Output is Linear, since a sigmoid could not reconstruct them.
 //
+// After zca the sparse objective has rho 0.015, beta 10 and lambda 0.01, and so
+// has denoising, but for a rho of 0.02. The usual terms leave a code that is
+// nearly linear in the row, and of a row that is white a linear code tells no
+// direction from another: filters of photographs stay noise. With these they
+// become edges. They are for sigmoid and tanh units: for relu and linear ones
+// set SparsityWeight and WeightDecay to 0, as they are after other methods.
+//
 // The error is a [*ConfigError], for a name or a method that is unknown. hidden
 // is left to [Config.Validate].
 func ForObjective(name string, hidden int, preprocess string) (Config, error) {
@@ -108,7 +115,22 @@ func ForObjective(name string, hidden int, preprocess string) (Config, error) {
 	if p.unbounded() {
 		c.Output = Linear
 	}
+	if preprocess == PreprocessZCA {
+		c.whiten()
+	}
 	return c, nil
+}
+
+// whiten sets the terms that [ForObjective] has for whitened rows. They were
+// chosen on photographs: see Natural patches in bench/SEARCHES.md.
+func (c *Config) whiten() {
+	switch c.Objective {
+	case ObjectiveSparse:
+		c.Sparsity, c.SparsityWeight, c.WeightDecay = 0.015, 10, 0.01
+	case ObjectiveDenoising:
+		// With the rho of sparse, and a quarter masked, units become alike.
+		c.Sparsity, c.SparsityWeight, c.WeightDecay = 0.02, 10, 0.01
+	}
 }
 
 // WithObjective returns c with the objective of another Config and the terms

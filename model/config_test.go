@@ -229,6 +229,34 @@ func TestInitialBias(t *testing.T) {
 	}
 }
 
+// Which rate and batch stand for 0, by optimizer, method and terms.
+func TestTrainDefaults(t *testing.T) {
+	sparse := Config{SparsityWeight: 10}
+	for _, c := range []struct {
+		o      TrainOptions
+		config Config
+		method string
+		rate   float64
+		batch  int
+	}{
+		{TrainOptions{}, sparse, PreprocessScale, 0.004, 256},
+		{TrainOptions{}, sparse, PreprocessStandardize, 0.004, 256},
+		{TrainOptions{}, sparse, PreprocessPatch, 0.002, 256},
+		{TrainOptions{}, sparse, PreprocessZCA, 0.01, 64},
+		{TrainOptions{}, Config{}, PreprocessZCA, 0.004, 256},
+		{TrainOptions{BatchSize: 9}, sparse, PreprocessZCA, 0.01, 9},
+		{TrainOptions{BatchSize: FullBatch}, sparse, PreprocessZCA, 0.01, FullBatch},
+		{TrainOptions{LearningRate: 1}, sparse, PreprocessZCA, 1, 64},
+		{TrainOptions{Optimizer: SGD}, sparse, PreprocessZCA, 0.01, 256},
+		{TrainOptions{Optimizer: LBFGS}, sparse, PreprocessZCA, 0, FullBatch},
+	} {
+		got, err := c.o.WithDefaults(c.config, c.method)
+		if err != nil || got.LearningRate != c.rate || got.BatchSize != c.batch {
+			t.Errorf("%+v after %s: rate %v, batch %d, error %v; want %v, %d", c.o, c.method, got.LearningRate, got.BatchSize, err, c.rate, c.batch)
+		}
+	}
+}
+
 func TestForObjective(t *testing.T) {
 	for name, want := range map[string]Config{
 		"sparse": Sparse(40), "denoising": Denoising(40), "contractive": Contractive(40), "k-sparse": KSparse(40), "plain": Plain(40),
@@ -238,6 +266,14 @@ func TestForObjective(t *testing.T) {
 			want := want
 			if method == PreprocessStandardize || method == PreprocessZCA {
 				want.Output = Linear
+			}
+			if method == PreprocessZCA {
+				switch name {
+				case "sparse":
+					want.Sparsity, want.SparsityWeight, want.WeightDecay = 0.015, 10, 0.01
+				case "denoising":
+					want.Sparsity, want.SparsityWeight, want.WeightDecay = 0.02, 10, 0.01
+				}
 			}
 			if err != nil || got != want {
 				t.Errorf("%s after %q: %+v, error %v, want %+v", name, method, got, err, want)

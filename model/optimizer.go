@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/aefeat/aefeat/internal/f32"
@@ -72,7 +73,7 @@ const FullBatch = -1
 const NoMomentum = -1
 
 // TrainOptions say how parameters follow the gradient. The zero value is
-// Adam on batches of 256.
+// Adam on batches of 256; [TrainOptions.WithDefaults] tells all of it.
 type TrainOptions struct {
 	Optimizer Optimizer
 
@@ -85,7 +86,8 @@ type TrainOptions struct {
 	Momentum float64
 
 	// BatchSize is the number of rows of a step; FullBatch: all of them. 0:
-	// 256, or FullBatch for LBFGS, which knows no other.
+	// 256, DefaultWhitenedBatch where that is said to hold, or FullBatch for
+	// LBFGS, which knows no other.
 	BatchSize int
 
 	// Epochs is how many are planned. With two or more, mini-batches keep the
@@ -109,6 +111,13 @@ const (
 	// the sparsity term of such patches runs away.
 	DefaultPatchRate = 2e-3
 
+	// DefaultWhitenedRate and DefaultWhitenedBatch are those of Adam after
+	// PreprocessZCA where the sparsity term is on. The edges of photographs
+	// take some thousand steps: with these, 20,000 patches and the usual epochs
+	// make enough.
+	DefaultWhitenedRate  = 0.01
+	DefaultWhitenedBatch = 64
+
 	// DefaultMomentum is customary: a gradient acts on about ten steps.
 	DefaultMomentum = 0.9
 
@@ -125,11 +134,11 @@ const (
 
 // Check reports what [NewTrainer] would refuse, as a [*ConfigError].
 func (o TrainOptions) Check() error {
-	_, err := o.withDefaults(PreprocessNone)
+	_, err := o.WithDefaults(Config{}, PreprocessNone)
 	return err
 }
 
-// batchSize is the batch size, its default filled in.
+// batchSize is the batch size, its default filled in, but for whitened rows.
 func (o TrainOptions) batchSize() int {
 	switch {
 	case o.BatchSize != 0:
@@ -140,9 +149,14 @@ func (o TrainOptions) batchSize() int {
 	return defaultBatchSize
 }
 
-// withDefaults fills in what is 0, for rows that were preprocessed by a
-// method, and reports what is out of bounds.
-func (o TrainOptions) withDefaults(method string) (TrainOptions, error) {
+// WithDefaults returns o as [NewTrainer] takes it for a model of c on rows that
+// were preprocessed by a method: what is 0 is filled in. The error is a
+// [*ConfigError] about what is out of bounds.
+func (o TrainOptions) WithDefaults(c Config, method string) (TrainOptions, error) {
+	whitened := o.Optimizer == Adam && method == PreprocessZCA && c.SparsityWeight > 0
+	if whitened {
+		o.BatchSize = cmp.Or(o.BatchSize, DefaultWhitenedBatch)
+	}
 	o.BatchSize = o.batchSize()
 	switch {
 	case int(o.Optimizer) >= len(optimizerNames):
@@ -161,6 +175,8 @@ func (o TrainOptions) withDefaults(method string) (TrainOptions, error) {
 	}
 	if o.LearningRate == 0 {
 		switch {
+		case whitened:
+			o.LearningRate = DefaultWhitenedRate
 		case o.Optimizer == Adam && method == PreprocessPatch:
 			o.LearningRate = DefaultPatchRate
 		case o.Optimizer == Adam:

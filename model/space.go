@@ -3,6 +3,7 @@ package model
 import (
 	"errors"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/mat"
 
@@ -13,15 +14,26 @@ import (
 // off, an affine map of a scaled row v: x = A v + b. The A of patch and of zca
 // with contrast first takes the mean off v.
 
-// TakesMean reports whether the rule takes from each row its own mean, so that
+// takesMean reports whether the rule takes from each row its own mean, so that
 // the mean of a unit's weights means nothing.
-func (p Preprocess) TakesMean() bool {
+func (p Preprocess) takesMean() bool {
 	return p.Method == PreprocessPatch || p.Method == PreprocessZCA && p.Contrast > 0
+}
+
+// RowWeights returns weights w on preprocessed rows, or patterns in them, (h,n),
+// without what means nothing: each less its mean, if the rule takes from each
+// row its own.
+func (p Preprocess) RowWeights(w []float32, n int) []float32 {
+	out := slices.Clone(w)
+	if p.takesMean() {
+		takeMeans(out, n)
+	}
+	return out
 }
 
 // InputWeights returns the weights on scaled values v that do what weights w
 // (h,n) do on preprocessed rows: w A, one a row. The bounded v that excites a
-// unit most is in proportion to them.
+// unit most is in proportion to them. The rule must have learned.
 func (p Preprocess) InputWeights(w []float32, n int) []float32 {
 	out := make([]float32, len(w))
 	switch p.Method {
@@ -38,7 +50,7 @@ func (p Preprocess) InputWeights(w []float32, n int) []float32 {
 	default:
 		copy(out, w)
 	}
-	if p.TakesMean() {
+	if p.takesMean() {
 		takeMeans(out, n)
 	}
 	return out
@@ -46,7 +58,8 @@ func (p Preprocess) InputWeights(w []float32, n int) []float32 {
 
 // InputPatterns returns the changes of scaled values v that preprocessing turns
 // into the changes w (h,n) of a row: the inverse of A for each row of w. What A
-// cannot make, a mean or the change of an input that was constant, is 0.
+// cannot make, a mean or the change of an input that was constant, is 0. The
+// rule must have learned. A whitening that has no inverse is an error.
 func (p Preprocess) InputPatterns(w []float32, n int) ([]float32, error) {
 	out := make([]float32, len(w))
 	switch p.Method {
@@ -69,10 +82,54 @@ func (p Preprocess) InputPatterns(w []float32, n int) ([]float32, error) {
 	default:
 		copy(out, w)
 	}
-	if p.TakesMean() {
+	if p.takesMean() {
 		takeMeans(out, n)
 	}
 	return out, nil
+}
+
+// Deviations returns how much each input (n) varies over the rows that the rule
+// has learned from, its standard deviation, as far as what was learned tells;
+// nil: it does not, or says the same of all. They are those of preprocessed
+// rows, or with input of scaled values v, of zca after their contrast is
+// normalised. A whitening that has no inverse is an error.
+func (p Preprocess) Deviations(n int, input bool) ([]float64, error) {
+	l := p.Learned
+	if l == nil || l.Scale == nil && l.Whiten == nil {
+		return nil, nil
+	}
+	deviations := make([]float64, n)
+	if l.Scale != nil {
+		for j, scale := range l.Scale {
+			switch {
+			case scale == 0:
+			case input:
+				deviations[j] = 1 / float64(scale)
+			default:
+				deviations[j] = 1
+			}
+		}
+		return deviations, nil
+	}
+	// Rows of covariance C are whitened by W = (C + epsilon)^-1/2, so that C is
+	// W^-2 - epsilon, and that of whitened rows W C W = 1 - epsilon W^2.
+	if !input {
+		for j := range deviations {
+			deviations[j] = math.Sqrt(max(0, 1-p.Epsilon*f32.SumSquares(l.Whiten[j*n:(j+1)*n])))
+		}
+		return deviations, nil
+	}
+	inverse, one := make([]float32, n*n), make([]float32, n*n)
+	for j := range n {
+		one[j*(n+1)] = 1
+	}
+	if err := unwhiten(inverse, one, l.Whiten, n); err != nil {
+		return nil, err
+	}
+	for j := range deviations {
+		deviations[j] = math.Sqrt(max(0, f32.SumSquares(inverse[j*n:(j+1)*n])-p.Epsilon))
+	}
+	return deviations, nil
 }
 
 // patchFactor is what patch multiplies distances from the mean by; 0 where all

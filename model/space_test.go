@@ -75,3 +75,46 @@ func TestInputSpaceOfConstants(t *testing.T) {
 		}
 	}
 }
+
+// What the rule knows of deviations is what an Activity sees of the rows that
+// it was learned from.
+func TestDeviations(t *testing.T) {
+	const n = 5
+	x := wideRows(400, n)
+	for i := range x {
+		if i%n == 2 {
+			x[i] = 0.25
+		}
+	}
+	for _, c := range []struct {
+		method string
+		input  bool
+	}{{PreprocessStandardize, false}, {PreprocessStandardize, true}, {PreprocessZCA, false}, {PreprocessZCA, true}} {
+		p := learn(t, c.method, "float32", Float32Rows(x, n), func(p *Preprocess) { p.Contrast = 0 })
+		m := newModel(t, Config{Output: Linear}, n, 2)
+		m.Preprocess = p
+		a := NewActivity(m)
+		if err := a.Add(Float32Rows(x, n)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := p.Deviations(n, c.input)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for j, want := range a.Deviations(c.input) {
+			// The covariance of zca divides by one less than there are rows.
+			if math.Abs(got[j]-want) > 0.003*want+1e-4 {
+				t.Errorf("%s, input %t: deviation %d is %v, want %v", c.method, c.input, j, got[j], want)
+			}
+		}
+	}
+	for _, method := range []string{PreprocessNone, PreprocessScale, PreprocessPatch} {
+		p := Preprocess{Method: method}
+		if method == PreprocessPatch {
+			p = learn(t, method, "float32", Float32Rows(x, n))
+		}
+		if got, err := p.Deviations(n, true); got != nil || err != nil {
+			t.Errorf("%s: %v (%v)", method, got, err)
+		}
+	}
+}

@@ -28,7 +28,7 @@ func (c Config) checkSparsity() error {
 	case c.SparsityWeight == 0:
 	case c.Sparsity == 1:
 		return &ConfigError{"Sparsity", "the wanted mean activation cannot be 1", "give a number between 0 and 1, such as 0.1"}
-	case c.Activation != Sigmoid && c.Activation != Tanh:
+	case !c.Activation.Bounded():
 		return &ConfigError{"SparsityWeight",
 			fmt.Sprintf("the sparsity term needs sigmoid or tanh hidden units, not %s", c.Activation),
 			"set `SparsityWeight` to 0, or choose another `Activation`"}

@@ -47,7 +47,7 @@ type engine interface {
 // key the noise, are counted on from the model's history. The error is a
 // [*ConfigError].
 func NewTrainer(m *Model, o TrainOptions) (*Trainer, error) {
-	o, err := o.withDefaults(m.Preprocess.Method)
+	o, err := o.WithDefaults(m.Config, m.Preprocess.Method)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func NewTrainer(m *Model, o TrainOptions) (*Trainer, error) {
 // Memory returns what a [Trainer] of a model with these settings takes, in
 // bytes, before there is one: it grows with the product of inputs and hidden
 // units, and with that of the batch and either. Preprocessing zca takes another
-// copy of the batch's inputs.
+// copy of the batch's inputs, and its batch is smaller where BatchSize is 0.
 func (o TrainOptions) Memory(c Config) int64 {
 	n, h := float64(c.Inputs), float64(c.Hidden)
 	matrices, batch := 2.0, o.batchSize()

@@ -7,6 +7,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/aefeat/aefeat/internal/arrowtest"
+	"github.com/aefeat/aefeat/model"
 )
 
 func TestShape(t *testing.T) {
@@ -123,4 +124,25 @@ func TestShapeOfRows(t *testing.T) {
 	if got := b.Clone().Shape().String(); got != "2x3" {
 		t.Errorf("shape %s, want 2x3", got)
 	}
+}
+
+// Metadata come from anywhere. They tell a shape of the patch's width or none.
+func FuzzShape(f *testing.F) {
+	f.Add(`{"shape":[3,2,2],"permutation":[1,2,0],"dim_names":["C","H","W"]}`, `{"info":{"features":{"p":{"shape":[3,4]}}}}`)
+	f.Add(`[[3, 4], "uint8"]`, `{"info":{"features":{"p":[]}}}`)
+	f.Add(`{"shape":[1,12],"permutation":[1,0]}`, ``)
+	f.Fuzz(func(t *testing.T, metadata, features string) {
+		for _, name := range []string{fixedShapeTensor, "datasets.features.features.Array3DExtensionType"} {
+			m := arrow.NewMetadata([]string{huggingFaceKey}, []string{features})
+			schema := arrow.NewSchema([]arrow.Field{{Name: "p", Type: arrow.FixedSizeListOf(12, arrow.PrimitiveTypes.Uint8),
+				Metadata: arrow.NewMetadata([]string{extensionNameKey, extensionMetadataKey}, []string{name, metadata})}}, &m)
+			b, err := Bind(schema, BindOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s := b.Shape(); s != (model.Shape{}) && (s.Validate() != nil || s.Len() != 12) {
+				t.Errorf("%+v", s)
+			}
+		}
+	})
 }

@@ -91,3 +91,32 @@ func ExampleFit() {
 	fmt.Println(m.Inputs, "inputs,", m.Hidden, "hidden units,", report.Rows, "rows,", len(report.Epochs), "epochs")
 	// Output: 4 inputs, 3 hidden units, 1000 rows, 2 epochs
 }
+
+// The rows that a unit answers to most tell what it has learned to see.
+func ExampleExplain() {
+	ctx := context.Background()
+	batch := makeBatch(0, 1000)
+	defer batch.Release()
+	read := func() array.RecordReader {
+		r, err := array.NewRecordReader(schema, []arrow.RecordBatch{batch})
+		if err != nil {
+			log.Fatal(err)
+		}
+		return r
+	}
+	m, _, err := stage.Fit(ctx, read(), stage.Config{Model: model.Plain(2), Epochs: 3})
+	if err != nil {
+		log.Fatal(err)
+	}
+	x, err := stage.Explain(ctx, m, read(), stage.ExplainConfig{Top: 3, Keep: []string{"id"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for i, u := range x.Units {
+		best := u.Best[0]
+		fmt.Printf("unit %d: id %s, pixels %v\n", i, best.Kept[0].Text, best.Patch.Data)
+	}
+	// Output:
+	// unit 0: id 0, pixels [0 0 20 0]
+	// unit 1: id 1, pixels [200 200 20 200]
+}

@@ -19,9 +19,9 @@ import (
 type ExplainConfig struct {
 	EvaluateConfig
 
-	// Top is how many rows are kept of each unit. 0: DefaultTop. All rows that
-	// are kept take up to h*Top*n values, as they are stored, which may be at
-	// most 1 GiB.
+	// Top is how many rows are kept of each unit. 0: DefaultTop. The h*Top rows
+	// that are kept take their n values, as they are stored, and about 200 bytes
+	// each, and the values of Keep. Without these it may be 1 GiB at most.
 	Top int
 
 	// Sample is how many rows are drawn by lot, whatever their codes are. 0:
@@ -36,8 +36,12 @@ type ExplainConfig struct {
 // DefaultTop is a line of patches that fits beside a filter.
 const DefaultTop = 9
 
-// maxKept bounds the bytes of the patches that Explain keeps.
-const maxKept = 1 << 30
+// maxKept bounds the bytes of the rows that Explain keeps, each of which takes
+// keptBytes beside its patch.
+const (
+	maxKept   = 1 << 30
+	keptBytes = 200
+)
 
 // Explanation tells which rows excite the units of a model.
 type Explanation struct {
@@ -112,7 +116,7 @@ func Explain(ctx context.Context, m *model.Model, r array.RecordReader, c Explai
 
 // check reports settings that are out of bounds.
 func (c ExplainConfig) check(s *scan) error {
-	rowBytes := float64(s.model.Inputs * s.in.binding.Kind().Size())
+	rowBytes := float64(s.model.Inputs*s.in.binding.Kind().Size() + keptBytes)
 	switch {
 	case c.Top < 0:
 		return &model.ConfigError{Setting: "Top", Reason: fmt.Sprintf("%d is not a positive number", c.Top)}
@@ -188,6 +192,9 @@ func (e *explainer) encode(rows model.Rows) error {
 			if n := len(best.rows); n == best.most {
 				e.least[unit] = float32(best.rows[n-1].score)
 			}
+		}
+		if e.sample.most == 0 {
+			continue
 		}
 		lot := rng.New(e.model.Seed, rng.Shuffle, 0, uint64(number))
 		if err := e.rank(&e.sample, lot.Float64(), rows, i); err != nil {

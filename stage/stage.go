@@ -2,8 +2,8 @@
 // one, within bounded memory.
 //
 // [Fitter] is pushed batches and returns a model; [Transformer] turns each
-// batch into one with codes. Their Run methods, [Fit], [Transform] and
-// [Evaluate] are loops over any array.RecordReader.
+// batch into one with codes. Their Run methods, [Fit], [Transform], [Evaluate],
+// [Observe] and [Explain] are loops over any array.RecordReader.
 //
 // # Fitting
 //
@@ -75,6 +75,11 @@
 // of it on its way to the score. [Transform] has GOMAXPROCS+1 pieces of batches
 // in work, each of up to 8 MiB of what is added, but at least 512 rows.
 //
+// [Explain] takes the rows that it keeps, up to ExplainConfig.Top for each unit,
+// the codes of 512 rows, and rows on their way as a fit does. The columns that
+// ExplainConfig.Keep names stay in memory as long as a row of their batch is on
+// its way.
+//
 // # Bad rows
 //
 // A row is bad when it holds no patch (a null, another width, NaN or an
@@ -89,10 +94,10 @@
 // as far as float32 goes. Without Skip the first bad row is an error that names
 // column, row and value. With it bad rows are left out of a fit, out of
 // preprocessing and of validation too, as if they were null; an evaluation
-// leaves them out, and a Transformer gives them null codes, also where the code
-// itself overflows. [patch.BadRows] then tells how many there were for each
-// reason, and which were the first. When none are left, the error is
-// [ErrNoRows], and tells of the first that was out of range.
+// leaves them out. So does an explanation, and a Transformer gives them null
+// codes, both also where the code itself overflows. [patch.BadRows] then tells
+// how many there were for each reason, and which were the first. When none are
+// left, the error is [ErrNoRows], and tells of the first that was out of range.
 //
 // That other integers hold bytes is a guess, which the first rows must bear
 // out: a value beyond 0 to 255 among these is an error with Skip too, as long

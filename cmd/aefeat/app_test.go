@@ -29,7 +29,7 @@ var publicFlags = map[string]string{
 	"inspect":  "--json",
 	"patches": "--output -o --format --keep --size --height --width --grey --per-image --stride --min-contrast --whiten-images --seed " +
 		"--list --column --shape --label-from --on-bad-row --progress",
-	"image-features": "--model -m --output -o --format --layout --prefix --keep --stride --pool --grid --split-sign --whiten-images --list --column --shape --label-from --pixel-max --on-bad-row --progress",
+	"image-features": "--model -m --output -o --format --layout --prefix --keep --stride --pool --grid --split-sign --root --whiten-images --list --column --shape --label-from --pixel-max --on-bad-row --progress",
 	"filters": `--model -m --output -o --json --part --space --scale --order --units --shape --column --pixel-max --on-bad-row
 		--allow-missing-eos --spill-dir --progress`,
 	"explain": "--model -m --output -o --picture --top --keep --column --pixel-max --on-bad-row --allow-missing-eos --spill-dir --progress",

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"image/png"
 	"io"
 	"os"
 	"path/filepath"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/aefeat/aefeat/imagery"
 	"github.com/aefeat/aefeat/internal/atomicfile"
 	"github.com/aefeat/aefeat/testdata"
 )
@@ -67,9 +65,6 @@ func demo(c *cli.Context, ui *console) error {
 			return err
 		}
 	}
-	if err := files.draw(); err != nil {
-		return err
-	}
 	w := &strings.Builder{}
 	fmt.Fprintf(w, "\nThe learned filters: %s\n", files.filters)
 	fmt.Fprintf(w, "What was learned, to open in a browser: %s\n", files.report)
@@ -85,25 +80,13 @@ func demo(c *cli.Context, ui *console) error {
 func (f demoFiles) commands() [][]string {
 	return [][]string{
 		{"aefeat", "fit", "--hidden", strconv.Itoa(defaultHidden), "--epochs", strconv.Itoa(demoEpochs), "--batch-size", strconv.Itoa(demoBatch),
-			"-o", f.model, f.train},
+			"--shape", "28x28", "-o", f.model, f.train},
 		{"aefeat", "transform", "-m", f.model, "-o", f.trainFeatures, f.train},
 		{"aefeat", "transform", "-m", f.model, "-o", f.testFeatures, f.test},
 		{"aefeat", "probe", "--against", "image", "--test", f.testFeatures, f.trainFeatures},
+		{"aefeat", "filters", "-m", f.model, "-o", f.filters},
 		{"aefeat", "report", "-m", f.model, "-o", f.report, "--test", f.test, f.train},
 	}
-}
-
-// draw makes a picture of the learned filters.
-func (f demoFiles) draw() error {
-	m, _, err := readModel(f.model, false)
-	if err != nil {
-		return err
-	}
-	picture, err := imagery.Filters(m.Params.EncoderWeight, imagery.GuessShape(m.Inputs))
-	if err != nil {
-		return err
-	}
-	return writeFile(f.filters, func(w io.Writer) error { return png.Encode(w, picture) })
 }
 
 // writeFile writes a file that appears whole or not at all.

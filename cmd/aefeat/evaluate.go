@@ -87,6 +87,17 @@ func (o sourceOptions) patches(ctx context.Context, src *arrowio.Source, m *mode
 	return read(ctx, src, columns)
 }
 
+// bound returns m with its preprocessing rule adapted to the data.
+func (o sourceOptions) bound(src *arrowio.Source, m *model.Model) (*model.Model, error) {
+	b, err := patch.Bind(src.Schema(), patch.BindOptions{Columns: o.patchNames(m), Width: m.Inputs})
+	if err != nil {
+		return nil, err
+	}
+	adapted := *m
+	adapted.Preprocess, err = m.Preprocess.Adapt(b.Source(), o.pixelMax)
+	return &adapted, err
+}
+
 // patchNames are the names of the columns that m takes.
 func (o sourceOptions) patchNames(m *model.Model) []string {
 	if len(o.columns) == 0 {

@@ -75,19 +75,15 @@ func explain(c *cli.Context, ui *console) error {
 	if err != nil {
 		return err
 	}
-	lines := []string{fmt.Sprintf("found the best of %s for each of %s", plural(x.Rows, "row"), plural(int64(m.Hidden), "unit"))}
-	for _, out := range outputs {
-		if err := out.write(m, x); err != nil {
-			return err
-		}
+	bound, err := source.bound(src, m)
+	if err != nil {
+		return err
 	}
-	for _, out := range outputs {
-		line, err := out.commit()
-		if err != nil {
-			return err
-		}
-		lines = append(lines, line)
+	lines, err := writeOutputs(outputs, bound, x)
+	if err != nil {
+		return err
 	}
+	lines = append([]string{fmt.Sprintf("found the best of %s for each of %s", plural(x.Rows, "row"), plural(int64(m.Hidden), "unit"))}, lines...)
 	p.finish(withBadRows(map[string]any{"command": "explain", "rows": x.Rows}, src, x.BadRows), lines...)
 	if x.Skipped > 0 {
 		ui.warnf("%s", skipped(x.BadRows))
@@ -182,6 +178,24 @@ func createExplainOutputs(ui *console, output, picture string, src *arrowio.Sour
 	return outputs, nil
 }
 
+// writeOutputs writes all before any of them appears. It returns a line for
+// each.
+func writeOutputs(outputs []explainOutput, m *model.Model, x *stage.Explanation) (lines []string, err error) {
+	for _, out := range outputs {
+		if err := out.write(m, x); err != nil {
+			return nil, err
+		}
+	}
+	for _, out := range outputs {
+		line, err := out.commit()
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, line)
+	}
+	return lines, nil
+}
+
 // explainTable is the table of explain.
 type explainTable struct {
 	*arrowio.Writer
@@ -208,6 +222,9 @@ func createExplainTable(ui *console, output string, schema *arrow.Schema, source
 		{Name: "input_row", Type: arrow.PrimitiveTypes.Int64},
 		{Name: "code", Type: arrow.PrimitiveTypes.Float32},
 		{Name: "patch", Type: arrow.FixedSizeListOfNonNullable(int32(m.Inputs), kindTypes[b.Kind()])},
+	}
+	if m.Shape != (model.Shape{}) && m.Shape.Order == "" {
+		fields[len(fields)-1].Metadata = tensorMetadata(m.Shape)
 	}
 	for _, name := range keep {
 		if slices.ContainsFunc(fields, func(f arrow.Field) bool { return f.Name == name }) {

@@ -44,8 +44,9 @@ off rows, it is off the pictures too. Dead units are crossed out.
 
 With DATA, rows for the models, each pixel counts by how much it varies, so that
 pixels that are never lit stay grey, and units are dead if their codes hardly
-change. Without DATA pixels whose weights still are what the seed drew stay grey; units
-of such weights, or of next to none, are dead.`,
+change. Without DATA pixels count by what standardize or zca has learned of them, and
+else alike; those whose weights still are what the seed drew stay grey, and units of
+such weights, or of next to none, are dead.`,
 		Flags:  cliFlags("filters"),
 		Action: func(c *cli.Context) error { return filters(c, ui) },
 	}
@@ -240,7 +241,10 @@ func (j *filtersJob) observeOne(ctx context.Context, src *arrowio.Source, s *see
 		j.ui.warnf("%s", skipped(a.BadRows))
 	}
 	s.activity = &a
-	s.panel.Dead, s.panel.Weights = a.Dead(), a.Deviations(j.view.Input)
+	s.panel.Dead = a.Dead()
+	if deviations := a.Deviations(j.view.Input); slices.Max(deviations) > 0 { // else all rows are alike
+		s.panel.Weights = deviations
+	}
 	return nil
 }
 

@@ -299,6 +299,9 @@ func (j *fitJob) report(m *model.Model, src *arrowio.Source, r *stage.Report) {
 		lines = append(lines, "initial model, not fitted to any rows")
 	}
 	lines = append(lines, describe(m))
+	if r.Rows > 0 {
+		lines = append(lines, describeFit(m, j.config.Train))
+	}
 	if r.Skipped > 0 {
 		lines = append(lines, skipped(r.BadRows))
 	}

@@ -173,14 +173,15 @@ var flagTable = []flag{
 		field: func(c *stage.Config) any { return &c.Train.Optimizer },
 		usage: "how the gradient moves the weights; lbfgs takes all rows for each step"},
 	{of: "fit", name: "learning-rate", category: categoryTraining, key: "LearningRate", value: 0., bound: positive,
-		text:  fmt.Sprintf("adam: %g, after --preprocess patch %g; sgd: %g", model.DefaultAdamRate, model.DefaultPatchRate, model.DefaultSGDRate),
+		text: fmt.Sprintf("adam: %g, after --preprocess patch %g, with a sparsity term after zca %g; sgd: %g",
+			model.DefaultAdamRate, model.DefaultPatchRate, model.DefaultWhitenedRate, model.DefaultSGDRate),
 		field: func(c *stage.Config) any { return &c.Train.LearningRate },
 		usage: "size of a step; in the second half of the epochs it falls linearly to 0, unless --batch-size is 0"},
 	{of: "fit", name: "momentum", category: categoryTraining, key: "Momentum", value: model.DefaultMomentum, none: model.NoMomentum,
 		field: func(c *stage.Config) any { return &c.Train.Momentum },
 		usage: "of sgd, from 0 to below 1"},
 	{of: "fit", name: "batch-size", category: categoryTraining, key: "BatchSize", value: 256, none: model.FullBatch, bound: notNegative,
-		text:  "256, lbfgs: 0",
+		text:  fmt.Sprintf("256, with a sparsity term after zca %d; lbfgs: 0", model.DefaultWhitenedBatch),
 		field: func(c *stage.Config) any { return &c.Train.BatchSize },
 		usage: "`ROWS` for each step; 0: all rows, one step an epoch"},
 	{of: "fit", name: "epochs", category: categoryTraining, key: "Epochs", value: stage.DefaultEpochs, none: stage.NoEpochs, bound: notNegative,
@@ -312,6 +313,8 @@ var flagTable = []flag{
 		usage: "`ROWSxCOLUMNS` of cells that an image is parted into"},
 	{of: "image-features", name: "split-sign", category: categoryPatches, key: "SplitSign", value: false,
 		usage: "pool positive and negative codes apart, max(0, a) and max(0, -a), which makes twice as many features; for linear and tanh units"},
+	{of: "image-features", name: "root", category: categoryPatches, value: false,
+		usage: "take the square root of each feature, sign kept, which a linear classifier reads better"},
 	{of: "image-features", name: "whiten-images", category: categoryPatches, value: false,
 		usage: "filter each whole image to a flat spectrum first, as patches --whiten-images does"},
 	{of: "image-features", name: "pixel-max", category: categoryInput, key: "PixelMax", value: 0., text: "by the type of the pixels", bound: positive,
@@ -406,12 +409,19 @@ func (f flag) cli() cli.Flag {
 
 // termDefault says which objectives turn a term on, and how far.
 func (f flag) termDefault() string {
+	value := func(objective, preprocess string) float64 {
+		var c stage.Config
+		c.Model, _ = model.ForObjective(objective, 1, preprocess) // all of these are known
+		return *f.field(&c).(*float64)
+	}
 	var on []string
 	for _, name := range model.Objectives() {
-		var c stage.Config
-		c.Model, _ = model.ForObjective(name, 1, "") // all of these are known
-		if value := *f.field(&c).(*float64); value != 0 {
-			on = append(on, fmt.Sprintf("%s: %g", name, value))
+		usual, whitened := value(name, ""), value(name, model.PreprocessZCA)
+		if usual != 0 {
+			on = append(on, fmt.Sprintf("%s: %g", name, usual))
+		}
+		if whitened != usual {
+			on = append(on, fmt.Sprintf("%s after zca: %g", name, whitened))
 		}
 	}
 	return strings.Join(on, ", ")

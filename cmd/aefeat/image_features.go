@@ -91,6 +91,7 @@ func poolFlags(c *cli.Context) (pool.Config, error) {
 		Stride:    c.Int("stride"),
 		Grid:      grid,
 		SplitSign: c.Bool("split-sign"),
+		Root:      c.Bool("root"),
 	}, nil
 }
 

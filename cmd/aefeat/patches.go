@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"os"
 	"slices"
@@ -20,6 +19,7 @@ import (
 	"github.com/aefeat/aefeat/imagery"
 	"github.com/aefeat/aefeat/internal/imageset"
 	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
 )
 
 func patchesCommand(ui *console) *cli.Command {
@@ -181,9 +181,18 @@ func openImages(c *cli.Context, ui *console, channels int, output string) (*imag
 
 // listed returns the arguments, and the names in the files that --list names.
 func listed(c *cli.Context, ui *console) ([]string, error) {
-	inputs := c.Args().Slice()
-	for _, name := range names(c, "list") {
-		var in io.Reader = interruptible(c.Context, ui.in)
+	inputs, lists := c.Args().Slice(), names(c, "list")
+	stdin := 0
+	for _, name := range slices.Concat(inputs, lists) {
+		if name == "-" {
+			stdin++
+		}
+	}
+	if stdin > 1 {
+		return nil, usagef(c.Command.Name, "standard input cannot be read twice")
+	}
+	for _, name := range lists {
+		in := interruptible(c.Context, ui.in)
 		if name != "-" {
 			f, err := os.Open(name)
 			if err != nil {
@@ -191,8 +200,6 @@ func listed(c *cli.Context, ui *console) ([]string, error) {
 			}
 			defer f.Close()
 			in = f
-		} else if slices.Contains(inputs, "-") {
-			return nil, usagef(c.Command.Name, "standard input cannot be read twice")
 		}
 		lines := bufio.NewScanner(in)
 		for lines.Scan() {
@@ -210,6 +217,7 @@ func listed(c *cli.Context, ui *console) ([]string, error) {
 // patchRows makes record batches of patches.
 type patchRows struct {
 	cut     imagery.Cut
+	whole   bool          // a patch is an image
 	shape   imagery.Shape // of a patch
 	whiten  bool
 	floats  bool
@@ -227,7 +235,7 @@ const batchBytes = 4 << 20
 
 // newPatchRows returns rows of patches as the first image has them.
 func newPatchRows(set *imageset.Set, cut imagery.Cut, first *imagery.Picture, whiten bool) *patchRows {
-	r := &patchRows{cut: cut, whiten: whiten, floats: whiten || first.Bytes == nil, columns: set.Columns()}
+	r := &patchRows{cut: cut, whole: cut.Height == 0, whiten: whiten, floats: whiten || first.Bytes == nil, columns: set.Columns()}
 	r.cut.Height, r.cut.Width = cut.Size(first)
 	r.shape = imagery.Shape{Height: r.cut.Height, Width: r.cut.Width, Channels: first.Shape.Channels}
 	var element arrow.DataType = arrow.PrimitiveTypes.Uint8
@@ -281,8 +289,9 @@ func (r *patchRows) run(ctx context.Context, set *imageset.Set, w *arrowio.Write
 		return err
 	}
 	lines := []string{fmt.Sprintf("wrote %s of %v pixels to %s", plural(r.rows, "row"), r.shape, output)}
-	event := map[string]any{"command": "patches", "rows": r.rows, "images": r.images}
-	if bad := set.Bad(); bad.Total() > 0 {
+	bad := patch.BadRows{Counts: set.Bad().Counts}
+	event := withBadRows(map[string]any{"command": "patches", "rows": r.rows, "images": r.images}, nil, bad)
+	if bad.Total() > 0 {
 		lines = append(lines, skipped(bad))
 	}
 	p.finish(event, lines...)
@@ -295,8 +304,10 @@ func (r *patchRows) place(im *imageset.Image) (cutting, error) {
 	switch {
 	case p.Shape.Channels != r.shape.Channels:
 		return cutting{}, fmt.Errorf("image of %d channels, expected %d", p.Shape.Channels, r.shape.Channels)
+	case r.whole && p.Shape != r.shape:
+		return cutting{}, fmt.Errorf("image of %v, expected %v as the first is", p.Shape, r.shape)
 	case !r.whiten && r.floats != (p.Bytes == nil):
-		return cutting{}, fmt.Errorf("its pixels are of another type than those of the first image")
+		return cutting{}, errors.New("its pixels are of another type than those of the first image")
 	}
 	if r.whiten {
 		p = p.Whiten()

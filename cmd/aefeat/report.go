@@ -32,7 +32,7 @@ func reportCommand(ui *console) *cli.Command {
 INPUT ("-" is standard input) also reconstructions, the rows that excite each unit most,
 what the units do and, where there are labels, how well a linear classifier reads them
 from the codes of up to 10,000 rows, drawn by lot. INPUT is read up to three times. Of
-many units the page shows the first 400 filters, and 64 with their rows.`,
+many units the page shows the first 400 filters, and 64 units with their rows.`,
 		Flags:  cliFlags("report"),
 		Action: func(c *cli.Context) error { return writeReport(c, ui) },
 	}
@@ -107,7 +107,6 @@ func (j *reportJob) describe(name string) error {
 	m, p := j.model, &j.page
 	p.Title = filepath.Base(name)
 	p.Summary = fmt.Sprintf("A %s autoencoder with %s. Its inputs are patches of %s.", m.Objective, plural(int64(m.Hidden), "hidden unit"), shapeOf(m))
-	p.UnitsOf = m.Hidden
 	for _, row := range modelTable(m, false) {
 		p.Settings = append(p.Settings, report.Fact{Name: row[0], Value: row[1]})
 	}
@@ -249,7 +248,11 @@ const reportExamples = 12
 
 // explain adds what the units do, and the rows that show it.
 func (j *reportJob) explain(src *arrowio.Source, x *stage.Explanation, keep []string) error {
-	m, p := j.model, &j.page
+	p := &j.page
+	m, err := j.source.bound(src, j.model)
+	if err != nil {
+		return err
+	}
 	shape, _ := m.PatchShape()
 	p.Activity = report.Activity{Rows: x.Rows}
 	if m.SparsityWeight > 0 {
@@ -259,7 +262,10 @@ func (j *reportJob) explain(src *arrowio.Source, x *stage.Explanation, keep []st
 	for i, u := range x.Units {
 		p.Activity.Units = append(p.Activity.Units, u.Unit)
 		p.Filters.Dead = append(p.Filters.Dead, u.Dead)
-		if i >= report.MaxUnits {
+		if u.Dead || len(u.Best) == 0 {
+			continue
+		}
+		if p.UnitsOf++; p.UnitsOf > report.MaxUnits {
 			continue
 		}
 		tiles, err := patchTiles(m.Preprocess, shape, u.Best)
@@ -272,7 +278,7 @@ func (j *reportJob) explain(src *arrowio.Source, x *stage.Explanation, keep []st
 		}
 		p.Units = append(p.Units, shown)
 	}
-	return j.examples(src, x.Sample, shape, keep)
+	return j.examples(m, x.Sample, shape, keep)
 }
 
 // unitNote says what a unit does.
@@ -281,34 +287,36 @@ func unitNote(m *model.Model, u model.Unit) string {
 	if m.Activation != model.Linear || m.K > 0 {
 		note += fmt.Sprintf(", active on %.3g%%", 100*u.Active)
 	}
-	for _, kind := range []struct {
-		is   bool
-		name string
-	}{{u.Dead, "dead"}, {u.Saturated, "saturated"}} {
-		if kind.is {
-			note += ", " + kind.name
-		}
+	if u.Saturated {
+		note += ", saturated"
 	}
 	return note
 }
 
-// rowCaption names a row, with the values that go with it.
+// rowCaption names a row, with the values that go with it. Of the place that a
+// patch was cut from it gives the image and, where there is one, the pixel.
 func rowCaption(row stage.KeptRow, keep []string) string {
 	text := "row " + count(row.Row)
+	var pixel []string
 	for i, l := range row.Kept {
-		if !l.Null {
+		switch {
+		case l.Null:
+		case keep[i] == "image":
+			text += ", " + l.Text
+		case slices.Contains(placeColumns, keep[i]):
+			pixel = append(pixel, l.Text)
+		default:
 			text += fmt.Sprintf(", %s %s", keep[i], l.Text)
 		}
+	}
+	if len(pixel) == 2 {
+		text += " at " + strings.Join(pixel, ",")
 	}
 	return text
 }
 
 // examples adds rows beside what the model makes of them.
-func (j *reportJob) examples(src *arrowio.Source, sample []stage.KeptRow, shape imagery.Shape, keep []string) error {
-	bound, err := j.bound(src)
-	if err != nil {
-		return err
-	}
+func (j *reportJob) examples(bound *model.Model, sample []stage.KeptRow, shape imagery.Shape, keep []string) error {
 	rows := model.Rows{Kind: sample[0].Patch.Kind, Width: bound.Inputs}
 	for _, row := range sample {
 		rows.Data = append(rows.Data, row.Patch.Data...)
@@ -338,17 +346,6 @@ func (j *reportJob) examples(src *arrowio.Source, sample []stage.KeptRow, shape 
 	return nil
 }
 
-// bound returns the model with its preprocessing rule adapted to the data.
-func (j *reportJob) bound(src *arrowio.Source) (*model.Model, error) {
-	b, err := patch.Bind(src.Schema(), patch.BindOptions{Columns: j.source.patchNames(j.model), Width: j.model.Inputs})
-	if err != nil {
-		return nil, err
-	}
-	m := *j.model
-	m.Preprocess, err = m.Preprocess.Adapt(b.Source(), j.source.pixelMax)
-	return &m, err
-}
-
 // reportProbeRows bounds the rows of the classifier: a few seconds' worth.
 const reportProbeRows = 10_000
 
@@ -373,7 +370,8 @@ func (j *reportJob) probe(ctx context.Context, src *arrowio.Source, label string
 		}
 		return p.heldOut(row, train, test)
 	}); err != nil {
-		return err
+		var at *patch.RowError
+		return j.noProbe(err, errors.As(err, &at) && at.Column == label)
 	}
 	if len(j.tests) > 0 {
 		test, err = j.readTests(ctx, p, train)
@@ -388,14 +386,19 @@ func (j *reportJob) probe(ctx context.Context, src *arrowio.Source, label string
 	}
 	result, err := p.judge(ctx, train, test)
 	if err != nil {
-		if j.asked {
-			return err
-		}
-		// Nobody asked for it: the column may be no label.
-		j.page.Notes = append(j.page.Notes, fmt.Sprintf("No classifier: %v.", err))
-		return nil
+		return j.noProbe(err, ctx.Err() == nil)
 	}
 	j.showProbe(result, share < 1)
+	return nil
+}
+
+// noProbe turns an error about labels, which may be none, into a note on the
+// page, unless somebody asked for them.
+func (j *reportJob) noProbe(err error, aboutLabels bool) error {
+	if j.asked || !aboutLabels {
+		return err
+	}
+	j.page.Notes = append(j.page.Notes, fmt.Sprintf("No classifier: %v.", err))
 	return nil
 }
 
@@ -432,7 +435,7 @@ func (j *reportJob) readTests(ctx context.Context, p *probeJob, train *labelled.
 // encodeSet puts codes in front of the values of rows that come from src. Rows
 // that the model does not take are left out.
 func (j *reportJob) encodeSet(src *arrowio.Source, rows *labelled.Rows) error {
-	m, err := j.bound(src)
+	m, err := j.source.bound(src, j.model)
 	if err != nil {
 		return err
 	}

@@ -49,6 +49,7 @@ func TestMain(m *testing.M) {
 //	status N COMMAND...      run a command, which must exit with status N
 //	patches FILE [KEY=VALUE...]  make a data file; see patchSpec
 //	picture FILE HEIGHT WIDTH  draw a PNG image
+//	png FILE                 print the size of a picture and its Go type
 //	digits TRAIN TEST        write the embedded digits
 //	dataset FILE ROWS        write some of them as datasets of Hugging Face do:
 //	                         image, a struct of PNG bytes and a path, and label

@@ -44,6 +44,13 @@ func settings(c *cli.Context, init *model.Model, bare bool) (model.Config, error
 		return config, err
 	}
 	config = of.Model
+	if added := config.Objective == model.ObjectiveDenoising && !c.IsSet("sparsity-weight") && !config.Activation.Bounded(); added && config.SparsityWeight > 0 {
+		// After zca, by default, for units that have a mean activation.
+		config.Sparsity, config.SparsityWeight = 0, 0
+		if !c.IsSet("weight-decay") {
+			config.WeightDecay = 0
+		}
+	}
 	if config.SparsityWeight > 0 && config.Sparsity == 0 && c.IsSet("sparsity") {
 		// Not the library's default, which a 0 would mean to it.
 		return config, wrong("fit", &model.ConfigError{Setting: "Sparsity",

@@ -72,6 +72,24 @@ func describe(m *model.Model) string {
 	return fmt.Sprintf("%d inputs, %d hidden units%s; %s", m.Inputs, m.Hidden, tied, rule(m.Preprocess))
 }
 
+// describeFit writes the terms that were on, and how the weights followed the
+// gradient.
+func describeFit(m *model.Model, o model.TrainOptions) string {
+	words := []string{m.Objective}
+	for _, term := range m.Terms() {
+		words = append(words, term.Name+" "+term.Settings)
+	}
+	training := o.Optimizer.String()
+	if o, err := o.WithDefaults(m.Config, m.Preprocess.Method); err == nil && !o.Optimizer.WholePasses() {
+		batches := fmt.Sprintf("batches of %d", o.BatchSize)
+		if o.BatchSize == model.FullBatch {
+			batches = "full batches"
+		}
+		training += fmt.Sprintf(", rate %g, %s", o.LearningRate, batches)
+	}
+	return strings.Join(append(words, training), "; ")
+}
+
 // skipped says how many bad rows were left out, and why.
 func skipped(bad patch.BadRows) string {
 	var reasons []string

@@ -10,8 +10,8 @@ import (
 )
 
 func ExampleMeasure() {
-	// One filter of 8x8: slanted stripes, four pixels from one to the next, under
-	// a bell.
+	// One filter of 8x8: slanted stripes, four pixels from one to the next,
+	// under a bell.
 	shape := model.Shape{Height: 8, Width: 8, Channels: 1}
 	filter := make([]float32, shape.Len())
 	for i := range filter {

@@ -38,9 +38,9 @@ type Measures struct {
 
 	// The best Gabor function: the direction of its wave in degrees, from 0
 	// (along a line, stripes upright) to below 180, counted towards the lines
-	// below; cycles a pixel; the centre in pixels from the middle of the filter,
-	// rightwards and downwards; and the deviations of the Gaussian along the
-	// wave and across it, in pixels.
+	// below; cycles a pixel; the centre in pixels from the middle of the
+	// filter, rightwards and downwards; and the deviations of the Gaussian
+	// along the wave and across it, in pixels.
 	Orientation   float64
 	Frequency     float64
 	X, Y          float64

@@ -64,6 +64,13 @@ type Config struct {
 	Stride    int    // pixels from one patch to the next; 0: 1
 	Grid      Grid   // zero: 2x2
 	SplitSign bool   // pool max(0, a) and max(0, -a) apart, for codes that have a sign
+
+	// Root takes the square root of each feature, and leaves it its sign. A
+	// linear classifier then hears less of how strongly a unit was active in a
+	// cell and more of whether it was (F. Perronnin, J. Sanchez and T. Mensink,
+	// "Improving the Fisher kernel for large-scale image classification", ECCV
+	// 2010, power normalisation).
+	Root bool
 }
 
 // filled returns c with its defaults, or an error that says what is wrong.
@@ -103,6 +110,9 @@ type Pooler struct {
 // to stay in a second-level cache.
 const blockPatches = 256
 
+// maxWidth bounds the features of an image: 64 MiB of them.
+const maxWidth = 1 << 24
+
 // New returns a pooler of m, whose patches are of the given shape. The model
 // must not change while it is in use. Errors about settings are a
 // [*model.ConfigError].
@@ -118,8 +128,8 @@ func New(m *model.Model, shape model.Shape, c Config) (*Pooler, error) {
 		return nil, err
 	}
 	p := &Pooler{model: m, shape: shape, config: c}
-	if float64(p.cellWidth())*float64(c.Grid.cells()) > math.MaxInt32 {
-		return nil, &model.ConfigError{Setting: "Grid", Reason: fmt.Sprintf("%v cells of %d features are more than a row can have", c.Grid, p.cellWidth()), Hint: "choose fewer cells"}
+	if float64(p.cellWidth())*float64(c.Grid.cells()) > maxWidth {
+		return nil, &model.ConfigError{Setting: "Grid", Reason: fmt.Sprintf("%v cells of %d features are more than %d for an image", c.Grid, p.cellWidth(), maxWidth), Hint: "choose fewer cells"}
 	}
 	return p.Clone(), nil
 }
@@ -184,7 +194,11 @@ func (p *Pooler) Features(dst []float32, image model.Rows) error {
 			divisor = float64(l.size(cell))
 		}
 		for i := cell * p.cellWidth(); i < (cell+1)*p.cellWidth(); i++ {
-			dst[i] = float32(p.sums[i] / divisor)
+			v := p.sums[i] / divisor
+			if p.config.Root {
+				v = math.Copysign(math.Sqrt(math.Abs(v)), v)
+			}
+			dst[i] = float32(v)
 		}
 	}
 	if !f32.AllFinite(dst) {

@@ -236,6 +236,7 @@ func TestPixels(t *testing.T) {
 		{pool.Config{Method: pool.Max}, []float32{5, 3, 8, 9}},
 		{pool.Config{Method: pool.Max, SplitSign: true}, []float32{5, 2, 3, 6, 8, 7, 9, 0}},
 		{pool.Config{Method: pool.Sum, SplitSign: true}, []float32{10, 2, 3, 6, 8, 7, 9, 0}},
+		{pool.Config{Method: pool.Sum, Grid: pool.Grid{Rows: 3, Columns: 3}, Root: true}, []float32{1, -1.4142135, 1.7320508, 2, 2.236068, -2.4494898, -2.6457513, 2.828427, 3}},
 		{pool.Config{Method: pool.Sum, Stride: 2}, []float32{1, 3, -7, 9}},
 		{pool.Config{Method: pool.Sum, Grid: pool.Grid{Rows: 1, Columns: 3}}, []float32{-2, 11, 6}},
 		{pool.Config{Method: pool.Sum, Grid: pool.Grid{Rows: 1, Columns: 1}}, []float32{15}},

@@ -40,8 +40,8 @@ type Page struct {
 	Activity Activity
 	Examples []Example
 	Error    string // a sentence on how near reconstructions come
-	Units    []Unit // of the model's, the first
-	UnitsOf  int    // how many units the model has
+	Units    []Unit // the first that are not dead; more than MaxUnits are not shown
+	UnitsOf  int    // how many are not dead
 	Probe    *Probe
 	Settings []Fact
 

@@ -80,11 +80,11 @@ func TestPage(t *testing.T) {
 	said := strings.Join(strings.Fields(text(page)), " ")
 	for _, want := range []string{
 		"A summary.", "A note.", "dead units 1", "These are the first 400 of 500 units.", "Faded tiles in a dashed frame are dead units.",
-		"epoch cost reconstruction sparsity held-out cost mean activation dead units 1 11 10 1 11.5 0 0",
+		"epoch cost reconstruction sparsity held-out cost mean activation dead units 1 11.00 10.00 1.000 11.50 0.000 0",
 		"with the noise that training adds", "Near.", "over 12,345 rows", "row 4",
 		"dead the code hardly tells rows apart 1 1 dense active on more than half of the rows 39 31, 32, 33,", ", and more",
 		"codes 3 93.75% 1 raw 6 50.00% 10", "a b a 9 1 b 0 10", "learned from 80 rows", "on 20 others",
-		"Unit 63 a unit", "These are the first 64 of 70 units.", "seed 7", "wanted, 0.1", "kept",
+		"Unit 63 a unit", "These are the first 64 of 70 units that are not dead.", "seed 7", "wanted, 0.1", "kept",
 	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("the page does not say %q", want)
@@ -125,13 +125,7 @@ func TestMarkup(t *testing.T) {
 		switch e := token.(type) {
 		case xml.StartElement:
 			open = append(open, e.Name.Local)
-			has := map[string]string{}
-			for _, a := range e.Attr {
-				if _, twice := has[a.Name.Local]; twice {
-					t.Errorf("<%s> has %s twice", e.Name.Local, a.Name.Local)
-				}
-				has[a.Name.Local] = a.Value
-			}
+			has := attributes(t, e)
 			if id := has["id"]; id != "" {
 				if ids[id] {
 					t.Errorf("two elements with the id %s", id)
@@ -169,6 +163,18 @@ func TestMarkup(t *testing.T) {
 			t.Errorf("a link to %s, which is not there", link)
 		}
 	}
+}
+
+// attributes returns those of an element, each of which it has once.
+func attributes(t *testing.T, e xml.StartElement) map[string]string {
+	has := map[string]string{}
+	for _, a := range e.Attr {
+		if _, twice := has[a.Name.Local]; twice {
+			t.Errorf("<%s> has %s twice", e.Name.Local, a.Name.Local)
+		}
+		has[a.Name.Local] = a.Value
+	}
+	return has
 }
 
 // Nothing on the page comes from elsewhere.

@@ -21,6 +21,7 @@ type view struct {
 	Columns   []string // of the table of epochs
 	Epochs    [][]string
 	Thinned   bool
+	HeldOut   bool // some epochs have a cost of held-out rows
 
 	Histogram *chart
 	Kinds     []kind
@@ -75,7 +76,10 @@ func shown(n, of int, what string) string {
 func (v *view) filters() error {
 	f := v.Page.Filters
 	pictures := f.Tiles[:min(len(f.Tiles), MaxFilters)]
-	linked := min(len(v.Page.Units), MaxUnits)
+	linked := map[int]bool{}
+	for _, u := range v.Page.Units[:min(len(v.Page.Units), MaxUnits)] {
+		linked[u.Number] = true
+	}
 	for i, m := range pictures {
 		dead := i < len(f.Dead) && f.Dead[i]
 		alt := fmt.Sprintf("unit %d", i)
@@ -88,8 +92,8 @@ func (v *view) filters() error {
 			return err
 		}
 		t.Dead = dead
-		if i < linked {
-			t.Link = fmt.Sprintf("#unit-%d", v.Page.Units[i].Number)
+		if linked[i] {
+			t.Link = fmt.Sprintf("#unit-%d", i)
 		}
 		v.FilterTiles = append(v.FilterTiles, t)
 	}
@@ -114,7 +118,7 @@ func (v *view) units() error {
 		}
 		v.UnitViews = append(v.UnitViews, uv)
 	}
-	v.UnitsShown = shown(len(units), v.Page.UnitsOf, "units")
+	v.UnitsShown = shown(len(units), v.Page.UnitsOf, "units that are not dead")
 	return nil
 }
 
@@ -151,9 +155,9 @@ func (v *view) history() {
 	if len(names) > 1 {
 		v.Charts = append(v.Charts, termChart(h, names, v.EpochName))
 	}
-	held := hasValidation(h.Epochs)
+	v.HeldOut = hasValidation(h.Epochs)
 	v.Columns = append([]string{v.EpochName, "cost"}, names...)
-	if held {
+	if v.HeldOut {
 		v.Columns = append(v.Columns, "held-out cost")
 	}
 	v.Columns = append(v.Columns, "mean activation", "dead units")
@@ -161,20 +165,23 @@ func (v *view) history() {
 	v.Thinned = len(kept) < len(h.Epochs)
 	for _, i := range kept {
 		e := h.Epochs[i]
-		row := []string{count(e.Epoch), fmt.Sprintf("%.4g", e.Cost.Total)}
+		row := []string{count(e.Epoch), figure(e.Cost.Total)}
 		for _, name := range names {
-			row = append(row, fmt.Sprintf("%.4g", term(e.Cost, name)))
+			row = append(row, figure(term(e.Cost, name)))
 		}
-		if held {
+		if v.HeldOut {
 			cell := "none"
 			if e.Validation != nil {
-				cell = fmt.Sprintf("%.4g", e.Validation.Total)
+				cell = figure(e.Validation.Total)
 			}
 			row = append(row, cell)
 		}
-		v.Epochs = append(v.Epochs, append(row, fmt.Sprintf("%.4g", e.MeanActivation), count(e.Dead)))
+		v.Epochs = append(v.Epochs, append(row, figure(e.MeanActivation), count(e.Dead)))
 	}
 }
+
+// figure writes a number for a table: four digits, zeros at the end included.
+func figure(v float64) string { return fmt.Sprintf("%#.4g", v) }
 
 // thin returns up to most of n numbers from 0 on, evenly spread, the last
 // included.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 
+	"github.com/aefeat/aefeat/imagery"
 	"github.com/aefeat/aefeat/patch"
 )
 
@@ -30,6 +31,18 @@ func asImages(schema *arrow.Schema, f arrow.Field) (imageColumn, bool, error) {
 		return c, false, nil
 	}
 	return c, err == nil, err
+}
+
+// rank orders the kinds of columns, the likeliest to hold images first: structs
+// with a file, bytes and arrays, and lists whose shape nobody knows.
+func (c imageColumn) rank(t arrow.DataType, o *Options) int {
+	if t.ID() == arrow.STRUCT {
+		return 0
+	}
+	if list, ok := t.(arrow.ListLikeType); ok && patchless(list.Elem()) && c.lists.Shape() == (imagery.Shape{}) && o.Shape == (imagery.Shape{}) {
+		return 2
+	}
+	return 1
 }
 
 // patchless reports a type of which one value is not many numbers.

@@ -53,7 +53,11 @@ func hintOf(err error) string {
 // faultOf makes an error about an image one that names it and can be skipped.
 func faultOf(it *item, err error, reason patch.Reason) error {
 	if hintOf(err) == "" {
-		err = &hintedError{err, "mend it, or leave bad images out with `Skip`"}
+		hint := "leave bad images out with `Skip`"
+		if reason == Unreadable {
+			hint = "mend it or convert it to PNG, or " + hint
+		}
+		err = &hintedError{err, hint}
 	}
 	return &badImage{it.fault(err), reason}
 }

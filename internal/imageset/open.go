@@ -146,6 +146,10 @@ func kindOf(name string) (kind, error) {
 	if knownImage(name) {
 		return images, nil
 	}
+	// What is read from a pipe is gone. Parquet and Arrow may come through one.
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return tables, nil
+	}
 	head, err := readHead(name)
 	if err != nil {
 		return images, err

@@ -27,10 +27,12 @@ type job[T any] struct {
 
 // Run decodes the images of s, calls work for each on all cores, and write with
 // what work has returned, in order, on this goroutine. Images in flight are
-// bounded: two jobs for each core. An image that cannot be read, or that work
-// returns an error for, ends the run with that error, or is counted and left
-// out where Skip is set; an error of write or of reading a file ends it always.
-// The set can be run once. When Run returns, nothing of it is still running.
+// bounded: two jobs for each core, one being decoded and one waiting.
+//
+// An image that cannot be read, or that work returns an error for, ends the run
+// with that error, or is counted and left out where Skip is set; an error of
+// write or of reading a file ends it always. The set can be run once. When Run
+// returns, nothing of it is still running.
 func Run[T any](ctx context.Context, s *Set, work func(*Image) (T, error), write func(*Image, T) error) error {
 	if s.channels == 0 {
 		if _, err := s.First(ctx); err != nil && err != ErrNoImages {
@@ -44,7 +46,7 @@ func Run[T any](ctx context.Context, s *Set, work func(*Image) (T, error), write
 
 	workers := runtime.GOMAXPROCS(0)
 	jobs := make(chan *job[T])
-	order := make(chan *job[T], 2*workers)
+	order := make(chan *job[T], workers)
 	var readErr error // set before order is closed
 	running.Go(func() {
 		defer close(order)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -404,14 +405,24 @@ func findImages(schema *arrow.Schema, o *Options) (imageColumn, error) {
 		}
 		return c, err
 	}
+	// Of the likeliest kind there must be one: datasets have embeddings and
+	// hashes beside their images.
 	var could []imageColumn
 	var names []string
+	least := math.MaxInt
 	for _, f := range schema.Fields() {
 		c, ok, err := asImages(schema, f)
 		if err != nil {
 			return c, err
 		}
-		if ok && f.Name != o.Label.Column && !slices.Contains(o.Keep, f.Name) {
+		if !ok || f.Name == o.Label.Column || slices.Contains(o.Keep, f.Name) {
+			continue
+		}
+		rank := c.rank(f.Type, o)
+		if rank < least {
+			could, names, least = nil, nil, rank
+		}
+		if rank == least {
 			could = append(could, c)
 			names = append(names, fmt.Sprintf("%q", f.Name))
 		}

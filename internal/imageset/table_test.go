@@ -157,6 +157,31 @@ func TestCells(t *testing.T) {
 	}
 }
 
+// A dataset has one column of images among others that might be.
+func TestColumnChoice(t *testing.T) {
+	png := quoted(greyPNG(t, 1, 2, 5))
+	columns := []column{
+		{name: "embedding", typ: arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Float32), values: `[[1,2]]`},
+		{name: "picture", typ: arrow.BinaryTypes.Binary, values: `[` + png + `]`},
+		{name: "hash", typ: &arrow.FixedSizeBinaryType{ByteWidth: 2}, values: `[` + quoted([]byte("ab")) + `]`},
+		{name: "image", typ: imageStruct, values: `[{"bytes":` + png + `,"path":null}]`},
+	}
+	for n, want := range map[int]string{1: "without a shape", 2: "", 3: `"picture", "hash"`, 4: ""} {
+		path := write(t, t.TempDir(), "t", tableOf(t, arrowio.Parquet, nil, columns[:n]...))
+		got, _, err := readAll(t, []string{path}, Options{})
+		if want == "" {
+			check(t, got, err, seen{"t#0", "1x2", "[5 6]", ""})
+		} else if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%d columns: %v, want %s", n, err, want)
+		}
+	}
+	path := write(t, t.TempDir(), "t", tableOf(t, arrowio.Parquet, nil, columns...))
+	got, _, err := readAll(t, []string{path}, Options{Column: "image.bytes", Keep: []string{"hash"}})
+	if err != nil || len(got) != 1 || got[0].values != "[5 6]" {
+		t.Errorf("a field: %v, %v", got, err)
+	}
+}
+
 // What is no image is refused with the reason, and the setting that helps.
 func TestCellErrors(t *testing.T) {
 	tensor := func(metadata string) map[string]string {
@@ -170,7 +195,7 @@ func TestCellErrors(t *testing.T) {
 		want    string
 	}{
 		"no column":        {[]column{{name: "x", typ: i64, values: `[1]`}}, Options{}, "no column can hold images"},
-		"several":          {[]column{{name: "x", typ: six, values: values}, {name: "y", typ: six, values: values}}, Options{}, `several columns could hold images: "x", "y"`},
+		"several":          {[]column{{name: "x", typ: lists, values: `[[[1,2]]]`}, {name: "y", typ: lists, values: `[[[1,2]]]`}}, Options{}, `several columns could hold images: "x", "y"`},
 		"named":            {[]column{{name: "x", typ: i64, values: `[1]`}}, Options{Column: "x"}, `column "x": int64 cannot hold images`},
 		"not there":        {[]column{{name: "x", typ: six, values: values}}, Options{Column: "y"}, `column "y": no such column`},
 		"label":            {[]column{{name: "x", typ: six, values: values}}, Options{Label: Label{Column: "y"}}, `column "y": no such column`},
