@@ -40,6 +40,7 @@ PARTS = {  # flags that a value ends, the values, the name of pictures
 }
 SPECKLED, NOISE, STRUCTURED = 0.4, 0.6, 0.75
 DEAD = 0.02  # of the longest filter
+OVERLAP = 0.3
 
 
 def run(*words):
@@ -91,13 +92,20 @@ def measure(aefeat, model, files, deviation, probe):
 
 
 def two_units(models, deviation):
-    """The two units that gain most, of those whose correlation never falls."""
-    r = np.array([lag1(encoder(m) * deviation) for m in models])
-    gain = np.where((np.diff(r, axis=0) > 0).all(0) & (r[0] < NOISE) & (r[-1] > STRUCTURED), r[-1] - r[0], -1)
-    chosen = np.argsort(-gain, kind="stable")[:2]
-    for unit in chosen:
+    """The units that gain most from the first model to the last, of those whose
+    correlation never falls and goes from noise-like to structured. The second
+    is one whose last filter has a cosine below OVERLAP with that of the first.
+    """
+    filters = [encoder(m) * deviation for m in models]
+    r = np.array([lag1(f) for f in filters])
+    able = (np.diff(r, axis=0) > 0).all(0) & (r[0] < NOISE) & (r[-1] > STRUCTURED)
+    order = [i for i in np.argsort(r[0] - r[-1], kind="stable") if able[i]]
+    last = filters[-1] / np.linalg.norm(filters[-1], axis=1, keepdims=True)
+    first = order[0]
+    second = next(i for i in order if abs(last[i] @ last[first]) < OVERLAP)
+    for unit in first, second:
         print(f"unit {unit}: lag-1 correlation", ", ".join(f"{x:.2f}" for x in r[:, unit]), flush=True)
-    return ",".join(map(str, chosen))
+    return f"{first},{second}"
 
 
 def main():
@@ -109,7 +117,7 @@ def main():
     p.add_argument("--probe", action="store_true")
     p.add_argument("--models", type=pathlib.Path)
     p.add_argument("--pictures", type=pathlib.Path)
-    a = p.parse_args()
+    a = p.parse_intermixed_args()
     for part in a.parts:
         if part not in PARTS:
             p.error(f"{part} is none of {', '.join(PARTS)}")
