@@ -13,9 +13,10 @@ correlations of horizontally and vertically neighbouring weights. Random weights
 have 0.00, at most 0.06. Fine strokes have 0.45 and more, so that below 0.4 a
 filter is speckled. Below 0.6 it is called noise-like, above 0.75 structured. A
 unit is dead if none of 10,000 rows keeps it, or if its filter is shorter than a
-fiftieth of the longest. Speckled and noise-like are shares of the others.
---probe adds the error of `aefeat probe` on the test rows. Needs numpy and
-pyarrow.
+fiftieth of the longest; it is not counted as speckled or noise-like then. All are
+shares of all units.
+--probe adds the error of `aefeat probe` on the test rows. Needs numpy, pyarrow
+and Pillow.
 """
 import argparse
 import json
@@ -28,6 +29,7 @@ import tempfile
 
 import numpy as np
 import pyarrow.parquet as pq
+from PIL import Image
 
 import digits
 
@@ -41,6 +43,7 @@ PARTS = {  # flags that a value ends, the values, the name of pictures
 SPECKLED, NOISE, STRUCTURED = 0.4, 0.6, 0.75
 DEAD = 0.02  # of the longest filter
 OVERLAP = 0.3
+SHOWN = 16 * 29 + 1, 18 + 8 * 29  # pixels of the title and 8 lines of 16 filters
 
 
 def run(*words):
@@ -108,6 +111,14 @@ def two_units(models, deviation):
     return f"{first},{second}"
 
 
+def draw(aefeat, models, out, train, *units):
+    """The filters of models; without units the upper left of many."""
+    run(aefeat, "filters", *(word for m in models for word in ("-m", m)), *units, "-o", out, train)
+    if not units:
+        picture = Image.open(out)
+        picture.crop((0, 0, min(picture.width, SHOWN[0]), min(picture.height, SHOWN[1]))).save(out, optimize=True)
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("aefeat")
@@ -151,11 +162,11 @@ def main():
             first = [models[value, seeds[0]] for value in values]
             units = ["--units", two_units(first, deviation)] if part == "units" else []
             if a.pictures and units:
-                run(a.aefeat, "filters", *(w for m in first for w in ("-m", m)), *units, "-o", a.pictures / f"{picture}.png", train)
+                draw(a.aefeat, first, a.pictures / f"{picture}.png", train, *units)
             elif a.pictures:
                 for value, model in zip(values, first):
                     number = round(100 * float(value)) if "corruption" in flags else value
-                    run(a.aefeat, "filters", "-m", model, "-o", a.pictures / f"{picture}-{number}.png", train)
+                    draw(a.aefeat, [model], a.pictures / f"{picture}-{number}.png", train)
 
 
 if __name__ == "__main__":
