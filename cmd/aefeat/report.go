@@ -55,12 +55,10 @@ func writeReport(c *cli.Context, ui *console) error {
 	if err := refuseTerminal(ui, "report", "a page", output); err != nil {
 		return err
 	}
-	for _, name := range slices.Concat([]string{c.String("model")}, inputs, c.StringSlice("test")) {
-		if wouldReplace(output, name) {
-			return usagef("report", "the page would replace %s", name)
-		}
-	}
 	tests := c.StringSlice("test")
+	if name := replaced(output, slices.Concat([]string{c.String("model")}, inputs, tests)); name != "" {
+		return usagef("report", "the page would replace %s", name)
+	}
 	switch {
 	case len(tests) > 0 && len(inputs) == 0:
 		return usagef("report", "--test without rows to learn from: name an input")
