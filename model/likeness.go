@@ -34,13 +34,13 @@ func (m *Model) UnmovedUnits() int {
 	return unmoved
 }
 
-// TwinUnits counts the hidden units with a near twin: another unit whose encoder
+// TwinUnits counts, among so many hidden units, those with a near twin: another unit whose encoder
 // weights have a cosine above 0.9 with theirs, once each unit's mean weight is
 // taken off. Units of opposite weights are no twins, since a code that is never
 // negative needs both. Of models with more than 4,096 units it compares the
 // first 4,096. It takes 4,096^2 n multiplications at most, which are fewer than
 // those of an epoch over as many rows, and 4 MiB.
-func (m *Model) TwinUnits() int {
+func (m *Model) TwinUnits() (twins, compared int) {
 	const block = 256
 	n, h := m.Inputs, min(m.Hidden, maxCompared)
 	w := m.Params.EncoderWeight[:h*n]
@@ -52,9 +52,13 @@ func (m *Model) TwinUnits() int {
 			square += float64(v) * float64(v)
 		}
 		means[i] = sum / float64(n)
-		norms[i] = math.Sqrt(max(0, square-sum*means[i]))
+		// The products are float32: what is left of weights that are all but
+		// equal may be rounding.
+		norms[i] = math.Inf(1)
+		if left := square - sum*means[i]; left > 1e-5*square {
+			norms[i] = math.Sqrt(left)
+		}
 	}
-	twins := 0
 	products := make([]float32, block*h)
 	for lo := 0; lo < h; lo += block {
 		rows := min(block, h-lo)
@@ -68,5 +72,5 @@ func (m *Model) TwinUnits() int {
 			}
 		}
 	}
-	return twins
+	return twins, h
 }

@@ -59,11 +59,15 @@ func TestTwinUnits(t *testing.T) {
 			}
 		}
 	}
-	if got := m.TwinUnits(); got != want || want < 20 {
-		t.Errorf("%d units have a twin, want %d", got, want)
+	if got, of := m.TwinUnits(); got != want || want < 20 || of != h {
+		t.Errorf("%d of %d units have a twin, want %d", got, of, want)
 	}
-	if got := newModel(t, Config{}, n, 1).TwinUnits(); got != 0 {
+	if got, _ := newModel(t, Config{}, n, 1).TwinUnits(); got != 0 {
 		t.Errorf("a single unit has %d twins", got)
+	}
+	// Of one weight nothing is left without the mean.
+	if got, of := newModel(t, Config{}, 1, 5000).TwinUnits(); got != 0 || of != 4096 {
+		t.Errorf("%d of %d units have a twin", got, of)
 	}
 }
 

@@ -113,9 +113,6 @@ func (r *Report) judge(hidden int) {
 	}
 }
 
-// compared is how many units model.Model.TwinUnits compares.
-const compared = 4096
-
 // judgeWeights adds what the weights of a model that was trained warn of. drawn
 // says that they began as the seed draws them.
 func (r *Report) judgeWeights(m *model.Model, drawn bool) {
@@ -125,7 +122,7 @@ func (r *Report) judgeWeights(m *model.Model, drawn bool) {
 	if n := m.UnmovedUnits(); drawn && 2*n > m.Hidden {
 		r.warnings = append(r.warnings, Warning{WarnUnmoved, "Epochs", float64(n)})
 	}
-	if n := m.TwinUnits(); 4*n > min(m.Hidden, compared) {
+	if n, compared := m.TwinUnits(); 4*n > compared {
 		r.warnings = append(r.warnings, Warning{WarnTwins, "WeightDecay", float64(n)})
 	}
 }

@@ -330,7 +330,7 @@ var flagTable = []flag{
 		usage: "write the table to `FILE`, as Parquet; it appears whole or not at all"},
 	{of: "report", name: "output", letter: "o", category: categoryOutput, value: "-", text: "standard output",
 		usage: "write the page to `FILE`; it appears whole or not at all"},
-	{of: "report", name: "label", category: categoryInput, key: "Label", value: "", text: "label, where the input has it",
+	{of: "report", name: "label", category: categoryInput, key: "Label", value: "label", text: "label, where the input has it",
 		usage: "`COLUMN` of labels for the classifier: integers, strings or booleans; '': no classifier"},
 	{of: "report", name: "test", category: categoryInput, value: []string(nil), text: "a fifth of the rows is held out",
 		usage: "`FILE` of rows to count the errors of the classifier on; repeat it for several"},

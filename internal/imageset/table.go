@@ -257,7 +257,7 @@ func (e encoded) cell(row int, file string) (func() (*imagery.Picture, uint64, e
 					return nil, 0, err
 				}
 				return e.decode(data)
-			}, len(data)
+			}, max(len(data), min(imagery.Pixels(data), imagery.MaxPixels))
 		}
 		if e.path != nil && e.path.IsValid(row) && e.path.Value(row) != "" {
 			name := e.path.Value(row)
