@@ -43,6 +43,8 @@ from safetensors.numpy import load_file
 ROWS = {
     "patch, 25 units": (8, 1, 48_000, "--hidden 25 --preprocess patch --optimizer lbfgs --sparsity .01 --sparsity-weight 3 --weight-decay .0001"),
     "100 units": (12, 1, 48_000, "--hidden 100 --preprocess zca --objective denoising --corruption .15 --sparsity .015 --learning-rate .003"),
+    "pure denoising": (12, 1, 48_000, "--hidden 200 --preprocess zca --no-contrast --zca-epsilon .01 --objective denoising --tied --noise gaussian --corruption 1.5 "
+                       "--sparsity-weight 0 --weight-decay 0 --batch-size 64 --learning-rate .005 --epochs 20"),
     **{f"{objective}, {side}x{side}{' colour' * (channels == 3)}, {rows}": (side, channels, rows, f"--hidden 100 --preprocess zca --objective {objective}")
        for objective in ("sparse", "denoising") for side, channels in ((8, 1), (12, 1), (6, 3)) for rows in (20_000, 48_000)},
 }
@@ -189,7 +191,7 @@ class Bench:
         if not path.exists():
             grey = ["--grey"] if channels == 1 else []
             each = -(-rows // len(self.images))
-            self.run("patches", "--height", side, *grey, "--per-image", each, "-o", path, *self.images)
+            self.run("patches", "--size", f"{side}x{side}", *grey, "--per-image", each, "-o", path, *self.images)
         return path
 
     def fit(self, path, flags, seed):
