@@ -147,6 +147,7 @@ func openImages(c *cli.Context, ui *console, channels int, output string) (*imag
 		Channels: channels,
 		Skip:     chosen(c, "on-bad-row") == "skip",
 		Keep:     keep(c),
+		Output:   output,
 		Open:     arrowio.OpenOptions{Stdin: interruptible(c.Context, ui.in), SpoolDir: besideOutput(output)},
 	}
 	o.KeepAll = o.Keep == nil

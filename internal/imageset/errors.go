@@ -20,6 +20,9 @@ const (
 // errNull is the error of a row without an image.
 var errNull = errors.New("null image")
 
+// errOutput is the error of an image whose place the output would take.
+var errOutput = errors.New("the output would replace it")
+
 // A badImage is an error about one image, which can be left out.
 type badImage struct {
 	error
@@ -53,6 +56,9 @@ func hintOf(err error) string {
 
 // faultOf makes an error about an image one that names it and can be skipped.
 func faultOf(it *item, err error, reason patch.Reason) error {
+	if errors.Is(err, errOutput) {
+		return it.fault(err)
+	}
 	var setting *model.ConfigError // which no other image would mend
 	if hintOf(err) == "" && !errors.As(err, &setting) {
 		hint := "leave bad images out with `Skip`"

@@ -64,6 +64,10 @@ type Options struct {
 	// returns an error about, and counts them.
 	Skip bool
 
+	// Output is a file that will be written. A cell that names it as its image
+	// ends the run, with Skip too. "": there is none.
+	Output string
+
 	Open arrowio.OpenOptions // how Parquet and Arrow are opened
 }
 

@@ -249,3 +249,15 @@ func TestInFlight(t *testing.T) {
 		t.Errorf("%d images at a time, %v", most, err)
 	}
 }
+
+// An image that a cell names is not skipped where the output would replace it.
+func TestOutputOverImage(t *testing.T) {
+	dir := t.TempDir()
+	picture := write(t, dir, "p.png", greyPNG(t, 1, 2, 5))
+	name := write(t, dir, "t.arrow", tableOf(t, arrowio.Arrow, nil,
+		column{"image", imageStruct, `[{"bytes":null,"path":"none.png"},{"bytes":null,"path":"p.png"}]`, nil}))
+	_, _, err := readAll(t, []string{name}, Options{Skip: true, Output: picture})
+	if err == nil || !strings.Contains(err.Error(), "row 1: "+picture+": the output would replace it") {
+		t.Error(err)
+	}
+}
