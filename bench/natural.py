@@ -11,12 +11,16 @@ of --size (grey, unless --colour). All figures are percentages of the filters:
 
   R2        a Gabor function (with a constant term, the best of 5 starts)
             explains 0.8 of the variance of the filter or more
-  oriented  and its best 30 degrees hold most of its spectrum
-  wedge     most of its spectrum lies in its best 30 degrees, alone
+  oriented  and its best 30 degrees hold most of its spectrum, of twice as many
+            points as it has pixels
+  wedge     its best 30 degrees hold most of a spectrum of 64 by 64 points: a
+            stricter measure of orientation, without the Gabor function
   local     R2, and the centre of the Gabor function is inside the patch, its
             narrower sigma is below a quarter of the side, and spans at least
             0.12 cycles
-  twins     another filter has a cosine above 0.9 with it, whatever the sign
+  twins     another filter has a cosine above 0.9 with it, or below -0.9
+  same      above 0.9: the others are the light and the dark of one edge, and
+            a code that is never negative needs both
 
 A filter is the row of a unit in encoder.weight, its mean taken off. After zca
 that is the filter of the whitened row. --space input multiplies it with the
@@ -36,7 +40,14 @@ import pyarrow.parquet as pq
 from safetensors.numpy import load_file
 
 # What each row fits: side, channels, rows, flags.
-ROWS = {}
+ROWS = {
+    "patch, 25 units": (8, 1, 48_000, "--hidden 25 --preprocess patch --optimizer lbfgs --sparsity .01 --sparsity-weight 3 --weight-decay .0001"),
+    "100 units": (12, 1, 48_000, "--hidden 100 --preprocess zca --objective denoising --corruption .15 --sparsity .015 --learning-rate .003"),
+    "pure denoising": (12, 1, 48_000, "--hidden 200 --preprocess zca --no-contrast --zca-epsilon .01 --objective denoising --tied --noise gaussian --corruption 1.5 "
+                       "--sparsity-weight 0 --weight-decay 0 --batch-size 64 --learning-rate .005 --epochs 20"),
+    **{f"{objective}, {side}x{side}{' colour' * (channels == 3)}, {rows}": (side, channels, rows, f"--hidden 100 --preprocess zca --objective {objective}")
+       for objective in ("sparse", "denoising") for side, channels in ((8, 1), (12, 1), (6, 3)) for rows in (20_000, 48_000)},
+}
 
 
 def grid(side):
@@ -47,23 +58,22 @@ def grid(side):
 
 
 def spectrum(w, side, pad=64):
-    """Power of filters (h, side*side) without their mean, (h, pad, pad), and
-    the frequencies in cycles a pixel."""
+    """Power of filters (h, side*side) without their mean, in a frame of pad by
+    pad pixels, (h, pad, pad), and the frequencies in cycles a pixel."""
     w = (w - w.mean(1, keepdims=True)).reshape(-1, side, side)
     f = np.fft.fftfreq(pad)
     return np.abs(np.fft.fft2(w, (pad, pad))) ** 2, f[None, :] + 0 * f[:, None], f[:, None] + 0 * f[None, :]
 
 
-def wedge(w, side, degrees=30):
-    """The share of each filter's spectrum in its best wedge of orientations."""
-    power, fx, fy = spectrum(w, side)
+def wedge(w, side, pad):
+    """The share of each filter's spectrum in its best 30 degrees."""
+    power, fx, fy = spectrum(w, side, pad)
     angle = np.degrees(np.arctan2(fy, fx)) % 180
-    angle[fx == 0] = 90
-    bins = np.stack([power[:, (angle // 2 == b) & ((fx != 0) | (fy != 0))].sum(1) for b in range(90)], 1)
-    n = degrees // 2
-    around = np.concatenate([bins, bins[:, :n - 1]], 1)
-    best = np.stack([around[:, b:b + n].sum(1) for b in range(90)], 1).max(1)
-    return best / np.maximum(bins.sum(1), 1e-30)
+    power[:, (fx == 0) & (fy == 0)] = 0
+    best = 0
+    for centre in range(0, 180, 5):
+        best = np.maximum(best, power[:, np.abs((angle - centre + 90) % 180 - 90) <= 15].sum(1))
+    return best / np.maximum(power.sum((1, 2)), 1e-30)
 
 
 def starts(w, side):
@@ -142,15 +152,16 @@ def judge(w, side):
     channels = w.shape[1] // side ** 2
     w = w - w.mean(1, keepdims=True)
     unit = w / np.maximum(np.linalg.norm(w, axis=1, keepdims=True), 1e-30)
-    cosine = np.abs(unit @ unit.T) - np.eye(len(w))
+    cosine = unit @ unit.T - np.eye(len(w))
     if channels > 1:
         w = np.stack([np.linalg.svd(f.reshape(-1, channels), full_matrices=False)[0][:, 0] for f in w])
     r2, p = gabor(w, side)
     narrow, f = np.exp(p[:, 4:]).min(1), np.exp(p[:, 3])
-    fits, best = r2 >= 0.8, wedge(w, side) > 0.5
+    fits = r2 >= 0.8
     local = fits & (np.abs(p[:, :2]).max(1) <= side / 2) & (narrow < side / 4) & (f * narrow >= 0.12)
     return {name: 100 * share.mean() for name, share in
-            (("R2", fits), ("oriented", fits & best), ("wedge", best), ("local", local), ("twins", cosine.max(1) > 0.9))}
+            (("R2", fits), ("oriented", fits & (wedge(w, side, 2 * side) > 0.5)), ("wedge", wedge(w, side, 64) > 0.5), ("local", local),
+             ("twins", np.abs(cosine).max(1) > 0.9), ("same", cosine.max(1) > 0.9))}
 
 
 def controls(x, side, rng):
@@ -180,7 +191,7 @@ class Bench:
         if not path.exists():
             grey = ["--grey"] if channels == 1 else []
             each = -(-rows // len(self.images))
-            self.run("patches", "--height", side, *grey, "--per-image", each, "-o", path, *self.images)
+            self.run("patches", "--size", f"{side}x{side}", *grey, "--per-image", each, "-o", path, *self.images)
         return path
 
     def fit(self, path, flags, seed):
@@ -242,7 +253,7 @@ def main():
     jobs += [(f"`{flags}`", a.size, channels, a.rows, flags) for flags in a.fit]
     with tempfile.TemporaryDirectory() as work:
         b = Bench(a.aefeat, a.photographs, a.work or work)
-        print("| filters | R2 | oriented | wedge | local | twins |\n|---|---|---|---|---|---|", flush=True)
+        print("| filters | R2 | oriented | wedge | local | twins | same |\n|---|---|---|---|---|---|---|", flush=True)
         if not a.row and not a.fit:
             x = np.stack(pq.read_table(b.patches(8, 1, 48_000))["patch"].to_numpy())
             for name, w in controls(x, 8, np.random.default_rng(0)).items():

@@ -89,29 +89,51 @@ func Decode(data []byte) (p *Picture, err error) {
 			p, err = nil, fmt.Errorf("imagery: decoding the image: %v", r)
 		}
 	}()
+	f, config, err := header(data)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case config.Width < 1 || config.Height < 1:
+		return nil, fmt.Errorf("imagery: image of %d by %d pixels (height by width) is empty", config.Height, config.Width)
+	case config.Width > MaxPixels/config.Height:
+		return nil, fmt.Errorf("imagery: image of %d by %d pixels (height by width) has more than %d", config.Height, config.Width, MaxPixels)
+	}
+	img, err := f.decode(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("imagery: decoding the image: %w", err)
+	}
+	p = FromImage(img)
+	if f.orientation != nil {
+		p = p.upright(f.orientation(data))
+	}
+	return p, nil
+}
+
+// Pixels returns how many pixels the header of an encoded image claims, 0 where
+// it cannot be read. A few bytes may hold many.
+func Pixels(data []byte) (n int) {
+	defer func() {
+		if recover() != nil { // see Decode
+			n = 0
+		}
+	}()
+	if _, config, err := header(data); err == nil {
+		n = config.Width * config.Height
+	}
+	return n
+}
+
+// header reads the header of an image.
+func header(data []byte) (f format, config image.Config, err error) {
 	for _, f := range formats {
 		if !f.is(data) {
 			continue
 		}
-		config, err := f.configure(bytes.NewReader(data))
-		if err != nil {
-			return nil, fmt.Errorf("imagery: reading the image's header: %w", err)
+		if config, err = f.configure(bytes.NewReader(data)); err != nil {
+			err = fmt.Errorf("imagery: reading the image's header: %w", err)
 		}
-		switch {
-		case config.Width < 1 || config.Height < 1:
-			return nil, fmt.Errorf("imagery: image of %d by %d pixels (height by width) is empty", config.Height, config.Width)
-		case int64(config.Width)*int64(config.Height) > MaxPixels:
-			return nil, fmt.Errorf("imagery: image of %d by %d pixels (height by width) has more than %d", config.Height, config.Width, MaxPixels)
-		}
-		img, err := f.decode(bytes.NewReader(data))
-		if err != nil {
-			return nil, fmt.Errorf("imagery: decoding the image: %w", err)
-		}
-		p := FromImage(img)
-		if f.orientation != nil {
-			p = p.upright(f.orientation(data))
-		}
-		return p, nil
+		return f, config, err
 	}
-	return nil, ErrFormat
+	return f, config, ErrFormat
 }

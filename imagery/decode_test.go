@@ -34,6 +34,9 @@ func TestDecode(t *testing.T) {
 		if got.Shape != (imagery.Shape{Height: 8, Width: 16, Channels: 1}) || !bytes.Equal(got.Bytes, img.Pix) {
 			t.Errorf("%s: %v, %v", name, got.Shape, got.Bytes)
 		}
+		if n := imagery.Pixels(data); n != 8*16 {
+			t.Errorf("%s: %d pixels", name, n)
+		}
 		for cut := range len(data) {
 			if _, err := imagery.Decode(data[:cut]); err == nil && cut < len(data)-4 {
 				t.Errorf("%s: no error from the first %d of %d bytes", name, cut, len(data))
@@ -44,6 +47,9 @@ func TestDecode(t *testing.T) {
 	for _, data := range []string{"", "GIF89a, a few pixels", "\x89PNG\r\n"} {
 		if _, err := imagery.Decode([]byte(data)); !errors.Is(err, imagery.ErrFormat) {
 			t.Errorf("%q: %v, want ErrFormat", data, err)
+		}
+		if n := imagery.Pixels([]byte(data)); n != 0 {
+			t.Errorf("%q: %d pixels", data, n)
 		}
 	}
 }

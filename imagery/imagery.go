@@ -13,8 +13,8 @@
 // A patch is one row of n = Height * Width * Channels values: lines of pixels
 // from top to bottom, pixels from left to right, and for each pixel its
 // channels side by side (red, green, blue). This is the order of a
-// (height, width, channel) tensor, and what Tiles and Sample make. Data with
-// one plane a channel, as CIFAR-10 is distributed, has another order, which
+// (height, width, channel) tensor, and that of the values of a Picture. Data
+// with one plane a channel, as CIFAR-10 is distributed, has another order, which
 // [Shape] can name.
 package imagery
 

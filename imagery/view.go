@@ -101,9 +101,9 @@ func Norms(w []float32, n int) []float64 {
 // Panel returns all units of m as they are seen, with its shape, or a guess
 // where that is unknown. Inputs weigh what the model's preprocessing knows of
 // their deviations, else 1 each; and those that taught nothing 0, whose weights
-// are what the seed drew, but for a common factor. Units of which the same is true, or whose weights
-// are next to 0, are dead. Who has seen data knows better, and can put the
-// deviations of the inputs in Weights.
+// are what the seed drew, but for a common factor. Units of which the same is
+// true, or whose weights are next to 0, are dead. Who has seen data knows
+// better, and can put the deviations of the inputs in Weights.
 func (v View) Panel(m *model.Model, title string) (Panel, error) {
 	patterns, err := v.Patterns(m)
 	if err != nil {

@@ -44,8 +44,10 @@
 // index stays. The gradient flows through what stays, but not through a z of
 // exactly 0. Mini-batches keep four times k codes in the first epoch, from
 // there linearly fewer, and k from half the planned epochs on; with one epoch
-// planned, and in full batches, it is k throughout. Encoding and evaluation
-// keep round(alpha k). See [Config].
+// planned, and in full batches, it is k throughout. A unit that mini-batches
+// have not kept for 1,024 rows gets its largest z of each batch back, until a
+// row keeps it again; [Health] does not count that. Encoding and evaluation keep
+// round(alpha k). See [Config].
 //
 // Weights and products are float32. Means over rows, costs and everything that
 // is merged are float64.

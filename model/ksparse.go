@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+
+	"github.com/aefeat/aefeat/internal/f32"
 )
 
 // k-sparse codes: of each row the k largest z, bias included, are the code,
@@ -81,4 +83,59 @@ func (c Config) keepEncoding() int {
 		alpha = 1
 	}
 	return int(min(float64(c.Hidden), max(1, math.RoundToEven(alpha*float64(c.K)))))
+}
+
+// idleRows is after how many rows that did not keep a unit it is woken: some
+// steps of batches of any size, and before weight decay has undone the unit.
+const idleRows = 1024
+
+// waker wakes units that the rows of mini-batches have not kept for long: each
+// gets its largest code of a batch back, and with it a gradient. Otherwise such
+// a unit would learn nothing more. Under weight decay it would even vanish
+// within some tens of steps of Adam, which knows no small ones. That a unit may
+// keep codes by what it does over a batch is from A. Makhzani and B. Frey,
+// "Winner-take-all autoencoders", NIPS 2015.
+type waker struct {
+	idle  []int // rows since the unit was last kept (h)
+	woken []int // units that were woken in the batch at hand
+}
+
+func newWaker(hidden int) *waker {
+	return &waker{idle: make([]int, hidden), woken: make([]int, 0, hidden)}
+}
+
+// memory is the size in bytes.
+func (w *waker) memory() int64 { return 16 * int64(len(w.idle)) }
+
+// keep leaves of each row of z (m,h) the k largest, and of each idle unit the
+// largest z, among equals that of the first row. It overwrites scratch (m,h).
+func (w *waker) keep(z, scratch []float32, k int) {
+	h := len(w.idle)
+	rows := len(z) / h
+	copy(scratch, z)
+	f32.KeepLargest(z, h, k)
+	for i := range w.idle {
+		w.idle[i] += rows
+	}
+	for row := z; len(row) > 0; row = row[h:] {
+		for i, a := range row[:h] {
+			if a != 0 {
+				w.idle[i] = 0
+			}
+		}
+	}
+	w.woken = w.woken[:0]
+	for i, idle := range w.idle {
+		if idle-rows < idleRows {
+			continue
+		}
+		best := i
+		for at := i; at < len(z); at += h {
+			if scratch[at] > scratch[best] {
+				best = at
+			}
+		}
+		z[best] = scratch[best]
+		w.woken = append(w.woken, i)
+	}
 }

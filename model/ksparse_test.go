@@ -3,6 +3,7 @@ package model
 import (
 	"bytes"
 	"runtime"
+	"slices"
 	"testing"
 )
 
@@ -90,6 +91,60 @@ func TestTrainingKeeps(t *testing.T) {
 	sums.fold()
 	if got := kept(sums.pass, 4*rows); got != 5 {
 		t.Errorf("a full batch keeps %d codes, want 5", got)
+	}
+}
+
+// Units that 1,024 rows did not keep get their largest code of the batch, from
+// the first row that has it. The other codes are those that the rows keep.
+func TestWaker(t *testing.T) {
+	const h, rows = 3, 600
+	w := newWaker(h)
+	for batch, want := range [][]int{{}, {}, {2}, {2}, {}, {}, {2}} {
+		z := make([]float32, rows*h)
+		for r := range rows {
+			copy(z[r*h:], []float32{float32(1 + r%2), 1.5, -9 + float32(r%5)})
+		}
+		if batch == 3 {
+			z[7*h+2] = 3 // the row keeps it, and it is idle no more
+			want = nil
+		}
+		wanted := narrow(nil)
+		for r := range rows {
+			wanted = append(wanted, narrow(largest(widen(z[r*h:(r+1)*h]), 1))...)
+		}
+		for _, i := range want {
+			wanted[4*h+i] = -5 // of rows 4, 9, ...
+		}
+		w.keep(z, make([]float32, rows*h), 1)
+		equalFloats(t, z, wanted)
+		if !slices.Equal(w.woken, want) {
+			t.Errorf("batch %d: units %v are woken, want %v", batch, w.woken, want)
+		}
+	}
+}
+
+// A unit that no row keeps learns all the same, and is told as dead until one
+// does.
+func TestTrainingWakes(t *testing.T) {
+	const n, h, rows, below = 12, 40, 2048, -30
+	x := Float32Rows(randomRows(1, rows, n), n)
+	m := newModel(t, Config{Activation: Linear, Output: Linear, Tied: true, K: 2}, n, h)
+	m.Params.EncoderBias[5] = below
+	trainer := newTrainer(t, m, TrainOptions{BatchSize: 64, Epochs: 4})
+	for range 2 {
+		if err := trainer.Add(x, nil); err != nil {
+			t.Fatal(err)
+		}
+		e, err := trainer.EndEpoch()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Dead < 1 {
+			t.Errorf("epoch %d: no unit is dead", e.Epoch)
+		}
+	}
+	if b := m.Params.EncoderBias[5]; b < below+0.05 {
+		t.Errorf("the bias of a unit that began at %v is %v, and has not learned", below, b)
 	}
 }
 

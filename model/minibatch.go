@@ -31,6 +31,9 @@ func newMiniBatch(m *Model, o TrainOptions) *miniBatch {
 	if m.SparsityWeight > 0 {
 		b.rhohat = newRunningRhohat(m.Config, o.BatchSize)
 	}
+	if m.K > 0 {
+		b.pass.waker = newWaker(m.Hidden)
+	}
 	return b
 }
 
@@ -120,6 +123,11 @@ func (b *miniBatch) evaluate() Cost {
 	p, rows := b.pass, float64(b.pass.rows())
 	b.batch.reset()
 	b.batch.add(p)
+	if p.waker != nil {
+		for _, i := range p.waker.woken {
+			b.batch.codes[i] = 0 // no row keeps it, and that is what is told
+		}
+	}
 	sparsity, pull, factors := 0.0, []float32(nil), []float32(nil)
 	if b.rhohat != nil {
 		sparsity, pull = b.rhohat.update(b.batch.codes, p.rows()), b.rhohat.pull

@@ -58,21 +58,29 @@ func paramsLen(inputs, hidden int, tied bool) int {
 // on the seed, its tensor and its place alone: models of equal seed and sizes
 // start with equal weights whatever their cost, tied or not.
 func (p *Params) initialize(seed uint64, encoderBias float64) {
-	const encoder, decoder = 0, 1
 	clear(p.Flat)
-	limit := math.Sqrt(6 / float64(p.Inputs+p.Hidden+1))
-	draw := func(tensor uint32, w []float32, cols int) {
-		for row := 0; len(w) > 0; row++ {
-			s := rng.New(seed, rng.Weights, tensor, uint64(row))
-			for j := range w[:cols] {
-				w[j] = float32(limit * (2*s.Float64() - 1))
-			}
-			w = w[cols:]
-		}
+	for i := range p.Hidden {
+		p.draw(p.EncoderWeight[i*p.Inputs:(i+1)*p.Inputs], seed, encoderTensor, i)
 	}
-	draw(encoder, p.EncoderWeight, p.Inputs)
-	draw(decoder, p.DecoderWeight, p.Hidden)
+	for i := 0; i < len(p.DecoderWeight)/p.Hidden; i++ {
+		p.draw(p.DecoderWeight[i*p.Hidden:(i+1)*p.Hidden], seed, decoderTensor, i)
+	}
 	for i := range p.EncoderBias {
 		p.EncoderBias[i] = float32(encoderBias)
+	}
+}
+
+// The tensors that are drawn, as keys of their random numbers.
+const (
+	encoderTensor uint32 = iota
+	decoderTensor
+)
+
+// draw sets w to the initial weights of one row of a tensor.
+func (p *Params) draw(w []float32, seed uint64, tensor uint32, row int) {
+	limit := math.Sqrt(6 / float64(p.Inputs+p.Hidden+1))
+	s := rng.New(seed, rng.Weights, tensor, uint64(row))
+	for j := range w {
+		w[j] = float32(limit * (2*s.Float64() - 1))
 	}
 }

@@ -20,6 +20,7 @@ type pass struct {
 	delta  []float32 // dJ/dz (rows,h); nil: forward only
 	slope  []float32 // f'(z) (rows,h); nil: not needed
 
+	waker    *waker     // of k-sparse mini-batches; nil: none
 	noise    *corrupter // nil: none
 	emphasis *emphasis  // nil: all components weigh 1
 }
@@ -84,7 +85,11 @@ func (p *pass) memory() int64 {
 	if p.emphasis != nil {
 		floats += p.emphasis.floats()
 	}
-	return 4*int64(floats) + 8*int64(cap(p.number))
+	bytes := 4*int64(floats) + 8*int64(cap(p.number))
+	if p.waker != nil {
+		bytes += p.waker.memory()
+	}
+	return bytes
 }
 
 // rows is the number of rows taken and not yet worked on.
@@ -152,7 +157,12 @@ func (p *pass) corrupt(epoch uint32) {
 // loss.
 func (p *pass) forward() {
 	m, n, h := p.rows(), p.m.Inputs, p.m.Hidden
-	encode(p.m, p.keep, p.code[:m*h], p.noisy[:m*n])
+	if p.waker != nil {
+		encode(p.m, 0, p.code[:m*h], p.noisy[:m*n])
+		p.waker.keep(p.code[:m*h], p.delta[:m*h], p.keep)
+	} else {
+		encode(p.m, p.keep, p.code[:m*h], p.noisy[:m*n])
+	}
 	decode(p.m, p.out[:m*n], p.code[:m*h])
 }
 

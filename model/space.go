@@ -20,9 +20,9 @@ func (p Preprocess) takesMean() bool {
 	return p.Method == PreprocessPatch || p.Method == PreprocessZCA && p.Contrast > 0
 }
 
-// RowWeights returns weights w on preprocessed rows, or patterns in them, (h,n),
-// without what means nothing: each less its mean, if the rule takes from each
-// row its own.
+// RowWeights returns weights w on preprocessed rows, or patterns in them,
+// (h,n), without what means nothing: each less its mean, if the rule takes from
+// each row its own.
 func (p Preprocess) RowWeights(w []float32, n int) []float32 {
 	out := slices.Clone(w)
 	if p.takesMean() {

@@ -392,6 +392,7 @@ func (f *Fitter) report() *Report {
 		}
 	}
 	r.judge(f.model.Hidden)
+	r.judgeWeights(f.model, f.plan.init == nil)
 	return r
 }
 

@@ -82,6 +82,8 @@ func TestWarnings(t *testing.T) {
 	}{
 		{"nothing", Report{Drift: 0.1, Reach: 0.1, Best: 2, Epochs: dead(5)}, nil},
 		{"dead", Report{Epochs: dead(6)}, []Warning{{WarnDead, "LearningRate", 6}}},
+		{"sparsity", Report{Epochs: []model.Epoch{{Cost: model.Cost{Total: 1, Sparsity: 1}}, {Cost: model.Cost{Total: 8, Sparsity: 6}}}}, []Warning{{WarnSparsity, "SparsityWeight", 0.75}}},
+		{"half of the cost", Report{Epochs: []model.Epoch{{Cost: model.Cost{Total: 8, Sparsity: 4}}}}, nil},
 		{"no cost", Report{Epochs: dead(0), Best: 1}, []Warning{{WarnValidation, "Validation", 0}}},
 		{"out of range", Report{Epochs: dead(0), Rows: 6, HeldOut: 3, BadRows: wantBad(patch.OutOfRange, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)}, []Warning{{WarnOutOfRange, "PixelMax", 10}}},
 		{"less out of range", Report{Epochs: dead(0), Rows: 6, HeldOut: 3, BadRows: wantBad(patch.OutOfRange, 0, 1, 2, 3, 4, 5, 6, 7, 8)}, nil},
@@ -96,6 +98,60 @@ func TestWarnings(t *testing.T) {
 			if w.String() == w.Key {
 				t.Errorf("%s: no words for %+v", c.name, w)
 			}
+		}
+	}
+}
+
+// What the weights warn of: near those that were drawn, or near one another.
+func TestWeightWarnings(t *testing.T) {
+	c := model.Plain(8)
+	c.Inputs, c.Seed = 20, 3
+	fitted := &Report{Epochs: []model.Epoch{{}}}
+	judge := func(change func(w []float32), r *Report, drawn bool) []Warning {
+		m, err := model.New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(m.Params.EncoderWeight)
+		r.warnings = nil
+		r.judgeWeights(m, drawn)
+		for _, w := range r.Warnings() {
+			if w.String() == w.Key {
+				t.Errorf("no words for %+v", w)
+			}
+		}
+		return r.Warnings()
+	}
+	turn := func(w []float32) { // each unit by 90 degrees, as many as w holds
+		for i := 0; i < len(w); i += 2 {
+			w[i], w[i+1] = w[i+1], -w[i]
+		}
+	}
+	copies := func(n int) func(w []float32) { // the first n units are one
+		return func(w []float32) {
+			turn(w)
+			for i := 1; i < n; i++ {
+				copy(w[20*i:20*(i+1)], w[:20])
+			}
+		}
+	}
+	for _, x := range []struct {
+		name   string
+		change func(w []float32)
+		report *Report
+		drawn  bool
+		want   []Warning
+	}{
+		{"as drawn", func([]float32) {}, fitted, true, []Warning{{WarnUnmoved, "Epochs", 8}}},
+		{"five as drawn", func(w []float32) { turn(w[:60]) }, fitted, true, []Warning{{WarnUnmoved, "Epochs", 5}}},
+		{"half as drawn", func(w []float32) { turn(w[:80]) }, fitted, true, nil},
+		{"from other weights", func([]float32) {}, fitted, false, nil},
+		{"not fitted", func([]float32) {}, &Report{}, true, nil},
+		{"three of eight alike", copies(3), fitted, true, []Warning{{WarnTwins, "WeightDecay", 3}}},
+		{"a quarter alike", copies(2), fitted, true, nil},
+	} {
+		if got := judge(x.change, x.report, x.drawn); !slices.Equal(got, x.want) {
+			t.Errorf("%s: %+v, want %+v", x.name, got, x.want)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/patch"
 )
 
@@ -26,6 +27,18 @@ const (
 	// model.Health.
 	WarnDead = "dead"
 
+	// WarnSparsity: the sparsity term is a share of the cost, the Value, above
+	// one half. Mean activations are far from what it aims for.
+	WarnSparsity = "sparsity"
+
+	// WarnUnmoved: Value units, more than half, are near their initial weights.
+	// See model.Model.UnmovedUnits.
+	WarnUnmoved = "unmoved"
+
+	// WarnTwins: Value units, more than a quarter of those that are compared,
+	// have a near twin. See model.Model.TwinUnits.
+	WarnTwins = "twins"
+
 	// WarnValidation: no epoch had a finite cost of held-out rows, and the model
 	// is that of the last.
 	WarnValidation = "validation"
@@ -43,6 +56,13 @@ func (w Warning) String() string {
 		return fmt.Sprintf("`%s` changes nothing beside the other settings", w.Setting)
 	case WarnDead:
 		return fmt.Sprintf("%v units are dead: try a smaller `LearningRate` or `SparsityWeight`", w.Value)
+	case WarnSparsity:
+		return fmt.Sprintf("the sparsity term is %.0f%% of the cost, and mean activations are far from `Sparsity`: "+
+			"take more steps (`Epochs`, a smaller `BatchSize`), or try a larger `Sparsity` or a smaller `SparsityWeight`", 100*w.Value)
+	case WarnUnmoved:
+		return fmt.Sprintf("%v units are near their initial weights: take more steps (`Epochs`, a smaller `BatchSize`), or try a larger `LearningRate`", w.Value)
+	case WarnTwins:
+		return fmt.Sprintf("%v units have a near twin: try a smaller `WeightDecay` or `Corruption`, or fewer units (`Hidden`)", w.Value)
 	case WarnValidation:
 		return "the held-out rows have no finite cost: the last epoch's model was kept"
 	case WarnDrift:
@@ -74,6 +94,11 @@ func (r *Report) judge(hidden int) {
 	if n := len(r.Epochs); n > 0 && 2*r.Epochs[n-1].Dead > hidden {
 		warn(WarnDead, "LearningRate", float64(r.Epochs[n-1].Dead))
 	}
+	if n := len(r.Epochs); n > 0 {
+		if c := r.Epochs[n-1].Cost; c.Sparsity > c.Total/2 {
+			warn(WarnSparsity, "SparsityWeight", c.Sparsity/c.Total)
+		}
+	}
 	if r.Best > 0 && r.Epochs[r.Best-1].Validation == nil {
 		warn(WarnValidation, "Validation", 0)
 	}
@@ -85,5 +110,19 @@ func (r *Report) judge(hidden int) {
 	}
 	if r.Reach > 0 && r.Reach < minReach {
 		warn(WarnReach, "PixelMax", r.Reach)
+	}
+}
+
+// judgeWeights adds what the weights of a model that was trained warn of. drawn
+// says that they began as the seed draws them.
+func (r *Report) judgeWeights(m *model.Model, drawn bool) {
+	if len(r.Epochs) == 0 {
+		return
+	}
+	if n := m.UnmovedUnits(); drawn && 2*n > m.Hidden {
+		r.warnings = append(r.warnings, Warning{WarnUnmoved, "Epochs", float64(n)})
+	}
+	if n, compared := m.TwinUnits(); 4*n > compared {
+		r.warnings = append(r.warnings, Warning{WarnTwins, "WeightDecay", float64(n)})
 	}
 }

@@ -101,10 +101,8 @@ func checkExplainOutputs(c *cli.Context, ui *console, output, picture string) er
 		if wouldReplace(name, c.String("model")) {
 			return usagef("explain", "the %s would replace the model %s", what, name)
 		}
-		for _, input := range c.Args().Slice() {
-			if wouldReplace(name, input) {
-				return usagef("explain", "the %s would replace the input %s", what, name)
-			}
+		if input := replaced(name, c.Args().Slice()); input != "" {
+			return usagef("explain", "the %s would replace the input %s", what, input)
 		}
 		if err := refuseTerminal(ui, "explain", "a "+what, name); err != nil {
 			return err

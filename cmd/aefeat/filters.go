@@ -129,10 +129,8 @@ func newFiltersJob(c *cli.Context, ui *console) (*filtersJob, error) {
 			return nil, err
 		}
 	}
-	for _, name := range slices.Concat(j.names, j.inputs) {
-		if wouldReplace(j.output, name) {
-			return nil, usagef("filters", "the picture would replace %s", name)
-		}
+	if name := replaced(j.output, slices.Concat(j.names, j.inputs)); name != "" {
+		return nil, usagef("filters", "the picture would replace %s", name)
 	}
 	if text := c.String("shape"); text != "" {
 		var err error

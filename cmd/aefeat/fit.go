@@ -135,10 +135,8 @@ func (j *fitJob) readFlags(c *cli.Context) error {
 	if err := refuseTerminal(j.ui, "fit", "a model", j.output); err != nil {
 		return err
 	}
-	for _, input := range j.inputs {
-		if wouldReplace(j.output, input) {
-			return usagef("fit", "the model would replace the input %s", input)
-		}
+	if input := replaced(j.output, j.inputs); input != "" {
+		return usagef("fit", "the model would replace the input %s", input)
 	}
 	var err error
 	if j.emit != "" {

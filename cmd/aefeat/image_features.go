@@ -203,18 +203,17 @@ func (f *imageRows) run(ctx context.Context, set *imageset.Set, w *arrowio.Write
 	if err == nil {
 		err = f.flush(w)
 	}
+	if err == nil && f.images == 0 {
+		err = set.NoImages()
+	}
 	if err == nil {
 		err = w.Close()
 	}
 	if err != nil {
 		return err
 	}
-	lines := []string{fmt.Sprintf("wrote %s with %d features to %s", plural(f.images, "row"), f.width, output)}
-	event := map[string]any{"command": "image-features", "rows": f.images, "features": f.width}
-	if bad := set.Bad(); bad.Total() > 0 {
-		lines = append(lines, skipped(bad))
-	}
-	p.finish(event, lines...)
+	finishImages(p, set, map[string]any{"command": "image-features", "rows": f.images, "features": f.width},
+		fmt.Sprintf("wrote %s with %d features to %s", plural(f.images, "row"), f.width, output))
 	return nil
 }
 

@@ -172,7 +172,7 @@ func (t *table) row(name, value string) { *t = append(*t, [2]string{name, value}
 func (t table) print(w io.Writer) error {
 	aligned := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	for _, row := range t {
-		fmt.Fprintf(aligned, "%s\t%s\n", row[0], row[1])
+		fmt.Fprintf(aligned, "%s\t%s\n", escaped(row[0]), escaped(row[1]))
 	}
 	return aligned.Flush()
 }

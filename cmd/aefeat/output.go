@@ -36,6 +36,21 @@ func wouldReplace(output, file string) bool {
 	return errA == nil && errB == nil && a.Mode().IsRegular() && os.SameFile(a, b)
 }
 
+// replaced returns the first file of inputs, which may be folders and patterns,
+// whose place writing output would take; "" if there is none.
+func replaced(output string, inputs []string) string {
+	for _, input := range inputs {
+		// Where there are no such files, opening them says so.
+		files, _ := arrowio.Expand([]string{input})
+		for _, name := range files {
+			if wouldReplace(output, name) {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
 // refuseTerminal returns a usage error where binary output would fill a
 // person's screen.
 func refuseTerminal(ui *console, command, what, output string) error {

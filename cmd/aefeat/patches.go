@@ -55,6 +55,13 @@ func patches(c *cli.Context, ui *console) error {
 		return err
 	}
 	defer set.Close()
+	seen := map[string]bool{"patch": true, "image": true, "row": true, "column": true}
+	for _, f := range set.Extra() {
+		if seen[f.Name] {
+			return usagef("patches", "two columns would be called %q: leave it out of --keep", f.Name)
+		}
+		seen[f.Name] = true
+	}
 	first, err := set.First(c.Context)
 	if err != nil {
 		return err
@@ -144,6 +151,7 @@ func openImages(c *cli.Context, ui *console, channels int, output string) (*imag
 		Channels: channels,
 		Skip:     chosen(c, "on-bad-row") == "skip",
 		Keep:     keep(c),
+		Output:   output,
 		Open:     arrowio.OpenOptions{Stdin: interruptible(c.Context, ui.in), SpoolDir: besideOutput(output)},
 	}
 	o.KeepAll = o.Keep == nil
@@ -159,15 +167,7 @@ func openImages(c *cli.Context, ui *console, channels int, output string) (*imag
 	if err != nil {
 		return nil, err
 	}
-	seen := map[string]bool{"patch": true, "image": true, "row": true, "column": true}
-	for _, f := range set.Extra() {
-		if seen[f.Name] {
-			set.Close()
-			return nil, usagef(c.Command.Name, "two columns would be called %q: leave it out of --keep", f.Name)
-		}
-		seen[f.Name] = true
-	}
-	for _, name := range set.Files() {
+	for _, name := range slices.Concat(set.Files(), c.StringSlice("list"), []string{o.Label.File}) {
 		if wouldReplace(output, name) {
 			set.Close()
 			return nil, usagef(c.Command.Name, "the output would replace the input %s", name)
@@ -185,37 +185,52 @@ func openImages(c *cli.Context, ui *console, channels int, output string) (*imag
 
 // listed returns the arguments, and the names in the files that --list names.
 func listed(c *cli.Context, ui *console) ([]string, error) {
-	inputs, lists := c.Args().Slice(), names(c, "list")
-	stdin := 0
-	for _, name := range slices.Concat(inputs, lists) {
-		if name == "-" {
-			stdin++
+	inputs, lists := c.Args().Slice(), c.StringSlice("list")
+	for _, name := range lists {
+		lines, err := readList(c, ui, name)
+		if err != nil {
+			return nil, err
 		}
+		inputs = append(inputs, lines...)
 	}
-	if stdin > 1 {
+	stdin := slices.DeleteFunc(slices.Concat(inputs, lists), func(name string) bool { return name != "-" })
+	if len(stdin) > 1 {
 		return nil, usagef(c.Command.Name, "standard input cannot be read twice")
 	}
-	for _, name := range lists {
-		in := interruptible(c.Context, ui.in)
-		if name != "-" {
-			f, err := os.Open(name)
-			if err != nil {
-				return nil, err
-			}
-			defer f.Close()
-			in = f
+	return inputs, nil
+}
+
+// readList reads names, one a line.
+func readList(c *cli.Context, ui *console, name string) (names []string, err error) {
+	in := interruptible(c.Context, ui.in)
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
 		}
-		lines := bufio.NewScanner(in)
-		for lines.Scan() {
-			if line := lines.Text(); line != "" {
-				inputs = append(inputs, line)
-			}
-		}
-		if err := lines.Err(); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+		defer f.Close()
+		in = f
+	}
+	lines := bufio.NewScanner(in)
+	for lines.Scan() {
+		if line := lines.Text(); strings.TrimSpace(line) != "" {
+			names = append(names, line)
 		}
 	}
-	return inputs, nil
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", nameOf(name), err)
+	}
+	return names, nil
+}
+
+// finishImages tells of the end of a run over a set.
+func finishImages(p *progress, set *imageset.Set, event map[string]any, line string) {
+	bad := patch.BadRows{Counts: set.Bad().Counts}
+	lines := []string{line}
+	if bad.Total() > 0 {
+		lines = append(lines, skipped(bad))
+	}
+	p.finish(withBadRows(event, nil, bad), lines...)
 }
 
 // patchRows makes record batches of patches.
@@ -233,6 +248,9 @@ type patchRows struct {
 	images  int64
 	rows    int64
 }
+
+// mostPlaces bounds the places that are found before they are cut: 16 MiB.
+const mostPlaces = 1 << 20
 
 // batchBytes of pixels make up a batch.
 const batchBytes = 4 << 20
@@ -278,7 +296,7 @@ func (r *patchRows) run(ctx context.Context, set *imageset.Set, w *arrowio.Write
 	err := imageset.Run(ctx, set, r.place, func(im *imageset.Image, c cutting) error {
 		r.images++
 		p.show(step{Phase: "patches", Noun: "image", Rows: r.images, Total: total})
-		return r.add(w, im, c)
+		return r.add(ctx, w, im, c)
 	})
 	if err == nil {
 		err = r.flush(w)
@@ -292,13 +310,8 @@ func (r *patchRows) run(ctx context.Context, set *imageset.Set, w *arrowio.Write
 	if err != nil {
 		return err
 	}
-	lines := []string{fmt.Sprintf("wrote %s of %v pixels to %s", plural(r.rows, "row"), r.shape, output)}
-	bad := patch.BadRows{Counts: set.Bad().Counts}
-	event := withBadRows(map[string]any{"command": "patches", "rows": r.rows, "images": r.images}, nil, bad)
-	if bad.Total() > 0 {
-		lines = append(lines, skipped(bad))
-	}
-	p.finish(event, lines...)
+	finishImages(p, set, map[string]any{"command": "patches", "rows": r.rows, "images": r.images},
+		fmt.Sprintf("wrote %s of %v pixels to %s", plural(r.rows, "row"), r.shape, output))
 	return nil
 }
 
@@ -320,14 +333,14 @@ func (r *patchRows) place(im *imageset.Image) (cutting, error) {
 	if err != nil {
 		return cutting{}, err
 	}
-	if r.cut.MinContrast > 0 && p.Shape.Height*p.Shape.Width <= 1<<20 {
+	if r.cut.MinContrast > 0 && p.Shape.Height*p.Shape.Width <= mostPlaces && r.cut.Count <= mostPlaces {
 		places = slices.Values(slices.Collect(places)) // on this core
 	}
 	return cutting{p, places}, nil
 }
 
 // add appends the patches of an image, and writes full batches.
-func (r *patchRows) add(w *arrowio.Writer, im *imageset.Image, c cutting) error {
+func (r *patchRows) add(ctx context.Context, w *arrowio.Writer, im *imageset.Image, c cutting) error {
 	lists := r.builder.Field(0).(*array.FixedSizeListBuilder)
 	names := r.builder.Field(1).(*array.StringBuilder)
 	down := r.builder.Field(2).(*array.Int32Builder)
@@ -352,6 +365,9 @@ func (r *patchRows) add(w *arrowio.Writer, im *imageset.Image, c cutting) error 
 		r.columns.Append(im, 1)
 		if r.bytes >= batchBytes {
 			if err := r.flush(w); err != nil {
+				return err
+			}
+			if err := ctx.Err(); err != nil { // one image may have patches for hours
 				return err
 			}
 		}

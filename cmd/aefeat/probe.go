@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
-	"unicode"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/urfave/cli/v2"
@@ -411,7 +410,7 @@ func (r *probeResult) print(out io.Writer) error {
 
 // printable quotes a label that would be lost on a screen, or upset it.
 func printable(text string) string {
-	if text == "" || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+	if text == "" || unprintable(text) {
 		return strconv.Quote(text)
 	}
 	return text

@@ -1,6 +1,9 @@
 package main
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestProbeRefusesWhatDoesNotFit(t *testing.T) {
 	const want = "with 9 rows this takes 8 GiB of memory, and the machine has 8 GiB"
@@ -22,5 +25,18 @@ func TestPrintableLabels(t *testing.T) {
 		if got := printable(text); got != want {
 			t.Errorf("%q: %s, want %s", text, got, want)
 		}
+	}
+}
+
+// What comes from files reaches a terminal escaped, as one line.
+func TestEscapedMessages(t *testing.T) {
+	var b strings.Builder
+	(&console{err: &b}).printf("%s: column %q", "\x1b[31m\xff\na.png", "x")
+	if got, want := b.String(), `aefeat: \x1b[31m\xff\na.png: column "x"`+"\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	b.Reset()
+	if err := (table{{"\x1b[2J", "é"}}).print(&b); err != nil || b.String() != `\x1b[2J   é`+"\n" {
+		t.Errorf("%q, %v", b.String(), err)
 	}
 }

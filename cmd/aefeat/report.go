@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,7 +44,7 @@ type reportJob struct {
 	source   sourceOptions
 	model    *model.Model
 	label    string
-	asked    bool     // for the label
+	asked    bool     // for the classifier
 	tests    []string // nil: a share of the rows
 	page     report.Page
 }
@@ -55,15 +54,15 @@ func writeReport(c *cli.Context, ui *console) error {
 	if err := refuseTerminal(ui, "report", "a page", output); err != nil {
 		return err
 	}
-	for _, name := range slices.Concat([]string{c.String("model")}, inputs, c.StringSlice("test")) {
-		if wouldReplace(output, name) {
-			return usagef("report", "the page would replace %s", name)
-		}
-	}
 	tests := c.StringSlice("test")
+	if name := replaced(output, slices.Concat([]string{c.String("model")}, inputs, tests)); name != "" {
+		return usagef("report", "the page would replace %s", name)
+	}
 	switch {
 	case len(tests) > 0 && len(inputs) == 0:
 		return usagef("report", "--test without rows to learn from: name an input")
+	case len(tests) > 0 && c.String("label") == "":
+		return usagef("report", "--test has rows for a classifier, and --label '' wants none: give one of them")
 	case slices.Contains(tests, "-") && slices.Contains(inputs, "-"):
 		return usagef("report", "standard input cannot be read twice")
 	}
@@ -81,7 +80,7 @@ func writeReport(c *cli.Context, ui *console) error {
 		return err
 	}
 	defer out.Abort()
-	j := &reportJob{ui: ui, progress: newProgress(ui, chosen(c, "progress")), source: source, model: m, label: c.String("label"), asked: c.IsSet("label"), tests: tests}
+	j := &reportJob{ui: ui, progress: newProgress(ui, chosen(c, "progress")), source: source, model: m, label: c.String("label"), asked: c.IsSet("label") || len(tests) > 0, tests: tests}
 	defer j.progress.clear()
 	if err := j.describe(c.String("model")); err != nil {
 		return err
@@ -209,17 +208,16 @@ func inputNames(inputs []string) string {
 // bindLabel returns the column of labels, "" for none. One that was asked for
 // must be there.
 func (j *reportJob) bindLabel(src *arrowio.Source) (string, error) {
-	if j.asked && j.label == "" {
+	if j.label == "" {
 		return "", nil
 	}
-	label := cmp.Or(j.label, "label")
-	if _, err := patch.BindLabel(src.Schema(), label); err != nil {
+	if _, err := patch.BindLabel(src.Schema(), j.label); err != nil {
 		if !j.asked {
 			return "", nil
 		}
 		return "", err
 	}
-	return label, nil
+	return j.label, nil
 }
 
 // evaluate adds what the model costs on the rows.

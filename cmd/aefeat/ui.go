@@ -9,6 +9,8 @@ package main
 //     "aefeat: error: ..." and "aefeat: hint: ...". No capital at the start
 //     and no full stop at the end. Hints come last and say what to do.
 //   - An error is one line, however long: a log keeps it whole.
+//   - Names of files and columns may hold anything; what would move a cursor is
+//     escaped.
 //   - Progress is drawn on a terminal and erased before anything else is
 //     printed. See progress.go.
 //   - Binary output is never sent to a terminal.
@@ -18,7 +20,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 )
@@ -53,7 +58,21 @@ func isNewline(r rune) bool { return r == '\n' || r == '\r' }
 
 func (c *console) line(style, format string, a ...any) {
 	// A standard error that cannot be written leaves nobody to tell.
-	_, _ = fmt.Fprintf(c.err, "aefeat: "+style+format+"\n", a...)
+	_, _ = fmt.Fprintf(c.err, "aefeat: %s%s\n", style, escaped(fmt.Sprintf(format, a...)))
+}
+
+// escaped writes what no terminal prints as Go does: "\x1b" for an escape.
+func escaped(text string) string {
+	if unprintable(text) {
+		quoted := strconv.Quote(text)
+		text = strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+	}
+	return text
+}
+
+// unprintable reports whether text would be lost on a screen, or upset it.
+func unprintable(text string) bool {
+	return !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 // isTerminal reports whether a stream is a terminal.

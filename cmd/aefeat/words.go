@@ -140,6 +140,15 @@ func warn(ui *console, m *model.Model, w stage.Warning) {
 		if m.K == 0 {
 			ui.hintf("try a smaller --learning-rate, or a smaller --sparsity-weight")
 		}
+	case stage.WarnSparsity:
+		ui.warnf("the sparsity term is %.0f%% of the cost: mean activations are far from --sparsity %g", 100*w.Value, m.Sparsity)
+		ui.hintf("take more steps (--epochs, a smaller --batch-size), or try a larger --sparsity or a smaller --sparsity-weight")
+	case stage.WarnUnmoved:
+		ui.warnf("%v of %d units are near their initial weights", w.Value, m.Hidden)
+		ui.hintf("take more steps (--epochs, a smaller --batch-size), or try a larger --learning-rate")
+	case stage.WarnTwins:
+		ui.warnf("%v of %d units have a near twin", w.Value, m.Hidden)
+		ui.hintf("%s", twinsHint(m))
 	case stage.WarnValidation:
 		ui.warnf("the held-out rows have no finite cost: the last epoch's model was kept")
 	case stage.WarnDrift:
@@ -156,4 +165,16 @@ func warn(ui *console, m *model.Model, w stage.Warning) {
 	default:
 		ui.warnf("%s", namesToFlags("fit", w.String()))
 	}
+}
+
+// twinsHint says what may keep the units of m apart, of what is on.
+func twinsHint(m *model.Model) string {
+	hint := "try fewer units (--hidden)"
+	if m.WeightDecay > 0 {
+		hint += ", a smaller --weight-decay"
+	}
+	if m.Corruption > 0 {
+		hint += ", a smaller --corruption"
+	}
+	return hint
 }

@@ -151,7 +151,7 @@ func roundStep(step float64) float64 {
 func ticksOf(s scale, values []float64) []tick {
 	var ticks []tick
 	for _, v := range values {
-		if math.Abs(v) < 1e-12*math.Abs(s.high-s.low) {
+		if !s.log && math.Abs(v) < 1e-12*math.Abs(s.high-s.low) {
 			v = 0 // what is left of a sum
 		}
 		ticks = append(ticks, tick{place(s.at(v)), fmt.Sprintf("%.3g", v)})

@@ -249,6 +249,7 @@ func TestOddHistories(t *testing.T) {
 		"none": nil, "one": many[:1], "many": many, "equal": {{Epoch: 1, Cost: model.Cost{Total: 3}}, {Epoch: 2, Cost: model.Cost{Total: 3}}},
 		"zero": {{Epoch: 1}, {Epoch: 2}}, "not finite": {{Epoch: 1, Cost: model.Cost{Total: nan}}, {Epoch: 2, Cost: model.Cost{Total: 1}}},
 		"huge":     {{Epoch: 1, Cost: model.Cost{Total: 1.7e308}}, {Epoch: 2, Cost: model.Cost{Total: -1.7e308}}},
+		"tiny":     {{Epoch: 1, Cost: model.Cost{Total: 1}}, {Epoch: 2, Cost: model.Cost{Total: 1e-15}}},
 		"negative": {{Epoch: 5, Cost: model.Cost{Total: -3}}, {Epoch: 9, Cost: model.Cost{Total: 1}}},
 	} {
 		page := write(t, report.Page{History: report.History{Epochs: epochs}})

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/patch"
 )
 
@@ -18,6 +19,9 @@ const (
 
 // errNull is the error of a row without an image.
 var errNull = errors.New("null image")
+
+// errOutput is the error of an image whose place the output would take.
+var errOutput = errors.New("the output would replace it")
 
 // A badImage is an error about one image, which can be left out.
 type badImage struct {
@@ -52,7 +56,11 @@ func hintOf(err error) string {
 
 // faultOf makes an error about an image one that names it and can be skipped.
 func faultOf(it *item, err error, reason patch.Reason) error {
-	if hintOf(err) == "" {
+	if errors.Is(err, errOutput) {
+		return it.fault(err)
+	}
+	var setting *model.ConfigError // which no other image would mend
+	if hintOf(err) == "" && !errors.As(err, &setting) {
 		hint := "leave bad images out with `Skip`"
 		if reason == Unreadable {
 			hint = "mend it or convert it to PNG, or " + hint
@@ -71,7 +79,15 @@ func ofFile(name string, err error) error {
 	return &arrowio.FileError{File: name, Err: err, Hint: hintOf(err)}
 }
 
+// A rowError is an error about an image in a file.
+type rowError struct {
+	*patch.RowError
+	cause error
+}
+
+func (e *rowError) Unwrap() []error { return []error{e.RowError, e.cause} }
+
 // ofRow makes an error about an image in a file one that names both.
 func ofRow(name, column string, row int64, err error) error {
-	return &patch.RowError{File: name, Column: column, Row: row, Reason: err.Error(), Hint: hintOf(err)}
+	return &rowError{&patch.RowError{File: name, Column: column, Row: row, Reason: err.Error(), Hint: hintOf(err)}, err}
 }

@@ -64,6 +64,10 @@ type Options struct {
 	// returns an error about, and counts them.
 	Skip bool
 
+	// Output is a file that will be written. A cell that names it as its image
+	// ends the run, with Skip too. "": there is none.
+	Output string
+
 	Open arrowio.OpenOptions // how Parquet and Arrow are opened
 }
 
@@ -101,9 +105,10 @@ type Set struct {
 	feeds    []feed
 	fields   []arrow.Field // of the label and the kept columns
 	labels   *labels
-	channels int     // 0: not known yet
-	first    []*item // read by First, and to be read again
+	channels int   // 0: not known yet
+	first    *item // read by First, and to be given again
 	bad      patch.BadRows
+	why      error // of the first that was left out
 	passed   int
 }
 
@@ -157,7 +162,10 @@ func (s *Set) Extra() []arrow.Field { return slices.Clone(s.fields) }
 // Count returns the number of images, those that cannot be read included, if it
 // is known before they are read.
 func (s *Set) Count() (int64, bool) {
-	sum := int64(len(s.first))
+	sum := s.bad.Total()
+	if s.first != nil {
+		sum++
+	}
 	for _, f := range s.feeds {
 		n := f.count()
 		if n < 0 {
@@ -189,8 +197,8 @@ func (s *Set) Close() error {
 	for _, f := range s.feeds {
 		f.close()
 	}
-	for _, it := range s.first {
-		it.release()
+	if s.first != nil {
+		s.first.release()
 	}
 	s.feeds, s.first = nil, nil
 	return nil
@@ -199,32 +207,50 @@ func (s *Set) Close() error {
 // ErrNoImages is returned where a set has none.
 var ErrNoImages = errors.New("no images")
 
-// First returns the first image that can be read, which Run will give again. It
-// is [ErrNoImages] where there is none. The image is valid until Run begins.
+// First returns the first image that can be read, which Run will give again;
+// with Skip those before it are left out. It is [ErrNoImages] where there is
+// none. The image is valid until Run begins.
 func (s *Set) First(ctx context.Context) (*Image, error) {
-	for at := 0; ; at++ {
-		if at == len(s.first) {
-			it, err := s.next(ctx)
-			if err == io.EOF {
-				return nil, ErrNoImages
-			}
-			if err != nil {
-				return nil, err
-			}
-			s.first = append(s.first, it)
+	for s.first == nil {
+		it, err := s.next(ctx)
+		if err == io.EOF {
+			return nil, s.NoImages()
 		}
-		it := s.first[at]
-		if err := it.read(s); err != nil {
-			if s.o.Skip {
-				continue // Run counts it
-			}
+		if err != nil {
 			return nil, err
 		}
-		if s.channels == 0 {
-			s.channels = it.Picture.Shape.Channels
+		if err := it.read(s); err == nil {
+			s.first = it
+		} else if it.release(); !s.leaveOut(s.bad.Total(), err) {
+			return nil, err
 		}
-		return &it.Image, nil
 	}
+	if s.channels == 0 {
+		s.channels = s.first.Picture.Shape.Channels
+	}
+	return &s.first.Image, nil
+}
+
+// leaveOut counts the image of a number that err is about. It reports whether
+// the set may go on.
+func (s *Set) leaveOut(number int64, err error) bool {
+	var bad *badImage
+	if !s.o.Skip || !errors.As(err, &bad) {
+		return false
+	}
+	if s.bad.Total() == 0 {
+		s.why = err
+	}
+	s.bad.Add(patch.BadRow{Row: number, Reason: bad.reason})
+	return true
+}
+
+// NoImages is [ErrNoImages] with what became of those that were left out.
+func (s *Set) NoImages() error {
+	if s.why == nil {
+		return ErrNoImages
+	}
+	return fmt.Errorf("%w: all %d were left out, the first for %v", ErrNoImages, s.bad.Total(), s.why)
 }
 
 // next returns the next item of all feeds.

@@ -325,8 +325,8 @@ func TestSkip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.First(context.Background()); err != ErrNoImages {
-		t.Errorf("no images: %v", err)
+	if _, err := s.First(context.Background()); !errors.Is(err, ErrNoImages) || !strings.Contains(err.Error(), "text.png") || s.Bad().Counts[Unreadable] != 1 {
+		t.Errorf("no images: %v, %+v", err, s.Bad())
 	}
 }
 

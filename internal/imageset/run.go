@@ -6,8 +6,6 @@ import (
 	"io"
 	"runtime"
 	"sync"
-
-	"github.com/aefeat/aefeat/patch"
 )
 
 // What a job has at most, so that small images cost little to hand over and
@@ -35,7 +33,7 @@ type job[T any] struct {
 // returns, nothing of it is still running.
 func Run[T any](ctx context.Context, s *Set, work func(*Image) (T, error), write func(*Image, T) error) error {
 	if s.channels == 0 {
-		if _, err := s.First(ctx); err != nil && err != ErrNoImages {
+		if _, err := s.First(ctx); err != nil && !errors.Is(err, ErrNoImages) {
 			return err
 		}
 	}
@@ -65,7 +63,7 @@ func Run[T any](ctx context.Context, s *Set, work func(*Image) (T, error), write
 			}
 		})
 	}
-	number := int64(0)
+	number := s.bad.Total() // left out by First
 	for j := range order {
 		select {
 		case <-j.done:
@@ -73,15 +71,11 @@ func Run[T any](ctx context.Context, s *Set, work func(*Image) (T, error), write
 			return ctx.Err()
 		}
 		for i, it := range j.items {
-			var bad *badImage
-			switch err := j.errs[i]; {
-			case err == nil:
-				if err := write(&it.Image, j.out[i]); err != nil {
-					return err
-				}
-			case s.o.Skip && errors.As(err, &bad):
-				s.bad.Add(patch.BadRow{Row: number, Reason: bad.reason})
-			default:
+			err := j.errs[i]
+			if err == nil {
+				err = write(&it.Image, j.out[i])
+			}
+			if err != nil && !s.leaveOut(number, err) {
 				return err
 			}
 			it.release()
@@ -99,8 +93,8 @@ func produce[T any](ctx context.Context, s *Set, jobs, order chan<- *job[T]) err
 		var err error
 		for len(j.items) < jobImages && size < jobBytes {
 			var it *item
-			if len(s.first) > 0 {
-				it, s.first = s.first[0], s.first[1:]
+			if s.first != nil {
+				it, s.first = s.first, nil
 			} else if it, err = s.next(ctx); err != nil {
 				break
 			}

@@ -227,7 +227,7 @@ func (c imageColumn) cells(batch arrow.RecordBatch, o *Options) (cells, error) {
 	}
 	switch a := a.(type) {
 	case *array.Struct:
-		e := encoded{shape: o.Shape, null: a}
+		e := encoded{shape: o.Shape, output: o.Output, null: a}
 		t := a.DataType().(*arrow.StructType)
 		if i, ok := t.FieldIdx("bytes"); ok {
 			e.bytes = a.Field(i)
@@ -242,10 +242,11 @@ func (c imageColumn) cells(batch arrow.RecordBatch, o *Options) (cells, error) {
 
 // encoded are image files, or .npy files, in cells of bytes or by their paths.
 type encoded struct {
-	shape imagery.Shape
-	null  arrow.Array // the struct; nil: there is none
-	bytes arrow.Array // nil: paths only
-	path  array.StringLike
+	shape  imagery.Shape
+	output string      // which no path may name
+	null   arrow.Array // the struct; nil: there is none
+	bytes  arrow.Array // nil: paths only
+	path   array.StringLike
 }
 
 func (e encoded) cell(row int, file string) (func() (*imagery.Picture, uint64, error), int) {
@@ -257,14 +258,14 @@ func (e encoded) cell(row int, file string) (func() (*imagery.Picture, uint64, e
 					return nil, 0, err
 				}
 				return e.decode(data)
-			}, len(data)
+			}, max(len(data), min(imagery.Pixels(data), imagery.MaxPixels))
 		}
 		if e.path != nil && e.path.IsValid(row) && e.path.Value(row) != "" {
 			name := e.path.Value(row)
 			if !filepath.IsAbs(name) {
 				name = filepath.Join(filepath.Dir(file), name)
 			}
-			return func() (*imagery.Picture, uint64, error) { return decodePath(name) }, jobBytes
+			return func() (*imagery.Picture, uint64, error) { return decodePath(name, e.output) }, jobBytes
 		}
 	}
 	return func() (*imagery.Picture, uint64, error) { return nil, 0, errNull }, 0
@@ -289,10 +290,13 @@ func (e encoded) decode(data []byte) (p *imagery.Picture, key uint64, err error)
 
 // decodePath decodes an image that a cell names. It has to be a file: a pipe
 // might never end.
-func decodePath(name string) (*imagery.Picture, uint64, error) {
+func decodePath(name, output string) (*imagery.Picture, uint64, error) {
 	info, err := os.Stat(name)
 	if err == nil && !info.Mode().IsRegular() {
 		err = errors.New("no file")
+	}
+	if out, outErr := os.Stat(output); err == nil && outErr == nil && os.SameFile(info, out) {
+		err = errOutput
 	}
 	var p *imagery.Picture
 	var key uint64

@@ -2,10 +2,14 @@ package imageset
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"fmt"
+	"image"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -220,5 +224,40 @@ func TestCellErrors(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: error %v, want %q and the file", name, err, c.want)
 		}
+	}
+}
+
+// Images of few bytes and many pixels are not decoded by the dozen at a time.
+func TestInFlight(t *testing.T) {
+	old := runtime.GOMAXPROCS(2)
+	defer runtime.GOMAXPROCS(old)
+	cell := quoted(encodePNG(t, image.NewGray(image.Rect(0, 0, 600, 600))))
+	data := tableOf(t, arrowio.Stream, nil, column{"image", arrow.BinaryTypes.Binary, "[" + strings.Repeat(cell+",", 40) + cell + "]", nil})
+	s, err := Open([]string{write(t, t.TempDir(), "flat.arrows", data)}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var decoded atomic.Int64
+	most := int64(0)
+	err = Run(context.Background(), s, func(*Image) (int, error) { decoded.Add(1); return 0, nil }, func(*Image, int) error {
+		most = max(most, decoded.Load())
+		decoded.Add(-1)
+		return nil
+	})
+	if err != nil || most > 8 {
+		t.Errorf("%d images at a time, %v", most, err)
+	}
+}
+
+// An image that a cell names is not skipped where the output would replace it.
+func TestOutputOverImage(t *testing.T) {
+	dir := t.TempDir()
+	picture := write(t, dir, "p.png", greyPNG(t, 1, 2, 5))
+	name := write(t, dir, "t.arrow", tableOf(t, arrowio.Arrow, nil,
+		column{"image", imageStruct, `[{"bytes":null,"path":"none.png"},{"bytes":null,"path":"p.png"}]`, nil}))
+	_, _, err := readAll(t, []string{name}, Options{Skip: true, Output: picture})
+	if err == nil || !strings.Contains(err.Error(), "row 1: "+picture+": the output would replace it") {
+		t.Error(err)
 	}
 }
