@@ -375,7 +375,7 @@ func (f flag) cli() cli.Flag {
 	case size:
 		return &cli.GenericFlag{Name: f.name, Category: f.category, Value: &v, Usage: f.usage}
 	case choice:
-		return &cli.GenericFlag{Name: f.name, Category: f.category, Value: &v, Usage: f.usage}
+		return &cli.GenericFlag{Name: f.name, Category: f.category, Value: &v, DefaultText: f.text, Usage: f.usage}
 	}
 	panic("a flag whose value is of no known type")
 }
