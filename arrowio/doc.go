@@ -24,10 +24,10 @@
 // of Arrow that stand for them; JSON as text and GEOMETRY and GEOGRAPHY as
 // binary, with metadata that names arrow.json and geoarrow.wkb; INT96 as
 // timestamps without a zone, of microseconds if Spark wrote the file, else of
-// nanoseconds; a value that these cannot tell is an error. What Arrow has no type
-// for (ENUM, BSON, INTERVAL, times of day in UTC) is in the metadata of fields,
-// PARQUET:logical_type, from where Parquet gets it back. The keys and values of
-// the footer are the metadata of the schema.
+// nanoseconds; a value that these cannot tell is an error. What Arrow has no
+// type for (ENUM, BSON, INTERVAL, times of day in UTC) is in the metadata of
+// fields, PARQUET:logical_type, from where Parquet gets it back. The keys and
+// values of the footer are the metadata of the schema.
 //
 // Several files are read one after the other. They must have the same
 // columns, by name and type, in the same order; the names of the elements of

@@ -40,11 +40,11 @@ const defaultRowGroupBytes = 64 << 20
 // Parquet holds fixed-size lists as lists and extension types as what they are
 // stored as; the Arrow schema that goes into the file names the fixed sizes
 // and, in the metadata of the field, the extension, and readers of that schema
-// give back what was written. JSON, UUID, VARIANT and shapes (geoarrow.wkb) have
-// logical types in Parquet, too. Some types come back as a wider one: seconds as
-// milliseconds, date64 as date32, decimals of 32 and 64 bits as decimal128,
-// views as strings, binaries and lists, dictionaries of anything but text as
-// what they stand for.
+// give back what was written. JSON, UUID, VARIANT and shapes (geoarrow.wkb)
+// have logical types in Parquet, too. Some types come back as a wider one:
+// seconds as milliseconds, date64 as date32, decimals of 32 and 64 bits as
+// decimal128, views as strings, binaries and lists, dictionaries of anything
+// but text as what they stand for.
 //
 // The settings of Parquet are not for choice, but what measurements favoured:
 // see package parquetw, below this one. Pages are encoded on all cores, and the

@@ -90,8 +90,8 @@ func Parse(meta []byte) (Message, error) {
 	return m, (&walk{left: len(meta)}).metadata(t, 4)
 }
 
-// ParseSchema verifies a message that has to be a schema. It may change meta: see
-// [Schema].
+// ParseSchema verifies a message that has to be a schema. It may change meta:
+// see [Schema].
 func ParseSchema(meta []byte) (*Schema, error) {
 	return parseSchema(meta, func() (table, error) {
 		m, err := Parse(meta)

@@ -66,7 +66,7 @@ func parseSchema(b []byte, find func() (table, error)) (*Schema, error) {
 	return s, err
 }
 
-// A wideInteger is where the type of an integer of 128 bits, and its width, are.
+// A wideInteger is where the type of an integer of 128 bits and its width are.
 type wideInteger struct{ kind, width int }
 
 func walkSchema(find func() (table, error)) (*Schema, []wideInteger, error) {

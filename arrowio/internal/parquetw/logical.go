@@ -50,8 +50,8 @@ func logicalLeaf(f arrow.Field) *logical {
 	return nil
 }
 
-// keptType returns the logical type that a field's metadata has kept of the file
-// that it comes from, nil if there is none that its type can have.
+// keptType returns the logical type that a field's metadata has kept of the
+// file that it comes from, nil if there is none that its type can have.
 func keptType(f arrow.Field) *logical {
 	kept, _ := f.Metadata.GetValue(format.TypeKey)
 	switch t := f.Type.(type) {
