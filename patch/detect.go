@@ -96,11 +96,11 @@ func patchType(t arrow.DataType) (e *element, dims []int, ok bool) {
 			dims = append(dims, unknown)
 			t = x.Elem()
 		case *arrow.FixedSizeBinaryType:
-			return elementOf(arrow.UINT8), append(dims, x.ByteWidth), true
+			return elementOfID(arrow.UINT8), append(dims, x.ByteWidth), true
 		case *arrow.BinaryType, *arrow.LargeBinaryType, *arrow.BinaryViewType:
-			return elementOf(arrow.UINT8), append(dims, unknown), true
+			return elementOfID(arrow.UINT8), append(dims, unknown), true
 		default:
-			e = elementOf(t.ID())
+			e = elementOf(t)
 			return e, dims, e != nil
 		}
 	}

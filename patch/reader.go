@@ -290,8 +290,11 @@ func (rd *rowReader) innermost(a arrow.Array) ([]byte, error) {
 	case *array.BinaryView:
 		return rd.copyViews(x)
 	}
-	if a.DataType().ID() != rd.column.element.id || rd.level != len(rd.dims) {
+	if elementOf(a.DataType()) != rd.column.element || rd.level != len(rd.dims) {
 		return nil, bindError(rd.column.name, fmt.Sprintf("array of %s, expected %s", a.DataType(), rd.column.element.name), "")
+	}
+	if unpack := unpackerOf(a); unpack != nil {
+		return rd.unpack(unpack, a)
 	}
 	return rd.numbers(a, a.Len())
 }
@@ -575,15 +578,14 @@ func (rd *rowReader) lookUp(x *array.Dictionary) ([]byte, error) {
 		}
 		values = ext.Storage()
 	}
-	if values.DataType().ID() != rd.column.element.id {
+	if elementOf(values.DataType()) != rd.column.element {
 		return nil, bindError(rd.column.name, fmt.Sprintf("dictionary of %s, expected %s", values.DataType(), rd.column.element.name), "")
 	}
 	size := rd.column.element.size
-	table := bufferBytes(values, 1)
-	if len(table) < (values.Data().Offset()+values.Len())*size {
-		return nil, bindError(rd.column.name, fmt.Sprintf("%d bytes for a dictionary of %d values", len(table), values.Len()), "")
+	table, err := rd.firstNumbers(values, values.Len())
+	if err != nil {
+		return nil, err
 	}
-	table = table[values.Data().Offset()*size:]
 	each := rd.perRow * rd.run
 	rd.gathered = resize(rd.gathered, words(rd.runs()*rd.run*size))
 	out := asBytes(rd.gathered)

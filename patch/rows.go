@@ -97,7 +97,7 @@ func (b *Binding) patches(raw []byte) []byte {
 		data = rd.buffer(len(in) / b.source.size * b.kind.Size())
 		b.source.toFloat32(arrow.Float32Traits.CastFromBytes(data), in)
 	}
-	if b.source.float {
+	if b.source.float || b.source.huge {
 		data = b.dropNotFinite(data, rd.rows, func(k, e int) float64 { return b.source.value(in, k*b.width+e) })
 	}
 	return data

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -101,6 +102,14 @@ func patchAt(a arrow.Array, i int, shape *[]int, depth int) ([]float64, error) {
 		return number(float64(a.Value(i)))
 	case *array.Float64:
 		return number(a.Value(i))
+	case *array.Boolean:
+		if a.Value(i) {
+			return number(1)
+		}
+		return number(0)
+	case *array.Decimal32, *array.Decimal64, *array.Decimal128, *array.Decimal256:
+		v, _ := strconv.ParseFloat(a.ValueStr(i), 64)
+		return number(v)
 	}
 	panic(fmt.Sprintf("no reference for %s", a.DataType()))
 }
@@ -189,6 +198,13 @@ func floats(r model.Rows) [][]float64 {
 	return out
 }
 
+// numberTypes are those that patches are made of.
+var numberTypes = append([]arrow.DataType{
+	arrow.FixedWidthTypes.Boolean,
+	&arrow.Decimal32Type{Precision: 9}, &arrow.Decimal64Type{Precision: 18, Scale: 2}, &arrow.Decimal128Type{Precision: 38},
+	&arrow.Decimal128Type{Precision: 38, Scale: 38}, &arrow.Decimal256Type{Precision: 76, Scale: -40},
+}, arrowtest.Numbers...)
+
 // randomPatchType nests levels of lists of the given lengths around a number,
 // with dictionaries here and there.
 func randomPatchType(g *rand.Rand, dims []int) arrow.DataType {
@@ -200,7 +216,7 @@ func randomPatchType(g *rand.Rand, dims []int) arrow.DataType {
 		return &arrow.DictionaryType{IndexType: index, ValueType: t}
 	}
 	if len(dims) == 0 {
-		return maybeDictionary(arrowtest.Numbers[g.IntN(len(arrowtest.Numbers))])
+		return maybeDictionary(numberTypes[g.IntN(len(numberTypes))])
 	}
 	n := int32(dims[0])
 	if len(dims) == 1 && g.IntN(3) == 0 {
