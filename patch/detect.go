@@ -3,6 +3,7 @@ package patch
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -24,10 +25,14 @@ type Candidate struct {
 
 // String returns the candidate as error messages show it.
 func (c Candidate) String() string {
-	if c.Columns > 1 {
-		return fmt.Sprintf("%q (%d columns of %s)", c.Column, c.Columns, c.Type)
+	name := strconv.Quote(c.Column)
+	if quotedParts(c.Column) != nil && !strings.ContainsFunc(c.Column, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		name = c.Column // has its quotes
 	}
-	return fmt.Sprintf("%q (%s)", c.Column, c.Type)
+	if c.Columns > 1 {
+		return fmt.Sprintf("%s (%d columns of %s)", name, c.Columns, c.Type)
+	}
+	return fmt.Sprintf("%s (%s)", name, c.Type)
 }
 
 // Candidates returns the columns of schema that could be the patch: lists of
@@ -57,8 +62,9 @@ func candidates(all []leaf) []Candidate {
 // A leaf is a column, or a field of a struct column, made of numbers in some
 // form.
 type leaf struct {
-	name      string   // path joined with dots
+	name      string   // which [Find] takes
 	path      []string // column, then field in each struct
+	at        []int    // the same as positions
 	typ       arrow.DataType
 	element   *element
 	bytes     bool // the innermost level is binary
@@ -137,12 +143,12 @@ const (
 func leaves(schema *arrow.Schema) []leaf {
 	var all []leaf
 	described := featuresOf(schema)
-	var visit func(path []string, f arrow.Field)
-	visit = func(path []string, f arrow.Field) {
+	var visit func(path []string, at []int, f arrow.Field)
+	visit = func(path []string, at []int, f arrow.Field) {
 		path = append(slices.Clone(path), f.Name)
 		if st, ok := f.Type.(*arrow.StructType); ok {
-			for _, child := range st.Fields() {
-				visit(path, child)
+			for i, child := range st.Fields() {
+				visit(path, append(slices.Clone(at), i), child)
 			}
 			return
 		}
@@ -158,12 +164,12 @@ func leaves(schema *arrow.Schema) []leaf {
 			axes = described.tensor(path)
 		}
 		all = append(all, leaf{
-			name: strings.Join(path, "."), path: path, typ: f.Type, element: e, dims: dims, bytes: holdsBytes(f.Type),
+			name: nameOf(schema.Fields(), at), path: path, at: at, typ: f.Type, element: e, dims: dims, bytes: holdsBytes(f.Type),
 			guessable: extension == "" || extension == fixedShapeTensor || arrayExtension(extension), tensor: axes,
 		})
 	}
-	for _, f := range schema.Fields() {
-		visit(nil, f)
+	for i, f := range schema.Fields() {
+		visit(nil, []int{i}, f)
 	}
 	return all
 }
@@ -290,32 +296,22 @@ func selectColumns(schema *arrow.Schema, all []leaf, names []string) ([]leaf, er
 }
 
 func selectOne(schema *arrow.Schema, all []leaf, name string) ([]leaf, error) {
-	var exact []leaf
-	for _, l := range all {
-		if l.name == name {
-			exact = append(exact, l)
-		}
-	}
-	// A column may have dots in its own name: it comes before a field of that
-	// path.
-	if len(exact) > 1 {
-		top := slices.DeleteFunc(slices.Clone(exact), func(l leaf) bool { return len(l.path) > 1 })
-		if len(top) != 1 {
+	if path := find(schema.Fields(), name); path != nil {
+		if ambiguous(schema.Fields(), path) {
 			return nil, bindError(name, "the name stands for two columns", "")
 		}
-		exact = top
-	}
-	if len(exact) == 1 {
-		return exact, nil
-	}
-	if path := find(schema.Fields(), name); path != nil {
+		if i := slices.IndexFunc(all, func(l leaf) bool { return slices.Equal(l.at, path) }); i >= 0 {
+			return all[i : i+1 : i+1], nil
+		}
 		f := fieldAt(schema.Fields(), path)
 		if _, isStruct := f.Type.(*arrow.StructType); !isStruct {
-			return nil, bindError(name, fmt.Sprintf("%s cannot be a patch", f.Type), "")
+			return nil, bindError(name, fmt.Sprintf("%s cannot be a patch", typeName(f)), "")
 		}
 		// A struct stands for the patch inside it, if there is no doubt which
 		// field that is.
-		inside := slices.DeleteFunc(slices.Clone(all), func(l leaf) bool { return !strings.HasPrefix(l.name, name+".") })
+		inside := slices.DeleteFunc(slices.Clone(all), func(l leaf) bool {
+			return len(l.at) <= len(path) || !slices.Equal(l.at[:len(path)], path)
+		})
 		chosen, err := detect(inside)
 		if err != nil {
 			err := err.(*RowError)
@@ -342,6 +338,34 @@ func selectOne(schema *arrow.Schema, all []leaf, name string) ([]leaf, error) {
 	}
 	sortNatural(matched)
 	return matched, nil
+}
+
+// ambiguous reports whether one of the names of a path stands for two columns.
+func ambiguous(fields []arrow.Field, path []int) bool {
+	for depth, at := range path {
+		for i, f := range fields {
+			if i != at && f.Name == fields[at].Name {
+				return true
+			}
+		}
+		if depth < len(path)-1 {
+			fields = fields[at].Type.(*arrow.StructType).Fields()
+		}
+	}
+	return false
+}
+
+// typeName returns Arrow's name of a field's type, with that of its extension.
+func typeName(f arrow.Field) string {
+	name, _ := extensionOf(f)
+	typ := f.Type
+	if ext, ok := typ.(arrow.ExtensionType); ok {
+		typ = ext.StorageType()
+	}
+	if name == "" {
+		return typ.String()
+	}
+	return fmt.Sprintf("%s (%s)", typ, name)
 }
 
 func sortNatural(columns []leaf) {
