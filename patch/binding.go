@@ -62,18 +62,20 @@ const unknown = -1
 // error lists the candidates. Errors are [*RowError] with Row -1.
 //
 // A patch is a FixedSizeList, List, LargeList or a view of numbers, uint8 to
-// uint64, int8 to int64, float16 to float64, or of lists of them to any depth
-// (rows of pixels), all of one shape; raw uint8 pixels in fixed_size_binary,
-// binary, large_binary or binary_view; or one scalar column for every value. It
-// may be a field of structs, dictionary-encoded at any level, and an extension
-// type: an arrow.fixed_shape_tensor is taken in the order in which it is
-// stored, whatever its permutation says, and [Binding.Shape] tells that order.
+// uint64, int8 to int64, float16 to float64, decimals and truth values, or of
+// lists of them to any depth (rows of pixels), all of one shape; raw uint8
+// pixels in fixed_size_binary, binary, large_binary or binary_view; a vector of
+// Spark, dense or sparse; or one scalar column for every value. It may be a
+// field of structs, dictionary-encoded at any level, and an extension type: an
+// arrow.fixed_shape_tensor is taken in the order in which it is stored,
+// whatever its permutation says, and [Binding.Shape] tells that order.
 //
-// With no columns named the patch is the one list of numbers; in a schema
-// without lists the one column of bytes; in one without bytes either (keys of
-// 16, 20 or 32 bytes do not count) the scalar columns whose names differ in
-// their numbers alone. Extension types have to be named, but
-// for the tensor and the arrays of Hugging Face datasets.
+// With no columns named the patch is the one list of numbers or vector; in a
+// schema without them the one column of bytes; in one without bytes either
+// (keys of 16, 20 or 32 bytes do not count) the scalar columns whose names
+// differ in their numbers alone. Columns of truth values or decimals come after
+// all these. Extension types have to be named, but for arrays: the tensors of
+// Arrow, Ray and Daft and the arrays of Hugging Face datasets.
 func Bind(schema *arrow.Schema, o BindOptions) (*Binding, error) {
 	switch {
 	case o.Width < 0:
@@ -207,7 +209,7 @@ func (c *boundColumn) locate(schema *arrow.Schema) ([]int, error) {
 		}
 		index = append(index, at)
 		if depth == len(c.path)-1 {
-			e, dims, ok := patchType(fields[at].Type)
+			e, dims, ok := columnType(fields[at].Type)
 			if !ok || e != c.element || !slices.Equal(dims, c.dims) {
 				return nil, bindError(c.name, fmt.Sprintf("type %s, expected %s", fields[at].Type, c.typ), "")
 			}

@@ -15,7 +15,8 @@ type Candidate struct {
 	// Column is what to give as BindOptions.Columns: a name, a dotted path, or
 	// a pattern such as "pixel*".
 	Column string
-	// Type is Arrow's name of the type, of the single columns in a family.
+	// Type is Arrow's name of the type, of the single columns in a family, and
+	// that of an extension in brackets.
 	Type string
 	// Columns counts those of the family: 1 where one holds a whole patch.
 	Columns int
@@ -25,19 +26,26 @@ type Candidate struct {
 
 // String returns the candidate as error messages show it.
 func (c Candidate) String() string {
-	name := strconv.Quote(c.Column)
-	if quotedParts(c.Column) != nil && !strings.ContainsFunc(c.Column, func(r rune) bool { return !strconv.IsPrint(r) }) {
-		name = c.Column // has its quotes
-	}
 	if c.Columns > 1 {
-		return fmt.Sprintf("%s (%d columns of %s)", name, c.Columns, c.Type)
+		return fmt.Sprintf("%s (%d columns of %s)", c.Name(), c.Columns, c.Type)
 	}
-	return fmt.Sprintf("%s (%s)", name, c.Type)
+	return fmt.Sprintf("%s (%s)", c.Name(), c.Type)
+}
+
+// Name returns Column in quotes, with whatever a terminal should not see
+// escaped.
+func (c Candidate) Name() string {
+	if quotedParts(c.Column) != nil && !strings.ContainsFunc(c.Column, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return c.Column // has its quotes
+	}
+	return strconv.Quote(c.Column)
 }
 
 // Candidates returns the columns of schema that could be the patch: lists of
 // numbers, bytes, and families of scalar columns whose names differ in their
-// numbers alone. Without a schema there are none.
+// numbers alone; then the extension types that have to be named. Where there is
+// no other than these, single numbers follow, which make up a patch together.
+// Without a schema there are none.
 func Candidates(schema *arrow.Schema) []Candidate {
 	if schema == nil {
 		return nil
@@ -46,10 +54,29 @@ func Candidates(schema *arrow.Schema) []Candidate {
 }
 
 func candidates(all []leaf) []Candidate {
+	out, named := guesses(all), []Candidate{}
+	for _, l := range all {
+		if l.standing == inQuestion && len(l.dims) > 0 {
+			named = append(named, l.candidate())
+		}
+	}
+	if len(out) > 0 {
+		return append(out, named...)
+	}
+	for _, l := range all {
+		if len(l.dims) == 0 && l.standing != partOfPatch {
+			named = append(named, l.candidate())
+		}
+	}
+	return named
+}
+
+// guesses returns the candidates that need not be named.
+func guesses(all []leaf) []Candidate {
 	var out []Candidate
 	for _, l := range all {
-		if l.guessable && len(l.dims) > 0 {
-			out = append(out, Candidate{Column: l.name, Type: l.typ.String(), Columns: 1, Width: max(product(l.dims), 0)})
+		if l.standing == plain && len(l.dims) > 0 {
+			out = append(out, l.candidate())
 		}
 	}
 	for _, f := range families(all) {
@@ -59,22 +86,60 @@ func candidates(all []leaf) []Candidate {
 	return out
 }
 
+func (l leaf) candidate() Candidate {
+	return Candidate{Column: l.name, Type: l.shown, Columns: 1, Width: max(product(l.dims), 0)}
+}
+
 // A leaf is a column, or a field of a struct column, made of numbers in some
 // form.
 type leaf struct {
-	name      string   // which [Find] takes
-	path      []string // column, then field in each struct
-	at        []int    // the same as positions
-	typ       arrow.DataType
-	element   *element
-	bytes     bool // the innermost level is binary
-	guessable bool // may be the patch though nobody named it
+	name     string   // which [Find] takes
+	path     []string // column, then field in each struct
+	at       []int    // the same as positions
+	typ      arrow.DataType
+	shown    string // typ, with the name of an extension
+	element  *element
+	bytes    bool // the innermost level is binary
+	vector   bool // of Spark
+	standing standing
 
 	// dims holds the sizes of the list levels, outermost first, unknown where
 	// the type leaves one open; it is empty for a scalar.
 	dims []int
 
 	tensor tensor // what metadata say of the axes; zero: nothing
+}
+
+// standing says whether a column may be the patch.
+type standing int
+
+const (
+	plain       standing = iota // also when nobody named it
+	inQuestion                  // when it is named: an extension means something else
+	partOfPatch                 // the same, as part of another that may be
+)
+
+// packed reports a column that detection takes last.
+func (l leaf) packed() bool { return isPacked(innermostType(l.typ)) }
+
+// columnType is patchType, for vectors of Spark too.
+func columnType(t arrow.DataType) (e *element, dims []int, ok bool) {
+	if st, isStruct := storage(t).(*arrow.StructType); isStruct {
+		e := vectorElement(st)
+		return e, []int{unknown}, e != nil
+	}
+	return patchType(t)
+}
+
+// storage returns the type that an extension is stored as.
+func storage(t arrow.DataType) arrow.DataType {
+	for {
+		ext, ok := t.(arrow.ExtensionType)
+		if !ok {
+			return t
+		}
+		t = ext.StorageType()
+	}
 }
 
 // patchType reads a type as levels of lists around a number. Dictionaries and
@@ -112,8 +177,8 @@ func patchType(t arrow.DataType) (e *element, dims []int, ok bool) {
 	}
 }
 
-// holdsBytes reports whether the innermost level of a patch type is binary.
-func holdsBytes(t arrow.DataType) bool {
+// innermostType returns what the lists of a type are made of.
+func innermostType(t arrow.DataType) arrow.DataType {
 	for {
 		switch x := t.(type) {
 		case arrow.ExtensionType:
@@ -123,13 +188,18 @@ func holdsBytes(t arrow.DataType) bool {
 		case arrow.ListLikeType:
 			t = x.Elem()
 		default:
-			switch t.ID() {
-			case arrow.BINARY, arrow.LARGE_BINARY, arrow.FIXED_SIZE_BINARY, arrow.BINARY_VIEW:
-				return true
-			}
-			return false
+			return t
 		}
 	}
+}
+
+// holdsBytes reports whether the innermost level of a patch type is binary.
+func holdsBytes(t arrow.DataType) bool {
+	switch innermostType(t).ID() {
+	case arrow.BINARY, arrow.LARGE_BINARY, arrow.FIXED_SIZE_BINARY, arrow.BINARY_VIEW:
+		return true
+	}
+	return false
 }
 
 const (
@@ -143,70 +213,104 @@ const (
 func leaves(schema *arrow.Schema) []leaf {
 	var all []leaf
 	described := featuresOf(schema)
-	var visit func(path []string, at []int, f arrow.Field)
-	visit = func(path []string, at []int, f arrow.Field) {
+	var visit func(path []string, at []int, f arrow.Field, least standing)
+	visit = func(path []string, at []int, f arrow.Field, least standing) {
 		path = append(slices.Clone(path), f.Name)
-		if st, ok := f.Type.(*arrow.StructType); ok {
-			for i, child := range st.Fields() {
-				visit(path, append(slices.Clone(at), i), child)
+		e, dims, ok := columnType(f.Type)
+		st, isStruct := storage(f.Type).(*arrow.StructType)
+		if ok {
+			extension, metadata := extensionOf(f)
+			l := leaf{
+				name: nameOf(schema.Fields(), at), path: path, at: at, typ: f.Type, shown: TypeName(f), element: e, dims: dims,
+				bytes: holdsBytes(f.Type), vector: isStruct, standing: least, tensor: tensorOf(extension, metadata),
 			}
+			if len(l.tensor.Shape) == 0 {
+				l.tensor = described.tensor(path)
+			}
+			if extension != "" && !arrayExtension(extension) && !isStruct {
+				l.standing = max(least, inQuestion)
+			}
+			all = append(all, l)
+			least = partOfPatch
+		}
+		if !isStruct {
 			return
 		}
-		e, dims, ok := patchType(f.Type)
-		if !ok {
-			return
+		for i, child := range st.Fields() {
+			inner := least
+			if child.Name == "shape" && holdsTensor(st) {
+				inner = partOfPatch
+			}
+			visit(path, append(slices.Clone(at), i), child, inner)
 		}
-		// A tensor is a patch whatever it is called; other extension types
-		// (UUID, JSON, geometry) mean something else.
-		extension, metadata := extensionOf(f)
-		axes := tensorOf(extension, metadata)
-		if len(axes.Shape) == 0 {
-			axes = described.tensor(path)
-		}
-		all = append(all, leaf{
-			name: nameOf(schema.Fields(), at), path: path, at: at, typ: f.Type, element: e, dims: dims, bytes: holdsBytes(f.Type),
-			guessable: extension == "" || extension == fixedShapeTensor || arrayExtension(extension), tensor: axes,
-		})
 	}
 	for i, f := range schema.Fields() {
-		visit(nil, []int{i}, f)
+		visit(nil, []int{i}, f, plain)
 	}
 	return all
 }
 
 // detect chooses the patch among the columns that nobody named.
 func detect(all []leaf) ([]leaf, error) {
-	var lists, binaries []leaf
-	for _, l := range all {
+	// What may be the patch, the likeliest first: lists, bytes, numbered
+	// columns, and at last truth values and decimals.
+	const (
+		lists = iota
+		binaries
+		scalars
+		packed
+		kinds
+	)
+	var could [kinds][][]leaf
+	for i, l := range all {
+		kind := lists
 		switch {
-		case !l.guessable || len(l.dims) == 0:
+		case l.standing != plain || len(l.dims) == 0:
+			continue
 		case l.bytes:
-			binaries = append(binaries, l)
-		default:
-			lists = append(lists, l)
+			kind = binaries
+		case l.packed():
+			kind = packed
+		}
+		could[kind] = append(could[kind], all[i:i+1:i+1])
+	}
+	for _, f := range families(all) {
+		kind := packed
+		if slices.ContainsFunc(f.columns, func(l leaf) bool { return !l.packed() }) {
+			kind = scalars
+		}
+		could[kind] = append(could[kind], f.columns)
+	}
+	if len(could[lists]) == 0 && len(could[scalars]) == 1 {
+		could[binaries] = slices.DeleteFunc(could[binaries], func(l []leaf) bool { return looksLikeKey(l[0]) })
+	}
+	for _, columns := range could {
+		if len(columns) == 1 {
+			return columns[0], nil
+		}
+		if len(columns) > 1 {
+			return nil, bindError("", "several columns could be the patch: "+listed(guesses(all)), "name one with `Columns`")
 		}
 	}
-	scalars := families(all)
-	if len(lists) == 0 && len(binaries) > 0 && len(scalars) == 1 {
-		binaries = slices.DeleteFunc(binaries, looksLikeKey)
+	if named := candidates(all); len(named) > 0 {
+		return nil, bindError("", "no column can be a patch unless it is named; there are "+listed(named),
+			"name those that make up the patch with `Columns`; if they have different units, choose `Preprocess` standardize")
 	}
-	switch {
-	case len(lists) == 1:
-		return lists, nil
-	case len(lists) == 0 && len(binaries) == 1:
-		return binaries, nil
-	case len(lists) == 0 && len(binaries) == 0 && len(scalars) == 1:
-		return scalars[0].columns, nil
+	return nil, bindError("", "no column can be a patch: it takes a list of numbers, bytes, or columns of numbers", "")
+}
+
+// listed writes candidates, as many as one line holds.
+func listed(all []Candidate) string {
+	const most = 12
+	var names []string
+	for i, c := range all {
+		if i == most && len(all) > most+1 {
+			names = append(names, fmt.Sprintf("... (%d in all)", len(all)))
+			break
+		}
+		names = append(names, c.String())
 	}
-	could := candidates(all)
-	if len(could) == 0 {
-		return nil, bindError("", "no column can be a patch: it takes a list of numbers, bytes, or scalar columns with numbered names", "")
-	}
-	names := make([]string, len(could))
-	for i, c := range could {
-		names[i] = c.String()
-	}
-	return nil, bindError("", "several columns could be the patch: "+strings.Join(names, ", "), "name one with `Columns`")
+	return strings.Join(names, ", ")
 }
 
 // looksLikeKey reports fixed-size bytes of the sizes of a UUID, SHA-1 or
@@ -230,7 +334,7 @@ func families(all []leaf) []family {
 		groups = map[string][]leaf{}
 	)
 	for _, l := range all {
-		if len(l.dims) > 0 || !l.guessable {
+		if len(l.dims) > 0 || l.standing != plain {
 			continue
 		}
 		key := maskNumbers(l.name)
@@ -305,7 +409,7 @@ func selectOne(schema *arrow.Schema, all []leaf, name string) ([]leaf, error) {
 		}
 		f := fieldAt(schema.Fields(), path)
 		if _, isStruct := f.Type.(*arrow.StructType); !isStruct {
-			return nil, bindError(name, fmt.Sprintf("%s cannot be a patch", typeName(f)), "")
+			return nil, bindError(name, fmt.Sprintf("%s cannot be a patch", TypeName(f)), "")
 		}
 		// A struct stands for the patch inside it, if there is no doubt which
 		// field that is.
@@ -355,8 +459,9 @@ func ambiguous(fields []arrow.Field, path []int) bool {
 	return false
 }
 
-// typeName returns Arrow's name of a field's type, with that of its extension.
-func typeName(f arrow.Field) string {
+// TypeName returns Arrow's name of a column's type, with that of an extension
+// in brackets.
+func TypeName(f arrow.Field) string {
 	name, _ := extensionOf(f)
 	typ := f.Type
 	if ext, ok := typ.(arrow.ExtensionType); ok {

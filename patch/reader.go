@@ -171,6 +171,9 @@ func (rd *rowReader) read(batch arrow.RecordBatch) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if rd.column.vector {
+		return rd.vectors(a)
+	}
 	return rd.descend(a)
 }
 
@@ -302,7 +305,11 @@ func (rd *rowReader) innermost(a arrow.Array) ([]byte, error) {
 // numbers returns the first n values of an array of numbers as its buffer has
 // them.
 func (rd *rowReader) numbers(a arrow.Array, n int) ([]byte, error) {
-	size := rd.column.element.size
+	return rd.numbersOf(rd.column.element, a, n)
+}
+
+func (rd *rowReader) numbersOf(e *element, a arrow.Array, n int) ([]byte, error) {
+	size := e.size
 	values, lo := bufferBytes(a, 1), a.Data().Offset()*size
 	if len(values) < lo+n*size {
 		return nil, bindError(rd.column.name, fmt.Sprintf("%d bytes for %d values of %s", len(values), a.Data().Offset()+n, a.DataType()), "")

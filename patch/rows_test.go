@@ -368,6 +368,10 @@ func TestBindDetects(t *testing.T) {
 	field := func(name string, t arrow.DataType) arrow.Field {
 		return arrow.Field{Name: name, Type: t, Nullable: true}
 	}
+	extended := func(name string, t arrow.DataType, extension string) arrow.Field {
+		return arrow.Field{Name: name, Type: t, Metadata: arrow.NewMetadata([]string{extensionNameKey}, []string{extension})}
+	}
+	money := &arrow.Decimal128Type{Precision: 10, Scale: 2}
 	var mnist []arrow.Field
 	for r := 1; r <= 28; r++ {
 		for c := 1; c <= 28; c++ {
@@ -414,6 +418,21 @@ func TestBindDetects(t *testing.T) {
 		"duplicate name":        {[]arrow.Field{field("p", fsl), field("p", fsl)}, []string{"p"}, nil, "two columns"},
 		"tensor by metadata":    {[]arrow.Field{{Name: "t", Type: fsl, Metadata: arrow.NewMetadata([]string{"ARROW:extension:name"}, []string{"arrow.fixed_shape_tensor"})}}, nil, []string{"t"}, ""},
 		"geometry is no patch":  {[]arrow.Field{{Name: "g", Type: arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Float64), Metadata: arrow.NewMetadata([]string{"ARROW:extension:name"}, []string{"geoarrow.point"})}, field("t", fsl)}, nil, []string{"t"}, ""},
+		"mask beside pixels":    {[]arrow.Field{field("mask", arrow.FixedSizeListOf(784, arrow.FixedWidthTypes.Boolean)), field("p", fsl)}, nil, []string{"p"}, ""},
+		"mask beside bytes":     {[]arrow.Field{field("mask", arrow.ListOf(arrow.FixedWidthTypes.Boolean)), field("raw", arrow.BinaryTypes.Binary)}, nil, []string{"raw"}, ""},
+		"mask alone":            {[]arrow.Field{field("mask", arrow.ListOf(arrow.FixedWidthTypes.Boolean)), field("label", i64)}, nil, []string{"mask"}, ""},
+		"prices beside pixels":  {[]arrow.Field{field("price1", money), field("price2", money), field("p1", u8), field("p2", u8)}, nil, []string{"p1", "p2"}, ""},
+		"decimals":              {[]arrow.Field{field("p1", money), field("p2", money), field("label", money)}, nil, []string{"p1", "p2"}, ""},
+		"some decimals":         {[]arrow.Field{field("p1", u8), field("p2", money), field("q1", money), field("q2", money)}, nil, []string{"p1", "p2"}, ""},
+		"plain numbers":         {[]arrow.Field{field("age", i64), field("name", str), field("income", money), field("height", f32)}, nil, nil, `no column can be a patch unless it is named; there are "age" (int64), "income" (decimal(10, 2)), "height" (float32)`},
+		"key alone":             {[]arrow.Field{extended("id", &arrow.FixedSizeBinaryType{ByteWidth: 16}, "arrow.uuid"), field("n", i64)}, nil, nil, `unless it is named; there are "id" (fixed_size_binary[16] (arrow.uuid)), "n" (int64)`},
+		"key by name":           {[]arrow.Field{extended("id", &arrow.FixedSizeBinaryType{ByteWidth: 16}, "arrow.uuid")}, []string{"id"}, []string{"id"}, ""},
+		"Ray's tensors":         {[]arrow.Field{extended("t", arrow.LargeListOf(u8), "ray.data.arrow_tensor_v2"), field("n", i64)}, nil, []string{"t"}, ""},
+		"Ray's ragged tensors":  {[]arrow.Field{extended("t", arrow.StructOf(field("data", arrow.ListOf(u8)), field("shape", arrow.ListOf(i64))), "ray.data.arrow_variable_shaped_tensor")}, nil, []string{"t.data"}, ""},
+		"Daft's tensors":        {[]arrow.Field{field("t", arrow.StructOf(field("data", arrow.LargeListOf(f32)), field("shape", arrow.LargeListOf(arrow.PrimitiveTypes.Uint64))))}, []string{"t"}, []string{"t.data"}, ""},
+		"a shape by name":       {[]arrow.Field{field("t", arrow.StructOf(field("data", arrow.ListOf(u8)), field("shape", arrow.ListOf(i64))))}, []string{"t.shape"}, []string{"t.shape"}, ""},
+		"Daft's arrays":         {[]arrow.Field{extended("t", fsl, "daft.super_extension")}, nil, []string{"t"}, ""},
+		"Array2D":               {[]arrow.Field{extended("t", arrow.ListOf(arrow.ListOf(u8)), "datasets.features.features.Array2DExtensionType")}, nil, []string{"t"}, ""},
 		"two structs with many": {[]arrow.Field{field("a", arrow.StructOf(field("p", fsl), field("q", fsl)))}, []string{"a"}, nil, `column "a": struct: several columns could be the patch: "a.p"`},
 	} {
 		t.Run(name, func(t *testing.T) {
