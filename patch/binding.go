@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -27,6 +28,11 @@ type BindOptions struct {
 	// Width is the number of values in a patch. 0: the first good row shows it.
 	Width int
 
+	// Source is the type of the values in cells of bytes: "uint8" for raw
+	// bytes, or of .npy files, all of one type. "": the first good row shows
+	// it. It says nothing of other columns.
+	Source string
+
 	// Skip leaves bad rows out, and [Binding.Rows] returns their positions and
 	// what is wrong with them, where otherwise the first of them is an error.
 	Skip bool
@@ -41,6 +47,7 @@ type Binding struct {
 	scalar  bool     // the columns are one value each
 	source  *element // what the columns hold, or what covers them all
 	kind    model.Kind
+	open    bool  // source is not known: cells may be .npy files
 	dims    []int // as in leaf; unknown where a row has to show it
 	width   int   // product of dims, or as asked for; 0 while unknown
 
@@ -64,8 +71,8 @@ const unknown = -1
 // A patch is a FixedSizeList, List, LargeList or a view of numbers, uint8 to
 // uint64, int8 to int64, float16 to float64, decimals and truth values, or of
 // lists of them to any depth (rows of pixels), all of one shape; raw uint8
-// pixels in fixed_size_binary, binary, large_binary or binary_view; a vector of
-// Spark, dense or sparse; or one scalar column for every value. It may be a
+// pixels in fixed_size_binary, binary, large_binary or binary_view, where a cell
+// of any length may also be a whole .npy file in C order; a vector of Spark, dense or sparse; or one scalar column for every value. It may be a
 // field of structs, dictionary-encoded at any level, and an extension type: an
 // arrow.fixed_shape_tensor is taken in the order in which it is stored,
 // whatever its permutation says, and [Binding.Shape] tells that order.
@@ -110,6 +117,10 @@ func Bind(schema *arrow.Schema, o BindOptions) (*Binding, error) {
 		b.dims = []int{len(chosen)}
 	} else {
 		b.source = chosen[0].element
+		if chosen[0].mayHoldFiles() {
+			b.open = o.Source == ""
+			b.source = cmp.Or(elementNamed(o.Source), b.source)
+		}
 		b.dims = slices.Clone(chosen[0].dims)
 		if len(b.dims) == 1 && b.dims[0] == unknown && o.Width > 0 {
 			b.dims[0] = o.Width
@@ -148,8 +159,10 @@ func (b *Binding) Columns() []string {
 	return names
 }
 
-// Source returns the type of the elements in the input, "uint8" to "float64".
-// Scalar columns of several types give the narrowest type that covers them.
+// Source returns the type of the elements in the input, "uint8" to "float64",
+// "bool" or "decimal". Scalar columns of several types give the narrowest type
+// that covers them. Of cells of bytes it is "uint8" until the first row shows
+// that they are .npy files of another type, and so is Kind.
 func (b *Binding) Source() string { return b.source.name }
 
 // Kind returns the form of the elements in the rows.

@@ -118,6 +118,16 @@ func elementOf(t arrow.DataType) *element {
 	return elementOfID(t.ID())
 }
 
+// elementNamed returns nil for a name that no element has.
+func elementNamed(name string) *element {
+	for _, e := range elements {
+		if e.name == name {
+			return e
+		}
+	}
+	return nil
+}
+
 func elementOfID(id arrow.Type) *element {
 	for _, e := range elements {
 		if e.id == id {

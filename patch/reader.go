@@ -23,6 +23,14 @@ type rowReader struct {
 	dims   []int // sizes of the lists; the first run shows those unknown
 	level  int   // of lists, where the cursor stands
 
+	// element is what the column holds. In cells of bytes that may be .npy
+	// files it is not known while it is open; the first run shows it, and the
+	// shape of the file.
+	element *element
+	open    bool
+	shape   []int
+	cells   []npyCell
+
 	all      []int32  // every row of the batch
 	spare    [2][]int // starts, in turn: exploding one cursor writes the other
 	turn     int
@@ -56,6 +64,7 @@ func (c *cursor) start(k int) int {
 // batch's row base on.
 func (rd *rowReader) begin(column *boundColumn, dims []int, rows []int32, base int) {
 	rd.column, rd.dims, rd.level = column, dims, 0
+	rd.element, rd.open, rd.shape = column.element, false, nil
 	rd.cursor = cursor{rows: rows, perRow: 1, run: 1, base: base}
 }
 
@@ -278,6 +287,11 @@ func (rd *rowReader) enter(a arrow.Array) (arrow.Array, error) {
 
 // innermost returns what the innermost lists hold: numbers, or bytes that are.
 func (rd *rowReader) innermost(a arrow.Array) ([]byte, error) {
+	if rd.level == 0 && rd.column.mayHoldFiles() {
+		if raw, done, err := rd.decodeFiles(a); done {
+			return raw, err
+		}
+	}
 	switch x := a.(type) {
 	case *array.FixedSizeBinary:
 		n := x.DataType().(*arrow.FixedSizeBinaryType).ByteWidth
@@ -627,7 +641,7 @@ func (rd *rowReader) lookUp(x *array.Dictionary) ([]byte, error) {
 // inOnePiece returns the elements that the cursor stands on as they are stored,
 // one after the other. raw is what descend returned.
 func (rd *rowReader) inOnePiece(raw []byte) []byte {
-	size := rd.column.element.size
+	size := rd.element.size
 	run := rd.run * size
 	total := rd.runs() * run
 	if rd.starts == nil {

@@ -89,7 +89,7 @@ func (o sourceOptions) patches(ctx context.Context, src *arrowio.Source, m *mode
 
 // bound returns m with its preprocessing rule adapted to the data.
 func (o sourceOptions) bound(src *arrowio.Source, m *model.Model) (*model.Model, error) {
-	b, err := patch.Bind(src.Schema(), patch.BindOptions{Columns: o.patchNames(m), Width: m.Inputs})
+	b, err := patch.Bind(src.Schema(), patch.BindOptions{Columns: o.patchNames(m), Width: m.Inputs, Source: stage.BytesAre(m, o.pixelMax)})
 	if err != nil {
 		return nil, err
 	}
