@@ -227,7 +227,7 @@ func leaves(schema *arrow.Schema) []leaf {
 			if len(l.tensor.Shape) == 0 {
 				l.tensor = described.tensor(path)
 			}
-			if extension != "" && !arrayExtension(extension) && !isStruct {
+			if extension != "" && !isStruct && (l.bytes || !arrayExtension(extension)) { // bytes may be pickled
 				l.standing = max(least, inQuestion)
 			}
 			all = append(all, l)

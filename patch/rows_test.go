@@ -432,6 +432,7 @@ func TestBindDetects(t *testing.T) {
 		"Daft's tensors":        {[]arrow.Field{field("t", arrow.StructOf(field("data", arrow.LargeListOf(f32)), field("shape", arrow.LargeListOf(arrow.PrimitiveTypes.Uint64))))}, []string{"t"}, []string{"t.data"}, ""},
 		"a shape by name":       {[]arrow.Field{field("t", arrow.StructOf(field("data", arrow.ListOf(u8)), field("shape", arrow.ListOf(i64))))}, []string{"t.shape"}, []string{"t.shape"}, ""},
 		"Daft's arrays":         {[]arrow.Field{extended("t", fsl, "daft.super_extension")}, nil, []string{"t"}, ""},
+		"Daft's objects":        {[]arrow.Field{extended("o", arrow.BinaryTypes.LargeBinary, "daft.super_extension"), field("p1", u8), field("p2", u8)}, nil, []string{"p1", "p2"}, ""},
 		"Array2D":               {[]arrow.Field{extended("t", arrow.ListOf(arrow.ListOf(u8)), "datasets.features.features.Array2DExtensionType")}, nil, []string{"t"}, ""},
 		"two structs with many": {[]arrow.Field{field("a", arrow.StructOf(field("p", fsl), field("q", fsl)))}, []string{"a"}, nil, `column "a": struct: several columns could be the patch: "a.p"`},
 	} {
