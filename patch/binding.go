@@ -72,8 +72,9 @@ const unknown = -1
 // uint64, int8 to int64, float16 to float64, decimals and truth values, or of
 // lists of them to any depth (rows of pixels), all of one shape; raw uint8
 // pixels in fixed_size_binary, binary, large_binary or binary_view, where a cell
-// of any length may also be a whole .npy file in C order; a vector of Spark, dense or sparse; or one scalar column for every value. It may be a
-// field of structs, dictionary-encoded at any level, and an extension type: an
+// of any length may also be a whole .npy file in C order; a vector of Spark,
+// dense or sparse; or one scalar column for every value. It may be a field of
+// structs, dictionary-encoded at any level, and an extension type: an
 // arrow.fixed_shape_tensor is taken in the order in which it is stored,
 // whatever its permutation says, and [Binding.Shape] tells that order.
 //
@@ -130,23 +131,33 @@ func Bind(schema *arrow.Schema, o BindOptions) (*Binding, error) {
 	for i := range b.columns {
 		b.columns[i].weave = b.columns[i].element.weave[b.kind]
 	}
-	if n := product(b.dims); n != unknown {
-		switch {
-		case n == 0:
-			return nil, bindError(b.columns[0].name, fmt.Sprintf("%s holds empty patches", b.columns[0].typ), "")
-		case n > math.MaxInt32: // no model comes near, and products of widths stay int
-			return nil, bindError(b.columns[0].name, "patch of too many values", "")
-		case o.Width > 0 && n != o.Width && b.scalar:
-			return nil, bindError("", fmt.Sprintf("patch of %d columns (%q to %q), expected %d", n, b.columns[0].name, b.columns[n-1].name, o.Width), "")
-		case o.Width > 0 && n != o.Width:
-			return nil, bindError(b.columns[0].name, fmt.Sprintf("patch of %d values, expected %d", n, o.Width), "")
-		}
-		b.width = n
+	if err := b.settleWidth(o.Width); err != nil {
+		return nil, err
 	}
 	if err := b.resolve(schema); err != nil {
 		return nil, err
 	}
 	return b, nil
+}
+
+// settleWidth sets the width as the schema tells it, if it does. asked is 0, or
+// what it has to be.
+func (b *Binding) settleWidth(asked int) error {
+	n, first := product(b.dims), b.columns[0]
+	switch {
+	case n == unknown:
+		return nil
+	case n == 0:
+		return bindError(first.name, fmt.Sprintf("%s holds empty patches", first.typ), "")
+	case n > math.MaxInt32: // no model comes near, and products of widths stay int
+		return bindError(first.name, "patch of too many values", "")
+	case asked > 0 && n != asked && b.scalar:
+		return bindError("", fmt.Sprintf("patch of %d columns (%q to %q), expected %d", n, first.name, b.columns[n-1].name, asked), "")
+	case asked > 0 && n != asked:
+		return bindError(first.name, fmt.Sprintf("patch of %d values, expected %d", n, asked), "")
+	}
+	b.width = n
+	return nil
 }
 
 // Columns returns the columns of the patch in its order: names, with dots into

@@ -2,6 +2,7 @@ package patch
 
 import (
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -95,6 +96,41 @@ func TestVectorCandidates(t *testing.T) {
 	other := arrow.StructOf(smallLists.Field(0), smallLists.Field(1), smallLists.Field(3), smallLists.Field(2))
 	if e := vectorElement(other); e != nil {
 		t.Errorf("%s is a vector", other)
+	}
+}
+
+// structExtension is an extension over a struct as a program may register it.
+type structExtension struct{ arrow.ExtensionBase }
+
+func (*structExtension) ArrayType() reflect.Type { return reflect.TypeFor[structExtensionArray]() }
+func (*structExtension) ExtensionName() string   { return "org.example.struct" }
+func (*structExtension) Serialize() string       { return "" }
+func (t *structExtension) ExtensionEquals(o arrow.ExtensionType) bool {
+	return arrow.TypeEqual(t.Storage, o.StorageType())
+}
+func (*structExtension) Deserialize(storage arrow.DataType, _ string) (arrow.ExtensionType, error) {
+	return &structExtension{arrow.ExtensionBase{Storage: storage}}, nil
+}
+
+type structExtensionArray struct{ array.ExtensionArrayBase }
+
+// A vector may be a registered extension. Other structs that are hold nothing.
+func TestVectorExtension(t *testing.T) {
+	rec := arrowtest.JSONBatch(t, memory.DefaultAllocator, smallLists, `[{"type":1,"values":[1,2]}]`)
+	typ := &structExtension{arrow.ExtensionBase{Storage: smallLists}}
+	schema := arrow.NewSchema([]arrow.Field{{Name: "p", Type: typ}}, nil)
+	b, err := Bind(schema, BindOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := array.NewExtensionArrayWithStorage(typ, rec.Column(0))
+	rows, _, err := b.Rows(array.NewRecordBatch(schema, []arrow.Array{a}, 1), 0)
+	if err != nil || !slices.Equal(floats(rows)[0], []float64{1, 2}) {
+		t.Errorf("%v, %v", rows, err)
+	}
+	other := &structExtension{arrow.ExtensionBase{Storage: arrow.StructOf(arrow.Field{Name: "x", Type: arrow.ListOf(arrow.PrimitiveTypes.Uint8)})}}
+	if got := Candidates(arrow.NewSchema([]arrow.Field{{Name: "p", Type: other}}, nil)); len(got) > 0 {
+		t.Errorf("candidates %v", got)
 	}
 }
 
