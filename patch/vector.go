@@ -59,6 +59,14 @@ func vectorElement(t *arrow.StructType) *element {
 	return elements[vectorValues]
 }
 
+// Sparse reports the type of a column whose patches may take much more memory
+// as rows than in the column: vectors of Spark. Batches of them should have few
+// rows, a hundred or so.
+func Sparse(t arrow.DataType) bool {
+	st, ok := storage(t).(*arrow.StructType)
+	return ok && vectorElement(st) != nil
+}
+
 // vectors reads the rows that the cursor stands on, positions of a, and leaves
 // it on their values, zeros included.
 func (rd *rowReader) vectors(a arrow.Array) ([]byte, error) {

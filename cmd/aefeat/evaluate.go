@@ -79,7 +79,7 @@ func (o sourceOptions) evaluation() stage.EvaluateConfig {
 }
 
 // patches begins to read the columns that m takes, and others beside them.
-func (o sourceOptions) patches(ctx context.Context, src *arrowio.Source, m *model.Model, others ...string) (*arrowio.Reader, error) {
+func (o sourceOptions) patches(ctx context.Context, src *arrowio.Source, m *model.Model, others ...string) (array.RecordReader, error) {
 	columns := patchColumns(src, o.patchNames(m))
 	if columns != nil {
 		columns = append(columns, others...)
