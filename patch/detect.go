@@ -20,7 +20,8 @@ type Candidate struct {
 	Type string
 	// Columns counts those of the family: 1 where one holds a whole patch.
 	Columns int
-	// Width is the number of values in a patch, 0 where only the rows tell.
+	// Width is the number of values in a patch, by the type or by what metadata
+	// say of the shape; 0 where only the rows tell.
 	Width int
 }
 
@@ -87,7 +88,11 @@ func guesses(all []leaf) []Candidate {
 }
 
 func (l leaf) candidate() Candidate {
-	return Candidate{Column: l.name, Type: l.shown, Columns: 1, Width: max(product(l.dims), 0)}
+	width := product(l.dims)
+	if said := l.tensor.Shape; width == unknown && len(said) > 0 && !slices.ContainsFunc(said, func(n int) bool { return n < 1 }) {
+		width = product(said)
+	}
+	return Candidate{Column: l.name, Type: l.shown, Columns: 1, Width: max(width, 0)}
 }
 
 // detect chooses the patch among the columns that nobody named.

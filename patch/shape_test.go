@@ -107,6 +107,18 @@ func TestShapeOfFeatures(t *testing.T) {
 	}
 }
 
+// Metadata tell the width of a candidate where the type does not.
+func TestWidthOfCandidates(t *testing.T) {
+	list := arrow.ListOf(arrow.ListOf(arrow.PrimitiveTypes.Uint8))
+	for metadata, want := range map[string]int{`[[3, 4], "uint8"]`: 12, `[[null, 4], "uint8"]`: 0, `[[-3, -4], "uint8"]`: 0, ``: 0} {
+		field := arrow.Field{Name: "p", Type: list, Metadata: arrow.NewMetadata([]string{extensionNameKey, extensionMetadataKey},
+			[]string{"datasets.features.features.Array2DExtensionType", metadata})}
+		if got := Candidates(arrow.NewSchema([]arrow.Field{field}, nil)); len(got) != 1 || got[0].Width != want {
+			t.Errorf("%s: %+v, want a width of %d", metadata, got, want)
+		}
+	}
+}
+
 // Lists of no fixed size show their shape with the first row.
 func TestShapeOfRows(t *testing.T) {
 	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())

@@ -112,6 +112,11 @@ func describeData(file *arrowio.Info) dataInfo {
 	}
 	if b, err := patch.Bind(file.Schema, patch.BindOptions{}); err == nil {
 		info.Patch = &patchInfo{Columns: b.Columns(), Source: b.Source(), Width: b.Width()}
+		for _, c := range info.Candidates {
+			if info.Patch.Width == 0 && len(b.Columns()) == 1 && c.Column == b.Columns()[0] {
+				info.Patch.Width = c.Width // by metadata
+			}
+		}
 		if shape := b.Shape(); shape != (model.Shape{}) {
 			info.Patch.Shape = &shape
 		}
