@@ -107,9 +107,10 @@ const byteMax = 255
 // source; what a method learns is left to [Statistics].
 //
 // Method "scale", and every one that learns, divides uint8 by 255 and uint16 by
-// 65535. Other integers are divided by 255 if the values of first all lie in
-// 0..255; if not, the error names the maximum seen and asks for pixelMax.
-// Floats stay as they are, and so do these integers under "standardize", which
+// 65535. Other integers, decimals without digits behind the point among them, are
+// divided by 255 if the values of first all lie in 0..255; if not, the error
+// names the maximum seen and asks for pixelMax. Floats stay as they are, and so
+// do truth values, 0 and 1, and these integers under "standardize", which
 // undoes any unit. A pixelMax that is not 0 is the divisor for every type.
 // Stored values outside the rule, below 0 or above the divisor, are found by
 // [Model.Check]. Method "none" takes all values as they are, and pixelMax must
@@ -185,9 +186,9 @@ func sourceMax(source string) (max float64, wide bool, err error) {
 		return byteMax, false, nil
 	case "uint16":
 		return math.MaxUint16, false, nil
-	case "uint32", "uint64", "int8", "int16", "int32", "int64", "":
+	case "uint32", "uint64", "int8", "int16", "int32", "int64", "decimal", "":
 		return 0, true, nil
-	case "float16", "float32", "float64":
+	case "bool", "float16", "float32", "float64":
 		return 0, false, nil
 	}
 	return 0, false, fmt.Errorf("preprocessing has no rule for values of type %q", source)

@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -27,6 +28,11 @@ type BindOptions struct {
 	// Width is the number of values in a patch. 0: the first good row shows it.
 	Width int
 
+	// Source is the type of the values in cells of bytes: "uint8" for raw
+	// bytes, or of .npy files, all of one type. "": the first good row shows
+	// it. It says nothing of other columns.
+	Source string
+
 	// Skip leaves bad rows out, and [Binding.Rows] returns their positions and
 	// what is wrong with them, where otherwise the first of them is an error.
 	Skip bool
@@ -41,6 +47,7 @@ type Binding struct {
 	scalar  bool     // the columns are one value each
 	source  *element // what the columns hold, or what covers them all
 	kind    model.Kind
+	open    bool  // source is not known: cells may be .npy files
 	dims    []int // as in leaf; unknown where a row has to show it
 	width   int   // product of dims, or as asked for; 0 while unknown
 
@@ -62,18 +69,21 @@ const unknown = -1
 // error lists the candidates. Errors are [*RowError] with Row -1.
 //
 // A patch is a FixedSizeList, List, LargeList or a view of numbers, uint8 to
-// uint64, int8 to int64, float16 to float64, or of lists of them to any depth
-// (rows of pixels), all of one shape; raw uint8 pixels in fixed_size_binary,
-// binary, large_binary or binary_view; or one scalar column for every value. It
-// may be a field of structs, dictionary-encoded at any level, and an extension
-// type: an arrow.fixed_shape_tensor is taken in the order in which it is
-// stored, whatever its permutation says, and [Binding.Shape] tells that order.
+// uint64, int8 to int64, float16 to float64, decimals and truth values, or of
+// lists of them to any depth (rows of pixels), all of one shape; raw uint8
+// pixels in fixed_size_binary, binary, large_binary or binary_view, where a cell
+// of any length may also be a whole .npy file in C order; a vector of Spark,
+// dense or sparse; or one scalar column for every value. It may be a field of
+// structs, dictionary-encoded at any level, and an extension type: an
+// arrow.fixed_shape_tensor is taken in the order in which it is stored,
+// whatever its permutation says, and [Binding.Shape] tells that order.
 //
-// With no columns named the patch is the one list of numbers; in a schema
-// without lists the one column of bytes; in one without bytes either (keys of
-// 16, 20 or 32 bytes do not count) the scalar columns whose names differ in
-// their numbers alone. Extension types have to be named, but
-// for the tensor and the arrays of Hugging Face datasets.
+// With no columns named the patch is the one list of numbers or vector; in a
+// schema without them the one column of bytes; in one without bytes either
+// (keys of 16, 20 or 32 bytes do not count) the scalar columns whose names
+// differ in their numbers alone. Columns of truth values or decimals come after
+// all these. Extension types have to be named, but for arrays: the tensors of
+// Arrow, Ray and Daft and the arrays of Hugging Face datasets.
 func Bind(schema *arrow.Schema, o BindOptions) (*Binding, error) {
 	switch {
 	case o.Width < 0:
@@ -108,6 +118,10 @@ func Bind(schema *arrow.Schema, o BindOptions) (*Binding, error) {
 		b.dims = []int{len(chosen)}
 	} else {
 		b.source = chosen[0].element
+		if chosen[0].mayHoldFiles() {
+			b.open = o.Source == ""
+			b.source = cmp.Or(elementNamed(o.Source), b.source)
+		}
 		b.dims = slices.Clone(chosen[0].dims)
 		if len(b.dims) == 1 && b.dims[0] == unknown && o.Width > 0 {
 			b.dims[0] = o.Width
@@ -117,23 +131,33 @@ func Bind(schema *arrow.Schema, o BindOptions) (*Binding, error) {
 	for i := range b.columns {
 		b.columns[i].weave = b.columns[i].element.weave[b.kind]
 	}
-	if n := product(b.dims); n != unknown {
-		switch {
-		case n == 0:
-			return nil, bindError(b.columns[0].name, fmt.Sprintf("%s holds empty patches", b.columns[0].typ), "")
-		case n > math.MaxInt32: // no model comes near, and products of widths stay int
-			return nil, bindError(b.columns[0].name, "patch of too many values", "")
-		case o.Width > 0 && n != o.Width && b.scalar:
-			return nil, bindError("", fmt.Sprintf("patch of %d columns (%q to %q), expected %d", n, b.columns[0].name, b.columns[n-1].name, o.Width), "")
-		case o.Width > 0 && n != o.Width:
-			return nil, bindError(b.columns[0].name, fmt.Sprintf("patch of %d values, expected %d", n, o.Width), "")
-		}
-		b.width = n
+	if err := b.settleWidth(o.Width); err != nil {
+		return nil, err
 	}
 	if err := b.resolve(schema); err != nil {
 		return nil, err
 	}
 	return b, nil
+}
+
+// settleWidth sets the width as the schema tells it, if it does. asked is 0, or
+// what it has to be.
+func (b *Binding) settleWidth(asked int) error {
+	n, first := product(b.dims), b.columns[0]
+	switch {
+	case n == unknown:
+		return nil
+	case n == 0:
+		return bindError(first.name, fmt.Sprintf("%s holds empty patches", first.typ), "")
+	case n > math.MaxInt32: // no model comes near, and products of widths stay int
+		return bindError(first.name, "patch of too many values", "")
+	case asked > 0 && n != asked && b.scalar:
+		return bindError("", fmt.Sprintf("patch of %d columns (%q to %q), expected %d", n, first.name, b.columns[n-1].name, asked), "")
+	case asked > 0 && n != asked:
+		return bindError(first.name, fmt.Sprintf("patch of %d values, expected %d", n, asked), "")
+	}
+	b.width = n
+	return nil
 }
 
 // Columns returns the columns of the patch in its order: names, with dots into
@@ -146,8 +170,10 @@ func (b *Binding) Columns() []string {
 	return names
 }
 
-// Source returns the type of the elements in the input, "uint8" to "float64".
-// Scalar columns of several types give the narrowest type that covers them.
+// Source returns the type of the elements in the input, "uint8" to "float64",
+// "bool" or "decimal". Scalar columns of several types give the narrowest type
+// that covers them. Of cells of bytes it is "uint8" until the first row shows
+// that they are .npy files of another type, and so is Kind.
 func (b *Binding) Source() string { return b.source.name }
 
 // Kind returns the form of the elements in the rows.
@@ -207,7 +233,7 @@ func (c *boundColumn) locate(schema *arrow.Schema) ([]int, error) {
 		}
 		index = append(index, at)
 		if depth == len(c.path)-1 {
-			e, dims, ok := patchType(fields[at].Type)
+			e, dims, ok := columnType(fields[at].Type)
 			if !ok || e != c.element || !slices.Equal(dims, c.dims) {
 				return nil, bindError(c.name, fmt.Sprintf("type %s, expected %s", fields[at].Type, c.typ), "")
 			}

@@ -46,7 +46,7 @@ func TestRowErrors(t *testing.T) {
 		"JPEG":           {arrow.BinaryTypes.LargeBinary, `["` + inline("\xff\xd8\xff\xe0..JFIF") + `"]`, 784, `column "p": row 100: holds a JPEG file, not raw pixels`},
 		"WebP":           {arrow.BinaryTypes.Binary, `["` + inline("RIFF....WEBPVP8 ") + `"]`, 0, `column "p": row 100: holds a WebP file, not raw pixels`},
 		"TIFF":           {arrow.BinaryTypes.Binary, `["` + inline("MM\x00\x2a\x00\x00\x00\x08..") + `"]`, 0, `column "p": row 100: holds a TIFF file, not raw pixels`},
-		".npy":           {arrow.BinaryTypes.Binary, `["` + inline("\x93NUMPY\x01\x00") + `"]`, 0, `column "p": row 100: holds a .npy file, not raw pixels`},
+		".npy":           {&arrow.FixedSizeBinaryType{ByteWidth: 8}, `["` + inline("\x93NUMPY\x01\x00") + `"]`, 0, `column "p": row 100: holds a .npy file, not raw pixels`},
 		"later PNG":      {arrow.BinaryTypes.Binary, `["` + inline("ab") + `","` + inline("\x89PNG\r\n\x1a\n....") + `"]`, 0, `column "p": row 101: holds a PNG file, not raw pixels`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package patch
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -14,25 +15,38 @@ type Candidate struct {
 	// Column is what to give as BindOptions.Columns: a name, a dotted path, or
 	// a pattern such as "pixel*".
 	Column string
-	// Type is Arrow's name of the type, of the single columns in a family.
+	// Type is Arrow's name of the type, of the single columns in a family, and
+	// that of an extension in brackets.
 	Type string
 	// Columns counts those of the family: 1 where one holds a whole patch.
 	Columns int
-	// Width is the number of values in a patch, 0 where only the rows tell.
+	// Width is the number of values in a patch, by the type or by what metadata
+	// say of the shape; 0 where only the rows tell.
 	Width int
 }
 
 // String returns the candidate as error messages show it.
 func (c Candidate) String() string {
 	if c.Columns > 1 {
-		return fmt.Sprintf("%q (%d columns of %s)", c.Column, c.Columns, c.Type)
+		return fmt.Sprintf("%s (%d columns of %s)", c.Name(), c.Columns, c.Type)
 	}
-	return fmt.Sprintf("%q (%s)", c.Column, c.Type)
+	return fmt.Sprintf("%s (%s)", c.Name(), c.Type)
+}
+
+// Name returns Column in quotes, with whatever a terminal should not see
+// escaped.
+func (c Candidate) Name() string {
+	if quotedParts(c.Column) != nil && !strings.ContainsFunc(c.Column, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return c.Column // has its quotes
+	}
+	return strconv.Quote(c.Column)
 }
 
 // Candidates returns the columns of schema that could be the patch: lists of
 // numbers, bytes, and families of scalar columns whose names differ in their
-// numbers alone. Without a schema there are none.
+// numbers alone; then the extension types that have to be named. Where there is
+// no other than these, single numbers follow, which make up a patch together.
+// Without a schema there are none.
 func Candidates(schema *arrow.Schema) []Candidate {
 	if schema == nil {
 		return nil
@@ -41,10 +55,29 @@ func Candidates(schema *arrow.Schema) []Candidate {
 }
 
 func candidates(all []leaf) []Candidate {
+	out, named := guesses(all), []Candidate{}
+	for _, l := range all {
+		if l.standing == inQuestion && len(l.dims) > 0 {
+			named = append(named, l.candidate())
+		}
+	}
+	if len(out) > 0 {
+		return append(out, named...)
+	}
+	for _, l := range all {
+		if len(l.dims) == 0 && l.standing != partOfPatch {
+			named = append(named, l.candidate())
+		}
+	}
+	return named
+}
+
+// guesses returns the candidates that need not be named.
+func guesses(all []leaf) []Candidate {
 	var out []Candidate
 	for _, l := range all {
-		if l.guessable && len(l.dims) > 0 {
-			out = append(out, Candidate{Column: l.name, Type: l.typ.String(), Columns: 1, Width: max(product(l.dims), 0)})
+		if l.standing == plain && len(l.dims) > 0 {
+			out = append(out, l.candidate())
 		}
 	}
 	for _, f := range families(all) {
@@ -54,153 +87,75 @@ func candidates(all []leaf) []Candidate {
 	return out
 }
 
-// A leaf is a column, or a field of a struct column, made of numbers in some
-// form.
-type leaf struct {
-	name      string   // path joined with dots
-	path      []string // column, then field in each struct
-	typ       arrow.DataType
-	element   *element
-	bytes     bool // the innermost level is binary
-	guessable bool // may be the patch though nobody named it
-
-	// dims holds the sizes of the list levels, outermost first, unknown where
-	// the type leaves one open; it is empty for a scalar.
-	dims []int
-
-	tensor tensor // what metadata say of the axes; zero: nothing
-}
-
-// patchType reads a type as levels of lists around a number. Dictionaries and
-// extension types count as what they stand for, and binary as lists of uint8.
-func patchType(t arrow.DataType) (e *element, dims []int, ok bool) {
-	for {
-		switch x := t.(type) {
-		case arrow.ExtensionType:
-			t = x.StorageType()
-		case *arrow.DictionaryType:
-			t = x.ValueType
-		case *arrow.FixedSizeListType:
-			dims = append(dims, int(x.Len()))
-			t = x.Elem()
-		case *arrow.ListType:
-			dims = append(dims, unknown)
-			t = x.Elem()
-		case *arrow.LargeListType:
-			dims = append(dims, unknown)
-			t = x.Elem()
-		case *arrow.ListViewType:
-			dims = append(dims, unknown)
-			t = x.Elem()
-		case *arrow.LargeListViewType:
-			dims = append(dims, unknown)
-			t = x.Elem()
-		case *arrow.FixedSizeBinaryType:
-			return elementOf(arrow.UINT8), append(dims, x.ByteWidth), true
-		case *arrow.BinaryType, *arrow.LargeBinaryType, *arrow.BinaryViewType:
-			return elementOf(arrow.UINT8), append(dims, unknown), true
-		default:
-			e = elementOf(t.ID())
-			return e, dims, e != nil
-		}
+func (l leaf) candidate() Candidate {
+	width := product(l.dims)
+	if said := l.tensor.Shape; width == unknown && len(said) > 0 && !slices.ContainsFunc(said, func(n int) bool { return n < 1 }) {
+		width = product(said)
 	}
-}
-
-// holdsBytes reports whether the innermost level of a patch type is binary.
-func holdsBytes(t arrow.DataType) bool {
-	for {
-		switch x := t.(type) {
-		case arrow.ExtensionType:
-			t = x.StorageType()
-		case *arrow.DictionaryType:
-			t = x.ValueType
-		case arrow.ListLikeType:
-			t = x.Elem()
-		default:
-			switch t.ID() {
-			case arrow.BINARY, arrow.LARGE_BINARY, arrow.FIXED_SIZE_BINARY, arrow.BINARY_VIEW:
-				return true
-			}
-			return false
-		}
-	}
-}
-
-const (
-	fixedShapeTensor     = "arrow.fixed_shape_tensor"
-	extensionNameKey     = "ARROW:extension:name"
-	extensionMetadataKey = "ARROW:extension:metadata"
-)
-
-// leaves lists the numeric columns of a schema, fields of structs included, in
-// the order of the schema.
-func leaves(schema *arrow.Schema) []leaf {
-	var all []leaf
-	described := featuresOf(schema)
-	var visit func(path []string, f arrow.Field)
-	visit = func(path []string, f arrow.Field) {
-		path = append(slices.Clone(path), f.Name)
-		if st, ok := f.Type.(*arrow.StructType); ok {
-			for _, child := range st.Fields() {
-				visit(path, child)
-			}
-			return
-		}
-		e, dims, ok := patchType(f.Type)
-		if !ok {
-			return
-		}
-		// A tensor is a patch whatever it is called; other extension types
-		// (UUID, JSON, geometry) mean something else.
-		extension, metadata := extensionOf(f)
-		axes := tensorOf(extension, metadata)
-		if len(axes.Shape) == 0 {
-			axes = described.tensor(path)
-		}
-		all = append(all, leaf{
-			name: strings.Join(path, "."), path: path, typ: f.Type, element: e, dims: dims, bytes: holdsBytes(f.Type),
-			guessable: extension == "" || extension == fixedShapeTensor || arrayExtension(extension), tensor: axes,
-		})
-	}
-	for _, f := range schema.Fields() {
-		visit(nil, f)
-	}
-	return all
+	return Candidate{Column: l.name, Type: l.shown, Columns: 1, Width: max(width, 0)}
 }
 
 // detect chooses the patch among the columns that nobody named.
 func detect(all []leaf) ([]leaf, error) {
-	var lists, binaries []leaf
-	for _, l := range all {
+	// What may be the patch, the likeliest first: lists, bytes, numbered
+	// columns, and at last truth values and decimals.
+	const (
+		lists = iota
+		binaries
+		scalars
+		packed
+		kinds
+	)
+	var could [kinds][][]leaf
+	for i, l := range all {
+		kind := lists
 		switch {
-		case !l.guessable || len(l.dims) == 0:
+		case l.standing != plain || len(l.dims) == 0:
+			continue
 		case l.bytes:
-			binaries = append(binaries, l)
-		default:
-			lists = append(lists, l)
+			kind = binaries
+		case l.packed():
+			kind = packed
+		}
+		could[kind] = append(could[kind], all[i:i+1:i+1])
+	}
+	for _, f := range families(all) {
+		kind := packed
+		if slices.ContainsFunc(f.columns, func(l leaf) bool { return !l.packed() }) {
+			kind = scalars
+		}
+		could[kind] = append(could[kind], f.columns)
+	}
+	if len(could[lists]) == 0 && len(could[scalars]) == 1 {
+		could[binaries] = slices.DeleteFunc(could[binaries], func(l []leaf) bool { return looksLikeKey(l[0]) })
+	}
+	for _, columns := range could {
+		if len(columns) == 1 {
+			return columns[0], nil
+		}
+		if len(columns) > 1 {
+			return nil, bindError("", "several columns could be the patch: "+listed(guesses(all)), "name one with `Columns`")
 		}
 	}
-	scalars := families(all)
-	if len(lists) == 0 && len(binaries) > 0 && len(scalars) == 1 {
-		binaries = slices.DeleteFunc(binaries, looksLikeKey)
+	if named := candidates(all); len(named) > 0 {
+		return nil, bindError("", "no column can be a patch unless it is named; there are "+listed(named),
+			"name those that make up the patch with `Columns`; if they have different units, choose `Preprocess` standardize")
 	}
-	switch {
-	case len(lists) == 1:
-		return lists, nil
-	case len(lists) == 0 && len(binaries) == 1:
-		return binaries, nil
-	case len(lists) == 0 && len(binaries) == 0 && len(scalars) == 1:
-		return scalars[0].columns, nil
+	return nil, bindError("", "no column can be a patch: it takes a list of numbers, bytes, or columns of numbers", "")
+}
+
+// listed writes candidates, as many as one line holds.
+func listed(all []Candidate) string {
+	const most = 12
+	var names []string
+	for i, c := range all {
+		if i == most && len(all) > most+1 {
+			names = append(names, fmt.Sprintf("... (%d in all)", len(all)))
+			break
+		}
+		names = append(names, c.String())
 	}
-	could := candidates(all)
-	if len(could) == 0 {
-		return nil, bindError("", "no column can be a patch: it takes a list of numbers, bytes, or scalar columns with numbered names", "")
-	}
-	names := make([]string, len(could))
-	for i, c := range could {
-		names[i] = c.String()
-	}
-	return nil, bindError("", "several columns could be the patch: "+strings.Join(names, ", "), "name one with `Columns`")
+	return strings.Join(names, ", ")
 }
 
 // looksLikeKey reports fixed-size bytes of the sizes of a UUID, SHA-1 or
@@ -224,7 +179,7 @@ func families(all []leaf) []family {
 		groups = map[string][]leaf{}
 	)
 	for _, l := range all {
-		if len(l.dims) > 0 || !l.guessable {
+		if len(l.dims) > 0 || l.standing != plain {
 			continue
 		}
 		key := maskNumbers(l.name)
@@ -290,32 +245,22 @@ func selectColumns(schema *arrow.Schema, all []leaf, names []string) ([]leaf, er
 }
 
 func selectOne(schema *arrow.Schema, all []leaf, name string) ([]leaf, error) {
-	var exact []leaf
-	for _, l := range all {
-		if l.name == name {
-			exact = append(exact, l)
-		}
-	}
-	// A column may have dots in its own name: it comes before a field of that
-	// path.
-	if len(exact) > 1 {
-		top := slices.DeleteFunc(slices.Clone(exact), func(l leaf) bool { return len(l.path) > 1 })
-		if len(top) != 1 {
+	if path := find(schema.Fields(), name); path != nil {
+		if ambiguous(schema.Fields(), path) {
 			return nil, bindError(name, "the name stands for two columns", "")
 		}
-		exact = top
-	}
-	if len(exact) == 1 {
-		return exact, nil
-	}
-	if path := find(schema.Fields(), name); path != nil {
+		if i := slices.IndexFunc(all, func(l leaf) bool { return slices.Equal(l.at, path) }); i >= 0 {
+			return all[i : i+1 : i+1], nil
+		}
 		f := fieldAt(schema.Fields(), path)
 		if _, isStruct := f.Type.(*arrow.StructType); !isStruct {
-			return nil, bindError(name, fmt.Sprintf("%s cannot be a patch", f.Type), "")
+			return nil, bindError(name, fmt.Sprintf("%s cannot be a patch", TypeName(f)), "")
 		}
 		// A struct stands for the patch inside it, if there is no doubt which
 		// field that is.
-		inside := slices.DeleteFunc(slices.Clone(all), func(l leaf) bool { return !strings.HasPrefix(l.name, name+".") })
+		inside := slices.DeleteFunc(slices.Clone(all), func(l leaf) bool {
+			return len(l.at) <= len(path) || !slices.Equal(l.at[:len(path)], path)
+		})
 		chosen, err := detect(inside)
 		if err != nil {
 			err := err.(*RowError)
@@ -342,6 +287,21 @@ func selectOne(schema *arrow.Schema, all []leaf, name string) ([]leaf, error) {
 	}
 	sortNatural(matched)
 	return matched, nil
+}
+
+// ambiguous reports whether one of the names of a path stands for two columns.
+func ambiguous(fields []arrow.Field, path []int) bool {
+	for depth, at := range path {
+		for i, f := range fields {
+			if i != at && f.Name == fields[at].Name {
+				return true
+			}
+		}
+		if depth < len(path)-1 {
+			fields = fields[at].Type.(*arrow.StructType).Fields()
+		}
+	}
+	return false
 }
 
 func sortNatural(columns []leaf) {

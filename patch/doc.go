@@ -15,11 +15,15 @@
 //	of numbers                          else float32
 //	the same, nested (a list of rows    the same
 //	of pixels)
+//	truth values                        uint8, 0 and 1
+//	decimals                            float32
 //	fixed-size, any and large binary    uint8, one value a byte
+//	.npy files in binary of any width   as lists of their type
+//	vectors of Spark, dense and sparse  float32
 //	the extension                       as its list
 //	arrow.fixed_shape_tensor
 //	Array2D and so on of Hugging Face   as their lists
-//	datasets
+//	datasets, tensors of Ray and Daft
 //	scalar columns, by pattern          the narrowest of these types that
 //	                                    covers them all
 //	fields of structs, by a path        as the field

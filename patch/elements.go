@@ -20,6 +20,9 @@ type element struct {
 	bits          int
 	signed, float bool
 
+	// huge elements may be beyond float32.
+	huge bool
+
 	// value returns element i of a column.
 	value func(column []byte, i int) float64
 
@@ -34,6 +37,12 @@ type element struct {
 // elements lists the types, narrow ones first: of columns that differ, cover
 // takes the first that fits.
 var elements = []*element{
+	{
+		// Unpacked to one byte each, 0 or 1.
+		id: arrow.BOOL, name: "bool", size: 1, kind: model.Uint8, bits: 1,
+		value: valueOf[uint8],
+		weave: weavers{model.Uint8: interleave[uint8, uint8], model.Uint16: interleave[uint16, uint8], model.Float32: interleave[float32, uint8]},
+	},
 	{
 		id: arrow.UINT8, name: "uint8", size: 1, kind: model.Uint8, bits: 8,
 		value: valueOf[uint8],
@@ -85,14 +94,41 @@ var elements = []*element{
 		weave: weavers{model.Float32: interleave[float32, int64]},
 	},
 	{
-		id: arrow.FLOAT64, name: "float64", size: 8, kind: model.Float32, bits: 53, signed: true, float: true,
+		// Whole numbers of any width, unpacked to float64.
+		id: arrow.DECIMAL128, name: "decimal", size: 8, kind: model.Float32, bits: 64, signed: true, huge: true,
+		value: valueOf[float64], toFloat32: convert[float64],
+		weave: weavers{model.Float32: interleave[float32, float64]},
+	},
+	{
+		id: arrow.FLOAT64, name: "float64", size: 8, kind: model.Float32, bits: 53, signed: true, float: true, huge: true,
 		value: valueOf[float64], toFloat32: convert[float64],
 		weave: weavers{model.Float32: interleave[float32, float64]},
 	},
 }
 
 // elementOf returns the element that a type of Arrow is, nil if it is none.
-func elementOf(id arrow.Type) *element {
+// Decimals with digits behind the point are float64.
+func elementOf(t arrow.DataType) *element {
+	if d, ok := t.(arrow.DecimalType); ok {
+		if d.GetScale() > 0 {
+			return elementOfID(arrow.FLOAT64)
+		}
+		return elementOfID(arrow.DECIMAL128)
+	}
+	return elementOfID(t.ID())
+}
+
+// elementNamed returns nil for a name that no element has.
+func elementNamed(name string) *element {
+	for _, e := range elements {
+		if e.name == name {
+			return e
+		}
+	}
+	return nil
+}
+
+func elementOfID(id arrow.Type) *element {
 	for _, e := range elements {
 		if e.id == id {
 			return e
@@ -118,7 +154,7 @@ func cover(a, b *element) *element {
 			return e
 		}
 	}
-	return elementOf(arrow.FLOAT64)
+	return elementOfID(arrow.FLOAT64)
 }
 
 // covers reports whether e holds the values of o, and rows for e can have them.
@@ -126,7 +162,7 @@ func (e *element) covers(o *element) bool {
 	switch {
 	case e == o:
 		return true
-	case o.weave[e.kind] == nil || o.float && !e.float || o.signed && !e.signed:
+	case o.weave[e.kind] == nil || o.float && !e.float || o.huge && !e.huge || o.signed && !e.signed:
 		return false
 	case e.signed && !o.signed && !e.float: // the sign takes a bit
 		return e.bits > o.bits

@@ -15,7 +15,9 @@ func TestCover(t *testing.T) {
 		{"uint8", "uint8", "uint8"}, {"uint8", "uint16", "uint16"}, {"uint8", "int8", "int16"}, {"int64", "uint8", "int64"},
 		{"uint64", "int8", "float64"}, {"uint32", "int8", "int64"}, {"float16", "uint8", "float32"}, {"int32", "float32", "float64"},
 		{"float16", "float64", "float64"}, {"int16", "int8", "int16"}, {"int16", "float16", "float32"}, {"uint16", "int16", "int32"},
-		{"int64", "float16", "float64"},
+		{"int64", "float16", "float64"}, {"bool", "bool", "bool"}, {"bool", "uint8", "uint8"}, {"bool", "int8", "int8"},
+		{"bool", "float16", "float32"}, {"bool", "decimal", "decimal"}, {"decimal", "int64", "decimal"}, {"decimal", "decimal", "decimal"}, {"decimal", "float32", "float64"},
+		{"decimal", "uint64", "float64"}, {"decimal", "float64", "float64"},
 	} {
 		a, b := byName[c[0]], byName[c[1]]
 		if got := cover(a, b).name; got != c[2] {
@@ -30,7 +32,7 @@ func TestCover(t *testing.T) {
 // TestElements finds what an entry of the table leaves out.
 func TestElements(t *testing.T) {
 	for i, e := range elements {
-		if elementOf(e.id) != e {
+		if elementOfID(e.id) != e {
 			t.Errorf("%s: another entry has its type", e.name)
 		}
 		if i > 0 && e.size < elements[i-1].size {

@@ -2,6 +2,7 @@ package patch
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -10,7 +11,9 @@ import (
 // Find returns the path of the column called name, and what the schema says of
 // it. The path is its index in the schema, then that of the field in each
 // struct on the way. A dot leads into a struct, and a column of exactly that
-// name, dots and all, comes first. The error is a [*RowError] with Row -1.
+// name, dots and all, comes first. What stands in double quotes is one name
+// whatever is in it, "" for a quote: "img"."pixels" is the field, also where a
+// column is called img.pixels. The error is a [*RowError] with Row -1.
 func Find(schema *arrow.Schema, name string) (path []int, field arrow.Field, err error) {
 	if schema == nil {
 		return nil, field, errNoSchema
@@ -39,6 +42,85 @@ func Paths(schema *arrow.Schema, names []string) ([][]int, error) {
 
 // find returns nil where there is no such column.
 func find(fields []arrow.Field, name string) []int {
+	if path := findPlain(fields, name); path != nil {
+		return path
+	}
+	var path []int
+	for _, part := range quotedParts(name) {
+		at := slices.IndexFunc(fields, func(f arrow.Field) bool { return f.Name == part })
+		if at < 0 {
+			return nil
+		}
+		path = append(path, at)
+		t, ok := fields[at].Type.(*arrow.StructType)
+		if fields = nil; ok {
+			fields = t.Fields()
+		}
+	}
+	return path
+}
+
+// quotedParts takes a path apart of which one name or more is in quotes; nil:
+// it is no such path.
+func quotedParts(path string) (parts []string) {
+	if !strings.Contains(path, `"`) {
+		return nil
+	}
+	for {
+		part, rest, ok := cutQuoted(path)
+		if !ok {
+			part, rest = path, ""
+			if dot := strings.IndexByte(path, '.'); dot >= 0 {
+				part, rest = path[:dot], path[dot:]
+			}
+			if strings.Contains(part, `"`) {
+				return nil
+			}
+		}
+		parts = append(parts, part)
+		if rest == "" {
+			return parts
+		}
+		if path, ok = strings.CutPrefix(rest, "."); !ok {
+			return nil
+		}
+	}
+}
+
+// cutQuoted takes a name in quotes from the beginning of s.
+func cutQuoted(s string) (name, rest string, ok bool) {
+	if !strings.HasPrefix(s, `"`) {
+		return "", s, false
+	}
+	for at := 1; at < len(s); at++ {
+		switch {
+		case s[at] != '"':
+		case strings.HasPrefix(s[at+1:], `"`):
+			at++
+		default:
+			return strings.ReplaceAll(s[1:at], `""`, `"`), s[at+1:], true
+		}
+	}
+	return "", s, false
+}
+
+// nameOf returns the name by which find finds the column that a path leads to:
+// its names with dots between them, in quotes where that is another column.
+func nameOf(fields []arrow.Field, path []int) string {
+	plain, quoted := "", ""
+	for i := range path {
+		name := fieldAt(fields, path[:i+1]).Name
+		plain += "." + name
+		quoted += `."` + strings.ReplaceAll(name, `"`, `""`) + `"`
+	}
+	if len(path) == 1 || slices.Equal(find(fields, plain[1:]), path) {
+		return plain[1:]
+	}
+	return quoted[1:]
+}
+
+// findPlain is find for a name as it is, or names with dots between them.
+func findPlain(fields []arrow.Field, name string) []int {
 	for i, f := range fields {
 		if f.Name == name {
 			return []int{i}
@@ -51,7 +133,7 @@ func find(fields []arrow.Field, name string) []int {
 			if !ok || f.Name != name[:at] {
 				continue
 			}
-			if rest := find(t.Fields(), name[at+1:]); rest != nil {
+			if rest := findPlain(t.Fields(), name[at+1:]); rest != nil {
 				return append([]int{i}, rest...)
 			}
 		}

@@ -23,6 +23,14 @@ type rowReader struct {
 	dims   []int // sizes of the lists; the first run shows those unknown
 	level  int   // of lists, where the cursor stands
 
+	// element is what the column holds. In cells of bytes that may be .npy
+	// files it is not known while it is open; the first run shows it, and the
+	// shape of the file.
+	element *element
+	open    bool
+	shape   []int
+	cells   []npyCell
+
 	all      []int32  // every row of the batch
 	spare    [2][]int // starts, in turn: exploding one cursor writes the other
 	turn     int
@@ -56,6 +64,7 @@ func (c *cursor) start(k int) int {
 // batch's row base on.
 func (rd *rowReader) begin(column *boundColumn, dims []int, rows []int32, base int) {
 	rd.column, rd.dims, rd.level = column, dims, 0
+	rd.element, rd.open, rd.shape = column.element, false, nil
 	rd.cursor = cursor{rows: rows, perRow: 1, run: 1, base: base}
 }
 
@@ -171,6 +180,9 @@ func (rd *rowReader) read(batch arrow.RecordBatch) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if rd.column.vector {
+		return rd.vectors(a)
+	}
 	return rd.descend(a)
 }
 
@@ -275,6 +287,11 @@ func (rd *rowReader) enter(a arrow.Array) (arrow.Array, error) {
 
 // innermost returns what the innermost lists hold: numbers, or bytes that are.
 func (rd *rowReader) innermost(a arrow.Array) ([]byte, error) {
+	if rd.level == 0 && rd.column.mayHoldFiles() {
+		if raw, done, err := rd.decodeFiles(a); done {
+			return raw, err
+		}
+	}
 	switch x := a.(type) {
 	case *array.FixedSizeBinary:
 		n := x.DataType().(*arrow.FixedSizeBinaryType).ByteWidth
@@ -290,8 +307,11 @@ func (rd *rowReader) innermost(a arrow.Array) ([]byte, error) {
 	case *array.BinaryView:
 		return rd.copyViews(x)
 	}
-	if a.DataType().ID() != rd.column.element.id || rd.level != len(rd.dims) {
+	if elementOf(a.DataType()) != rd.column.element || rd.level != len(rd.dims) {
 		return nil, bindError(rd.column.name, fmt.Sprintf("array of %s, expected %s", a.DataType(), rd.column.element.name), "")
+	}
+	if unpack := unpackerOf(a); unpack != nil {
+		return rd.unpack(unpack, a)
 	}
 	return rd.numbers(a, a.Len())
 }
@@ -299,7 +319,11 @@ func (rd *rowReader) innermost(a arrow.Array) ([]byte, error) {
 // numbers returns the first n values of an array of numbers as its buffer has
 // them.
 func (rd *rowReader) numbers(a arrow.Array, n int) ([]byte, error) {
-	size := rd.column.element.size
+	return rd.numbersOf(rd.column.element, a, n)
+}
+
+func (rd *rowReader) numbersOf(e *element, a arrow.Array, n int) ([]byte, error) {
+	size := e.size
 	values, lo := bufferBytes(a, 1), a.Data().Offset()*size
 	if len(values) < lo+n*size {
 		return nil, bindError(rd.column.name, fmt.Sprintf("%d bytes for %d values of %s", len(values), a.Data().Offset()+n, a.DataType()), "")
@@ -575,15 +599,14 @@ func (rd *rowReader) lookUp(x *array.Dictionary) ([]byte, error) {
 		}
 		values = ext.Storage()
 	}
-	if values.DataType().ID() != rd.column.element.id {
+	if elementOf(values.DataType()) != rd.column.element {
 		return nil, bindError(rd.column.name, fmt.Sprintf("dictionary of %s, expected %s", values.DataType(), rd.column.element.name), "")
 	}
 	size := rd.column.element.size
-	table := bufferBytes(values, 1)
-	if len(table) < (values.Data().Offset()+values.Len())*size {
-		return nil, bindError(rd.column.name, fmt.Sprintf("%d bytes for a dictionary of %d values", len(table), values.Len()), "")
+	table, err := rd.firstNumbers(values, values.Len())
+	if err != nil {
+		return nil, err
 	}
-	table = table[values.Data().Offset()*size:]
 	each := rd.perRow * rd.run
 	rd.gathered = resize(rd.gathered, words(rd.runs()*rd.run*size))
 	out := asBytes(rd.gathered)
@@ -618,7 +641,7 @@ func (rd *rowReader) lookUp(x *array.Dictionary) ([]byte, error) {
 // inOnePiece returns the elements that the cursor stands on as they are stored,
 // one after the other. raw is what descend returned.
 func (rd *rowReader) inOnePiece(raw []byte) []byte {
-	size := rd.column.element.size
+	size := rd.element.size
 	run := rd.run * size
 	total := rd.runs() * run
 	if rd.starts == nil {

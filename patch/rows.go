@@ -72,13 +72,14 @@ func (b *Binding) Rows(batch arrow.RecordBatch, first int64) (rows model.Rows, s
 
 // patchRows reads a column that holds whole patches.
 func (b *Binding) patchRows(batch arrow.RecordBatch, m int) ([]byte, []int32, error) {
-	if product(b.dims) == unknown {
-		if err := b.learn(batch, m); err != nil || product(b.dims) == unknown {
+	if product(b.dims) == unknown || b.open {
+		if err := b.learn(batch, m); err != nil || product(b.dims) == unknown || b.open {
 			return nil, nil, err
 		}
 	}
 	rd := &b.reader
 	rd.begin(&b.columns[0], b.dims, rd.every(m), 0)
+	rd.element = b.source
 	raw, err := rd.read(batch)
 	if err != nil || len(rd.rows) == 0 {
 		return nil, nil, err
@@ -97,14 +98,14 @@ func (b *Binding) patches(raw []byte) []byte {
 		data = rd.buffer(len(in) / b.source.size * b.kind.Size())
 		b.source.toFloat32(arrow.Float32Traits.CastFromBytes(data), in)
 	}
-	if b.source.float {
+	if b.source.float || b.source.huge {
 		data = b.dropNotFinite(data, rd.rows, func(k, e int) float64 { return b.source.value(in, k*b.width+e) })
 	}
 	return data
 }
 
-// learn takes the sizes of the list levels from the first row that is good on
-// its own.
+// learn takes the sizes of the list levels, and what .npy files hold, from the
+// first row that is good on its own.
 func (b *Binding) learn(batch arrow.RecordBatch, m int) error {
 	rd := &b.reader
 	dims := slices.Clone(b.dims)
@@ -116,6 +117,7 @@ func (b *Binding) learn(batch arrow.RecordBatch, m int) error {
 		copy(dims, b.dims)
 		row[0] = int32(r)
 		rd.begin(&b.columns[0], dims, row, r)
+		rd.element, rd.open = b.source, b.open
 		raw, err := rd.read(batch)
 		if err != nil {
 			return err
@@ -128,12 +130,15 @@ func (b *Binding) learn(batch arrow.RecordBatch, m int) error {
 			rd.reject(int32(r), Ragged, func() string { return fmt.Sprintf("patch of %d values, expected %d", n, b.width) })
 			continue
 		}
-		asked := b.width
-		b.width = n
+		asked, source := b.width, b.source
+		b.width, b.source, b.kind = n, rd.element, rd.element.kind
 		b.patches(raw)
 		if rd.bad[r] {
-			b.width = asked
+			b.width, b.source, b.kind = asked, source, source.kind
 			continue
+		}
+		if b.open = false; rd.shape != nil && len(b.columns[0].tensor.Shape) == 0 {
+			b.columns[0].tensor.Shape = rd.shape
 		}
 		copy(b.dims, dims)
 		return nil

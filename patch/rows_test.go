@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -101,6 +102,14 @@ func patchAt(a arrow.Array, i int, shape *[]int, depth int) ([]float64, error) {
 		return number(float64(a.Value(i)))
 	case *array.Float64:
 		return number(a.Value(i))
+	case *array.Boolean:
+		if a.Value(i) {
+			return number(1)
+		}
+		return number(0)
+	case *array.Decimal32, *array.Decimal64, *array.Decimal128, *array.Decimal256:
+		v, _ := strconv.ParseFloat(a.ValueStr(i), 64)
+		return number(v)
 	}
 	panic(fmt.Sprintf("no reference for %s", a.DataType()))
 }
@@ -189,6 +198,13 @@ func floats(r model.Rows) [][]float64 {
 	return out
 }
 
+// numberTypes are those that patches are made of.
+var numberTypes = append([]arrow.DataType{
+	arrow.FixedWidthTypes.Boolean,
+	&arrow.Decimal32Type{Precision: 9}, &arrow.Decimal64Type{Precision: 18, Scale: 2}, &arrow.Decimal128Type{Precision: 38},
+	&arrow.Decimal128Type{Precision: 38, Scale: 38}, &arrow.Decimal256Type{Precision: 76, Scale: -40},
+}, arrowtest.Numbers...)
+
 // randomPatchType nests levels of lists of the given lengths around a number,
 // with dictionaries here and there.
 func randomPatchType(g *rand.Rand, dims []int) arrow.DataType {
@@ -200,7 +216,7 @@ func randomPatchType(g *rand.Rand, dims []int) arrow.DataType {
 		return &arrow.DictionaryType{IndexType: index, ValueType: t}
 	}
 	if len(dims) == 0 {
-		return maybeDictionary(arrowtest.Numbers[g.IntN(len(arrowtest.Numbers))])
+		return maybeDictionary(numberTypes[g.IntN(len(numberTypes))])
 	}
 	n := int32(dims[0])
 	if len(dims) == 1 && g.IntN(3) == 0 {
@@ -352,6 +368,10 @@ func TestBindDetects(t *testing.T) {
 	field := func(name string, t arrow.DataType) arrow.Field {
 		return arrow.Field{Name: name, Type: t, Nullable: true}
 	}
+	extended := func(name string, t arrow.DataType, extension string) arrow.Field {
+		return arrow.Field{Name: name, Type: t, Metadata: arrow.NewMetadata([]string{extensionNameKey}, []string{extension})}
+	}
+	money := &arrow.Decimal128Type{Precision: 10, Scale: 2}
 	var mnist []arrow.Field
 	for r := 1; r <= 28; r++ {
 		for c := 1; c <= 28; c++ {
@@ -398,6 +418,22 @@ func TestBindDetects(t *testing.T) {
 		"duplicate name":        {[]arrow.Field{field("p", fsl), field("p", fsl)}, []string{"p"}, nil, "two columns"},
 		"tensor by metadata":    {[]arrow.Field{{Name: "t", Type: fsl, Metadata: arrow.NewMetadata([]string{"ARROW:extension:name"}, []string{"arrow.fixed_shape_tensor"})}}, nil, []string{"t"}, ""},
 		"geometry is no patch":  {[]arrow.Field{{Name: "g", Type: arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Float64), Metadata: arrow.NewMetadata([]string{"ARROW:extension:name"}, []string{"geoarrow.point"})}, field("t", fsl)}, nil, []string{"t"}, ""},
+		"mask beside pixels":    {[]arrow.Field{field("mask", arrow.FixedSizeListOf(784, arrow.FixedWidthTypes.Boolean)), field("p", fsl)}, nil, []string{"p"}, ""},
+		"mask beside bytes":     {[]arrow.Field{field("mask", arrow.ListOf(arrow.FixedWidthTypes.Boolean)), field("raw", arrow.BinaryTypes.Binary)}, nil, []string{"raw"}, ""},
+		"mask alone":            {[]arrow.Field{field("mask", arrow.ListOf(arrow.FixedWidthTypes.Boolean)), field("label", i64)}, nil, []string{"mask"}, ""},
+		"prices beside pixels":  {[]arrow.Field{field("price1", money), field("price2", money), field("p1", u8), field("p2", u8)}, nil, []string{"p1", "p2"}, ""},
+		"decimals":              {[]arrow.Field{field("p1", money), field("p2", money), field("label", money)}, nil, []string{"p1", "p2"}, ""},
+		"some decimals":         {[]arrow.Field{field("p1", u8), field("p2", money), field("q1", money), field("q2", money)}, nil, []string{"p1", "p2"}, ""},
+		"plain numbers":         {[]arrow.Field{field("age", i64), field("name", str), field("income", money), field("height", f32)}, nil, nil, `no column can be a patch unless it is named; there are "age" (int64), "income" (decimal(10, 2)), "height" (float32)`},
+		"key alone":             {[]arrow.Field{extended("id", &arrow.FixedSizeBinaryType{ByteWidth: 16}, "arrow.uuid"), field("n", i64)}, nil, nil, `unless it is named; there are "id" (fixed_size_binary[16] (arrow.uuid)), "n" (int64)`},
+		"key by name":           {[]arrow.Field{extended("id", &arrow.FixedSizeBinaryType{ByteWidth: 16}, "arrow.uuid")}, []string{"id"}, []string{"id"}, ""},
+		"Ray's tensors":         {[]arrow.Field{extended("t", arrow.LargeListOf(u8), "ray.data.arrow_tensor_v2"), field("n", i64)}, nil, []string{"t"}, ""},
+		"Ray's ragged tensors":  {[]arrow.Field{extended("t", arrow.StructOf(field("data", arrow.ListOf(u8)), field("shape", arrow.ListOf(i64))), "ray.data.arrow_variable_shaped_tensor")}, nil, []string{"t.data"}, ""},
+		"Daft's tensors":        {[]arrow.Field{field("t", arrow.StructOf(field("data", arrow.LargeListOf(f32)), field("shape", arrow.LargeListOf(arrow.PrimitiveTypes.Uint64))))}, []string{"t"}, []string{"t.data"}, ""},
+		"a shape by name":       {[]arrow.Field{field("t", arrow.StructOf(field("data", arrow.ListOf(u8)), field("shape", arrow.ListOf(i64))))}, []string{"t.shape"}, []string{"t.shape"}, ""},
+		"Daft's arrays":         {[]arrow.Field{extended("t", fsl, "daft.super_extension")}, nil, []string{"t"}, ""},
+		"Daft's objects":        {[]arrow.Field{extended("o", arrow.BinaryTypes.LargeBinary, "daft.super_extension"), field("p1", u8), field("p2", u8)}, nil, []string{"p1", "p2"}, ""},
+		"Array2D":               {[]arrow.Field{extended("t", arrow.ListOf(arrow.ListOf(u8)), "datasets.features.features.Array2DExtensionType")}, nil, []string{"t"}, ""},
 		"two structs with many": {[]arrow.Field{field("a", arrow.StructOf(field("p", fsl), field("q", fsl)))}, []string{"a"}, nil, `column "a": struct: several columns could be the patch: "a.p"`},
 	} {
 		t.Run(name, func(t *testing.T) {

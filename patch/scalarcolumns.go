@@ -43,7 +43,7 @@ func (b *Binding) scalarRows(batch arrow.RecordBatch, m int) ([]byte, []int32, e
 		data = b.compact(data, rows)
 		rows = rd.keepGood(rows)
 	}
-	if b.source.float {
+	if b.source.float || b.source.huge {
 		data = b.dropNotFinite(data, rows, func(k, e int) float64 {
 			return b.columns[e].element.value(rd.raw[e], int(rows[k]))
 		})
@@ -79,10 +79,10 @@ func (rd *rowReader) scalars(batch arrow.RecordBatch, column *boundColumn, m int
 	if x, ok := a.(*array.Dictionary); ok {
 		return rd.decoded(x, m)
 	}
-	if a.DataType().ID() != column.element.id {
+	if elementOf(a.DataType()) != column.element {
 		return nil, bindError(column.name, fmt.Sprintf("array of %s, expected %s", a.DataType(), column.element.name), "")
 	}
-	return rd.numbers(a, m)
+	return rd.firstNumbers(a, m)
 }
 
 // decoded returns the m values that a dictionary's indexes stand for, those of

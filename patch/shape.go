@@ -119,24 +119,52 @@ func extensionOf(f arrow.Field) (name, metadata string) {
 	return name, metadata
 }
 
-// arrayExtension reports the types of Array2D to Array5D, lists of lists, as
-// Hugging Face datasets write them.
+// arrayExtension reports the extension types of arrays of numbers. Others,
+// such as UUID, JSON and geometry, mean something else.
 func arrayExtension(name string) bool {
+	switch name {
+	case fixedShapeTensor, "arrow.variable_shape_tensor", // of Arrow
+		"ray.data.arrow_tensor", "ray.data.arrow_tensor_v2", "ray.data.arrow_variable_shaped_tensor", // of Ray
+		"daft.super_extension": // of Daft
+		return true
+	}
+	return featureArray(name)
+}
+
+// featureArray reports the types of Array2D to Array5D, lists of lists, as
+// Hugging Face datasets write them.
+func featureArray(name string) bool {
 	return strings.HasPrefix(name, "datasets.features.features.Array") && strings.HasSuffix(name, "DExtensionType")
+}
+
+// holdsTensor reports a struct of a tensor's values and of its sizes, as Arrow,
+// Ray and Daft have it for tensors that differ in shape.
+func holdsTensor(t *arrow.StructType) bool {
+	data, ok := t.FieldByName("data")
+	if !ok {
+		return false
+	}
+	_, isList := data.Type.(arrow.ListLikeType)
+	_, dims, ok := patchType(data.Type)
+	return ok && isList && len(dims) == 1
 }
 
 // tensorOf reads the metadata of an extension type. What cannot be read says
 // nothing of a shape.
 func tensorOf(name, metadata string) (t tensor) {
+	var into any
 	switch {
 	case name == fixedShapeTensor:
-		if json.Unmarshal([]byte(metadata), &t) != nil {
-			return tensor{}
-		}
-	case arrayExtension(name): // [[28, 28], "uint8"]
-		if json.Unmarshal([]byte(metadata), &[]any{&t.Shape}) != nil {
-			return tensor{}
-		}
+		into = &t
+	case strings.HasPrefix(name, "ray.data.arrow_tensor"): // [28, 28]
+		into = &t.Shape
+	case featureArray(name): // [[28, 28], "uint8"]
+		into = &[]any{&t.Shape}
+	default:
+		return t
+	}
+	if json.Unmarshal([]byte(metadata), into) != nil {
+		return tensor{}
 	}
 	return t
 }

@@ -59,6 +59,8 @@ func TestShape(t *testing.T) {
 		"lists of pixels":          {nested(6, 6, 3), arrow.Metadata{}, "6x6x3"},
 		"array":                    {nested(3, 4), extension(array2D, `[[3, 4], "uint8"]`), "3x4"},
 		"array in one list":        {nested(12), extension(array2D, `[[3, 4], "uint8"]`), "3x4"},
+		"Ray's tensor":             {nested(12), extension("ray.data.arrow_tensor_v2", `[3, 4]`), "3x4"},
+		"Ray's pickle":             {nested(12), extension("ray.data.arrow_tensor", "\x80\x05K\x03K\x04\x86."), "0x0x0"},
 		"array of open height":     {nested(3, 4), extension(array2D, `[[null, 4], "uint8"]`), "3x4"},
 	} {
 		schema := arrow.NewSchema([]arrow.Field{{Name: "p", Type: c.typ, Metadata: c.metadata}}, nil)
@@ -101,6 +103,18 @@ func TestShapeOfFeatures(t *testing.T) {
 			if got := b.Shape().String(); got != want {
 				t.Errorf("%s of %s: %s, want %s", column, metadata, got, want)
 			}
+		}
+	}
+}
+
+// Metadata tell the width of a candidate where the type does not.
+func TestWidthOfCandidates(t *testing.T) {
+	list := arrow.ListOf(arrow.ListOf(arrow.PrimitiveTypes.Uint8))
+	for metadata, want := range map[string]int{`[[3, 4], "uint8"]`: 12, `[[null, 4], "uint8"]`: 0, `[[-3, -4], "uint8"]`: 0, ``: 0} {
+		field := arrow.Field{Name: "p", Type: list, Metadata: arrow.NewMetadata([]string{extensionNameKey, extensionMetadataKey},
+			[]string{"datasets.features.features.Array2DExtensionType", metadata})}
+		if got := Candidates(arrow.NewSchema([]arrow.Field{field}, nil)); len(got) != 1 || got[0].Width != want {
+			t.Errorf("%s: %+v, want a width of %d", metadata, got, want)
 		}
 	}
 }

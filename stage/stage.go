@@ -263,7 +263,7 @@ func bindTo(m *model.Model, schema *arrow.Schema, columns []string, skip bool, p
 	if own {
 		columns = m.Binding.Columns
 	}
-	b, err := patch.Bind(schema, patch.BindOptions{Columns: columns, Width: m.Inputs, Skip: skip})
+	b, err := patch.Bind(schema, patch.BindOptions{Columns: columns, Width: m.Inputs, Skip: skip, Source: BytesAre(m, pixelMax)})
 	if err != nil {
 		var e *patch.RowError
 		if own && errors.As(err, &e) {
@@ -279,6 +279,16 @@ func bindTo(m *model.Model, schema *arrow.Schema, columns []string, skip bool, p
 		return nil, nil, err
 	}
 	return &adapted, b, nil
+}
+
+// BytesAre returns what cells of bytes are to hold for a model, as
+// patch.BindOptions.Source: the type of its training, or raw bytes where a
+// largest value is given for them.
+func BytesAre(m *model.Model, pixelMax float64) string {
+	if pixelMax != 0 || m.Preprocess.Source == "" {
+		return "uint8"
+	}
+	return m.Preprocess.Source
 }
 
 // couldBe says which columns of schema could hold patches of the given width.

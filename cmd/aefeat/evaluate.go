@@ -79,7 +79,7 @@ func (o sourceOptions) evaluation() stage.EvaluateConfig {
 }
 
 // patches begins to read the columns that m takes, and others beside them.
-func (o sourceOptions) patches(ctx context.Context, src *arrowio.Source, m *model.Model, others ...string) (*arrowio.Reader, error) {
+func (o sourceOptions) patches(ctx context.Context, src *arrowio.Source, m *model.Model, others ...string) (array.RecordReader, error) {
 	columns := patchColumns(src, o.patchNames(m))
 	if columns != nil {
 		columns = append(columns, others...)
@@ -89,7 +89,7 @@ func (o sourceOptions) patches(ctx context.Context, src *arrowio.Source, m *mode
 
 // bound returns m with its preprocessing rule adapted to the data.
 func (o sourceOptions) bound(src *arrowio.Source, m *model.Model) (*model.Model, error) {
-	b, err := patch.Bind(src.Schema(), patch.BindOptions{Columns: o.patchNames(m), Width: m.Inputs})
+	b, err := patch.Bind(src.Schema(), patch.BindOptions{Columns: o.patchNames(m), Width: m.Inputs, Source: stage.BytesAre(m, o.pixelMax)})
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/apache/arrow-go/v18/arrow/array"
+
 	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/patch"
 	"github.com/aefeat/aefeat/stage"
@@ -65,12 +67,16 @@ func (o sourceOptions) open(ctx context.Context, ui *console, inputs []string) (
 }
 
 // read begins to read the named columns; nil: all.
-func read(ctx context.Context, src *arrowio.Source, columns []string) (*arrowio.Reader, error) {
+func read(ctx context.Context, src *arrowio.Source, columns []string) (array.RecordReader, error) {
 	paths, err := patch.Paths(src.Schema(), columns)
 	if err != nil {
 		return nil, err
 	}
-	return src.Reader(ctx, paths)
+	r, err := src.Reader(ctx, paths)
+	if err != nil {
+		return nil, err
+	}
+	return inSlices(r), nil
 }
 
 // located makes an error about a row of the whole input one that names the file

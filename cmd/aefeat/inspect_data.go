@@ -91,7 +91,7 @@ func inspectData(ctx context.Context, ui *console, name string, asJSON bool) err
 			t.row("  ...", fmt.Sprintf("%d more", len(info.Columns)-shown))
 			break
 		}
-		t.row("  "+c.Name, c.Type)
+		t.row("  "+shownName(c.Name), c.Type)
 	}
 	t.row("patch", info.patch())
 	return t.print(ui.out)
@@ -105,13 +105,18 @@ func describeData(file *arrowio.Info) dataInfo {
 		Columns: []columnInfo{}, Candidates: []candidateInfo{},
 	}
 	for _, f := range file.Schema.Fields() {
-		info.Columns = append(info.Columns, columnInfo{f.Name, typeName(f.Type), f.Nullable})
+		info.Columns = append(info.Columns, columnInfo{f.Name, typeName(f), f.Nullable})
 	}
 	for _, c := range patch.Candidates(file.Schema) {
 		info.Candidates = append(info.Candidates, candidateInfo{c.Column, c.Type, c.Columns, c.Width})
 	}
 	if b, err := patch.Bind(file.Schema, patch.BindOptions{}); err == nil {
 		info.Patch = &patchInfo{Columns: b.Columns(), Source: b.Source(), Width: b.Width()}
+		for _, c := range info.Candidates {
+			if info.Patch.Width == 0 && len(b.Columns()) == 1 && c.Column == b.Columns()[0] {
+				info.Patch.Width = c.Width // by metadata
+			}
+		}
 		if shape := b.Shape(); shape != (model.Shape{}) {
 			info.Patch.Shape = &shape
 		}
@@ -119,9 +124,19 @@ func describeData(file *arrowio.Info) dataInfo {
 	return info
 }
 
-// typeName writes a type on one line.
-func typeName(t arrow.DataType) string {
-	return strings.Join(strings.Fields(t.String()), " ")
+// typeName writes the type of a column on one line, with the name of an
+// extension in brackets.
+func typeName(f arrow.Field) string {
+	return strings.Join(strings.Fields(patch.TypeName(f)), " ")
+}
+
+// shownName writes the name of a column so that its end can be seen, and does
+// nothing to a terminal.
+func shownName(name string) string {
+	if name == "" || strings.TrimSpace(name) != name || strings.ContainsFunc(name, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return strconv.Quote(name)
+	}
+	return name
 }
 
 // patch says which columns are the patch where nobody names them.
@@ -133,12 +148,23 @@ func (i dataInfo) patch() string {
 		}
 		return text
 	}
+	const most = 12 // as many as a line of a terminal may take, if it is long
 	var could []string
-	for _, c := range i.Candidates {
-		could = append(could, fmt.Sprintf("%q (%s of %s)", c.Column, plural(int64(c.Columns), "column"), c.Type))
+	numbers := true
+	for n, c := range i.Candidates {
+		numbers = numbers && c.Width == 1
+		if n == most && len(i.Candidates) > most+1 {
+			could = append(could, fmt.Sprintf("%d more", len(i.Candidates)-most))
+			break
+		}
+		name := patch.Candidate{Column: c.Column}.Name()
+		could = append(could, fmt.Sprintf("%s (%s of %s)", name, plural(int64(c.Columns), "column"), c.Type))
 	}
-	if len(could) == 0 {
+	switch {
+	case len(could) == 0:
 		return "none of the columns can hold one"
+	case numbers:
+		return "choose numbers with --column, and --preprocess standardize if they have different units: " + alternatives(could)
 	}
 	return "choose with --column: " + alternatives(could)
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet"
@@ -147,7 +148,7 @@ func describePNG(ts *testscript.TestScript, neg bool, args []string) {
 type patchSpec struct {
 	rows, width int
 	kind        string // element type
-	layout      string // fixed, list, columns or binary
+	layout      string // fixed, list, columns, binary, npy, vector (of Spark) or clash
 	tensor      string // metadata of arrow.fixed_shape_tensor, of a fixed list
 	format      string // parquet, arrow or stream
 	batch       int    // rows of a record batch or row group
@@ -232,7 +233,15 @@ func makePatches(ts *testscript.TestScript, neg bool, args []string) {
 var elementTypes = map[string]arrow.DataType{
 	"uint8": arrow.PrimitiveTypes.Uint8, "uint16": arrow.PrimitiveTypes.Uint16, "int32": arrow.PrimitiveTypes.Int32,
 	"float32": arrow.PrimitiveTypes.Float32, "float64": arrow.PrimitiveTypes.Float64,
+	"bool": arrow.FixedWidthTypes.Boolean, "decimal": &arrow.Decimal128Type{Precision: 38},
 }
+
+var vectorType = arrow.StructOf(
+	arrow.Field{Name: "type", Type: arrow.PrimitiveTypes.Int8},
+	arrow.Field{Name: "size", Type: arrow.PrimitiveTypes.Int32, Nullable: true},
+	arrow.Field{Name: "indices", Type: arrow.ListOf(arrow.PrimitiveTypes.Int32), Nullable: true},
+	arrow.Field{Name: "values", Type: arrow.ListOf(arrow.PrimitiveTypes.Float64), Nullable: true},
+)
 
 var labelTypes = map[string]arrow.DataType{
 	"string": arrow.BinaryTypes.String, "int64": arrow.PrimitiveTypes.Int64, "bool": arrow.FixedWidthTypes.Boolean,
@@ -255,6 +264,13 @@ func (s patchSpec) schema() *arrow.Schema {
 		fields = append(fields, arrow.Field{Name: s.column, Type: arrow.ListOf(element), Nullable: true})
 	case "binary":
 		fields = append(fields, arrow.Field{Name: s.column, Type: &arrow.FixedSizeBinaryType{ByteWidth: s.width}})
+	case "npy":
+		fields = append(fields, arrow.Field{Name: s.column, Type: arrow.BinaryTypes.Binary})
+	case "vector":
+		fields = append(fields, arrow.Field{Name: s.column, Type: vectorType})
+	case "clash":
+		list := arrow.FixedSizeListOf(int32(s.width), element)
+		fields = append(fields, arrow.Field{Name: "img", Type: arrow.StructOf(arrow.Field{Name: "px", Type: list})}, arrow.Field{Name: "img.px", Type: list})
 	case "columns":
 		for j := range s.width {
 			fields = append(fields, arrow.Field{Name: s.column + strconv.Itoa(j), Type: element, Nullable: s.null >= 0})
@@ -306,6 +322,7 @@ func (s patchSpec) row(b *array.RecordBuilder, i int) {
 		b.Field(1).AppendNull()
 		return
 	}
+	all := b
 	switch b := b.Field(1).(type) {
 	case *array.FixedSizeListBuilder:
 		b.Append(true)
@@ -321,12 +338,60 @@ func (s patchSpec) row(b *array.RecordBuilder, i int) {
 		for j := range width {
 			s.append(b.ValueBuilder(), i, j)
 		}
+	case *array.BinaryBuilder:
+		header := fmt.Sprintf("{'descr': '|u1', 'fortran_order': False, 'shape': (%d,), }\n", s.width)
+		file := append([]byte("\x93NUMPY\x01\x00"), byte(len(header)), 0)
+		file = append(file, header...)
+		for j := range s.width {
+			file = append(file, byte(255*s.value(number, j)))
+		}
+		b.Append(file)
+	case *array.StructBuilder:
+		s.appendStruct(b, i)
+		if s.layout == "clash" {
+			other := all.Field(2).(*array.FixedSizeListBuilder)
+			other.Append(true)
+			for j := range s.width {
+				s.append(other.ValueBuilder(), i, s.width-j)
+			}
+		}
 	case *array.FixedSizeBinaryBuilder:
 		pixels := make([]byte, s.width)
 		for j := range pixels {
 			pixels[j] = byte(255 * s.value(number, j))
 		}
 		b.Append(pixels)
+	}
+}
+
+// appendStruct appends a field px, or a vector, every other one sparse.
+func (s patchSpec) appendStruct(b *array.StructBuilder, i int) {
+	b.Append(true)
+	if list, ok := b.FieldBuilder(0).(*array.FixedSizeListBuilder); ok {
+		list.Append(true)
+		for j := range s.width {
+			s.append(list.ValueBuilder(), i, j)
+		}
+		return
+	}
+	sparse := i%2 == 0
+	values := b.FieldBuilder(3).(*array.ListBuilder)
+	values.Append(true)
+	for j := range s.width {
+		s.append(values.ValueBuilder(), i, j)
+	}
+	if !sparse {
+		b.FieldBuilder(0).(*array.Int8Builder).Append(1)
+		b.FieldBuilder(1).AppendNull()
+		b.FieldBuilder(2).AppendNull()
+		return
+	}
+	b.FieldBuilder(0).(*array.Int8Builder).Append(0)
+	b.FieldBuilder(1).(*array.Int32Builder).Append(int32(s.width))
+	indices := b.FieldBuilder(2).(*array.ListBuilder)
+	indices.Append(true)
+	for j := range s.width {
+		indices.ValueBuilder().(*array.Int32Builder).Append(int32(j))
 	}
 }
 
@@ -373,6 +438,10 @@ func (s patchSpec) append(b array.Builder, i, j int) {
 			x /= 255
 		}
 		b.Append(int32(255 * x))
+	case *array.BooleanBuilder:
+		b.Append(x > 0.5)
+	case *array.Decimal128Builder:
+		b.Append(decimal128.FromI64(int64(255 * x)))
 	case *array.Float32Builder:
 		b.Append(float32(x))
 	case *array.Float64Builder:

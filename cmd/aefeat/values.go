@@ -124,15 +124,60 @@ func formatSize(n int64) string {
 	return strconv.FormatFloat(math.Round(x*10)/10, 'f', -1, 64) + " " + unit
 }
 
-// split cuts a list such as "label,id" at its commas; "\," is a comma in a
-// name.
+// split cuts a list such as "label,id" at its commas. "\\," is a comma in a
+// name, and so is one in double quotes, which a name may stand in: "a, b". Of
+// a path of such names the quotes are left to package patch.
 func split(list string) []string {
-	const escaped = "\x00"
-	words := strings.Split(strings.ReplaceAll(list, `\,`, escaped), ",")
-	for i, w := range words {
-		words[i] = strings.ReplaceAll(w, escaped, ",")
+	var words []string
+	for {
+		word, n := firstWord(list)
+		words = append(words, word)
+		if n == len(list) {
+			return words
+		}
+		list = list[n+1:]
 	}
-	return words
+}
+
+// firstWord returns the first word of a list, and how many bytes of the list
+// it takes.
+func firstWord(list string) (word string, n int) {
+	if n := quotedLen(list); n > 0 && (n == len(list) || list[n] == ',') {
+		return strings.ReplaceAll(list[1:n-1], `""`, `"`), n
+	}
+	var b strings.Builder
+	begins := true // a name of a path
+	for n < len(list) && list[n] != ',' {
+		size := 1
+		switch {
+		case strings.HasPrefix(list[n:], `\,`):
+			n++
+		case begins && quotedLen(list[n:]) > 0:
+			size = quotedLen(list[n:])
+		}
+		begins = list[n] == '.'
+		b.WriteString(list[n : n+size])
+		n += size
+	}
+	return b.String(), n
+}
+
+// quotedLen returns the length of the quoted name that s begins with, 0 where
+// there is none.
+func quotedLen(s string) int {
+	if !strings.HasPrefix(s, `"`) {
+		return 0
+	}
+	for at := 1; at < len(s); at++ {
+		switch {
+		case s[at] != '"':
+		case strings.HasPrefix(s[at+1:], `"`):
+			at++
+		default:
+			return at + 1
+		}
+	}
+	return 0
 }
 
 // columns collects what the --column flags name.

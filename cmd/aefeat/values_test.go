@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -56,7 +57,30 @@ func TestFormatSize(t *testing.T) {
 }
 
 func TestSplit(t *testing.T) {
-	if got, want := split(`label,a\,b,c`), []string{"label", "a,b", "c"}; !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
+	for list, want := range map[string][]string{
+		``: {""}, `,`: {"", ""}, `a`: {"a"}, `a,`: {"a", ""}, `label,a\,b,c`: {"label", "a,b", "c"}, `a\b`: {`a\b`},
+		`"label, a",id`: {"label, a", "id"}, `"",id`: {"", "id"}, `id,""`: {"id", ""}, `"none"`: {"none"},
+		`"say ""hi"", or not"`: {`say "hi", or not`}, `"""a"""`: {`"a"`},
+		`"a,b"."c,d",e`: {`"a,b"."c,d"`, "e"}, `a."b,c"`: {`a."b,c"`},
+		`5" disk,3" disk`: {`5" disk`, `3" disk`}, `"open,b`: {`"open`, "b"}, `"a"b,c`: {`"a"b`, "c"},
+		`画像 патч\, "q" [0]`: {`画像 патч, "q" [0]`}, `"画像 патч, ""q"" [0]"`: {`画像 патч, "q" [0]`}, "x\ny": {"x\ny"},
+	} {
+		if got := split(list); !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", list, got, want)
+		}
 	}
+}
+
+// Every name can be said, in a list of others.
+func FuzzSplit(f *testing.F) {
+	for _, name := range []string{"", "a", `a,b`, `"`, `\`, `\,`, `""","`, "a\nb", `"a"."b"`} {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		split(name)
+		said := `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+		if got := split("x," + said + "," + said); len(got) != 3 || got[1] != name || got[2] != name {
+			t.Errorf("%q came as %q", name, got)
+		}
+	})
 }

@@ -69,7 +69,11 @@ func describe(m *model.Model) string {
 	if m.Tied {
 		tied = ", tied weights"
 	}
-	return fmt.Sprintf("%d inputs, %d hidden units%s; %s", m.Inputs, m.Hidden, tied, rule(m.Preprocess))
+	order := "" // said where it is not the usual one
+	if m.Shape.Order != "" {
+		order = fmt.Sprintf(" (%v, as they are stored)", m.Shape)
+	}
+	return fmt.Sprintf("%d inputs%s, %d hidden units%s; %s", m.Inputs, order, m.Hidden, tied, rule(m.Preprocess))
 }
 
 // describeFit writes the terms that were on, and how the weights followed the

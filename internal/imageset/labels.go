@@ -16,6 +16,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/aefeat/aefeat/internal/npy"
 )
 
 // labels gives the images of files their labels.
@@ -67,12 +69,12 @@ func (l *labels) read(r *bufio.Reader) error {
 			return err
 		}
 		return l.numbers(r, e, binary.BigEndian, dims)
-	case bytes.HasPrefix(head, []byte(npyMagic)):
+	case bytes.HasPrefix(head, []byte(npy.Magic)):
 		h, err := readNPY(r)
 		if err != nil {
 			return err
 		}
-		return l.numbers(r, h.element, h.order, h.dims)
+		return l.numbers(r, elements[h.Type], h.Order, h.Dims)
 	}
 	return l.lines(r)
 }

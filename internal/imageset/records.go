@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/aefeat/aefeat/imagery"
+	"github.com/aefeat/aefeat/internal/npy"
 )
 
 // A recordFile is a file of images of one size, one after the other: IDX, .npy
@@ -75,7 +76,7 @@ func (f *recordFile) open(left int64, o *Options) error {
 	switch {
 	case isIDX(head):
 		header, err = f.openIDX(o)
-	case bytes.HasPrefix(head, []byte(npyMagic)):
+	case bytes.HasPrefix(head, []byte(npy.Magic)):
 		header, err = f.openNPY(o)
 	case strings.EqualFold(filepath.Ext(f.name), ".bin"):
 		err = f.openCIFAR(head, left)
@@ -183,7 +184,7 @@ func (f *recordFile) openNPY(o *Options) (header int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	dims := h.dims
+	dims := h.Dims
 	shaped := o.Shape != (imagery.Shape{})
 	switch {
 	case len(dims) == 0, len(dims) == 1 && !shaped:
@@ -191,7 +192,7 @@ func (f *recordFile) openNPY(o *Options) (header int, err error) {
 	case len(dims) == 2 && !shaped, len(dims) == 3 && dims[2] <= mostChannels && !shaped:
 		dims = append([]int{1}, dims...)
 	}
-	return h.length, f.hold(h.element, h.order, dims, o)
+	return h.Length, f.hold(elements[h.Type], h.Order, dims, o)
 }
 
 // hold sets what an array holds: images along its first dimension.

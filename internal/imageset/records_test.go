@@ -14,8 +14,8 @@ import (
 	"github.com/aefeat/aefeat/imagery"
 )
 
-// npy is a .npy file as NumPy writes it.
-func npy(version byte, descr string, fortran bool, shape string, values []byte) []byte {
+// npyFile is a .npy file as NumPy writes it.
+func npyFile(version byte, descr string, fortran bool, shape string, values []byte) []byte {
 	order := map[bool]string{true: "True", false: "False"}[fortran]
 	header := fmt.Sprintf("{'descr': '%s', 'fortran_order': %s, 'shape': (%s), }\n", descr, order, shape)
 	data := append([]byte("\x93NUMPY"), version, 0)
@@ -59,7 +59,7 @@ func TestIDX(t *testing.T) {
 		if len(s.Extra()) != 0 {
 			t.Errorf("columns %v", s.Extra())
 		}
-		for _, labels := range [][]byte{idx(8, []byte{9, 0}, 2), zipped(t, idx(12, []byte{0, 0, 0, 9, 0, 0, 0, 0}, 2)), npy(1, "<i8", false, "2,", []byte{9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})} {
+		for _, labels := range [][]byte{idx(8, []byte{9, 0}, 2), zipped(t, idx(12, []byte{0, 0, 0, 9, 0, 0, 0, 0}, 2)), npyFile(1, "<i8", false, "2,", []byte{9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})} {
 			got, _, err = readAll(t, []string{dir + "/x"}, Options{Label: Label{File: write(t, t.TempDir(), "y", labels)}})
 			check(t, got, err, seen{"x#0", "2x3", one.values, "9"}, seen{"x#1", "2x3", two.values, "0"})
 		}
@@ -101,16 +101,16 @@ func TestNPY(t *testing.T) {
 		data []byte
 		want []seen
 	}{
-		"(h,w)":     {npy(1, "|u1", false, "1, 2", []byte{1, 2}), []seen{{"a#0", "1x2", "[1 2]", ""}}},
-		"(n,h,w)":   {npy(2, "|u1", false, "2, 1, 7", []byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 3, 4}), []seen{{"a#0", "1x7", "[1 2 3 4 5 6 7]", ""}, {"a#1", "1x7", "[8 9 0 1 2 3 4]", ""}}},
-		"(h,w,c)":   {npy(3, "|u1", false, "1, 2, 3", []byte{1, 2, 3, 4, 5, 6}), []seen{{"a#0", "1x2x3", "[1 2 3 4 5 6]", ""}}},
-		"(n,h,w,c)": {npy(1, "|u1", false, "2, 1, 1, 3", []byte{1, 2, 3, 4, 5, 6}), []seen{{"a#0", "1x1x3", "[1 2 3]", ""}, {"a#1", "1x1x3", "[4 5 6]", ""}}},
-		"(n,c,h,w)": {npy(1, "|u1", false, "1, 3, 1, 5", []byte{1, 2, 3, 4, 5, 11, 12, 13, 14, 15, 21, 22, 23, 24, 25}), []seen{{"a#0", "1x5x3", "[1 11 21 2 12 22 3 13 23 4 14 24 5 15 25]", ""}}},
-		"big":       {npy(1, ">i2", false, "1, 2", []byte{0xff, 0xfe, 1, 0}), []seen{{"a#0", "1x2", "[-2 256]", ""}}},
-		"double":    {npy(1, "<f8", false, "1, 1", binary.LittleEndian.AppendUint64(nil, math.Float64bits(0.1))), []seen{{"a#0", "1x1", "[0.1]", ""}}},
-		"half":      {npy(1, "<f2", false, "1, 4", []byte{0, 0x3c, 1, 0, 0xff, 0xfb, 0, 0x80}), []seen{{"a#0", "1x4", "[1 5.9604645e-08 -65504 -0]", ""}}},
-		"bool":      {npy(1, "|b1", false, "1, 2", []byte{0, 1}), []seen{{"a#0", "1x2", "[0 1]", ""}}},
-		"none":      {npy(1, "|u1", false, "0, 28, 28", nil), nil},
+		"(h,w)":     {npyFile(1, "|u1", false, "1, 2", []byte{1, 2}), []seen{{"a#0", "1x2", "[1 2]", ""}}},
+		"(n,h,w)":   {npyFile(2, "|u1", false, "2, 1, 7", []byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 3, 4}), []seen{{"a#0", "1x7", "[1 2 3 4 5 6 7]", ""}, {"a#1", "1x7", "[8 9 0 1 2 3 4]", ""}}},
+		"(h,w,c)":   {npyFile(3, "|u1", false, "1, 2, 3", []byte{1, 2, 3, 4, 5, 6}), []seen{{"a#0", "1x2x3", "[1 2 3 4 5 6]", ""}}},
+		"(n,h,w,c)": {npyFile(1, "|u1", false, "2, 1, 1, 3", []byte{1, 2, 3, 4, 5, 6}), []seen{{"a#0", "1x1x3", "[1 2 3]", ""}, {"a#1", "1x1x3", "[4 5 6]", ""}}},
+		"(n,c,h,w)": {npyFile(1, "|u1", false, "1, 3, 1, 5", []byte{1, 2, 3, 4, 5, 11, 12, 13, 14, 15, 21, 22, 23, 24, 25}), []seen{{"a#0", "1x5x3", "[1 11 21 2 12 22 3 13 23 4 14 24 5 15 25]", ""}}},
+		"big":       {npyFile(1, ">i2", false, "1, 2", []byte{0xff, 0xfe, 1, 0}), []seen{{"a#0", "1x2", "[-2 256]", ""}}},
+		"double":    {npyFile(1, "<f8", false, "1, 1", binary.LittleEndian.AppendUint64(nil, math.Float64bits(0.1))), []seen{{"a#0", "1x1", "[0.1]", ""}}},
+		"half":      {npyFile(1, "<f2", false, "1, 4", []byte{0, 0x3c, 1, 0, 0xff, 0xfb, 0, 0x80}), []seen{{"a#0", "1x4", "[1 5.9604645e-08 -65504 -0]", ""}}},
+		"bool":      {npyFile(1, "|b1", false, "1, 2", []byte{0, 1}), []seen{{"a#0", "1x2", "[0 1]", ""}}},
+		"none":      {npyFile(1, "|u1", false, "0, 28, 28", nil), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, _, err := readAll(t, []string{write(t, dir, "a", c.data)}, Options{})
@@ -166,15 +166,15 @@ func TestRecordErrors(t *testing.T) {
 		"labels":            {"x", idx(8, []byte{1}, 1), "neither an image"},
 		"rows":              {"x", idx(8, []byte{1, 2}, 1, 2), "rows of numbers without a shape"},
 		"gzip of words":     {"x", zipped(t, []byte("words, many words")), "neither an image"},
-		"npy, cut":          {"x", npy(1, "|u1", false, "2, 2", make([]byte, 3)), "damaged: 3 bytes of images"},
-		"npy, header":       {"x", npy(1, "|u1", false, "2, 2", nil)[:20], "cut short"},
+		"npy, cut":          {"x", npyFile(1, "|u1", false, "2, 2", make([]byte, 3)), "damaged: 3 bytes of images"},
+		"npy, header":       {"x", npyFile(1, "|u1", false, "2, 2", nil)[:20], "cut short"},
 		"npy, huge header":  {"x", append([]byte("\x93NUMPY\x02\x00\xff\xff\xff\xff"), make([]byte, 100)...), "claims 4294967295 bytes"},
 		"npy, version":      {"x", []byte("\x93NUMPY\x09\x00\x01\x00 \n"), "version 9"},
-		"npy, Fortran":      {"x", npy(1, "|u1", true, "2, 2", make([]byte, 4)), "Fortran order"},
-		"npy, objects":      {"x", npy(1, "|O", false, "2, 2", make([]byte, 4)), "does not hold numbers"},
-		"npy, scalar":       {"x", npy(1, "|u1", false, "", make([]byte, 1)), "neither an image"},
-		"npy, many":         {"x", npy(1, "|u1", false, "9223372036854775807, 9, 9", make([]byte, 4)), "damaged"},
-		"npy, too many":     {"x", npy(1, "|u1", false, "9223372036854775808, 2, 2", make([]byte, 4)), "too large"},
+		"npy, Fortran":      {"x", npyFile(1, "|u1", true, "2, 2", make([]byte, 4)), "Fortran order"},
+		"npy, objects":      {"x", npyFile(1, "|O", false, "2, 2", make([]byte, 4)), "does not hold numbers"},
+		"npy, scalar":       {"x", npyFile(1, "|u1", false, "", make([]byte, 1)), "neither an image"},
+		"npy, many":         {"x", npyFile(1, "|u1", false, "9223372036854775807, 9, 9", make([]byte, 4)), "damaged"},
+		"npy, too many":     {"x", npyFile(1, "|u1", false, "9223372036854775808, 2, 2", make([]byte, 4)), "too large"},
 		"CIFAR, no records": {"x.bin", make([]byte, 3000), "neither an image"},
 		"CIFAR, no label":   {"x.bin", append([]byte{100}, make([]byte, 3072)...), "neither an image"},
 	} {
@@ -189,8 +189,8 @@ func TestRecordErrors(t *testing.T) {
 func FuzzRecords(f *testing.F) {
 	f.Add(idx(8, make([]byte, 8), 2, 2, 2), false)
 	f.Add(zipped(f, idx(12, make([]byte, 32), 2, 2, 2)), false)
-	f.Add(npy(1, "<f4", false, "2, 2, 2", make([]byte, 32)), false)
-	f.Add(npy(2, ">u2", false, "1, 2, 2, 3", make([]byte, 24)), true)
+	f.Add(npyFile(1, "<f4", false, "2, 2, 2", make([]byte, 32)), false)
+	f.Add(npyFile(2, ">u2", false, "1, 2, 2, 3", make([]byte, 24)), true)
 	f.Add(append([]byte{7}, make([]byte, 3072)...), true)
 	f.Fuzz(func(t *testing.T, data []byte, shaped bool) {
 		var o Options
@@ -220,8 +220,8 @@ func FuzzRecords(f *testing.F) {
 }
 
 func FuzzNPYCell(f *testing.F) {
-	f.Add(npy(1, "<f4", false, "2, 2", make([]byte, 16)))
-	f.Add(npy(3, "|b1", false, "1, 2, 2, 3", make([]byte, 12)))
+	f.Add(npyFile(1, "<f4", false, "2, 2", make([]byte, 16)))
+	f.Add(npyFile(3, "|b1", false, "1, 2, 2, 3", make([]byte, 12)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if p, err := decodeNPY(data, imagery.Shape{}); err == nil {
 			if err := p.Check(); err != nil {

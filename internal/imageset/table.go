@@ -17,6 +17,7 @@ import (
 
 	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/imagery"
+	"github.com/aefeat/aefeat/internal/npy"
 	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/patch"
 )
@@ -276,7 +277,7 @@ func (e encoded) decode(data []byte) (p *imagery.Picture, key uint64, err error)
 	switch {
 	case imagery.Format(data) != "":
 		return decodeBytes(data)
-	case bytes.HasPrefix(data, []byte(npyMagic)):
+	case bytes.HasPrefix(data, []byte(npy.Magic)):
 		p, err = decodeNPY(data, e.shape)
 	case e.shape != imagery.Shape{}:
 		p, err = picture(e.shape, data, nil)

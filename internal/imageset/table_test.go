@@ -143,11 +143,11 @@ func TestCells(t *testing.T) {
 		"list in colour":   {column{typ: six, values: `[[1,2,3,4,5,6]]`}, nil, Options{Shape: hwc}, colour},
 		"raw bytes":        {column{typ: arrow.BinaryTypes.LargeBinary, values: `[` + quoted([]byte{1, 2, 3, 4, 5, 6}) + `]`}, nil, Options{Shape: grey}, want},
 		"fixed bytes":      {column{typ: &arrow.FixedSizeBinaryType{ByteWidth: 6}, values: `[` + quoted([]byte{1, 2, 3, 4, 5, 6}) + `]`}, nil, Options{Shape: hwc}, colour},
-		"npy":              {column{typ: arrow.BinaryTypes.Binary, values: `[` + quoted(npy(1, "|u1", false, "2, 3", []byte{1, 2, 3, 4, 5, 6})) + `]`}, nil, Options{}, want},
-		"npy flat":         {column{typ: arrow.BinaryTypes.Binary, values: `[` + quoted(npy(1, "|u1", false, "6,", []byte{1, 2, 3, 4, 5, 6})) + `]`}, nil, Options{Shape: grey}, want},
-		"npy of one":       {column{typ: arrow.BinaryTypes.Binary, values: `[` + quoted(npy(1, "|u1", false, "1, 1, 2, 3", []byte{1, 2, 3, 4, 5, 6})) + `]`}, nil, Options{}, colour},
+		"npy":              {column{typ: arrow.BinaryTypes.Binary, values: `[` + quoted(npyFile(1, "|u1", false, "2, 3", []byte{1, 2, 3, 4, 5, 6})) + `]`}, nil, Options{}, want},
+		"npy flat":         {column{typ: arrow.BinaryTypes.Binary, values: `[` + quoted(npyFile(1, "|u1", false, "6,", []byte{1, 2, 3, 4, 5, 6})) + `]`}, nil, Options{Shape: grey}, want},
+		"npy of one":       {column{typ: arrow.BinaryTypes.Binary, values: `[` + quoted(npyFile(1, "|u1", false, "1, 1, 2, 3", []byte{1, 2, 3, 4, 5, 6})) + `]`}, nil, Options{}, colour},
 		"encoded":          {column{typ: arrow.BinaryTypes.Binary, values: `[` + quoted(greyPNG(t, 2, 3, 1)) + `]`}, nil, Options{}, want},
-		"struct of arrays": {column{typ: imageStruct, values: `[{"bytes":` + quoted(npy(2, "|u1", false, "2, 3", []byte{1, 2, 3, 4, 5, 6})) + `,"path":null}]`}, nil, Options{}, want},
+		"struct of arrays": {column{typ: imageStruct, values: `[{"bytes":` + quoted(npyFile(2, "|u1", false, "2, 3", []byte{1, 2, 3, 4, 5, 6})) + `,"path":null}]`}, nil, Options{}, want},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.column.name = "image"
@@ -217,7 +217,7 @@ func TestCellErrors(t *testing.T) {
 		"no such path":     {[]column{{name: "x", typ: imageStruct, values: `[{"bytes":null,"path":"none.png"}]`}}, Options{}, "none.png: no such file"},
 		"path of a folder": {[]column{{name: "x", typ: imageStruct, values: `[{"bytes":null,"path":"."}]`}}, Options{}, "no file"},
 		"folder":           {[]column{{name: "x", typ: imageStruct, values: `[null]`}}, Options{Label: Label{Folder: true}}, "labels of Parquet and Arrow are in a column"},
-		"NaN":              {[]column{{name: "x", typ: arrow.BinaryTypes.Binary, values: `[` + quoted(npy(1, "<f2", false, "1,1", []byte{0, 0x7e})) + `]`}}, Options{}, "NaN at element 0"},
+		"NaN":              {[]column{{name: "x", typ: arrow.BinaryTypes.Binary, values: `[` + quoted(npyFile(1, "<f2", false, "1,1", []byte{0, 0x7e})) + `]`}}, Options{}, "NaN at element 0"},
 	} {
 		path := write(t, t.TempDir(), "t", tableOf(t, arrowio.Arrow, nil, c.columns...))
 		_, _, err := readAll(t, []string{path}, c.o)

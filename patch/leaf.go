@@ -1,0 +1,182 @@
+package patch
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/apache/arrow-go/v18/arrow"
+)
+
+// A leaf is a column, or a field of a struct column, made of numbers in some
+// form.
+type leaf struct {
+	name     string   // which [Find] takes
+	path     []string // column, then field in each struct
+	at       []int    // the same as positions
+	typ      arrow.DataType
+	shown    string // typ, with the name of an extension
+	element  *element
+	bytes    bool // the innermost level is binary
+	vector   bool // of Spark
+	standing standing
+
+	// dims holds the sizes of the list levels, outermost first, unknown where
+	// the type leaves one open; it is empty for a scalar.
+	dims []int
+
+	tensor tensor // what metadata say of the axes; zero: nothing
+}
+
+// standing says whether a column may be the patch.
+type standing int
+
+const (
+	plain       standing = iota // also when nobody named it
+	inQuestion                  // when it is named: an extension means something else
+	partOfPatch                 // the same, as part of another that may be
+)
+
+// packed reports a column that detection takes last.
+func (l leaf) packed() bool { return isPacked(innermostType(l.typ)) }
+
+// columnType is patchType, for vectors of Spark too.
+func columnType(t arrow.DataType) (e *element, dims []int, ok bool) {
+	if st, isStruct := storage(t).(*arrow.StructType); isStruct {
+		e := vectorElement(st)
+		return e, []int{unknown}, e != nil
+	}
+	return patchType(t)
+}
+
+// storage returns the type that an extension is stored as.
+func storage(t arrow.DataType) arrow.DataType {
+	for {
+		ext, ok := t.(arrow.ExtensionType)
+		if !ok {
+			return t
+		}
+		t = ext.StorageType()
+	}
+}
+
+// patchType reads a type as levels of lists around a number. Dictionaries and
+// extension types count as what they stand for, and binary as lists of uint8.
+func patchType(t arrow.DataType) (e *element, dims []int, ok bool) {
+	for {
+		switch x := t.(type) {
+		case arrow.ExtensionType:
+			t = x.StorageType()
+		case *arrow.DictionaryType:
+			t = x.ValueType
+		case *arrow.FixedSizeListType:
+			dims = append(dims, int(x.Len()))
+			t = x.Elem()
+		case *arrow.ListType:
+			dims = append(dims, unknown)
+			t = x.Elem()
+		case *arrow.LargeListType:
+			dims = append(dims, unknown)
+			t = x.Elem()
+		case *arrow.ListViewType:
+			dims = append(dims, unknown)
+			t = x.Elem()
+		case *arrow.LargeListViewType:
+			dims = append(dims, unknown)
+			t = x.Elem()
+		case *arrow.FixedSizeBinaryType:
+			return elementOfID(arrow.UINT8), append(dims, x.ByteWidth), true
+		case *arrow.BinaryType, *arrow.LargeBinaryType, *arrow.BinaryViewType:
+			return elementOfID(arrow.UINT8), append(dims, unknown), true
+		default:
+			e = elementOf(t)
+			return e, dims, e != nil
+		}
+	}
+}
+
+// innermostType returns what the lists of a type are made of.
+func innermostType(t arrow.DataType) arrow.DataType {
+	for {
+		switch x := t.(type) {
+		case arrow.ExtensionType:
+			t = x.StorageType()
+		case *arrow.DictionaryType:
+			t = x.ValueType
+		case arrow.ListLikeType:
+			t = x.Elem()
+		default:
+			return t
+		}
+	}
+}
+
+// holdsBytes reports whether the innermost level of a patch type is binary.
+func holdsBytes(t arrow.DataType) bool {
+	switch innermostType(t).ID() {
+	case arrow.BINARY, arrow.LARGE_BINARY, arrow.FIXED_SIZE_BINARY, arrow.BINARY_VIEW:
+		return true
+	}
+	return false
+}
+
+const (
+	fixedShapeTensor     = "arrow.fixed_shape_tensor"
+	extensionNameKey     = "ARROW:extension:name"
+	extensionMetadataKey = "ARROW:extension:metadata"
+)
+
+// leaves lists the numeric columns of a schema, fields of structs included, in
+// the order of the schema.
+func leaves(schema *arrow.Schema) []leaf {
+	var all []leaf
+	described := featuresOf(schema)
+	var visit func(path []string, at []int, f arrow.Field, least standing)
+	visit = func(path []string, at []int, f arrow.Field, least standing) {
+		path = append(slices.Clone(path), f.Name)
+		e, dims, ok := columnType(f.Type)
+		st, isStruct := f.Type.(*arrow.StructType)
+		if ok {
+			extension, metadata := extensionOf(f)
+			l := leaf{
+				name: nameOf(schema.Fields(), at), path: path, at: at, typ: f.Type, shown: TypeName(f), element: e, dims: dims,
+				bytes: holdsBytes(f.Type), vector: storage(f.Type).ID() == arrow.STRUCT, standing: least, tensor: tensorOf(extension, metadata),
+			}
+			if len(l.tensor.Shape) == 0 {
+				l.tensor = described.tensor(path)
+			}
+			if extension != "" && !l.vector && (l.bytes || !arrayExtension(extension)) { // bytes may be pickled
+				l.standing = max(least, inQuestion)
+			}
+			all = append(all, l)
+			least = partOfPatch
+		}
+		if !isStruct {
+			return
+		}
+		for i, child := range st.Fields() {
+			inner := least
+			if child.Name == "shape" && holdsTensor(st) {
+				inner = partOfPatch
+			}
+			visit(path, append(slices.Clone(at), i), child, inner)
+		}
+	}
+	for i, f := range schema.Fields() {
+		visit(nil, []int{i}, f, plain)
+	}
+	return all
+}
+
+// TypeName returns Arrow's name of a column's type, with that of an extension
+// in brackets.
+func TypeName(f arrow.Field) string {
+	name, _ := extensionOf(f)
+	typ := f.Type
+	if ext, ok := typ.(arrow.ExtensionType); ok {
+		typ = ext.StorageType()
+	}
+	if name == "" {
+		return typ.String()
+	}
+	return fmt.Sprintf("%s (%s)", typ, name)
+}

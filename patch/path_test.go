@@ -1,0 +1,79 @@
+package patch
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow"
+)
+
+// A field of a struct and a column of that very name are two columns, and both
+// have a name.
+func TestNamesThatClash(t *testing.T) {
+	list := arrow.FixedSizeListOf(4, arrow.PrimitiveTypes.Float32)
+	schema := arrow.NewSchema([]arrow.Field{
+		{Name: "img", Type: arrow.StructOf(arrow.Field{Name: "pixels", Type: list}, arrow.Field{Name: "c,d", Type: list})},
+		{Name: "img.pixels", Type: list}, {Name: `"img"`, Type: list}, {Name: "", Type: list},
+	}, nil)
+	for name, want := range map[string][]int{
+		"img.pixels": {1}, `"img.pixels"`: {1}, `"img"."pixels"`: {0, 0}, `img."pixels"`: {0, 0}, `"img".pixels`: {0, 0},
+		`img.c,d`: {0, 1}, `img."c,d"`: {0, 1}, `"img"`: {2}, `"""img"""`: {2}, "": {3}, `""`: {3}, "img": {0},
+		`img."pixels`: nil, `"img"pixels`: nil, `img.pi"x`: nil, `"img".`: nil, `"img"."pixels".x`: nil, `"`: nil,
+	} {
+		path, _, err := Find(schema, name)
+		if !slices.Equal(path, want) || (err == nil) != (want != nil) {
+			t.Errorf("%s: path %v, error %v, want %v", name, path, err, want)
+		}
+		b, err := Bind(schema, BindOptions{Columns: []string{name}})
+		switch {
+		case name == "img":
+			continue // a struct of two
+		case want == nil:
+			if err == nil {
+				t.Errorf("%s is bound", name)
+			}
+		case err != nil:
+			t.Errorf("%s: %v", name, err)
+		case !slices.Equal(b.columns[0].index, want):
+			t.Errorf("%s is bound to %v, want %v", name, b.columns[0].index, want)
+		}
+	}
+	var names []string
+	for _, c := range Candidates(schema) {
+		names = append(names, c.Column)
+	}
+	if want := []string{`"img"."pixels"`, "img.c,d", "img.pixels", `"img"`, ""}; !slices.Equal(names, want) {
+		t.Errorf("candidates %q, want %q", names, want)
+	}
+	_, err := Bind(schema, BindOptions{})
+	if err == nil || !strings.Contains(err.Error(), `be the patch: "img"."pixels" (fixed`) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// Whatever columns are called, each has a name by which it is found.
+func FuzzNames(f *testing.F) {
+	f.Add("a", "b", "a.b", `"a"."b"`)
+	f.Add("a.b", "c", "a", "b.c")
+	f.Add("", "", ".", `""`)
+	f.Add(`"`, `a"`, `""".a"`, `".a`)
+	f.Fuzz(func(t *testing.T, outer, inner, other, last string) {
+		u8 := arrow.PrimitiveTypes.Uint8
+		fields := []arrow.Field{
+			{Name: outer, Type: arrow.StructOf(arrow.Field{Name: inner, Type: u8}, arrow.Field{Name: "s", Type: arrow.StructOf(arrow.Field{Name: inner, Type: u8})})},
+			{Name: other, Type: u8}, {Name: last, Type: u8},
+		}
+		for _, path := range [][]int{{0, 0}, {0, 1, 0}, {1}, {2}} {
+			name := nameOf(fields, path)
+			got := find(fields, name)
+			if slices.Equal(got, path) || ambiguous(fields, path) {
+				continue
+			}
+			// A column may be called like the path of another in quotes.
+			if !slices.ContainsFunc(fields, func(f arrow.Field) bool { return f.Name == name }) {
+				t.Errorf("%q leads to %v, want %v of %v", name, got, path, fields)
+			}
+		}
+	})
+}
