@@ -34,12 +34,12 @@ func (m *Model) UnmovedUnits() int {
 	return unmoved
 }
 
-// TwinUnits counts, among so many hidden units, those with a near twin: another unit whose encoder
-// weights have a cosine above 0.9 with theirs, once each unit's mean weight is
-// taken off. Units of opposite weights are no twins, since a code that is never
-// negative needs both. Of models with more than 4,096 units it compares the
-// first 4,096. It takes 4,096^2 n multiplications at most, which are fewer than
-// those of an epoch over as many rows, and 4 MiB.
+// TwinUnits counts, among so many hidden units, those with a near twin: another
+// unit whose encoder weights have a cosine above 0.9 with theirs, once each
+// unit's mean weight is taken off. Units of opposite weights are no twins, since
+// a code that is never negative needs both. Of models with more than 4,096 units
+// it compares the first 4,096. It takes 4,096^2 n multiplications at most, which
+// are fewer than those of an epoch over as many rows, and 4 MiB.
 func (m *Model) TwinUnits() (twins, compared int) {
 	const block = 256
 	n, h := m.Inputs, min(m.Hidden, maxCompared)
