@@ -33,15 +33,7 @@ squared error over the variance of the rows: 1 is no better than their mean.`,
 }
 
 func evaluate(c *cli.Context, ui *console) error {
-	source, err := newSourceOptions(c, "")
-	if err != nil {
-		return err
-	}
-	m, err := requireModel(c)
-	if err != nil {
-		return err
-	}
-	src, err := source.open(c.Context, ui, c.Args().Slice())
+	source, m, src, err := openForModel(c, ui, "")
 	if err != nil {
 		return err
 	}

@@ -45,15 +45,7 @@ func explain(c *cli.Context, ui *console) error {
 	if err := checkExplainOutputs(c, ui, output, picture); err != nil {
 		return err
 	}
-	source, err := newSourceOptions(c, output)
-	if err != nil {
-		return err
-	}
-	m, err := requireModel(c)
-	if err != nil {
-		return err
-	}
-	src, err := source.open(c.Context, ui, c.Args().Slice())
+	source, m, src, err := openForModel(c, ui, output)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/patch"
 	"github.com/aefeat/aefeat/stage"
 )
@@ -44,6 +45,21 @@ func newSourceOptions(c *cli.Context, output string) (sourceOptions, error) {
 		o.spillDir = besideOutput(output)
 	}
 	return o, nil
+}
+
+// openForModel reads the model of a command, and then opens the rows that it is
+// for, which the caller closes.
+func openForModel(c *cli.Context, ui *console, output string) (sourceOptions, *model.Model, *arrowio.Source, error) {
+	o, err := newSourceOptions(c, output)
+	if err != nil {
+		return o, nil, nil, err
+	}
+	m, err := requireModel(c)
+	if err != nil {
+		return o, nil, nil, err
+	}
+	src, err := o.open(c.Context, ui, c.Args().Slice())
+	return o, m, src, err
 }
 
 // open opens the inputs; without any, standard input.

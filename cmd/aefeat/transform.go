@@ -29,15 +29,7 @@ func transform(c *cli.Context, ui *console) error {
 	if err != nil {
 		return err
 	}
-	source, err := newSourceOptions(c, output)
-	if err != nil {
-		return err
-	}
-	m, err := requireModel(c)
-	if err != nil {
-		return err
-	}
-	src, err := source.open(c.Context, ui, c.Args().Slice())
+	_, m, src, err := openForModel(c, ui, output)
 	if err != nil {
 		return err
 	}
