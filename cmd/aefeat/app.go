@@ -122,6 +122,9 @@ func flagError(command *cli.Command, err error) error {
 	text := err.Error()
 	for _, f := range command.Flags {
 		for _, name := range f.Names() {
+			if value, ok := strings.CutSuffix(text, " for -"+name+": parse error"); ok { // of a boolean
+				text = strings.Replace(value, "boolean ", "", 1) + " for flag " + spell(name) + ": not true or false"
+			}
 			text = strings.Replace(text, " for flag -"+name+":", " for flag "+spell(name)+":", 1)
 		}
 	}
