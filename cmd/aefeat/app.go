@@ -110,6 +110,10 @@ func unknownCommand(app *cli.App, name string, rest []string) error {
 		return e
 	}
 	e := usagef("", "unknown command %q", name)
+	if other := known(commandsElsewhere, strings.ToLower(name), names); other != "" {
+		e.hints = []string{other + " does that: run 'aefeat " + other + " --help'"}
+		return e
+	}
 	if near := nearest(name, names); near != "" {
 		e.hints = append([]string{"did you mean " + near + "?"}, e.hints...)
 	}
