@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // Expand returns the files that inputs stand for, as [Open] reads them: those of
@@ -59,16 +60,20 @@ func pathError(name string, err error) error {
 	if errors.As(err, &at) {
 		err = at.Err
 	}
-	return &FileError{File: name, Err: err}
+	e := &FileError{File: name, Err: err}
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		e.Key = KeyMissing
+	}
+	return e
 }
 
 func glob(pattern string) ([]string, error) {
 	matches, err := filepath.Glob(pattern)
 	if err != nil {
-		return nil, &FileError{File: pattern, Err: err}
+		return nil, &FileError{File: pattern, Err: err, Key: KeyMissing}
 	}
 	if len(matches) == 0 {
-		return nil, &FileError{File: pattern, Err: errors.New("no file has such a name")}
+		return nil, &FileError{File: pattern, Err: errors.New("no file has such a name"), Key: KeyMissing}
 	}
 	slices.SortFunc(matches, naturalOrder)
 	var files []string
@@ -112,7 +117,7 @@ func folder(dir string) ([]string, error) {
 		return nil, err
 	}
 	if len(files) == 0 {
-		return nil, &FileError{File: dir, Err: errors.New("no files in this folder")}
+		return nil, &FileError{File: dir, Err: errors.New("no files in this folder"), Key: KeyMissing}
 	}
 	slices.SortFunc(files, naturalOrder)
 	return files, nil

@@ -58,7 +58,7 @@ func evaluate(c *cli.Context, ui *console) error {
 		err := json.NewEncoder(ui.out).Encode(e.Evaluation)
 		var unsupported *json.UnsupportedValueError
 		if errors.As(err, &unsupported) {
-			return fmt.Errorf("some values are too large: the evaluation is %s, which JSON cannot hold", unsupported.Str)
+			return &codedError{codeNoNumber, fmt.Errorf("some values are too large: the evaluation is %s, which JSON cannot hold", unsupported.Str)}
 		}
 		return err
 	}

@@ -115,13 +115,13 @@ func newFiltersJob(c *cli.Context, ui *console) (*filtersJob, error) {
 		common: chosen(c, "scale") == scaleCommon, order: chosen(c, "order"),
 		progress: newProgress(ui, chosen(c, "progress"))}
 	if len(j.names) == 0 {
-		return nil, usagef("filters", "no model: name the file that fit has written with -m")
+		return nil, usagef("filters", "no model: name the file that fit has written with -m").as(codeUsageInput)
 	}
 	if j.json {
 		if !c.IsSet("output") {
 			j.output = ""
 		} else if j.output == "-" {
-			return nil, usagef("filters", "picture and JSON cannot both go to standard output: name a file with -o")
+			return nil, usagef("filters", "picture and JSON cannot both go to standard output: name a file with -o").as(codeUsageOutput)
 		}
 	}
 	if j.output != "" {
@@ -130,7 +130,7 @@ func newFiltersJob(c *cli.Context, ui *console) (*filtersJob, error) {
 		}
 	}
 	if name := replaced(j.output, slices.Concat(j.names, j.inputs)); name != "" {
-		return nil, usagef("filters", "the picture would replace %s", name)
+		return nil, usagef("filters", "the picture would replace %s", name).as(codeUsageOutput)
 	}
 	if text := c.String("shape"); text != "" {
 		var err error
@@ -149,7 +149,7 @@ func newFiltersJob(c *cli.Context, ui *console) (*filtersJob, error) {
 	case j.units != nil && j.order != orderIndex:
 		return nil, usagef("filters", "--order %s does not go with --units, which are drawn in the order given", j.order)
 	case j.order == orderActivation && len(j.inputs) == 0:
-		return nil, usagef("filters", "--order activation needs rows that activate the units: name DATA")
+		return nil, usagef("filters", "--order activation needs rows that activate the units: name DATA").as(codeUsageInput)
 	}
 	var err error
 	if j.source, err = newSourceOptions(c, j.output); err != nil {

@@ -130,18 +130,18 @@ func newFitJob(c *cli.Context, ui *console) (*fitJob, error) {
 
 func (j *fitJob) readFlags(c *cli.Context) error {
 	if j.emit != "" && atomicfile.Same(j.output, j.emit) {
-		return usagef("fit", "model and features cannot both go to %s", nameOf(j.output))
+		return usagef("fit", "model and features cannot both go to %s", nameOf(j.output)).as(codeUsageOutput)
 	}
 	if err := refuseTerminal(j.ui, "fit", "a model", j.output); err != nil {
 		return err
 	}
 	if input := replaced(j.output, j.inputs); input != "" {
-		return usagef("fit", "the model would replace the input %s", input)
+		return usagef("fit", "the model would replace the input %s", input).as(codeUsageOutput)
 	}
 	var err error
 	if j.emit != "" {
 		if init := c.String("init"); wouldReplace(j.emit, init) {
-			return usagef("fit", "the features would replace the initial model %s", init)
+			return usagef("fit", "the features would replace the initial model %s", init).as(codeUsageOutput)
 		}
 		if err := refuseTerminal(j.ui, "fit", "features", j.emit); err != nil {
 			return err
@@ -236,7 +236,7 @@ func (j *fitJob) checkSize(patch *patch.Binding) error {
 		return nil
 	}
 	return &hintedError{
-		fmt.Errorf("training %d hidden units takes %s of memory, and this machine has %s", config.Hidden, formatSize(takes), formatSize(has)),
+		&codedError{codeMemory, fmt.Errorf("training %d hidden units takes %s of memory, and this machine has %s", config.Hidden, formatSize(takes), formatSize(has))},
 		"ask for fewer hidden units (--hidden) or smaller batches (--batch-size)"}
 }
 

@@ -41,7 +41,7 @@ func imageFeatures(c *cli.Context, ui *console) error {
 		return err
 	}
 	if name := c.String("model"); wouldReplace(output, name) {
-		return usagef("image-features", "the features would replace the model %s", name)
+		return usagef("image-features", "the features would replace the model %s", name).as(codeUsageOutput)
 	}
 	format, err := outputFormat(c, output)
 	if err != nil {
@@ -57,7 +57,7 @@ func imageFeatures(c *cli.Context, ui *console) error {
 	}
 	shape, guessed := m.PatchShape()
 	if guessed {
-		ui.warn("model.shape", "", "the model does not say which shape its patches have: taken as %v", shape)
+		ui.warn(codeGuessed, "", "the model does not say which shape its patches have: taken as %v", shape)
 	}
 	f, err := newImageRows(c, m, shape, config)
 	if err != nil {
@@ -177,7 +177,7 @@ func (f *imageRows) lay(set *imageset.Set) error {
 	taken := map[string]bool{}
 	for _, field := range fields {
 		if taken[field.Name] {
-			return &patch.RowError{Column: field.Name, Row: -1, Reason: "the name is already taken",
+			return &patch.RowError{Column: field.Name, Row: -1, Key: patch.KeyTaken, Reason: "the name is already taken",
 				Hint: "name the features otherwise with `Prefix`, or keep fewer columns with `Keep`"}
 		}
 		taken[field.Name] = true

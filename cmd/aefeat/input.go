@@ -67,12 +67,12 @@ func (o sourceOptions) open(ctx context.Context, ui *console, inputs []string) (
 	stdin := len(inputs) == 0
 	for _, name := range inputs {
 		if name == "-" && stdin {
-			return nil, usagef(o.command, "standard input cannot be read twice")
+			return nil, usagef(o.command, "standard input cannot be read twice").as(codeUsageInput)
 		}
 		stdin = stdin || name == "-"
 	}
 	if stdin && isTerminal(ui.in) {
-		return nil, usagef(o.command, "no input: name a file, or send data to standard input")
+		return nil, usagef(o.command, "no input: name a file, or send data to standard input").as(codeUsageInput)
 	}
 	return arrowio.Open(inputs, arrowio.OpenOptions{
 		Stdin:           interruptible(ctx, ui.in),

@@ -29,7 +29,7 @@ func inspectCommand(ui *console) *cli.Command {
 
 func inspect(c *cli.Context, ui *console) error {
 	if c.Args().Len() > 1 {
-		return usagef("inspect", "inspect takes one file")
+		return usagef("inspect", "inspect takes one file").as(codeUsageInput)
 	}
 	name := cmp.Or(c.Args().First(), "-")
 	if name != "-" {
@@ -49,18 +49,18 @@ func inspect(c *cli.Context, ui *console) error {
 func looksLikeTensors(name string) (bool, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return false, err
+		return false, &inputError{name, err}
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return false, err // a pipe can be read only once, and a folder is data
+		return false, nil // what cannot be told now is met later; a pipe can be read only once, and a folder is data
 	}
 	var start [9]byte
 	if _, err := io.ReadFull(f, start[:]); err != nil {
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			err = nil
+			return false, nil
 		}
-		return false, err
+		return false, &inputError{name, err}
 	}
 	return start[8] == '{', nil
 }

@@ -55,7 +55,7 @@ func replaced(output string, inputs []string) string {
 // person's screen.
 func refuseTerminal(ui *console, command, what, output string) error {
 	if output == "-" && isTerminal(ui.out) {
-		return usagef(command, "refusing to write %s to the terminal: name a file with -o, or send standard output elsewhere", what)
+		return usagef(command, "refusing to write %s to the terminal: name a file with -o, or send standard output elsewhere", what).as(codeUsageOutput)
 	}
 	return nil
 }
@@ -117,7 +117,7 @@ func readModel(name string, bareToo bool) (m *model.Model, bare bool, err error)
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, false, err
+		return nil, false, &inputError{name, err}
 	}
 	defer f.Close()
 	m, err = model.Read(bufio.NewReaderSize(f, 1<<20))
@@ -130,7 +130,7 @@ func readModel(name string, bareToo bool) (m *model.Model, bare bool, err error)
 			"make a model of them with 'aefeat fit --init " + name + " --epochs 0 -o MODEL'"}
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("%s: %w", name, err)
+		return nil, false, &inputError{name, fmt.Errorf("%s: %w", name, err)}
 	}
 	return m, false, nil
 }
@@ -139,7 +139,7 @@ func readModel(name string, bareToo bool) (m *model.Model, bare bool, err error)
 func requireModel(c *cli.Context) (*model.Model, error) {
 	name := c.String("model")
 	if name == "" {
-		return nil, usagef(c.Command.Name, "no model: name the file that fit has written with -m")
+		return nil, usagef(c.Command.Name, "no model: name the file that fit has written with -m").as(codeUsageInput)
 	}
 	if name == "-" {
 		return nil, usagef(c.Command.Name, "a model is not read from standard input, which is for data")
@@ -169,7 +169,7 @@ func outputFormat(c *cli.Context, output string) (arrowio.Format, error) {
 			return f, nil
 		}
 		if slices.Contains(otherFormats, end) {
-			return "", usagef(c.Command.Name, "%s: %s is not a format of outputs: name the file .parquet, .arrow or .arrows, or say which it is to be with --format", output, end)
+			return "", usagef(c.Command.Name, "%s: %s is not a format of outputs: name the file .parquet, .arrow or .arrows, or say which it is to be with --format", output, end).as(codeUsageOutput)
 		}
 	}
 	return arrowio.Format(chosen(c, "format")), nil

@@ -56,15 +56,15 @@ func writeReport(c *cli.Context, ui *console) error {
 	}
 	tests := c.StringSlice("test")
 	if name := replaced(output, slices.Concat([]string{c.String("model")}, inputs, tests)); name != "" {
-		return usagef("report", "the page would replace %s", name)
+		return usagef("report", "the page would replace %s", name).as(codeUsageOutput)
 	}
 	switch {
 	case len(tests) > 0 && len(inputs) == 0:
-		return usagef("report", "--test without rows to learn from: name an input")
+		return usagef("report", "--test without rows to learn from: name an input").as(codeUsageInput)
 	case len(tests) > 0 && c.String("label") == "":
 		return usagef("report", "--test has rows for a classifier, and --label '' wants none: give one of them")
 	case slices.Contains(tests, "-") && slices.Contains(inputs, "-"):
-		return usagef("report", "standard input cannot be read twice")
+		return usagef("report", "standard input cannot be read twice").as(codeUsageInput)
 	}
 	source, err := newSourceOptions(c, output)
 	if err != nil {

@@ -54,7 +54,7 @@ type note struct {
 // always; those that do not apply are null.
 type notice struct {
 	Event   string   `json:"event"` // "error" or "warning"
-	Code    string   `json:"code"`
+	Code    code     `json:"code"`
 	File    *string  `json:"file"`
 	Column  *string  `json:"column"`
 	Row     *int64   `json:"row"` // in the file, counted from 0
@@ -84,7 +84,7 @@ func (c *console) hintf(format string, a ...any) {
 
 // warn tells of something that may be wrong, and what to do about it; hint may
 // be "".
-func (c *console) warn(code, hint, format string, a ...any) {
+func (c *console) warn(code code, hint, format string, a ...any) {
 	n := notice{Event: "warning", Code: code, Message: fmt.Sprintf(format, a...)}
 	if hint != "" {
 		n.Hints = []string{hint}
