@@ -179,6 +179,9 @@ func parseHeader(b []byte) (*fileHeader, error) {
 	return h, nil
 }
 
+// maxRowsSeen leaves room for those of a model that begins with this one.
+const maxRowsSeen = 1 << 60
+
 // settingsFrom takes over the settings of a file of ours.
 func (m *Model) settingsFrom(h *fileHeader) error {
 	if v := h.metadata["version"]; v != formatVersion {
@@ -197,7 +200,7 @@ func (m *Model) settingsFrom(h *fileHeader) error {
 	if err := c.Preprocess.Allows(c.Config); err != nil {
 		return damaged("in its settings: %w", err)
 	}
-	if c.Inputs < 1 || c.RowsSeen < 0 {
+	if c.Inputs < 1 || c.RowsSeen < 0 || c.RowsSeen > maxRowsSeen {
 		return damaged("in its settings: %d inputs, %d rows seen", c.Inputs, c.RowsSeen)
 	}
 	if c.SparsityWeight > 0 && c.Sparsity == 0 {
