@@ -89,7 +89,7 @@ func Open(inputs []string, o OpenOptions) (*Source, error) {
 	if o.Allocator == nil {
 		o.Allocator = memory.DefaultAllocator
 	}
-	names, err := expand(inputs)
+	names, err := Expand(inputs)
 	if err != nil {
 		return nil, err
 	}
