@@ -130,3 +130,24 @@ func edits(a, b string) int {
 	}
 	return row[len(b)]
 }
+
+// wantsJSON reports whether --progress json is among the arguments of the
+// program. It is looked for before they are parsed, so that what is wrong with
+// them is told in JSON, too. As the parser has it, the last --progress counts,
+// and "--" ends the flags.
+func wantsJSON(args []string) bool {
+	wants := false
+	for i, arg := range args {
+		if arg == "--" {
+			break
+		}
+		value, given := strings.CutPrefix(arg, "--progress=")
+		if arg == "--progress" && i+1 < len(args) {
+			value, given = args[i+1], true
+		}
+		if given {
+			wants = value == progressJSON
+		}
+	}
+	return wants
+}

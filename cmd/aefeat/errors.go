@@ -158,22 +158,24 @@ func finish(ctx context.Context, ui *console, err error) int {
 	}
 	var signal *signalError
 	if errors.As(context.Cause(ctx), &signal) {
-		ui.errorf("%v", signal)
+		ui.fail(signal)
 		return signal.status()
 	}
 	// Whoever read our output had enough: nothing went wrong here.
 	if errors.Is(err, syscall.EPIPE) {
 		return exitBrokenPipe
 	}
-	ui.errorf("%v", err)
-	for _, hint := range hintsOf(err) {
-		ui.hintf("%s", hint)
-	}
+	ui.fail(err)
 	var usage *usageError
 	if errors.As(err, &usage) {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// fail tells of an error that ended a command.
+func (c *console) fail(err error) {
+	c.notice(notice{Event: "error", Message: err.Error(), Hints: hintsOf(err)})
 }
 
 // hintsOf collects the hints that the errors in err's tree carry, outermost

@@ -52,7 +52,7 @@ func evaluate(c *cli.Context, ui *console) error {
 	}
 	p.finish(withBadRows(map[string]any{"command": "evaluate", "rows": e.Rows}, src, e.BadRows))
 	if e.Skipped > 0 {
-		ui.warnf("%s", skipped(e.BadRows))
+		ui.warn(codeSkipped, "", "%s", skipped(e.BadRows))
 	}
 	if c.Bool("json") {
 		err := json.NewEncoder(ui.out).Encode(e.Evaluation)

@@ -78,7 +78,7 @@ func explain(c *cli.Context, ui *console) error {
 	lines = append([]string{fmt.Sprintf("found the best of %s for each of %s", plural(x.Rows, "row"), plural(int64(m.Hidden), "unit"))}, lines...)
 	p.finish(withBadRows(map[string]any{"command": "explain", "rows": x.Rows}, src, x.BadRows), lines...)
 	if x.Skipped > 0 {
-		ui.warnf("%s", skipped(x.BadRows))
+		ui.warn(codeSkipped, "", "%s", skipped(x.BadRows))
 	}
 	return nil
 }

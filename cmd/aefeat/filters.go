@@ -236,7 +236,7 @@ func (j *filtersJob) observeOne(ctx context.Context, src *arrowio.Source, s *see
 		return fmt.Errorf("%s: %w", s.name, located(src, err))
 	}
 	if a.BadRows.Total() > 0 {
-		j.ui.warnf("%s", skipped(a.BadRows))
+		j.ui.warn(codeSkipped, "", "%s", skipped(a.BadRows))
 	}
 	s.activity = &a
 	s.panel.Dead = a.Dead()

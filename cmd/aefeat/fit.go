@@ -311,7 +311,7 @@ func (j *fitJob) report(m *model.Model, src *arrowio.Source, r *stage.Report) {
 	}
 	j.progress.finish(event, lines...)
 	for _, w := range r.Warnings() {
-		warn(j.ui, m, w)
+		warnFit(j.ui, m, w)
 	}
 	if r.Spilled > 0 && inMemory(folderOf(j.config.SpillDir)) {
 		j.ui.hintf("%s", memoryHint(folderOf(j.config.SpillDir)))

@@ -57,7 +57,7 @@ func imageFeatures(c *cli.Context, ui *console) error {
 	}
 	shape, guessed := m.PatchShape()
 	if guessed {
-		ui.warnf("the model does not say which shape its patches have: taken as %v", shape)
+		ui.warn("model.shape", "", "the model does not say which shape its patches have: taken as %v", shape)
 	}
 	f, err := newImageRows(c, m, shape, config)
 	if err != nil {

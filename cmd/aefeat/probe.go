@@ -332,7 +332,7 @@ func (p *progress) trial(columns string, t linear.Trial) {
 	case progressBar, progressPlain:
 		p.ui.printf("%s, penalty %g: %.2f%% of %s held-out rows, %s", columns, t.Penalty, 100*t.Accuracy, count(int64(t.Held)), plural(int64(t.Stats.Iterations), "iteration"))
 	case progressJSON:
-		p.event(map[string]any{"event": "trial", "columns": columns, "penalty": t.Penalty, "accuracy": t.Accuracy, "held": t.Held, "iterations": t.Stats.Iterations})
+		p.ui.event(map[string]any{"event": "trial", "columns": columns, "penalty": t.Penalty, "accuracy": t.Accuracy, "held": t.Held, "iterations": t.Stats.Iterations})
 	}
 }
 
@@ -345,14 +345,14 @@ func (r *probeResult) scores() []*probeScore {
 
 func (r *probeResult) warn(ui *console) {
 	if r.Skipped > 0 {
-		ui.warnf("%s", skipped(r.BadRows))
+		ui.warn(codeSkipped, "", "%s", skipped(r.BadRows))
 	}
 	if r.Unseen > 0 {
-		ui.warnf("%s with a label that no training row has: counted as errors", plural(int64(r.Unseen), "test row"))
+		ui.warn("label.unseen", "", "%s with a label that no training row has: counted as errors", plural(int64(r.Unseen), "test row"))
 	}
 	for _, s := range r.scores() {
 		if !s.Converged {
-			ui.warnf("%s: not at the minimum after %s: raise --iterations", s.Columns, plural(int64(s.Iterations), "iteration"))
+			ui.warn("probe.iterations", "", "%s: not at the minimum after %s: raise --iterations", s.Columns, plural(int64(s.Iterations), "iteration"))
 		}
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"math"
 	"os"
@@ -99,10 +98,10 @@ func (p *progress) show(s step) {
 	s.Validation = p.validation
 	switch {
 	case p.mode == progressBar && now.Sub(p.shown) >= redrawEvery:
-		fmt.Fprintf(p.ui.err, "\r%s\x1b[K", s.bar(p.rate(s.Rows), p.width()))
+		p.ui.draw("\r" + s.bar(p.rate(s.Rows), p.width()) + "\x1b[K")
 		p.shown, p.drawn = now, true
 	case p.mode == progressJSON && now.Sub(p.shown) >= reportEvery:
-		p.event(s.event("progress", p.rate(s.Rows)))
+		p.ui.event(s.event("progress", p.rate(s.Rows)))
 		p.shown = now
 	}
 }
@@ -137,7 +136,7 @@ func (p *progress) endEpoch(s step, e model.Epoch) {
 		if e.Validation != nil {
 			event["validation"] = terms(*e.Validation)
 		}
-		p.event(event)
+		p.ui.event(event)
 	}
 }
 
@@ -149,7 +148,7 @@ func (p *progress) finish(event map[string]any, lines ...string) {
 	defer p.mu.Unlock()
 	if p.mode == progressJSON {
 		event["event"] = "done"
-		p.event(event)
+		p.ui.event(event)
 		return
 	}
 	for _, line := range lines {
@@ -162,7 +161,7 @@ func (p *progress) clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.drawn {
-		fmt.Fprint(p.ui.err, "\r\x1b[K")
+		p.ui.draw("\r\x1b[K")
 		p.drawn = false
 	}
 }
@@ -176,14 +175,6 @@ func perSecond(rows int64, elapsed time.Duration) float64 {
 		return float64(rows) / elapsed.Seconds()
 	}
 	return 0
-}
-
-func (p *progress) event(event map[string]any) {
-	line, err := json.Marshal(event)
-	if err != nil {
-		panic("progress event that is not JSON: " + err.Error())
-	}
-	fmt.Fprintf(p.ui.err, "%s\n", line)
 }
 
 func (s step) event(name string, rate float64) map[string]any {

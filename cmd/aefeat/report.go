@@ -181,7 +181,7 @@ func (j *reportJob) look(ctx context.Context, inputs []string, event map[string]
 	j.page.Summary += fmt.Sprintf(" Looked at with %s of %s.", plural(x.Rows, "row"), inputNames(inputs))
 	if x.Skipped > 0 {
 		j.page.Notes = append(j.page.Notes, skipped(x.BadRows)+".")
-		j.ui.warnf("%s", skipped(x.BadRows))
+		j.ui.warn(codeSkipped, "", "%s", skipped(x.BadRows))
 	}
 	event["rows"] = x.Rows
 	withBadRows(event, src, x.BadRows)
