@@ -95,7 +95,7 @@ func Open(inputs []string, o OpenOptions) (*Source, error) {
 	if o.Allocator == nil {
 		o.Allocator = memory.DefaultAllocator
 	}
-	names, err := expand(inputs)
+	names, err := Expand(inputs)
 	if err != nil {
 		return nil, err
 	}
@@ -347,6 +347,9 @@ func (in *input) fault(err error) error {
 
 // Schema returns the schema of all columns.
 func (s *Source) Schema() *arrow.Schema { return s.schema }
+
+// Format returns the format of the first input.
+func (s *Source) Format() Format { return s.inputs[0].format }
 
 // NumRows returns the number of rows, if the inputs say it before they are
 // read: Parquet and Arrow files do, Arrow streams do not.

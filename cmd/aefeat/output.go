@@ -233,20 +233,11 @@ func (f features) write(ctx context.Context, ui *console, p *progress, src *arro
 	if err != nil {
 		return located(src, err)
 	}
-	w, err := arrowio.Create(output, t.Schema(), arrowio.WriteOptions{Format: f.format, Stdout: ui.out})
-	if err != nil {
-		return err
-	}
-	defer w.Abort() // after Close it does nothing
-	r, err := read(ctx, src, f.projection(t))
-	if err != nil {
-		return err
-	}
-	defer r.Release()
 	total, _ := src.NumRows()
-	report, err := t.Run(ctx, r, &counted{w: w, progress: p, step: step{Phase: "transform", Total: total}})
+	at := &step{Phase: "transform", Total: total}
+	w, report, err := f.run(ctx, src, t, output, ui.out, &counted{progress: p, step: at})
 	if err != nil {
-		return located(src, err)
+		return err
 	}
 	if err := w.Close(); err != nil {
 		return err
@@ -257,6 +248,30 @@ func (f features) write(ctx context.Context, ui *console, p *progress, src *arro
 	}
 	p.finish(withBadRows(map[string]any{"command": "transform", "rows": report.Rows}, src, report.BadRows), lines...)
 	return nil
+}
+
+// run sends all rows of src through t to output, where stdout is "-". What is
+// left for the caller is to close the writer.
+func (f features) run(ctx context.Context, src *arrowio.Source, t *stage.Transformer, output string, stdout io.Writer, c *counted) (_ *arrowio.Writer, report stage.TransformReport, err error) {
+	w, err := arrowio.Create(output, t.Schema(), arrowio.WriteOptions{Format: f.format, Stdout: stdout})
+	if err != nil {
+		return nil, report, err
+	}
+	defer func() {
+		if err != nil {
+			w.Abort()
+		}
+	}()
+	r, err := read(ctx, src, f.projection(t))
+	if err != nil {
+		return nil, report, err
+	}
+	defer r.Release()
+	c.w = w
+	if report, err = t.Run(ctx, r, c); err != nil {
+		return nil, report, located(src, err)
+	}
+	return w, report, w.Finish()
 }
 
 // added says what rows are given.
@@ -286,14 +301,14 @@ func (f features) projection(t *stage.Transformer) []string {
 type counted struct {
 	w        stage.Writer
 	progress *progress
-	step     step
+	step     *step
 }
 
 func (c *counted) Write(rec arrow.RecordBatch) error {
 	err := c.w.Write(rec)
 	if err == nil {
 		c.step.Rows += rec.NumRows()
-		c.progress.show(c.step)
+		c.progress.show(*c.step)
 	}
 	return err
 }
