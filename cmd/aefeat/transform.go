@@ -35,10 +35,16 @@ func transform(c *cli.Context, ui *console) error {
 	if err != nil {
 		return err
 	}
-	_, m, src, err := openForModel(c, ui, output)
+	if f.record, err = newRecorder(c, ui, output); err != nil {
+		return err
+	}
+	defer f.record.abort()
+	source, m, src, err := openForModel(c, ui, output)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
+	f.config.ModelHash = source.model.Hash
+	f.record.used(c.String("model"), m, source.model.Hash, f.settings(m))
 	return f.write(c.Context, ui, newProgress(ui, chosen(c, "progress")), src, m, output)
 }
