@@ -41,6 +41,10 @@ type OpenOptions struct {
 	// were written.
 	BatchRows int
 
+	// Hash asks for the SHA-256 of every file, which Source.Files tells. Files
+	// are read once more for that, beside their Reader, and pipes are not.
+	Hash bool
+
 	// Allocator is where batches come from. nil: memory.DefaultAllocator.
 	Allocator memory.Allocator
 }
@@ -52,6 +56,7 @@ type Source struct {
 	o      OpenOptions
 	inputs []*input
 	schema *arrow.Schema
+	sums   *sums // nil: nobody asked for hashes
 
 	mu   sync.Mutex
 	rows []int64 // of each input, -1 until known
@@ -69,6 +74,7 @@ type input struct {
 	format    Format
 	container container.Format
 	pipe      container.File // what cannot be sought in, to be read once
+	tap       *tap           // of pipe; nil: nobody asked for its hash
 	used      bool
 	rows      int64 // -1: not known
 }
@@ -89,7 +95,7 @@ func Open(inputs []string, o OpenOptions) (*Source, error) {
 	if o.Allocator == nil {
 		o.Allocator = memory.DefaultAllocator
 	}
-	names, err := expand(inputs)
+	names, err := Expand(inputs)
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +116,9 @@ func Open(inputs []string, o OpenOptions) (*Source, error) {
 			s.Close()
 			return nil, err
 		}
+	}
+	if o.Hash {
+		s.startSums()
 	}
 	return s, nil
 }
@@ -153,7 +162,13 @@ func OpenReaderAt(r io.ReaderAt, size int64, name string, o OpenOptions) (*Sourc
 	if err != nil {
 		return nil, in.fault(err)
 	}
-	return s, s.add(in, of)
+	if err := s.add(in, of); err != nil {
+		return nil, err
+	}
+	if o.Hash {
+		s.startSums()
+	}
+	return s, nil
 }
 
 // prepare finds out what the input is, and makes it such that it can be read.
@@ -165,6 +180,10 @@ func (s *Source) prepare(in *input) (*arrow.Schema, error) {
 	}
 	if stream == nil {
 		return s.check(in)
+	}
+	if s.o.Hash {
+		in.tap = newTap(stream)
+		stream = in.tap
 	}
 	b := bufio.NewReaderSize(stream, 64<<10)
 	head, err := b.Peek(8)
@@ -337,6 +356,9 @@ func (in *input) fault(err error) error {
 // Schema returns the schema of all columns.
 func (s *Source) Schema() *arrow.Schema { return s.schema }
 
+// Format returns the format of the first input.
+func (s *Source) Format() Format { return s.inputs[0].format }
+
 // NumRows returns the number of rows, if the inputs say it before they are
 // read: Parquet and Arrow files do, Arrow streams do not.
 func (s *Source) NumRows() (int64, bool) {
@@ -353,6 +375,8 @@ func (s *Source) NumRows() (int64, bool) {
 // Close ends the source and removes what it kept. It does not close Stdin.
 // Readers must not be used after it, nor released: release them before.
 func (s *Source) Close() error {
+	s.sums.end()
+	s.sums = nil
 	for _, in := range s.inputs {
 		in.close()
 	}

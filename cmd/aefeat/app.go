@@ -58,7 +58,8 @@ func newApp(ui *console) *cli.App {
 
 // runApp runs the command that args, with the program's name first, ask for.
 func runApp(ctx context.Context, app *cli.App, args []string) error {
-	args, help, err := route(app, args[1:])
+	arguments := args[1:]
+	args, help, err := route(app, arguments)
 	if err != nil {
 		return err
 	}
@@ -66,6 +67,7 @@ func runApp(ctx context.Context, app *cli.App, args []string) error {
 		_, err := io.WriteString(app.Writer, help)
 		return err
 	}
+	app.Metadata = map[string]any{"arguments": arguments}
 	return app.RunContext(ctx, append([]string{app.Name}, args...))
 }
 

@@ -262,6 +262,9 @@ func hintsOf(err error) []string {
 		switch e := err.(type) {
 		case *commandError:
 			command = e.command
+		case *filesError:
+			hints = append(hints, "mend or leave out what failed, and go on with --skip-existing")
+			return // the files' own were told
 		case *usageError:
 			defer func() { hints = append(hints, e.hints...) }()
 		case *hintedError:

@@ -76,7 +76,7 @@ func explain(c *cli.Context, ui *console) error {
 		return err
 	}
 	lines = append([]string{fmt.Sprintf("found the best of %s for each of %s", plural(x.Rows, "row"), plural(int64(m.Hidden), "unit"))}, lines...)
-	p.finish(withBadRows(map[string]any{"command": "explain", "rows": x.Rows}, src, x.BadRows), lines...)
+	p.finish(withBadRows(map[string]any{"command": "explain", "rows": x.Rows, "model": source.model.Hash, "seed": m.Seed}, src, x.BadRows), lines...)
 	if x.Skipped > 0 {
 		ui.warn(codeSkipped, "", "%s", skipped(x.BadRows))
 	}
@@ -229,7 +229,8 @@ func createExplainTable(ui *console, output string, schema *arrow.Schema, source
 		}
 		fields = append(fields, arrow.Field{Name: name, Type: plainType(f.Type), Nullable: true})
 	}
-	t := &explainTable{schema: arrow.NewSchema(fields, nil), name: output}
+	metadata := stage.WithModel(arrow.Metadata{}, source.model.Hash)
+	t := &explainTable{schema: arrow.NewSchema(fields, &metadata), name: output}
 	t.Writer, err = arrowio.Create(output, t.schema, arrowio.WriteOptions{Stdout: ui.out})
 	return t, err
 }

@@ -165,7 +165,7 @@ func (j *filtersJob) read() ([]*seenModel, error) {
 	for i, title := range titles(j.names) {
 		s := &seenModel{name: j.names[i]}
 		var err error
-		if s.m, _, err = readModel(s.name, true); err != nil {
+		if s.m, _, _, err = readModel(s.name, true); err != nil {
 			return nil, err
 		}
 		if j.shape != (model.Shape{}) {

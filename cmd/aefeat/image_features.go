@@ -51,7 +51,7 @@ func imageFeatures(c *cli.Context, ui *console) error {
 	if err != nil {
 		return err
 	}
-	m, err := requireModel(c)
+	m, info, err := requireModel(c)
 	if err != nil {
 		return err
 	}
@@ -63,6 +63,7 @@ func imageFeatures(c *cli.Context, ui *console) error {
 	if err != nil {
 		return err
 	}
+	f.hash = info.Hash
 	set, err := openImages(c, ui, shape.Channels, output)
 	if err != nil {
 		return err
@@ -111,6 +112,7 @@ func poolMethods() []string {
 // imageRows makes record batches of the features of images.
 type imageRows struct {
 	model  *model.Model
+	hash   string // of its file
 	shape  model.Shape
 	config pool.Config
 	whiten bool
@@ -182,7 +184,8 @@ func (f *imageRows) lay(set *imageset.Set) error {
 		}
 		taken[field.Name] = true
 	}
-	f.schema = arrow.NewSchema(fields, nil)
+	metadata := stage.WithModel(arrow.Metadata{}, f.hash)
+	f.schema = arrow.NewSchema(fields, &metadata)
 	return nil
 }
 
@@ -212,7 +215,7 @@ func (f *imageRows) run(ctx context.Context, set *imageset.Set, w *arrowio.Write
 	if err != nil {
 		return err
 	}
-	finishImages(p, set, map[string]any{"command": "image-features", "rows": f.images, "features": f.width},
+	finishImages(p, set, map[string]any{"command": "image-features", "rows": f.images, "features": f.width, "model": f.hash, "seed": f.model.Seed},
 		fmt.Sprintf("wrote %s with %d features to %s", plural(f.images, "row"), f.width, output))
 	return nil
 }

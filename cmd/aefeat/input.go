@@ -28,6 +28,9 @@ type sourceOptions struct {
 	allowMissingEOS bool
 	spillDir        string
 	rewindable      bool // the input will be read twice
+	hash            bool // its SHA-256 is wanted
+
+	model model.Info // of the file that openForModel read
 }
 
 // newSourceOptions reads the input flags of a command whose output goes to
@@ -54,10 +57,11 @@ func openForModel(c *cli.Context, ui *console, output string) (sourceOptions, *m
 	if err != nil {
 		return o, nil, nil, err
 	}
-	m, err := requireModel(c)
+	m, info, err := requireModel(c)
 	if err != nil {
 		return o, nil, nil, err
 	}
+	o.model, o.hash = info, c.String("report") != ""
 	src, err := o.open(c.Context, ui, c.Args().Slice())
 	return o, m, src, err
 }
@@ -78,6 +82,7 @@ func (o sourceOptions) open(ctx context.Context, ui *console, inputs []string) (
 		Stdin:           interruptible(ctx, ui.in),
 		SpoolDir:        o.spillDir,
 		Rewindable:      o.rewindable,
+		Hash:            o.hash,
 		AllowMissingEOS: o.allowMissingEOS,
 	})
 }

@@ -70,6 +70,9 @@ type modelInfo struct {
 	Kind string `json:"kind"` // "model", or "tensors" for bare ones
 	model.Config
 	Parameters int               `json:"parameters"`
+	Hash       string            `json:"hash"`
+	Checksum   string            `json:"checksum,omitempty"` // "ok" or "none"; of a model
+	Parent     string            `json:"parent,omitempty"`
 	Preprocess *model.Preprocess `json:"preprocess,omitempty"`
 	Binding    *model.Binding    `json:"binding,omitempty"`
 	Shape      *model.Shape      `json:"shape,omitempty"`
@@ -80,14 +83,15 @@ type modelInfo struct {
 }
 
 func inspectModel(ui *console, name string, asJSON bool) error {
-	m, bare, err := readModel(name, true)
+	m, file, bare, err := readModel(name, true)
 	if err != nil {
 		return err
 	}
 	info := modelInfo{Kind: "model", Config: m.Config, Parameters: len(m.Params.Flat),
+		Hash: file.Hash, Checksum: checksumState(file), Parent: m.Parent,
 		Preprocess: &m.Preprocess, Binding: &m.Binding, RowsSeen: m.RowsSeen, History: m.History, Cost: m.Cost, Best: m.Best}
 	if bare {
-		info = modelInfo{Kind: "tensors", Config: m.Config, Parameters: len(m.Params.Flat)}
+		info = modelInfo{Kind: "tensors", Config: m.Config, Parameters: len(m.Params.Flat), Hash: file.Hash}
 	}
 	if m.Shape != (model.Shape{}) {
 		info.Shape = &m.Shape
@@ -95,17 +99,24 @@ func inspectModel(ui *console, name string, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(ui.out).Encode(info)
 	}
-	t := modelTable(m, bare)
+	t := modelTable(m, file, bare)
 	return t.print(ui.out)
 }
 
 // modelTable lists what is known of a model.
-func modelTable(m *model.Model, bare bool) table {
+func modelTable(m *model.Model, file model.Info, bare bool) table {
 	var t table
 	if bare {
 		t.row("file", "bare tensors of a model, without settings")
 	} else {
 		t.row("file", "aefeat model")
+	}
+	t.row("hash", file.Hash)
+	if !bare {
+		t.row("checksum", checksumState(file))
+	}
+	if m.Parent != "" {
+		t.row("parent", m.Parent)
 	}
 	t.row("inputs", strconv.Itoa(m.Inputs))
 	t.row("shape", shapeOf(m))
@@ -118,6 +129,15 @@ func modelTable(m *model.Model, bare bool) table {
 		describeModel(&t, m)
 	}
 	return t
+}
+
+// checksumState says what became of the checksum of a model file: one that is
+// wrong is an error.
+func checksumState(file model.Info) string {
+	if file.Checksum == "" {
+		return "none"
+	}
+	return "ok"
 }
 
 // shapeOf writes the shape of a model's patches.
@@ -141,7 +161,11 @@ func describeModel(t *table, m *model.Model) {
 		t.row("fitted on", fmt.Sprintf("%s: %d x %s", columnList(m.Binding.Columns), m.Binding.Width, m.Binding.Source))
 	}
 	t.row("seed", strconv.FormatUint(m.Seed, 10))
-	t.row("rows seen", fmt.Sprintf("%d in %s", m.RowsSeen, plural(int64(len(m.History)), "epoch")))
+	rows := fmt.Sprintf("%d in %s", m.RowsSeen, plural(int64(len(m.History)), "epoch"))
+	if m.Parent != "" {
+		rows += ", and by its parent"
+	}
+	t.row("rows seen", rows)
 	switch {
 	case m.Best > 0:
 		t.row("kept", fmt.Sprintf("epoch %d, the best on held-out rows, of %d", m.Best, len(m.History)))

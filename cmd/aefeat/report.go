@@ -71,10 +71,11 @@ func writeReport(c *cli.Context, ui *console) error {
 		return err
 	}
 	source.rewindable = true
-	m, err := requireModel(c)
+	m, info, err := requireModel(c)
 	if err != nil {
 		return err
 	}
+	source.model = info
 	out, err := createOutput(ui, output)
 	if err != nil {
 		return err
@@ -85,7 +86,7 @@ func writeReport(c *cli.Context, ui *console) error {
 	if err := j.describe(c.String("model")); err != nil {
 		return err
 	}
-	event := map[string]any{"command": "report"}
+	event := map[string]any{"command": "report", "model": info.Hash, "seed": m.Seed}
 	if len(inputs) > 0 {
 		if err := j.look(c.Context, inputs, event); err != nil {
 			return err
@@ -106,7 +107,7 @@ func (j *reportJob) describe(name string) error {
 	m, p := j.model, &j.page
 	p.Title = filepath.Base(name)
 	p.Summary = fmt.Sprintf("A %s autoencoder with %s. Its inputs are patches of %s.", m.Objective, plural(int64(m.Hidden), "hidden unit"), shapeOf(m))
-	for _, row := range modelTable(m, false) {
+	for _, row := range modelTable(m, j.source.model, false) {
 		p.Settings = append(p.Settings, report.Fact{Name: row[0], Value: row[1]})
 	}
 	p.History = report.History{Epochs: m.History, Best: m.Best}

@@ -42,6 +42,9 @@ type console struct {
 	err io.Writer
 
 	json bool // standard error is for a program: events, one a line
+
+	// heard is told of warnings, too; nil: nobody is.
+	heard func(code code, message string)
 }
 
 // note is a line of a report, as programs read it.
@@ -95,6 +98,9 @@ func (c *console) warn(code code, hint, format string, a ...any) {
 func (c *console) notice(n notice) {
 	// A library's message may have newlines.
 	n.Message = strings.Join(strings.FieldsFunc(n.Message, isNewline), " ")
+	if c.heard != nil && n.Event == "warning" {
+		c.heard(n.Code, n.Message)
+	}
 	if c.json {
 		if n.Hints == nil {
 			n.Hints = []string{} // not null
