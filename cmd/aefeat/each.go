@@ -77,7 +77,7 @@ func transformEach(c *cli.Context, ui *console, dir string) error {
 	}
 	j := &eachJob{features: f, ui: ui, progress: newProgress(ui, chosen(c, "progress")), dir: dir}
 	var info model.Info
-	if j.model, info, err = requireModel(c); err != nil {
+	if j.model, info, err = requireModel(c, ui); err != nil {
 		return err
 	}
 	j.config.ModelHash = info.Hash

@@ -91,9 +91,9 @@ func checkExplainOutputs(c *cli.Context, ui *console, output, picture string) er
 	for _, out := range []struct{ what, name string }{{"table", output}, {"picture", picture}} {
 		what, name := out.what, out.name
 		if wouldReplace(name, c.String("model")) {
-			return usagef("explain", "the %s would replace the model %s", what, name).as(codeUsageOutput)
+			return usagef("explain", "the %s would replace the model %s", what, inputName(c.String("model"))).as(codeUsageOutput)
 		}
-		if input := replaced(name, c.Args().Slice()); input != "" {
+		if input := replaced(name, orStdin(c.Args().Slice())); input != "" {
 			return usagef("explain", "the %s would replace the input %s", what, input).as(codeUsageOutput)
 		}
 		if err := refuseTerminal(ui, "explain", "a "+what, name); err != nil {

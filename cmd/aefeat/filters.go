@@ -83,7 +83,7 @@ func filters(c *cli.Context, ui *console) error {
 	if err != nil {
 		return err
 	}
-	seen, err := j.read()
+	seen, err := j.read(c.Context)
 	if err != nil {
 		return err
 	}
@@ -114,6 +114,9 @@ func newFiltersJob(c *cli.Context, ui *console) (*filtersJob, error) {
 		view:   imagery.View{Decoder: chosen(c, "part") == partDecoder, Input: chosen(c, "space") == spaceInput},
 		common: chosen(c, "scale") == scaleCommon, order: chosen(c, "order"),
 		progress: newProgress(ui, chosen(c, "progress"))}
+	if err := stdinOnce(c, ui, j.names...); err != nil {
+		return nil, err
+	}
 	if len(j.names) == 0 {
 		return nil, usagef("filters", "no model: name the file that fit has written with -m").as(codeUsageInput)
 	}
@@ -160,12 +163,12 @@ func newFiltersJob(c *cli.Context, ui *console) (*filtersJob, error) {
 }
 
 // read reads the models, and takes out of them what will be drawn.
-func (j *filtersJob) read() ([]*seenModel, error) {
+func (j *filtersJob) read(ctx context.Context) ([]*seenModel, error) {
 	var seen []*seenModel
 	for i, title := range titles(j.names) {
-		s := &seenModel{name: j.names[i]}
+		s := &seenModel{name: inputName(j.names[i])}
 		var err error
-		if s.m, _, _, err = readModel(s.name, true); err != nil {
+		if s.m, _, _, err = readModel(ctx, j.ui, j.names[i], true); err != nil {
 			return nil, err
 		}
 		if j.shape != (model.Shape{}) {
@@ -193,7 +196,7 @@ func (j *filtersJob) read() ([]*seenModel, error) {
 func titles(names []string) []string {
 	short := make([]string, len(names))
 	for i, name := range names {
-		short[i] = strings.TrimSuffix(filepath.Base(name), ".safetensors")
+		short[i] = strings.TrimSuffix(filepath.Base(inputName(name)), ".safetensors")
 	}
 	for i, name := range short {
 		if slices.Index(short, name) != i {

@@ -70,6 +70,9 @@ func fit(c *cli.Context, ui *console) error {
 	if j.needsNoRows() {
 		return j.initial(c.Context, out)
 	}
+	if isStdin(j.parent) && len(j.inputs) == 0 {
+		return onlyModel("fit")
+	}
 	src, err := j.source.open(c.Context, ui, j.inputs)
 	if err != nil {
 		return err
@@ -144,8 +147,14 @@ func newFitJob(c *cli.Context, ui *console) (*fitJob, error) {
 	}
 	var bare bool
 	if name := c.String("init"); name != "" {
+		if err := stdinOnce(c, ui, name); err != nil {
+			return nil, err
+		}
+		if isStdin(name) && len(j.inputs) == 0 && (j.config.Epochs != stage.NoEpochs || j.emit != "") {
+			return nil, onlyModel("fit")
+		}
 		var info model.Info
-		if j.config.Init, info, bare, err = readModel(name, true); err != nil {
+		if j.config.Init, info, bare, err = readModel(c.Context, ui, name, true); err != nil {
 			return nil, err
 		}
 		j.parent, j.hash = name, info.Hash
@@ -169,7 +178,7 @@ func (j *fitJob) readFlags(c *cli.Context) error {
 	if err := refuseTerminal(j.ui, "fit", "a model", j.output); err != nil {
 		return err
 	}
-	if input := replaced(j.output, j.inputs); input != "" {
+	if input := replaced(j.output, orStdin(j.inputs)); input != "" {
 		return usagef("fit", "the model would replace the input %s", input).as(codeUsageOutput)
 	}
 	var err error

@@ -41,7 +41,7 @@ func imageFeatures(c *cli.Context, ui *console) error {
 		return err
 	}
 	if name := c.String("model"); wouldReplace(output, name) {
-		return usagef("image-features", "the features would replace the model %s", name).as(codeUsageOutput)
+		return usagef("image-features", "the features would replace the model %s", inputName(name)).as(codeUsageOutput)
 	}
 	format, err := outputFormat(c, output)
 	if err != nil {
@@ -51,7 +51,7 @@ func imageFeatures(c *cli.Context, ui *console) error {
 	if err != nil {
 		return err
 	}
-	m, info, err := requireModel(c)
+	m, info, err := requireModel(c, ui)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,7 +39,7 @@ func inspect(c *cli.Context, ui *console) error {
 			return err
 		}
 		if tensors {
-			return inspectModel(ui, name, c.Bool("json"))
+			return inspectModel(c.Context, ui, name, c.Bool("json"))
 		}
 	}
 	return inspectData(c.Context, ui, name, c.Bool("json"))
@@ -82,8 +83,8 @@ type modelInfo struct {
 	Best       int               `json:"best_epoch,omitempty"`
 }
 
-func inspectModel(ui *console, name string, asJSON bool) error {
-	m, file, bare, err := readModel(name, true)
+func inspectModel(ctx context.Context, ui *console, name string, asJSON bool) error {
+	m, file, bare, err := readModel(ctx, ui, name, true)
 	if err != nil {
 		return err
 	}

@@ -34,6 +34,9 @@ func nameOf(output string) string {
 func wouldReplace(output, file string) bool {
 	a, errA := os.Stat(output)
 	b, errB := os.Stat(file)
+	if file == "-" {
+		b, errB = os.Stdin.Stat()
+	}
 	return errA == nil && errB == nil && a.Mode().IsRegular() && os.SameFile(a, b)
 }
 
@@ -45,7 +48,7 @@ func replaced(output string, inputs []string) string {
 		files, _ := arrowio.Expand([]string{input})
 		for _, name := range files {
 			if wouldReplace(output, name) {
-				return name
+				return inputName(name)
 			}
 		}
 	}
@@ -111,18 +114,19 @@ func writeModel(f *outputFile, m *model.Model) (*digest, error) {
 	return sum, nil
 }
 
-// readModel reads a model file. With bareToo it may have tensors only, and bare
-// says whether it has.
-func readModel(name string, bareToo bool) (m *model.Model, info model.Info, bare bool, err error) {
-	if name == "-" {
-		return nil, info, false, usagef("", "a model is not read from standard input, which is for data")
+// readModel reads a model file, "-" standard input. With bareToo it may have
+// tensors only, and bare says whether it has.
+func readModel(ctx context.Context, ui *console, name string, bareToo bool) (m *model.Model, info model.Info, bare bool, err error) {
+	in := ui.in
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, info, false, &inputError{name, err}
+		}
+		defer f.Close()
+		in = f
 	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, info, false, &inputError{name, err}
-	}
-	defer f.Close()
-	m, info, err = model.ReadInfo(bufio.NewReaderSize(f, 1<<20))
+	m, info, err = model.ReadInfo(bufio.NewReaderSize(interruptible(ctx, in), 1<<20))
 	var without *model.BareError
 	switch {
 	case errors.As(err, &without) && bareToo:
@@ -132,21 +136,22 @@ func readModel(name string, bareToo bool) (m *model.Model, info model.Info, bare
 			"make a model of them with 'aefeat fit --init " + name + " --epochs 0 -o MODEL'"}
 	}
 	if err != nil {
+		name = inputName(name)
 		return nil, info, false, &inputError{name, fmt.Errorf("%s: %w", name, err)}
 	}
 	return m, info, false, nil
 }
 
 // requireModel reads the file that -m names.
-func requireModel(c *cli.Context) (*model.Model, model.Info, error) {
+func requireModel(c *cli.Context, ui *console) (*model.Model, model.Info, error) {
 	name := c.String("model")
 	if name == "" {
 		return nil, model.Info{}, usagef(c.Command.Name, "no model: name the file that fit has written with -m").as(codeUsageInput)
 	}
-	if name == "-" {
-		return nil, model.Info{}, usagef(c.Command.Name, "a model is not read from standard input, which is for data")
+	if err := stdinOnce(c, ui, name); err != nil {
+		return nil, model.Info{}, err
 	}
-	m, info, _, err := readModel(name, false)
+	m, info, _, err := readModel(c.Context, ui, name, false)
 	return m, info, err
 }
 

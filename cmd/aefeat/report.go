@@ -71,7 +71,7 @@ func writeReport(c *cli.Context, ui *console) error {
 		return err
 	}
 	source.rewindable = true
-	m, info, err := requireModel(c)
+	m, info, err := requireModel(c, ui)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func writeReport(c *cli.Context, ui *console) error {
 // describe puts into the page what the model file tells.
 func (j *reportJob) describe(name string) error {
 	m, p := j.model, &j.page
-	p.Title = filepath.Base(name)
+	p.Title = filepath.Base(inputName(name))
 	p.Summary = fmt.Sprintf("A %s autoencoder with %s. Its inputs are patches of %s.", m.Objective, plural(int64(m.Hidden), "hidden unit"), shapeOf(m))
 	for _, row := range modelTable(m, j.source.model, false) {
 		p.Settings = append(p.Settings, report.Fact{Name: row[0], Value: row[1]})
