@@ -2,6 +2,8 @@ package arrowio
 
 import (
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 )
@@ -22,5 +24,38 @@ func TestNaturalOrder(t *testing.T) {
 	}
 	if slices.Index(got, "a2") > slices.Index(got, "a10") || slices.Index(got, "part-9.parquet") > slices.Index(got, "part-010.parquet") || slices.Index(got, "a/z") > slices.Index(got, "a1") {
 		t.Error(got)
+	}
+}
+
+func TestWalk(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a", "sub/b10", "sub/b9", "sub/_hidden", "sub/deep/c"} {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(dir)
+	for _, c := range []struct {
+		inputs []string
+		want   []File
+	}{
+		{nil, []File{{"-", ""}}},
+		{[]string{"a", "-"}, []File{{"a", ""}, {"-", ""}}},
+		{[]string{"sub/"}, []File{{"sub/b9", "sub/"}, {"sub/b10", "sub/"}, {"sub/deep/c", "sub/"}}},
+		{[]string{"[as]*"}, []File{{"a", ""}, {"sub/b9", "sub"}, {"sub/b10", "sub"}, {"sub/deep/c", "sub"}}},
+		{[]string{"sub/b*", "sub/deep"}, []File{{"sub/b9", ""}, {"sub/b10", ""}, {"sub/deep/c", "sub/deep"}}},
+		{[]string{"."}, []File{{"a", "."}, {"sub/b9", "."}, {"sub/b10", "."}, {"sub/deep/c", "."}}},
+	} {
+		got, err := Walk(c.inputs)
+		for i := range got {
+			got[i].Name = filepath.ToSlash(got[i].Name)
+		}
+		if err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%q: %v %v, expected %v", c.inputs, got, err, c.want)
+		}
 	}
 }

@@ -41,6 +41,10 @@ type OpenOptions struct {
 	// were written.
 	BatchRows int
 
+	// Hash asks for the SHA-256 of every file, which Source.Files tells. Files
+	// are read once more for that, beside their Reader, and pipes are not.
+	Hash bool
+
 	// Allocator is where batches come from. nil: memory.DefaultAllocator.
 	Allocator memory.Allocator
 }
@@ -52,6 +56,7 @@ type Source struct {
 	o      OpenOptions
 	inputs []*input
 	schema *arrow.Schema
+	sums   *sums // nil: nobody asked for hashes
 
 	mu   sync.Mutex
 	rows []int64 // of each input, -1 until known
@@ -69,6 +74,7 @@ type input struct {
 	format    Format
 	container container.Format
 	pipe      container.File // what cannot be sought in, to be read once
+	tap       *tap           // of pipe; nil: nobody asked for its hash
 	used      bool
 	rows      int64 // -1: not known
 }
@@ -89,7 +95,7 @@ func Open(inputs []string, o OpenOptions) (*Source, error) {
 	if o.Allocator == nil {
 		o.Allocator = memory.DefaultAllocator
 	}
-	names, err := expand(inputs)
+	names, err := Expand(inputs)
 	if err != nil {
 		return nil, err
 	}
@@ -111,6 +117,9 @@ func Open(inputs []string, o OpenOptions) (*Source, error) {
 			return nil, err
 		}
 	}
+	if o.Hash {
+		s.startSums()
+	}
 	return s, nil
 }
 
@@ -123,6 +132,7 @@ func (s *Source) add(in *input, of *arrow.Schema) (err error) {
 			File: in.name,
 			Err:  fmt.Errorf("differs from %s: %w", s.inputs[0].name, err),
 			Hint: "inputs of one run must have the same columns",
+			Key:  KeyDiffers,
 		}
 	}
 	s.inputs = append(s.inputs, in)
@@ -152,7 +162,13 @@ func OpenReaderAt(r io.ReaderAt, size int64, name string, o OpenOptions) (*Sourc
 	if err != nil {
 		return nil, in.fault(err)
 	}
-	return s, s.add(in, of)
+	if err := s.add(in, of); err != nil {
+		return nil, err
+	}
+	if o.Hash {
+		s.startSums()
+	}
+	return s, nil
 }
 
 // prepare finds out what the input is, and makes it such that it can be read.
@@ -164,6 +180,10 @@ func (s *Source) prepare(in *input) (*arrow.Schema, error) {
 	}
 	if stream == nil {
 		return s.check(in)
+	}
+	if s.o.Hash {
+		in.tap = newTap(stream)
+		stream = in.tap
 	}
 	b := bufio.NewReaderSize(stream, 64<<10)
 	head, err := b.Peek(8)
@@ -323,11 +343,21 @@ func (in *input) fault(err error) error {
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	}
-	return &FileError{File: in.name, Err: err, Hint: hint(err)}
+	key := keyOf(err)
+	if key == KeyDamaged && in.path != "" {
+		// Whoever writes the file meanwhile is to blame, not what it holds.
+		if info, statErr := os.Stat(in.path); statErr == nil && info.Size() != in.size {
+			key, err = KeyChanged, fmt.Errorf("%w: %w", errChanged, err)
+		}
+	}
+	return &FileError{File: in.name, Err: err, Hint: hint(err), Key: key}
 }
 
 // Schema returns the schema of all columns.
 func (s *Source) Schema() *arrow.Schema { return s.schema }
+
+// Format returns the format of the first input.
+func (s *Source) Format() Format { return s.inputs[0].format }
 
 // NumRows returns the number of rows, if the inputs say it before they are
 // read: Parquet and Arrow files do, Arrow streams do not.
@@ -345,6 +375,8 @@ func (s *Source) NumRows() (int64, bool) {
 // Close ends the source and removes what it kept. It does not close Stdin.
 // Readers must not be used after it, nor released: release them before.
 func (s *Source) Close() error {
+	s.sums.end()
+	s.sums = nil
 	for _, in := range s.inputs {
 		in.close()
 	}

@@ -26,8 +26,9 @@ func located(err error, columns []string, m *model.Model, fits *rulePlan) error 
 	if e.Min != 0 || e.Max != 0 {
 		value += fmt.Sprintf(", outside %v to %v", e.Min, e.Max)
 	}
-	located := &patch.RowError{Column: column, Row: e.Row, Reason: value + ": " + e.Reason}
+	located := &patch.RowError{Column: column, Row: e.Row, Reason: value + ": " + e.Reason, Key: string(patch.OutOfRange)}
 	if math.IsNaN(e.Value) || math.IsInf(e.Value, 0) {
+		located.Key = string(patch.NotFinite)
 		return located
 	}
 	cures := []string{"fit a model to rows that have them"}

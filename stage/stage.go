@@ -229,10 +229,10 @@ func bindTo(m *model.Model, schema *arrow.Schema, columns []string, skip bool, p
 		var e *patch.RowError
 		switch isRow := errors.As(err, &e); {
 		case isRow && own:
-			err = &patch.RowError{Column: e.Column, Row: e.Row,
+			err = &patch.RowError{Column: e.Column, Row: e.Row, Key: e.Key,
 				Reason: "the model was fitted on this column: " + e.Reason, Hint: couldBe(schema, m.Inputs)}
 		case isRow && e.Hint == "":
-			err = &patch.RowError{Column: e.Column, Row: e.Row, Reason: e.Reason, Hint: couldBe(schema, m.Inputs)}
+			err = &patch.RowError{Column: e.Column, Row: e.Row, Key: e.Key, Reason: e.Reason, Hint: couldBe(schema, m.Inputs)}
 		}
 		return nil, nil, err
 	}

@@ -163,7 +163,10 @@ func refuseRemote(command *cli.Command, args []string, at int, flag cli.Flag) er
 			written, name = before+"=", after
 		}
 	}
-	hint := ""
+	hint, code := "", codeUsageInput
+	if flag != nil && isOutput(flag) {
+		code = codeUsageOutput
+	}
 	if local, ok := strings.CutPrefix(name, "file://"); ok {
 		hint = "name it as " + local
 	} else if s, ok := remote(name); ok {
@@ -171,7 +174,7 @@ func refuseRemote(command *cli.Command, args []string, at int, flag cli.Flag) er
 		line[at] = written + "-"
 		piped := shell(append([]string{"aefeat", command.Name}, line...))
 		switch {
-		case flag != nil && isOutput(flag):
+		case code == codeUsageOutput:
 			hint = "write it through a pipe: " + piped + " | " + s.of(s.write, name)
 		case flag == nil && pipes(command, args, at):
 			hint = "read it through a pipe: " + s.of(s.read, name) + " | " + piped
@@ -182,7 +185,7 @@ func refuseRemote(command *cli.Command, args []string, at int, flag cli.Flag) er
 	if hint == "" {
 		return nil
 	}
-	e := usagef(command.Name, "%s is an address, and takes the place of a file", name)
+	e := usagef(command.Name, "%s is an address, and takes the place of a file", name).as(code)
 	e.hints = append([]string{hint}, e.hints...)
 	return e
 }
