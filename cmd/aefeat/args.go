@@ -9,8 +9,11 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// errHelp is what arrange returns where the arguments ask for help.
-var errHelp = errors.New("help requested")
+// What arrange returns where the arguments ask for help.
+var (
+	errHelp    = errors.New("help requested")
+	errHelpAll = errors.New("all help requested")
+)
 
 // arrange puts the flags of a command before its operands, because the cli
 // package stops looking for flags at the first operand. It follows the usual
@@ -32,8 +35,11 @@ func arrange(command *cli.Command, args []string) ([]string, error) {
 			operands = append(operands, arg)
 			continue
 		}
-		if arg == "--help" || arg == "-h" {
+		switch arg {
+		case "--help", "-h":
 			return nil, errHelp
+		case "--help-all":
+			return nil, errHelpAll
 		}
 		written, _, hasValue := strings.Cut(arg, "=")
 		flag := lookup(command.Flags, written)
