@@ -233,6 +233,9 @@ func (f features) write(ctx context.Context, ui *console, p *progress, src *arro
 	if err != nil {
 		return located(src, err)
 	}
+	if err := require(src, t.Columns()); err != nil {
+		return err
+	}
 	w, err := arrowio.Create(output, t.Schema(), arrowio.WriteOptions{Format: f.format, Stdout: ui.out})
 	if err != nil {
 		return err
