@@ -81,7 +81,9 @@ var flagTable = []flag{
 	{of: "fit", name: "output", letter: "o", category: categoryOutput, value: "-", text: "standard output",
 		usage: "write the model to `FILE`; it appears whole or not at all"},
 	{of: "transform", name: "output", letter: "o", category: categoryOutput, value: "-", text: "standard output",
-		usage: "write the rows with their features to `FILE`; it appears whole or not at all"},
+		usage: "write the rows with their features to `FILE`; it appears whole or not at all. FOLDER/, or a folder that is there: one output for each input"},
+	{of: "transform", name: "skip-existing", category: categoryOutput, value: false,
+		usage: "with -o FOLDER/, leave outputs that are there as they are, to go on after a failure"},
 	{of: "patches", name: "output", letter: "o", category: categoryOutput, value: "-", text: "standard output",
 		usage: "write the patches to `FILE`; it appears whole or not at all"},
 	{of: "image-features", name: "output", letter: "o", category: categoryOutput, value: "-", text: "standard output",
@@ -337,6 +339,10 @@ var flagTable = []flag{
 		usage: "`N` rows for each unit"},
 	{of: "explain", name: "keep", category: categoryOutput, key: "Keep", value: "", text: "image, row and column, where the input has them",
 		usage: "`COLUMNS` of integers, strings or booleans to write beside each row; none: no columns"},
+
+	// Provenance.
+	{of: "fit transform evaluate", name: "report", category: categoryOutput, value: "", text: "none",
+		usage: "write a record of the run to `FILE`, as JSON: inputs and outputs with their SHA-256, settings, costs; it appears when all is done"},
 }
 
 // flagsOf returns the entries of a command.

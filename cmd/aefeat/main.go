@@ -59,7 +59,7 @@ func main() {
 
 // run is the one place where errors become exit statuses.
 func run(args []string) int {
-	ui := &console{in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	ui := &console{in: os.Stdin, out: os.Stdout, err: os.Stderr, json: wantsJSON(args[1:])}
 	ctx, stop := cancelOnSignal(context.Background(), ui)
 	defer stop()
 	return finish(ctx, ui, runApp(ctx, newApp(ui), args))
@@ -89,7 +89,7 @@ func cancelOnSignal(ctx context.Context, ui *console) (_ context.Context, stop f
 				os.Exit((&signalError{s}).status())
 			case <-time.After(grace):
 				if isTerminal(ui.err) {
-					_, _ = ui.err.Write([]byte("\n")) // there may be a bar
+					ui.draw("\n") // there may be a bar
 				}
 				os.Exit(finish(ctx, ui, cause))
 			case <-done:
