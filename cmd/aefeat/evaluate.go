@@ -59,7 +59,7 @@ func evaluate(c *cli.Context, ui *console) error {
 	if err := record.evaluated(c.Context, src, e); err != nil {
 		return err
 	}
-	event := map[string]any{"command": "evaluate", "rows": e.Rows, "model": source.model.Hash, "seed": m.Seed}
+	event := map[string]any{"rows": e.Rows, "model": source.model.Hash, "seed": m.Seed}
 	p.finish(withBadRows(event, src, e.BadRows))
 	if e.Skipped > 0 {
 		ui.warn(codeSkipped, "", "%s", skipped(e.BadRows))
@@ -84,6 +84,9 @@ func (o sourceOptions) evaluation() stage.EvaluateConfig {
 func (o sourceOptions) patches(ctx context.Context, src *arrowio.Source, m *model.Model, others ...string) (array.RecordReader, error) {
 	columns := patchColumns(src, o.patchNames(m))
 	if columns != nil {
+		if err := require(src, columns); err != nil {
+			return nil, err
+		}
 		columns = append(columns, others...)
 	}
 	return read(ctx, src, columns)

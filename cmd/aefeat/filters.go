@@ -159,6 +159,9 @@ func newFiltersJob(c *cli.Context, ui *console) (*filtersJob, error) {
 		return nil, err
 	}
 	j.source.rewindable = len(j.names) > 1
+	if j.output == "" {
+		ui.finally("outputs", []string{}) // not standard output, by default
+	}
 	return j, nil
 }
 
@@ -223,11 +226,7 @@ func (j *filtersJob) observe(ctx context.Context, seen []*seenModel) error {
 }
 
 func (j *filtersJob) observeOne(ctx context.Context, src *arrowio.Source, s *seenModel) error {
-	columns := j.source.columns
-	if len(columns) == 0 {
-		columns = s.m.Binding.Columns
-	}
-	r, err := read(ctx, src, patchColumns(src, columns))
+	r, err := j.source.patches(ctx, src, s.m)
 	if err != nil {
 		return err
 	}

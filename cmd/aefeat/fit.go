@@ -239,6 +239,9 @@ func (j *fitJob) initial(ctx context.Context, out *outputFile) error {
 // train runs a fit over the rows of src.
 func (j *fitJob) train(ctx context.Context, src *arrowio.Source, f *stage.Fitter) (*model.Model, *stage.Report, error) {
 	defer j.progress.clear()
+	if err := require(src, f.Patch().Columns()); err != nil {
+		return nil, nil, err
+	}
 	r, err := read(ctx, src, f.Columns())
 	if err != nil {
 		return nil, nil, err
@@ -306,8 +309,8 @@ func (j *fitJob) observe(p stage.Progress) {
 
 // report tells what was fitted to rows of src; nil: there were none.
 func (j *fitJob) report(m *model.Model, src *arrowio.Source, r *stage.Report) {
-	event := withBadRows(map[string]any{"command": "fit", "rows": r.Rows, "spilled": r.Spilled,
-		"epochs": len(r.Epochs), "inputs": m.Inputs, "hidden": m.Hidden, "preprocess": m.Preprocess,
+	event := withBadRows(map[string]any{"rows": r.Rows, "spilled": r.Spilled,
+		"epochs": len(r.Epochs), "width": m.Inputs, "hidden": m.Hidden, "preprocess": m.Preprocess,
 		"model": j.features.config.ModelHash, "seed": m.Seed}, src, r.BadRows)
 	var lines []string
 	if r.Rows > 0 {

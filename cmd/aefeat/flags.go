@@ -69,6 +69,9 @@ const (
 	categoryMachine  = "Machine"
 )
 
+// hiveOff is the value of --hive that leaves paths without a meaning.
+const hiveOff = "off"
+
 // formatText says which format an output has without --format.
 const formatText = "as the name ends (.parquet; .arrow or .feather; .arrows), else parquet"
 
@@ -256,6 +259,11 @@ var flagTable = []flag{
 	{of: "fit transform evaluate probe filters explain report", name: "allow-missing-eos", category: categoryInput, key: "AllowMissingEOS", value: false,
 		usage: "accept an IPC stream without its end marker, which may have been cut short"},
 
+	// Of datasets of many files.
+	{of: "fit transform evaluate probe filters explain report patches image-features inspect", name: "hive", category: categoryInput, key: "NoHive", written: "--hive off",
+		value: oneOf("auto", hiveOff),
+		usage: "make columns of the folders called key=value in the paths of files, or not"},
+
 	{of: "fit", name: "memory", category: categoryMachine, key: "Memory", value: size(stage.DefaultMemory),
 		field: func(c *stage.Config) any { return &c.Memory },
 		usage: "`SIZE` of the memory that keeps rows, such as 256MiB or 4GiB"},
@@ -263,7 +271,7 @@ var flagTable = []flag{
 		usage: "`FOLDER` for rows that do not fit in memory and for a Parquet pipe"},
 	{of: "transform evaluate probe filters explain report", name: "spill-dir", category: categoryMachine, key: "SpillDir", value: "", text: "beside the output, or $TMPDIR",
 		usage: "`FOLDER` for a Parquet pipe"},
-	{of: "fit transform evaluate probe demo filters patches image-features explain report", name: "progress", category: categoryMachine,
+	{of: "fit transform evaluate probe demo filters patches image-features explain report inspect", name: "progress", category: categoryMachine,
 		value: oneOf(progressAuto, progressBar, progressPlain, progressJSON, progressNone),
 		usage: "how progress is shown on standard error; auto is a bar on a terminal, lines otherwise"},
 

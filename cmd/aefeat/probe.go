@@ -62,7 +62,7 @@ func probe(c *cli.Context, ui *console) error {
 	if err != nil {
 		return err
 	}
-	j.progress.finish(withBadRows(map[string]any{"command": "probe", "rows": result.TrainRows + result.TestRows}, nil, result.BadRows))
+	j.progress.finish(withBadRows(map[string]any{"rows": result.TrainRows + result.TestRows, "seed": j.seed}, nil, result.BadRows))
 	result.warn(ui)
 	if c.Bool("json") {
 		return json.NewEncoder(ui.out).Encode(result)
@@ -156,6 +156,9 @@ func (j *probeJob) readTests(ctx context.Context, train *labelled.Rows) (*labell
 
 // read reads all rows of src, each to where it belongs.
 func (j *probeJob) read(ctx context.Context, src *arrowio.Source, rows *labelled.Rows, where func(row int64) *labelled.Rows) error {
+	if err := require(src, rows.Columns()); err != nil {
+		return err
+	}
 	r, err := read(ctx, src, rows.Columns())
 	if err != nil {
 		return err
