@@ -11,6 +11,7 @@ sees is.
 import json
 import os
 import pathlib
+import re
 import sys
 import traceback
 import warnings
@@ -55,7 +56,8 @@ def chosen(columns):
 
 def of_arrow(table):
     def typ(f):
-        return f"{f.type}" + (f" {f.metadata}" if f.metadata else "")
+        # Parquet calls the elements of all lists so.
+        return re.sub(r"<item: ", "<element: ", f"{f.type}") + (f" {f.metadata}" if f.metadata else "")
 
     columns = [(f.name, typ(f), table.column(i).to_pylist()) for i, f in enumerate(table.schema)]
     return columns, {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
@@ -117,11 +119,18 @@ def read_polars(path, columns=None):
     return [(c.name, str(c.dtype), c.to_list()) for c in frame], {}
 
 
+def logical_types(db, path):
+    """The logical types of the kept columns, without those that say no more than the physical type."""
+    rows = db.sql(f"select name, num_children, converted_type, logical_type from parquet_schema('{path}') where name not like 'code_%' offset 1").fetchall()
+    plain = {"INT_32", "INT_64"}
+    return str([(n if n not in ("item", "array") else "element", c, *(("", "") if t in plain else (t or "", l or ""))) for n, c, t, l in rows])
+
+
 @reader(PARQUET, "")
 def read_duckdb(path, columns=None):
     import duckdb
 
-    with duckdb.connect() as db:
+    with duckdb.connect(config={"threads": 1}) as db:
         db.sql("set timezone = 'UTC'")
         names = "*" if columns is None else ", ".join('"' + c.replace('"', '""') + '"' for c in columns)
         options = "" if path.endswith(PARQUET) else ", hive_partitioning = true, union_by_name = true"
@@ -130,8 +139,7 @@ def read_duckdb(path, columns=None):
         keys = {}
         if path.endswith(PARQUET):
             keys = dict(db.sql(f"select decode(key), decode(value) from parquet_kv_metadata('{path}') where decode(key) != 'ARROW:schema'").fetchall())
-            logical = "select name, num_children, coalesce(converted_type, ''), coalesce(logical_type, '') from parquet_schema('{}') where name not like '%code%' offset 1"
-            keys["logical types"] = str(db.sql(logical.format(path)).fetchall())
+            keys["logical types"] = logical_types(db, path)
         return [(c, str(t), [r[i] for r in values]) for i, (c, t) in enumerate(zip(names, types))], keys
 
 
@@ -249,6 +257,10 @@ def reading(read, path):
 
 
 def main(name):
+    import pyarrow as pa
+
+    pa.set_cpu_count(1)
+    pa.set_io_thread_count(1)
     read, formats = READERS[name]
     warnings.simplefilter("ignore")
     out = os.fdopen(os.dup(1), "w")

@@ -1,7 +1,7 @@
 """What others write, aefeat reads; what it writes, others read: the matrix of RESULTS.md.
 
     python3 bench/interop/run.py ./aefeat [--only WRITER,...] [--readers READER,...]
-        [--environments DIR] [--work DIR] [--details]
+        [--environments DIR] [--work DIR] [--details] [--from STEP]
 
 Makes the environments with venv and pip, from the versions pinned in
 requirements/, unless they are there; takes 4 GB and the network then, and Java
@@ -27,6 +27,7 @@ import json
 import os
 import pathlib
 import re
+import struct
 import subprocess
 import sys
 
@@ -42,7 +43,9 @@ ENVIRONMENTS = {  # and the tools in them
 WRITERS = ["pyarrow", "pandas", "polars", "duckdb", "spark35", "spark4", "datasets", "ray", "daft", "fastparquet"]
 READERS = ["pyarrow", "pandas", "pandas_pyarrow", "polars", "duckdb", "spark35", "spark4", "datasets", "ray", "daft", "fastparquet"]
 SHOWN = {"pandas_pyarrow": "pandas, pyarrow dtypes", "spark35": "Spark 3.5", "spark4": "Spark 4", "duckdb": "DuckDB", "datasets": "HF datasets", "ray": "Ray", "daft": "Daft"}
+STEPS = ["write", "learn", "read", "judge"]
 UNITS = 8
+ENV = os.environ | {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1"}  # the files are small
 CODE = re.compile(r"\bcode_\d+\b")
 # The keys whose values list the columns: what they say is seen by their readers.
 LISTING = {"pandas", "huggingface", "org.apache.spark.sql.parquet.row.metadata", "parquet.avro.schema", "iceberg.schema", "geo"}
@@ -90,7 +93,7 @@ def write(pythons, work, tools):
     cases, failed = [], []
     for tool in tools:
         say(f"writing: {tool}")
-        done = subprocess.run([pythons[tool], HERE / "writers.py", work / "cases", tool], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run([pythons[tool], HERE / "writers.py", work / "cases", tool], capture_output=True, text=True, env=ENV)
         if done.returncode:
             sys.exit(f"the writer {tool}: {done.stderr[-3000:]}")
         for line in done.stdout.splitlines():
@@ -122,22 +125,30 @@ def learn(aefeat, cases):
         for command in ([fit] if not os.path.exists(model) else []) + [["transform", "-m", model, "-o", c.output, c.source]]:
             done = subprocess.run([aefeat, *command], capture_output=True, text=True)
             if done.returncode:
-                failed.append((c, f"{command[0]}: {done.stderr.strip()}"))
+                failed.append((c.label, c.output, f"{command[0]}: {done.stderr.strip()}"))
                 break
     return failed
 
 
-def read(pythons, readers, cases):
-    """What every reader sees in every file: by reader, then path."""
+def read(pythons, work, readers, cases):
+    """Has every reader read every file."""
     paths = sorted({p for c in cases for p in (c.source, c.twin, c.output) if os.path.exists(p)})
-    seen = {}
+    (work / "readings").mkdir(exist_ok=True)
     for name in readers:
         say(f"reading: {name}")
         tool = name.split("_")[0]
-        done = subprocess.run([pythons[tool], HERE / "readers.py", name], input="\n".join(paths), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        with open(work / "readings" / f"{name}.json", "w") as out:
+            done = subprocess.run([pythons[tool], HERE / "readers.py", name], input="\n".join(paths), stdout=out, stderr=subprocess.PIPE, text=True, env=ENV)
         if done.returncode:
             sys.exit(f"the reader {name}: {done.stderr[-3000:]}")
-        seen[name] = {r["path"]: r for r in map(json.loads, done.stdout.splitlines())}
+
+
+def readings(work, readers):
+    """What every reader sees in every file: by reader, then path."""
+    seen = {}
+    for name in readers:
+        with open(work / "readings" / f"{name}.json") as lines:
+            seen[name] = {r["path"]: r for r in map(json.loads, lines)}
     return seen
 
 
@@ -156,8 +167,18 @@ def by_id(columns):
     return out
 
 
-def compare(before, after, codes):
-    """What a reader sees that it should not: pairs of a column, or a key, and words."""
+def single(values):
+    """Numbers as float32 has them: DuckDB shows the shortest decimals that stand for them."""
+    return [struct.unpack("f", struct.pack("f", float(v)))[0] if v != "None" else None for v in values]
+
+
+def plain(typ):
+    """A type of Arrow without what one format has and another has not."""
+    return re.sub(r"large_|_view", "", typ)
+
+
+def compare(before, after, codes, same):
+    """What a reader sees that it should not: pairs of a column, or a key, and words. same: the format of the input is that of the output."""
     if after is None:
         return []
     wrong = []
@@ -170,7 +191,7 @@ def compare(before, after, codes):
         if len(mine) != UNITS:
             wrong.append(("code", f"{len(mine)} columns of {UNITS}"))
         for name, (_, values) in mine.items():
-            if codes is not None and values != codes[name]:
+            if codes is not None and single(values) != codes[name]:
                 wrong.append((name, "codes are others than those of equal pixels"))
                 break
     if before is None or not before["columns"]:
@@ -179,7 +200,7 @@ def compare(before, after, codes):
     for name, (typ, values) in was.items():
         if name not in now:
             wrong.append((name, "missing"))
-        elif now[name][0] != typ:
+        elif now[name][0] != typ and (same or plain(now[name][0]) != plain(typ)):
             wrong.append((name, f"{typ} became {now[name][0]}"))
         elif now[name][1] != values:
             i = next((i for i, (a, b) in enumerate(zip(values, now[name][1])) if a != b), -1)
@@ -187,7 +208,7 @@ def compare(before, after, codes):
     for name in now:
         if name not in was and not CODE.search(name) and "error" not in before:
             wrong.append((name, "new"))
-    if whole and "error" not in before:
+    if whole and same and "error" not in before:
         old, new = before["more"], after["more"]
         for key in sorted(set(old) | set(new)):
             if key not in LISTING and not key.startswith("aefeat") and old.get(key) != new.get(key):
@@ -202,11 +223,11 @@ def judge(cases, seen, broken):
         if c.name.startswith("pyarrow/base_") and c.output.endswith("-parquet.parquet"):
             reading = seen.get("pyarrow", {}).get(c.output)
             if reading and "error" not in reading:
-                bases[c.pixels] = {n: v for n, (_, v) in by_id(reading["columns"]).items() if CODE.search(n)}
+                bases[c.pixels] = {n: single(v) for n, (_, v) in by_id(reading["columns"]).items() if CODE.search(n)}
     cells, used = {}, set()
     for c in cases:
         for name, readings in seen.items():
-            if c in broken:
+            if c.output in broken:
                 cells[c.output, name] = "FAILED", []
                 continue
             before, after = readings.get(c.source if os.path.isdir(c.source) else c.twin), readings.get(c.output)
@@ -216,7 +237,7 @@ def judge(cases, seen, broken):
                 cells[c.output, name] = "-", []
                 continue
             known, unknown = set(), []
-            for column, words in compare(before, after, bases.get(c.pixels)):
+            for column, words in compare(before, after, bases.get(c.pixels), c.source.rpartition(".")[2] == c.output.rpartition(".")[2]):
                 number = differences.find(c.name, c.source, c.output, name, column, words)
                 if number:
                     known.add(number)
@@ -259,20 +280,30 @@ def main():
     parse.add_argument("--environments", type=pathlib.Path, default=pathlib.Path.home() / ".cache" / "aefeat-interop")
     parse.add_argument("--work", type=pathlib.Path, default=None, help="where files go; kept")
     parse.add_argument("--details", action="store_true", help="a row for every case")
+    parse.add_argument("--from", dest="first", choices=STEPS, default="write", help="begin with this step, and what an earlier run left in --work")
     args = parse.parse_args()
     work = (args.work or args.environments / "work").resolve()
-    subprocess.run(["rm", "-rf", work / "cases", work / "outputs"], check=True)
+    work.mkdir(parents=True, exist_ok=True)
     writers, readers = args.only.split(","), args.readers.split(",")
-    if "pyarrow" not in writers:
-        say("without pyarrow's cases, codes are not compared")
     needed = {t.split("_")[0] for t in writers + readers}
     pythons = {t: environment(args.environments.resolve(), e) for e, tools in ENVIRONMENTS.items() for t in tools if t in needed}
-    cases, unwritten = write(pythons, work, writers)
-    say(f"{len(cases)} conversions")
-    failures = learn(args.aefeat.resolve(), cases)
-    broken = {c.output for c, _ in failures}
-    seen = read(pythons, readers, cases)
-    cells, used = judge(cases, seen, [c for c in cases if c.output in broken])
+    steps, kept = STEPS[STEPS.index(args.first):], work / "cases.json"
+    if "write" in steps:
+        subprocess.run(["rm", "-rf", work / "cases"], check=True)
+        cases, unwritten = write(pythons, work, writers)
+        kept.write_text(json.dumps([[dataclasses.asdict(c) for c in cases], unwritten]))
+    cases, unwritten = json.loads(kept.read_text())
+    cases = [c for c in (Case(**c) for c in cases) if c.tool in writers]
+    if "learn" in steps:
+        subprocess.run(["rm", "-rf", work / "outputs"], check=True)
+        say(f"{len(cases)} conversions")
+        failures = learn(args.aefeat.resolve(), cases)
+        (work / "failures.json").write_text(json.dumps(failures))
+    failures = json.loads((work / "failures.json").read_text())
+    if "read" in steps:
+        read(pythons, work, readers, cases)
+    seen = readings(work, readers)
+    cells, used = judge(cases, seen, {output for _, output, _ in failures})
     summary(cases, cells, readers)
     if args.details:
         table(["file"] + readers, [[c.label] + [cells[c.output, r][0] for r in readers] for c in cases])
@@ -280,8 +311,8 @@ def main():
         print(f"{d.number}. {d.says}")
     for name, words in unwritten:
         say(f"FAILED {name}: {words}")
-    for c, words in failures:
-        say(f"FAILED {c.label}: {words}")
+    for label, _, words in failures:
+        say(f"FAILED {label}: {words}")
     bad = len(unwritten) + len(failures)
     for (output, name), (cell, unknown) in cells.items():
         if unknown:

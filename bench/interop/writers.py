@@ -488,7 +488,7 @@ def duckdb_copy(to, query, options="", pixels=PIXELS):
     """Copies a query of the table rows(id, image, label)."""
     import duckdb
 
-    with duckdb.connect() as db:
+    with duckdb.connect(config={"threads": 1}) as db:
         rows = arrow_table(fixed(pixels))
         db.register("given", rows)
         db.sql("create table rows as select id, image, label from given")
@@ -556,7 +556,7 @@ def duckdb_arrow(to):
     """What DuckDB hands out as Arrow, with its extension types."""
     import duckdb
 
-    with duckdb.connect() as db:
+    with duckdb.connect(config={"threads": 1}) as db:
         db.register("given", arrow_table(fixed()))
         db.sql("set arrow_lossless_conversion = true")
         arrow_write(db.sql(f"select id, image, label, {DUCKDB_TYPES} from given").to_arrow_table(), to)
@@ -566,7 +566,7 @@ def duckdb_arrow(to):
 def duckdb_arrow_views(to):
     import duckdb
 
-    with duckdb.connect() as db:
+    with duckdb.connect(config={"threads": 1}) as db:
         db.register("given", arrow_table(fixed()))
         db.sql("set produce_arrow_string_view = true; set arrow_output_list_view = true; set arrow_output_version = '1.5'")
         arrow_write(db.sql("select id, image::utinyint[] image, 'a rather long text ' || id as text, [id, 1] list from given").to_arrow_table(), to)
@@ -732,7 +732,7 @@ hugging_case("array2d", lambda hf: hugging_set(PIXELS.reshape(ROWS, SIDE, SIDE),
 hugging_case("array3d", lambda hf: hugging_set(PIXELS.reshape(ROWS, 2, 2, 4), hf.Array3D((2, 2, 4), "uint8")))
 hugging_case("lists", lambda hf: hugging_set(PIXELS.tolist(), hf.List(hf.Value("uint8"))))
 hugging_case("lists_of_16", lambda hf: hugging_set(PIXELS.tolist(), hf.List(hf.Value("uint8"), WIDTH)))
-hugging_case("lists_of_lists", lambda hf: hugging_set(PIXELS.reshape(ROWS, SIDE, SIDE).tolist(), hf.List(hf.List(hf.Value("float32")))))
+hugging_case("lists_of_lists", lambda hf: hugging_set(UNIT.reshape(ROWS, SIDE, SIDE).tolist(), hf.List(hf.List(hf.Value("float32")))), pixels="unit")
 hugging_case("image", lambda hf: hugging_set([{"bytes": b, "path": None} for b in encoded()], hf.Image()))
 hugging_case("types", lambda hf: hugging_set(
     PIXELS.tolist(), hf.LargeList(hf.Value("uint8")), text=(hf.Value("large_string"), WORDS), time=(hf.Value("timestamp[us, tz=UTC]"), ZONED),
