@@ -107,6 +107,9 @@ func typesAndRows(t *testing.T, name string) (types, rows []string) {
 		t.Errorf("%s: metadata %v", name, src.Schema().Metadata())
 	}
 	for _, f := range src.Schema().Fields() {
+		if keys := slices.Sorted(slices.Values(f.Metadata.Keys())); len(slices.Compact(slices.Clone(keys))) < len(keys) {
+			t.Errorf("%s: column %s has metadata %v", name, f.Name, f.Metadata)
+		}
 		types = append(types, f.Name+" "+f.Type.String())
 	}
 	rows, _ = readRows(t, src, nil)

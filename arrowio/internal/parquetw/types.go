@@ -209,6 +209,9 @@ func (m *mapper) leaf(f arrow.Field, name string) (mapped, error) {
 		return mapped{}, refused(f, name, "")
 	}
 	leaf := &column{column: m.column, name: name, values: *values, logical: logicalLeaf(f)}
+	if keptType(f) != nil {
+		f.Metadata = withoutKey(f.Metadata, format.TypeKey) // the type tells it
+	}
 	// Labels and keys have statistics, by which queries filter; for pixels
 	// and codes they are a waste.
 	leaf.stats = len(m.path) == 0 && values.order != orderNone
@@ -275,9 +278,13 @@ func cleanMetadata(m arrow.Metadata) arrow.Metadata {
 	if v, ok := m.GetValue(fieldID); !ok || !strings.HasPrefix(v, "-") {
 		return m
 	}
+	return withoutKey(m, fieldID)
+}
+
+func withoutKey(m arrow.Metadata, key string) arrow.Metadata {
 	var keys, values []string
 	for i, k := range m.Keys() {
-		if k != fieldID {
+		if k != key {
 			keys, values = append(keys, k), append(values, m.Values()[i])
 		}
 	}
