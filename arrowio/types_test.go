@@ -96,7 +96,7 @@ func TestLegacyLists(t *testing.T) {
 		if i%4 == 0 {
 			deep = "(null)"
 		}
-		want := fmt.Sprintf(`image=[[%d,1,2],[3,4,%d]] maps=%s deep=%s structs=[{"a":%d},{"a":null}] nulls=[[%d,null],null] `, i, i, maps, deep, i, i)
+		want := fmt.Sprintf(`image=[[%d,1,2],[3,4,%d]] maps=%s deep=%s records=[{"a":%d},{"a":null}] nulls=[[%d,null],null] `, i, i, maps, deep, i, i)
 		if row != want {
 			t.Errorf("row %d is\n%s\nexpected\n%s", i, row, want)
 		}

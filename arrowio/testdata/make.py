@@ -77,7 +77,7 @@ def spark_legacy():
     number, numbers = IntegerType(), ArrayType(IntegerType(), False)
     schema = StructType([
         StructField("image", ArrayType(numbers, False), False), StructField("maps", ArrayType(MapType(StringType(), number), False)),
-        StructField("deep", ArrayType(ArrayType(numbers, False), False)), StructField("structs", ArrayType(StructType([StructField("a", number)]), False)),
+        StructField("deep", ArrayType(ArrayType(numbers, False), False)), StructField("records", ArrayType(StructType([StructField("a", number)]), False)),
         StructField("nulls", ArrayType(ArrayType(number)))])
     rows = [([[i, 1, 2], [3, 4, i]], [{"k": i}, {}] if i % 3 else None, [[[i], []], []] if i % 4 else None, [(i,), (None,)], [[i, None], None]) for i in range(N)]
     spark = SparkSession.builder.config("spark.sql.parquet.writeLegacyFormat", "true").getOrCreate()
