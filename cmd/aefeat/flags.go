@@ -116,8 +116,8 @@ var flagTable = []flag{
 		value: oneOf(string(arrowio.Parquet), string(arrowio.Arrow), string(arrowio.Stream)), text: formatText,
 		usage: "format of the rows, an Arrow IPC file or an IPC stream"},
 	{of: "fit transform", name: "layout", category: categoryOutput, key: "Layout",
-		value: oneOf(stage.LayoutColumns, stage.LayoutList, stage.LayoutNone),
-		usage: "one column for each hidden unit (code_000, code_001, ...), one fixed-size list of them, or no codes"},
+		value: oneOf(stage.LayoutColumns, stage.LayoutList, stage.LayoutArray, stage.LayoutSparse, stage.LayoutNone),
+		usage: "one column for each hidden unit (code_000, code_001, ...), one fixed-size list of them, one list of variable length, two lists of what is not 0 (code_indices, code_values), or no codes"},
 	{of: "fit transform image-features", name: "prefix", category: categoryOutput, key: "Prefix", value: "code",
 		usage: "`NAME` of the feature columns"},
 	{of: "fit transform", name: "keep", category: categoryOutput, key: "Keep", value: "all",
@@ -299,8 +299,8 @@ var flagTable = []flag{
 
 	// Of image-features.
 	{of: "image-features", name: "layout", category: categoryOutput, key: "Layout",
-		value: oneOf(stage.LayoutList, stage.LayoutColumns),
-		usage: "one fixed-size list of the features, or one column for each (code_0000, code_0001, ...)"},
+		value: oneOf(stage.LayoutList, stage.LayoutColumns, stage.LayoutArray, stage.LayoutSparse),
+		usage: "one fixed-size list of the features, one column for each (code_0000, code_0001, ...), one list of variable length, or two lists of what is not 0 (code_indices, code_values)"},
 	{of: "image-features", name: "keep", category: categoryOutput, key: "Keep", value: "all",
 		usage: "columns of Parquet and Arrow to keep beside the images: all, none or a list, `COLUMNS`"},
 	{of: "image-features", name: "stride", category: categoryPatches, key: "Stride", value: 1, bound: positive,
