@@ -59,6 +59,7 @@ type Binding struct {
 type boundColumn struct {
 	leaf
 	index []int  // of the column in the schema, then of the field in each struct
+	other []int  // the same of the values of a pair
 	weave weaver // of scalar columns like it
 }
 
@@ -125,6 +126,9 @@ func Bind(schema *arrow.Schema, o BindOptions) (*Binding, error) {
 		b.dims = slices.Clone(chosen[0].dims)
 		if len(b.dims) == 1 && b.dims[0] == unknown && o.Width > 0 {
 			b.dims[0] = o.Width
+		}
+		if chosen[0].isPair() && b.dims[0] == unknown {
+			return nil, errNoUnits(chosen[0])
 		}
 	}
 	b.kind = b.source.kind
@@ -199,32 +203,50 @@ func (b *Binding) resolve(schema *arrow.Schema) error {
 	if schema == b.schema {
 		return nil
 	}
-	indexes := make([][]int, len(b.columns))
+	indexes, others := make([][]int, len(b.columns)), make([][]int, len(b.columns))
 	for i := range b.columns {
 		var err error
-		if indexes[i], err = b.columns[i].locate(schema); err != nil {
+		if indexes[i], others[i], err = b.columns[i].locate(schema); err != nil {
 			return err
 		}
 	}
 	for i := range b.columns {
-		b.columns[i].index = indexes[i]
+		b.columns[i].index, b.columns[i].other = indexes[i], others[i]
 	}
 	b.schema = schema
 	return nil
 }
 
-// locate returns where a schema has the column, as boundColumn.index.
-func (c *boundColumn) locate(schema *arrow.Schema) ([]int, error) {
-	index := make([]int, 0, len(c.path))
+// locate returns where a schema has the column, as boundColumn.index and other.
+func (c *boundColumn) locate(schema *arrow.Schema) (index, other []int, err error) {
+	if !c.isPair() {
+		index, err = c.follow(schema, c.path, c.typ, func(t arrow.DataType) bool {
+			e, dims, ok := columnType(t)
+			return ok && e == c.element && slices.Equal(dims, c.dims)
+		})
+		return index, nil, err
+	}
+	index, err = c.follow(schema, c.path, c.typ, func(t arrow.DataType) bool { return holdsPair(t, c.valuesType) })
+	if err != nil {
+		return nil, nil, err
+	}
+	other, err = c.follow(schema, c.values, c.valuesType, func(t arrow.DataType) bool { return listElement(t) == c.element })
+	return index, other, err
+}
+
+// follow returns where a path leads in a schema. fits reports whether a type
+// can be read as the one expected.
+func (c *boundColumn) follow(schema *arrow.Schema, path []string, expected arrow.DataType, fits func(arrow.DataType) bool) ([]int, error) {
+	index := make([]int, 0, len(path))
 	fields := schema.Fields()
-	for depth, name := range c.path {
+	for depth, name := range path {
 		at := -1
 		for j, f := range fields {
 			if f.Name != name {
 				continue
 			}
 			if at >= 0 {
-				return nil, bindError(c.name, fmt.Sprintf("the name %q stands for two columns", strings.Join(c.path[:depth+1], ".")), "")
+				return nil, bindError(c.name, fmt.Sprintf("the name %q stands for two columns", strings.Join(path[:depth+1], ".")), "")
 			}
 			at = j
 		}
@@ -232,10 +254,9 @@ func (c *boundColumn) locate(schema *arrow.Schema) ([]int, error) {
 			return nil, bindError(c.name, "no such column", "")
 		}
 		index = append(index, at)
-		if depth == len(c.path)-1 {
-			e, dims, ok := columnType(fields[at].Type)
-			if !ok || e != c.element || !slices.Equal(dims, c.dims) {
-				return nil, bindError(c.name, fmt.Sprintf("type %s, expected %s", fields[at].Type, c.typ), "")
+		if depth == len(path)-1 {
+			if !fits(fields[at].Type) {
+				return nil, bindError(c.name, fmt.Sprintf("type %s, expected %s", fields[at].Type, expected), "")
 			}
 			break
 		}
