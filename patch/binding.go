@@ -28,6 +28,11 @@ type BindOptions struct {
 	// Width is the number of values in a patch. 0: the first good row shows it.
 	Width int
 
+	// Units is the number of values in sparse codes where neither Width nor the
+	// metadata tell it, which is an error for them. It says nothing of other
+	// columns.
+	Units int
+
 	// Source is the type of the values in cells of bytes: "uint8" for raw
 	// bytes, or of .npy files, all of one type. "": the first good row shows
 	// it. It says nothing of other columns.
@@ -74,21 +79,25 @@ const unknown = -1
 // lists of them to any depth (rows of pixels), all of one shape; raw uint8
 // pixels in fixed_size_binary, binary, large_binary or binary_view, where a cell
 // of any length may also be a whole .npy file in C order; a vector of Spark,
-// dense or sparse; or one scalar column for every value. It may be a field of
-// structs, dictionary-encoded at any level, and an extension type: an
-// arrow.fixed_shape_tensor is taken in the order in which it is stored,
-// whatever its permutation says, and [Binding.Shape] tells that order.
+// dense or sparse; sparse codes, two columns X_indices and X_values that are
+// called X together, unless a column is; or one scalar column for every value.
+// It may be a field of structs, dictionary-encoded at any level, and an
+// extension type: an arrow.fixed_shape_tensor is taken in the order in which it
+// is stored, whatever its permutation says, and [Binding.Shape] tells that
+// order.
 //
-// With no columns named the patch is the one list of numbers or vector; in a
-// schema without them the one column of bytes; in one without bytes either
-// (keys of 16, 20 or 32 bytes do not count) the scalar columns whose names
-// differ in their numbers alone. Columns of truth values or decimals come after
+// With no columns named the patch is the one list of numbers, vector or pair of
+// sparse codes; in a schema without them the one column of bytes; in one
+// without bytes either (keys of 16, 20 or 32 bytes do not count) the scalar
+// columns whose names differ in their numbers alone. Columns of truth values or decimals come after
 // all these. Extension types have to be named, but for arrays: the tensors of
 // Arrow, Ray and Daft and the arrays of Hugging Face datasets.
 func Bind(schema *arrow.Schema, o BindOptions) (*Binding, error) {
 	switch {
 	case o.Width < 0:
 		return nil, bindError("", fmt.Sprintf("width %d is negative", o.Width), "")
+	case o.Units < 0 || o.Units > math.MaxInt32:
+		return nil, bindError("", fmt.Sprintf("%d is not a number of units", o.Units), "")
 	case o.Width > math.MaxInt32:
 		return nil, bindError("", "patch of too many values", "")
 	}
@@ -128,7 +137,10 @@ func Bind(schema *arrow.Schema, o BindOptions) (*Binding, error) {
 			b.dims[0] = o.Width
 		}
 		if chosen[0].isPair() && b.dims[0] == unknown {
-			return nil, errNoUnits(chosen[0])
+			if o.Units == 0 {
+				return nil, errNoUnits(chosen[0])
+			}
+			b.dims[0] = o.Units
 		}
 	}
 	b.kind = b.source.kind
@@ -165,7 +177,8 @@ func (b *Binding) settleWidth(asked int) error {
 }
 
 // Columns returns the columns of the patch in its order: names, with dots into
-// structs. They are what a projection has to keep.
+// structs, and the one of a pair of sparse codes. [Paths] leads to what a
+// projection has to keep.
 func (b *Binding) Columns() []string {
 	names := make([]string, len(b.columns))
 	for i, c := range b.columns {

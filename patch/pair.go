@@ -94,11 +94,15 @@ func bareElement(t arrow.DataType) *element {
 func (p pair) leaf(path []string, at []int, fields []arrow.Field) leaf {
 	indices, values := fields[p.indices], fields[p.values]
 	within := func(name string) []string { return append(slices.Clone(path), name) }
+	of := ""
+	if p.units == unknown {
+		of = " of an unknown number of units"
+	}
 	return leaf{
 		name: strings.Join(within(p.name), "."), element: listElement(values.Type), dims: []int{p.units},
 		path: within(indices.Name), at: append(slices.Clone(at), p.indices), typ: indices.Type,
 		values: within(values.Name), valuesAt: append(slices.Clone(at), p.values), valuesType: values.Type,
-		shown: fmt.Sprintf("sparse codes, %s and %s", indices.Type, values.Type),
+		shown: fmt.Sprintf("sparse codes%s, %s and %s", of, indices.Type, values.Type),
 	}
 }
 
@@ -119,5 +123,5 @@ func findPair(all []leaf, name string) (pair leaf, ok bool) {
 // errNoUnits says that nothing tells how many values the codes of a pair have.
 func errNoUnits(pair leaf) error {
 	return bindError(pair.name, fmt.Sprintf("how many units the codes have is not known: column %q has no number %s in its metadata, which some programs drop",
-		strings.Join(pair.path, "."), UnitsKey), "give the number with `Width`")
+		strings.Join(pair.path, "."), UnitsKey), "give the number with `Units`")
 }

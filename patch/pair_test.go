@@ -161,19 +161,24 @@ func TestUnits(t *testing.T) {
 	for _, units := range []string{"", "x", "0", "-3", "1.5", "2147483648"} {
 		schema := pairSchema(uintLists, floatLists, units)
 		_, err := Bind(schema, BindOptions{})
-		if err == nil || !strings.Contains(err.Error(), `column "code_indices" has no number aefeat.units`) || !strings.Contains(err.(*RowError).Hint, "`Width`") {
+		if err == nil || !strings.Contains(err.Error(), `column "code_indices" has no number aefeat.units`) || !strings.Contains(err.(*RowError).Hint, "`Units`") {
 			t.Errorf("%q: error %v", units, err)
 		}
 		if c := Candidates(schema); len(c) != 1 || c[0].Column != "code" || c[0].Width != 0 {
 			t.Errorf("%q: candidates %v", units, c)
 		}
-		b, err := Bind(schema, BindOptions{Width: 3})
-		if err != nil {
-			t.Fatal(err)
+		for _, o := range []BindOptions{{Width: 3}, {Units: 3}, {Width: 3, Units: 4}} {
+			b, err := Bind(schema, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if rows, _, err := b.Rows(rec, 0); err != nil || !slices.Equal(floats(rows)[0], []float64{0, 5, 0}) {
+				t.Errorf("%v, %v", rows, err)
+			}
 		}
-		if rows, _, err := b.Rows(rec, 0); err != nil || !slices.Equal(floats(rows)[0], []float64{0, 5, 0}) {
-			t.Errorf("%v, %v", rows, err)
-		}
+	}
+	if b, err := Bind(pairSchema(uintLists, floatLists, "4"), BindOptions{Units: 3}); err != nil || b.Width() != 4 {
+		t.Errorf("%v: metadata come first", err)
 	}
 	if _, err := Bind(pairSchema(uintLists, floatLists, "4"), BindOptions{Width: 3}); err == nil || !strings.Contains(err.Error(), "patch of 4 values, expected 3") {
 		t.Errorf("error %v", err)

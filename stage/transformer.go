@@ -283,7 +283,8 @@ func (t *Transformer) rowBytes() int {
 // Protocol Buffers and Thrift) they are left out.
 func (t *Transformer) Schema() *arrow.Schema { return t.out }
 
-// Columns returns the names of the input columns that hold the patch.
+// Columns returns the names of the input columns that hold the patch, which
+// [patch.Paths] finds.
 func (t *Transformer) Columns() []string { return slices.Clone(t.columns) }
 
 // Transform returns batch with codes: as many rows, in their order, with the
