@@ -53,7 +53,7 @@ type TransformConfig struct {
 
 	Layout   string   // LayoutColumns, the default, or another
 	Prefix   string   // of the columns' names, or name of the list; "": "code"
-	Keep     []string // input columns that stay; nil: all, empty: none
+	Keep     []string // input columns, or pairs of sparse codes, that stay; nil: all, empty: none
 	FirstRow int64    // number of the first row, from 0 up, for errors
 
 	// Reconstruction adds a column of that name, fixed-size lists of n float32:
@@ -185,15 +185,28 @@ func (t *Transformer) checkWidths() error {
 
 // build makes the output schema.
 func (t *Transformer) build(keep []string, prefix string) error {
+	stays := make([]bool, t.in.NumFields())
 	for _, name := range keep {
-		if !t.in.HasField(name) {
+		at := t.in.FieldIndices(name)
+		if len(at) == 0 { // it may be a pair
+			paths, _ := patch.Paths(t.in, []string{name})
+			for _, path := range paths {
+				if len(path) == 1 { // not a field of a struct
+					at = append(at, path[0])
+				}
+			}
+		}
+		if len(at) == 0 {
 			return &patch.RowError{Column: name, Row: -1, Reason: "the column to keep is not in the data", Hint: "check the names given to `Keep`"}
+		}
+		for _, i := range at {
+			stays[i] = true
 		}
 	}
 	var fields []arrow.Field
 	taken := map[string]bool{}
 	for i, field := range t.in.Fields() {
-		if keep == nil || slices.Contains(keep, field.Name) {
+		if keep == nil || stays[i] {
 			t.keep = append(t.keep, i)
 			fields = append(fields, field)
 			taken[field.Name] = true

@@ -361,6 +361,18 @@ func TestAddedNames(t *testing.T) {
 	}
 }
 
+// The name of a pair of sparse codes keeps both columns.
+func TestKeepPair(t *testing.T) {
+	fields := append(CodeFields(LayoutSparse, "x", 9), patchSchema(20).Fields()...)
+	tr, err := NewTransformer(untrained(t, 20, 1), arrow.NewSchema(fields, nil), TransformConfig{Keep: []string{"label", "x"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := tr.Schema(); s.NumFields() != 4 || s.Field(0).Name != "x_indices" || s.Field(1).Name != "x_values" || !s.Field(0).Equal(fields[0]) {
+		t.Errorf("%v", s)
+	}
+}
+
 func TestModelAndDataDisagree(t *testing.T) {
 	schema := func(name string, typ arrow.DataType) *arrow.Schema {
 		return arrow.NewSchema([]arrow.Field{{Name: "id", Type: arrow.PrimitiveTypes.Int64}, {Name: name, Type: typ}}, nil)
