@@ -123,29 +123,8 @@ func Bind(schema *arrow.Schema, o BindOptions) (*Binding, error) {
 	for _, l := range chosen {
 		b.columns = append(b.columns, boundColumn{leaf: l})
 	}
-	if b.scalar = len(chosen[0].dims) == 0; b.scalar {
-		b.source = promote(chosen)
-		b.dims = []int{len(chosen)}
-	} else {
-		b.source = chosen[0].element
-		if chosen[0].mayHoldFiles() {
-			b.open = o.Source == ""
-			b.source = cmp.Or(elementNamed(o.Source), b.source)
-		}
-		b.dims = slices.Clone(chosen[0].dims)
-		if len(b.dims) == 1 && b.dims[0] == unknown && o.Width > 0 {
-			b.dims[0] = o.Width
-		}
-		if chosen[0].isPair() && b.dims[0] == unknown {
-			if o.Units == 0 {
-				return nil, errNoUnits(chosen[0])
-			}
-			b.dims[0] = o.Units
-		}
-	}
-	b.kind = b.source.kind
-	for i := range b.columns {
-		b.columns[i].weave = b.columns[i].element.weave[b.kind]
+	if err := b.settleElements(chosen, o); err != nil {
+		return nil, err
 	}
 	if err := b.settleWidth(o.Width); err != nil {
 		return nil, err
@@ -154,6 +133,37 @@ func Bind(schema *arrow.Schema, o BindOptions) (*Binding, error) {
 		return nil, err
 	}
 	return b, nil
+}
+
+// settleElements sets what the chosen columns hold, and the sizes of their
+// lists as far as these are known.
+func (b *Binding) settleElements(chosen []leaf, o BindOptions) error {
+	first := chosen[0]
+	if b.scalar = len(first.dims) == 0; b.scalar {
+		b.source = promote(chosen)
+		b.dims = []int{len(chosen)}
+	} else {
+		b.source = first.element
+		if first.mayHoldFiles() {
+			b.open = o.Source == ""
+			b.source = cmp.Or(elementNamed(o.Source), b.source)
+		}
+		b.dims = slices.Clone(first.dims)
+		if len(b.dims) == 1 && b.dims[0] == unknown && o.Width > 0 {
+			b.dims[0] = o.Width
+		}
+		if first.isPair() && b.dims[0] == unknown {
+			if o.Units == 0 {
+				return errNoUnits(first)
+			}
+			b.dims[0] = o.Units
+		}
+	}
+	b.kind = b.source.kind
+	for i := range b.columns {
+		b.columns[i].weave = b.columns[i].element.weave[b.kind]
+	}
+	return nil
 }
 
 // settleWidth sets the width as the schema tells it, if it does. asked is 0, or
