@@ -123,5 +123,5 @@ func findPair(all []leaf, name string) (pair leaf, ok bool) {
 // errNoUnits says that nothing tells how many values the codes of a pair have.
 func errNoUnits(pair leaf) error {
 	return bindError(pair.name, fmt.Sprintf("how many units the codes have is not known: column %q has no number %s in its metadata, which some programs drop",
-		strings.Join(pair.path, "."), UnitsKey), "give the number with `Units`")
+		strings.Join(pair.path, "."), UnitsKey), "give the number with `Units`").keyed(KeyUnits)
 }
