@@ -243,23 +243,23 @@ func (b *Binding) resolve(schema *arrow.Schema) error {
 // locate returns where a schema has the column, as boundColumn.index and other.
 func (c *boundColumn) locate(schema *arrow.Schema) (index, other []int, err error) {
 	if !c.isPair() {
-		index, err = c.follow(schema, c.path, c.typ, func(t arrow.DataType) bool {
-			e, dims, ok := columnType(t)
+		index, err = c.follow(schema, c.path, c.typ, func(f arrow.Field) bool {
+			e, dims, ok := columnType(f)
 			return ok && e == c.element && slices.Equal(dims, c.dims)
 		})
 		return index, nil, err
 	}
-	index, err = c.follow(schema, c.path, c.typ, func(t arrow.DataType) bool { return holdsPair(t, c.valuesType) })
+	index, err = c.follow(schema, c.path, c.typ, func(f arrow.Field) bool { return holdsPair(f.Type, c.valuesType) })
 	if err != nil {
 		return nil, nil, err
 	}
-	other, err = c.follow(schema, c.values, c.valuesType, func(t arrow.DataType) bool { return listElement(t) == c.element })
+	other, err = c.follow(schema, c.values, c.valuesType, func(f arrow.Field) bool { return listElement(f.Type) == c.element })
 	return index, other, err
 }
 
-// follow returns where a path leads in a schema. fits reports whether a type
-// can be read as the one expected.
-func (c *boundColumn) follow(schema *arrow.Schema, path []string, expected arrow.DataType, fits func(arrow.DataType) bool) ([]int, error) {
+// follow returns where a path leads in a schema. fits reports whether a field
+// can be read as one of the type expected.
+func (c *boundColumn) follow(schema *arrow.Schema, path []string, expected arrow.DataType, fits func(arrow.Field) bool) ([]int, error) {
 	index := make([]int, 0, len(path))
 	fields := schema.Fields()
 	for depth, name := range path {
@@ -278,7 +278,7 @@ func (c *boundColumn) follow(schema *arrow.Schema, path []string, expected arrow
 		}
 		index = append(index, at)
 		if depth == len(path)-1 {
-			if !fits(fields[at].Type) {
+			if !fits(fields[at]) {
 				return nil, bindError(c.name, fmt.Sprintf("type %s, expected %s", fields[at].Type, expected), "").keyed(KeyType)
 			}
 			break
