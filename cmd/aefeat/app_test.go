@@ -17,23 +17,23 @@ import (
 // The flags that scripts of our users rely on. A name may be added here, and
 // never goes.
 var publicFlags = map[string]string{
-	"fit": `--output -o --hidden --objective --sparsity --sparsity-weight --weight-decay --contraction --corruption --noise --emphasis --k --k-encode
+	"fit": `--hive --output -o --hidden --objective --sparsity --sparsity-weight --weight-decay --contraction --corruption --noise --emphasis --k --k-encode
 		--activation --output-activation --loss --tied --optimizer --learning-rate --momentum --batch-size --epochs
 		--validation --validation-key --patience
 		--preprocess --preprocess-rows --zca-epsilon --no-contrast --pixel-max --init --seed --memory --spill-dir --column --shape --on-bad-row --allow-missing-eos --emit
 		--format --layout --prefix --keep --reconstruction --score --progress --report`,
-	"transform": `--model -m --output -o --format --layout --prefix --keep --reconstruction --score --column --pixel-max --on-bad-row
+	"transform": `--hive --model -m --output -o --format --layout --prefix --keep --reconstruction --score --column --pixel-max --on-bad-row
 		--allow-missing-eos --spill-dir --progress --report --skip-existing`,
-	"evaluate": "--report --model -m --json --column --pixel-max --on-bad-row --allow-missing-eos --spill-dir --progress",
-	"probe":    "--json --label --features --against --test --seed --penalty --iterations --on-bad-row --allow-missing-eos --spill-dir --progress",
-	"inspect":  "--json --progress",
-	"patches": "--output -o --format --keep --size --height --width --grey --per-image --stride --min-contrast --whiten-images --seed " +
+	"evaluate": "--hive --report --model -m --json --column --pixel-max --on-bad-row --allow-missing-eos --spill-dir --progress",
+	"probe":    "--hive --json --label --features --against --test --seed --penalty --iterations --on-bad-row --allow-missing-eos --spill-dir --progress",
+	"inspect":  "--hive --json --progress",
+	"patches": "--hive --output -o --format --keep --size --height --width --grey --per-image --stride --min-contrast --whiten-images --seed " +
 		"--list --column --shape --label-from --on-bad-row --progress",
-	"image-features": "--model -m --output -o --format --layout --prefix --keep --stride --pool --grid --split-sign --root --whiten-images --list --column --shape --label-from --pixel-max --on-bad-row --progress",
-	"filters": `--model -m --output -o --json --part --space --scale --order --units --shape --column --pixel-max --on-bad-row
+	"image-features": "--hive --model -m --output -o --format --layout --prefix --keep --stride --pool --grid --split-sign --root --whiten-images --list --column --shape --label-from --pixel-max --on-bad-row --progress",
+	"filters": `--hive --model -m --output -o --json --part --space --scale --order --units --shape --column --pixel-max --on-bad-row
 		--allow-missing-eos --spill-dir --progress`,
-	"explain": "--model -m --output -o --picture --top --keep --column --pixel-max --on-bad-row --allow-missing-eos --spill-dir --progress",
-	"report":  "--model -m --output -o --label --test --column --pixel-max --on-bad-row --allow-missing-eos --spill-dir --progress",
+	"explain": "--hive --model -m --output -o --picture --top --keep --column --pixel-max --on-bad-row --allow-missing-eos --spill-dir --progress",
+	"report":  "--hive --model -m --output -o --label --test --column --pixel-max --on-bad-row --allow-missing-eos --spill-dir --progress",
 	"demo":    "--dir --progress",
 }
 
