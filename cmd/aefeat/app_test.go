@@ -21,10 +21,10 @@ var publicFlags = map[string]string{
 		--activation --output-activation --loss --tied --optimizer --learning-rate --momentum --batch-size --epochs
 		--validation --validation-key --patience
 		--preprocess --preprocess-rows --zca-epsilon --no-contrast --pixel-max --init --seed --memory --spill-dir --column --shape --on-bad-row --allow-missing-eos --emit
-		--format --layout --prefix --keep --reconstruction --score --progress`,
-	"transform": `--model -m --output -o --format --layout --prefix --keep --reconstruction --score --column --pixel-max --on-bad-row
-		--allow-missing-eos --spill-dir --progress`,
-	"evaluate": "--model -m --json --column --pixel-max --on-bad-row --allow-missing-eos --spill-dir --progress",
+		--format --layout --prefix --keep --reconstruction --score --progress --report`,
+	"transform": `--skip-existing --model -m --output -o --format --layout --prefix --keep --reconstruction --score --column --pixel-max --on-bad-row
+		--allow-missing-eos --spill-dir --progress --report`,
+	"evaluate": "--report --model -m --json --column --pixel-max --on-bad-row --allow-missing-eos --spill-dir --progress",
 	"probe":    "--json --label --features --against --test --seed --penalty --iterations --on-bad-row --allow-missing-eos --spill-dir --progress",
 	"inspect":  "--json",
 	"patches": "--output -o --format --keep --size --height --width --grey --per-image --stride --min-contrast --whiten-images --seed " +
