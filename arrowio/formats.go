@@ -56,16 +56,19 @@ func sniff(head []byte) (Format, error) {
 	}
 	for _, f := range foreign {
 		if strings.HasPrefix(string(head), f.magic) {
-			return "", fmt.Errorf("neither Parquet nor Arrow: it looks like %s", f.name)
+			return "", fmt.Errorf("%w: it looks like %s", errForeign, f.name)
 		}
 	}
 	if len(head) < 8 && (strings.HasPrefix("PAR1", string(head)) || strings.HasPrefix("ARROW1", string(head))) {
 		return "", fmt.Errorf("truncated: only %d bytes", len(head))
 	}
-	return "", errors.New("neither Parquet nor Arrow")
+	return "", errForeign
 }
 
-var errEmpty = errors.New("empty input")
+var (
+	errEmpty   = errors.New("empty input")
+	errForeign = errors.New("neither Parquet nor Arrow")
+)
 
 // foreign are formats that people take for data files.
 var foreign = []struct{ magic, name string }{

@@ -132,6 +132,7 @@ func (s *Source) add(in *input, of *arrow.Schema) (err error) {
 			File: in.name,
 			Err:  fmt.Errorf("differs from %s: %w", s.inputs[0].name, err),
 			Hint: "inputs of one run must have the same columns",
+			Key:  KeyDiffers,
 		}
 	}
 	s.inputs = append(s.inputs, in)
@@ -342,7 +343,14 @@ func (in *input) fault(err error) error {
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	}
-	return &FileError{File: in.name, Err: err, Hint: hint(err)}
+	key := keyOf(err)
+	if key == KeyDamaged && in.path != "" {
+		// Whoever writes the file meanwhile is to blame, not what it holds.
+		if info, statErr := os.Stat(in.path); statErr == nil && info.Size() != in.size {
+			key, err = KeyChanged, fmt.Errorf("%w: %w", errChanged, err)
+		}
+	}
+	return &FileError{File: in.name, Err: err, Hint: hint(err), Key: key}
 }
 
 // Schema returns the schema of all columns.

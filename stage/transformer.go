@@ -183,7 +183,7 @@ func (t *Transformer) checkWidths() error {
 func (t *Transformer) build(keep []string, prefix, hash string) error {
 	for _, name := range keep {
 		if !t.in.HasField(name) {
-			return &patch.RowError{Column: name, Row: -1, Reason: "the column to keep is not in the data", Hint: "check the names given to `Keep`"}
+			return &patch.RowError{Column: name, Row: -1, Key: patch.KeyMissing, Reason: "the column to keep is not in the data", Hint: "check the names given to `Keep`"}
 		}
 	}
 	var fields []arrow.Field
@@ -202,7 +202,7 @@ func (t *Transformer) build(keep []string, prefix, hash string) error {
 			if !strings.HasPrefix(field.Name, prefix) {
 				hint = "keep fewer columns with `Keep`"
 			}
-			return &patch.RowError{Column: field.Name, Row: -1, Reason: "the name is already taken", Hint: hint}
+			return &patch.RowError{Column: field.Name, Row: -1, Key: patch.KeyTaken, Reason: "the name is already taken", Hint: hint}
 		}
 		fields = append(fields, field)
 		taken[field.Name] = true

@@ -73,7 +73,7 @@ func transformEach(c *cli.Context, ui *console, dir string) error {
 		return err
 	}
 	if name := sourceReplaced(all, c.String("model")); name != "" {
-		return usagef("transform", "the features would replace %s", name)
+		return usagef("transform", "the features would replace %s", name).as(codeUsageOutput)
 	}
 	var outputs []string
 	for _, p := range all {
@@ -84,7 +84,7 @@ func transformEach(c *cli.Context, ui *console, dir string) error {
 	}
 	j := &eachJob{features: f, ui: ui, progress: newProgress(ui, chosen(c, "progress")), dir: dir}
 	var info model.Info
-	if j.model, info, err = requireModel(c); err != nil {
+	if j.model, info, err = requireModel(c, ui); err != nil {
 		return err
 	}
 	j.config.ModelHash = info.Hash
@@ -273,7 +273,7 @@ func (j *eachJob) tell() {
 	if j.bad.Total() > 0 {
 		lines = append(lines, skipped(j.bad)+": their features are null")
 	}
-	event := map[string]any{"command": "transform", "files": j.written, "existing": j.existing, "failed": len(j.failed), "rows": j.rows, "output": j.dir, "model": j.config.ModelHash, "seed": j.model.Seed}
+	event := map[string]any{"files": j.written, "existing": j.existing, "failed": len(j.failed), "rows": j.rows, "output": j.dir, "model": j.config.ModelHash, "seed": j.model.Seed}
 	j.progress.finish(withBadRows(event, nil, j.bad), lines...)
 }
 

@@ -70,6 +70,9 @@ func fit(c *cli.Context, ui *console) error {
 	if j.needsNoRows() {
 		return j.initial(c.Context, out)
 	}
+	if isStdin(j.parent) && len(j.inputs) == 0 {
+		return onlyModel("fit")
+	}
 	src, err := j.source.open(c.Context, ui, j.inputs)
 	if err != nil {
 		return err
@@ -144,8 +147,14 @@ func newFitJob(c *cli.Context, ui *console) (*fitJob, error) {
 	}
 	var bare bool
 	if name := c.String("init"); name != "" {
+		if err := stdinOnce(c, ui, name); err != nil {
+			return nil, err
+		}
+		if isStdin(name) && len(j.inputs) == 0 && (j.config.Epochs != stage.NoEpochs || j.emit != "") {
+			return nil, onlyModel("fit")
+		}
 		var info model.Info
-		if j.config.Init, info, bare, err = readModel(name, true); err != nil {
+		if j.config.Init, info, bare, err = readModel(c.Context, ui, name, true); err != nil {
 			return nil, err
 		}
 		j.parent, j.hash = name, info.Hash
@@ -164,18 +173,18 @@ func newFitJob(c *cli.Context, ui *console) (*fitJob, error) {
 
 func (j *fitJob) readFlags(c *cli.Context) error {
 	if j.emit != "" && atomicfile.Same(j.output, j.emit) {
-		return usagef("fit", "model and features cannot both go to %s", nameOf(j.output))
+		return usagef("fit", "model and features cannot both go to %s", nameOf(j.output)).as(codeUsageOutput)
 	}
 	if err := refuseTerminal(j.ui, "fit", "a model", j.output); err != nil {
 		return err
 	}
-	if input := replaced(j.output, j.inputs); input != "" {
-		return usagef("fit", "the model would replace the input %s", input)
+	if input := replaced(j.output, orStdin(j.inputs)); input != "" {
+		return usagef("fit", "the model would replace the input %s", input).as(codeUsageOutput)
 	}
 	var err error
 	if j.emit != "" {
 		if init := c.String("init"); wouldReplace(j.emit, init) {
-			return usagef("fit", "the features would replace the initial model %s", init)
+			return usagef("fit", "the features would replace the initial model %s", init).as(codeUsageOutput)
 		}
 		if err := refuseTerminal(j.ui, "fit", "features", j.emit); err != nil {
 			return err
@@ -266,7 +275,7 @@ func (j *fitJob) checkSize(patch *patch.Binding) error {
 		return nil
 	}
 	return &hintedError{
-		fmt.Errorf("training %d hidden units takes %s of memory, and this machine has %s", config.Hidden, formatSize(takes), formatSize(has)),
+		&codedError{codeMemory, fmt.Errorf("training %d hidden units takes %s of memory, and this machine has %s", config.Hidden, formatSize(takes), formatSize(has))},
 		"ask for fewer hidden units (--hidden) or smaller batches (--batch-size)"}
 }
 
@@ -297,8 +306,8 @@ func (j *fitJob) observe(p stage.Progress) {
 
 // report tells what was fitted to rows of src; nil: there were none.
 func (j *fitJob) report(m *model.Model, src *arrowio.Source, r *stage.Report) {
-	event := withBadRows(map[string]any{"command": "fit", "rows": r.Rows, "spilled": r.Spilled,
-		"epochs": len(r.Epochs), "inputs": m.Inputs, "hidden": m.Hidden, "preprocess": m.Preprocess,
+	event := withBadRows(map[string]any{"rows": r.Rows, "spilled": r.Spilled,
+		"epochs": len(r.Epochs), "width": m.Inputs, "hidden": m.Hidden, "preprocess": m.Preprocess,
 		"model": j.features.config.ModelHash, "seed": m.Seed}, src, r.BadRows)
 	var lines []string
 	if r.Rows > 0 {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,16 +30,17 @@ func inspectCommand(ui *console) *cli.Command {
 
 func inspect(c *cli.Context, ui *console) error {
 	if c.Args().Len() > 1 {
-		return usagef("inspect", "inspect takes one file")
+		return usagef("inspect", "inspect takes one file").as(codeUsageInput)
 	}
 	name := cmp.Or(c.Args().First(), "-")
+	ui.finally("inputs", []string{name})
 	if name != "-" {
 		tensors, err := looksLikeTensors(name)
 		if err != nil {
 			return err
 		}
 		if tensors {
-			return inspectModel(ui, name, c.Bool("json"))
+			return inspectModel(c.Context, ui, name, c.Bool("json"))
 		}
 	}
 	return inspectData(c.Context, ui, name, c.Bool("json"))
@@ -49,18 +51,18 @@ func inspect(c *cli.Context, ui *console) error {
 func looksLikeTensors(name string) (bool, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return false, err
+		return false, &inputError{name, err}
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return false, err // a pipe can be read only once, and a folder is data
+		return false, nil // what cannot be told now is met later; a pipe can be read only once, and a folder is data
 	}
 	var start [9]byte
 	if _, err := io.ReadFull(f, start[:]); err != nil {
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			err = nil
+			return false, nil
 		}
-		return false, err
+		return false, &inputError{name, err}
 	}
 	return start[8] == '{', nil
 }
@@ -82,8 +84,8 @@ type modelInfo struct {
 	Best       int               `json:"best_epoch,omitempty"`
 }
 
-func inspectModel(ui *console, name string, asJSON bool) error {
-	m, file, bare, err := readModel(name, true)
+func inspectModel(ctx context.Context, ui *console, name string, asJSON bool) error {
+	m, file, bare, err := readModel(ctx, ui, name, true)
 	if err != nil {
 		return err
 	}

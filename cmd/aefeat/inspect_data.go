@@ -67,7 +67,7 @@ var formatNames = map[arrowio.Format]string{
 
 func inspectData(ctx context.Context, ui *console, name string, asJSON bool) error {
 	if name == "-" && isTerminal(ui.in) {
-		return usagef("inspect", "no input: name a file, or send data to standard input")
+		return usagef("inspect", "no input: name a file, or send data to standard input").as(codeUsageInput)
 	}
 	file, err := arrowio.Inspect(name, arrowio.OpenOptions{Stdin: interruptible(ctx, ui.in)})
 	if err != nil {

@@ -34,6 +34,9 @@ func nameOf(output string) string {
 func wouldReplace(output, file string) bool {
 	a, errA := os.Stat(output)
 	b, errB := os.Stat(file)
+	if file == "-" {
+		b, errB = os.Stdin.Stat()
+	}
 	return errA == nil && errB == nil && a.Mode().IsRegular() && os.SameFile(a, b)
 }
 
@@ -45,7 +48,7 @@ func replaced(output string, inputs []string) string {
 		files, _ := arrowio.Expand([]string{input})
 		for _, name := range files {
 			if wouldReplace(output, name) {
-				return name
+				return inputName(name)
 			}
 		}
 	}
@@ -56,7 +59,7 @@ func replaced(output string, inputs []string) string {
 // person's screen.
 func refuseTerminal(ui *console, command, what, output string) error {
 	if output == "-" && isTerminal(ui.out) {
-		return usagef(command, "refusing to write %s to the terminal: name a file with -o, or send standard output elsewhere", what)
+		return usagef(command, "refusing to write %s to the terminal: name a file with -o, or send standard output elsewhere", what).as(codeUsageOutput)
 	}
 	return nil
 }
@@ -111,42 +114,44 @@ func writeModel(f *outputFile, m *model.Model) (*digest, error) {
 	return sum, nil
 }
 
-// readModel reads a model file. With bareToo it may have tensors only, and bare
-// says whether it has.
-func readModel(name string, bareToo bool) (m *model.Model, info model.Info, bare bool, err error) {
-	if name == "-" {
-		return nil, info, false, usagef("", "a model is not read from standard input, which is for data")
+// readModel reads a model file, "-" standard input. With bareToo it may have
+// tensors only, and bare says whether it has.
+func readModel(ctx context.Context, ui *console, name string, bareToo bool) (m *model.Model, info model.Info, bare bool, err error) {
+	in := ui.in
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, info, false, &inputError{name, err}
+		}
+		defer f.Close()
+		in = f
 	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, info, false, err
-	}
-	defer f.Close()
-	m, info, err = model.ReadInfo(bufio.NewReaderSize(f, 1<<20))
+	m, info, err = model.ReadInfo(bufio.NewReaderSize(interruptible(ctx, in), 1<<20))
 	var without *model.BareError
 	switch {
 	case errors.As(err, &without) && bareToo:
 		return without.Model, info, true, nil
 	case errors.As(err, &without):
-		err = &hintedError{errors.New("bare tensors, without the settings of a model"),
+		err = &hintedError{&codedError{codeModelBare, errors.New("bare tensors, without the settings of a model")},
 			"make a model of them with 'aefeat fit --init " + name + " --epochs 0 -o MODEL'"}
 	}
 	if err != nil {
-		return nil, info, false, fmt.Errorf("%s: %w", name, err)
+		name = inputName(name)
+		return nil, info, false, &inputError{name, fmt.Errorf("%s: %w", name, err)}
 	}
 	return m, info, false, nil
 }
 
 // requireModel reads the file that -m names.
-func requireModel(c *cli.Context) (*model.Model, model.Info, error) {
+func requireModel(c *cli.Context, ui *console) (*model.Model, model.Info, error) {
 	name := c.String("model")
 	if name == "" {
-		return nil, model.Info{}, usagef(c.Command.Name, "no model: name the file that fit has written with -m")
+		return nil, model.Info{}, usagef(c.Command.Name, "no model: name the file that fit has written with -m").as(codeUsageInput)
 	}
-	if name == "-" {
-		return nil, model.Info{}, usagef(c.Command.Name, "a model is not read from standard input, which is for data")
+	if err := stdinOnce(c, ui, name); err != nil {
+		return nil, model.Info{}, err
 	}
-	m, info, _, err := readModel(name, false)
+	m, info, _, err := readModel(c.Context, ui, name, false)
 	return m, info, err
 }
 
@@ -171,7 +176,7 @@ func outputFormat(c *cli.Context, output string) (arrowio.Format, error) {
 			return f, nil
 		}
 		if slices.Contains(otherFormats, end) {
-			return "", usagef(c.Command.Name, "%s: %s is not a format of outputs: name the file .parquet, .arrow or .arrows, or say which it is to be with --format", output, end)
+			return "", usagef(c.Command.Name, "%s: %s is not a format of outputs: name the file .parquet, .arrow or .arrows, or say which it is to be with --format", output, end).as(codeUsageOutput)
 		}
 	}
 	return arrowio.Format(chosen(c, "format")), nil
@@ -260,7 +265,7 @@ func (f features) write(ctx context.Context, ui *console, p *progress, src *arro
 	if report.Skipped > 0 {
 		lines = append(lines, skipped(report.BadRows)+": their features are null")
 	}
-	event := map[string]any{"command": "transform", "rows": report.Rows, "model": f.config.ModelHash, "seed": m.Seed}
+	event := map[string]any{"rows": report.Rows, "model": f.config.ModelHash, "seed": m.Seed}
 	p.finish(withBadRows(event, src, report.BadRows), lines...)
 	return nil
 }

@@ -38,18 +38,18 @@ func pairs(command string, inputs []string, dir string, format arrowio.Format) (
 	}
 	in := folder{known: map[string]bool{}}
 	if in.info, err = os.Stat(dir); err == nil && !in.info.IsDir() {
-		return nil, usagef(command, "%s is a file, not a folder", filepath.Clean(dir))
+		return nil, usagef(command, "%s is a file, not a folder", filepath.Clean(dir)).as(codeUsageOutput)
 	}
 	var all []pair
 	from := map[string]string{} // the input of each output
 	for _, f := range files {
 		if f.Name == "-" {
-			return nil, usagef(command, "standard input has no name: -o names a folder, and names of outputs come from inputs")
+			return nil, usagef(command, "standard input has no name: -o names a folder, and names of outputs come from inputs").as(codeUsageInput)
 		}
 		name := filepath.Base(f.Name)
 		if f.Root != "" {
 			if in.is(f.Root) {
-				return nil, usagef(command, "inputs and outputs would mix in %s: name another folder with -o", filepath.Clean(f.Root))
+				return nil, usagef(command, "inputs and outputs would mix in %s: name another folder with -o", filepath.Clean(f.Root)).as(codeUsageOutput)
 			}
 			if in.holds(f.Name, f.Root) {
 				continue
@@ -60,7 +60,7 @@ func pairs(command string, inputs []string, dir string, format arrowio.Format) (
 		}
 		output := filepath.Join(dir, withEnd(name, format))
 		if other, taken := from[output]; taken {
-			e := usagef(command, "%s and %s would both become %s", other, f.Name, output)
+			e := usagef(command, "%s and %s would both become %s", other, f.Name, output).as(codeUsageOutput)
 			e.hints = append([]string{"name the folder that holds both, since paths below it are kept, or transform them one at a time"}, e.hints...)
 			return nil, e
 		}

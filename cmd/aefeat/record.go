@@ -88,7 +88,7 @@ type outputRecord struct {
 }
 
 type warningRecord struct {
-	Code    string `json:"code"`
+	Code    code   `json:"code"`
 	Message string `json:"message"`
 }
 
@@ -213,16 +213,16 @@ func checkRecord(c *cli.Context, outputs ...string) error {
 	command := c.Command.Name
 	for _, output := range outputs {
 		if output != "" && atomicfile.Same(path, output) {
-			return usagef(command, "the record and the output would go to the same place, %s", nameOf(output))
+			return usagef(command, "the record and the output would go to the same place, %s", nameOf(output)).as(codeUsageOutput)
 		}
 	}
 	for _, name := range []string{c.String("model"), c.String("init")} {
 		if wouldReplace(path, name) {
-			return usagef(command, "the record would replace the model %s", name)
+			return usagef(command, "the record would replace the model %s", name).as(codeUsageOutput)
 		}
 	}
 	if input := replaced(path, c.Args().Slice()); input != "" {
-		return usagef(command, "the record would replace the input %s", input)
+		return usagef(command, "the record would replace the input %s", input).as(codeUsageOutput)
 	}
 	return nil
 }
@@ -236,7 +236,7 @@ func (r *recorder) abort() {
 }
 
 // warn notes a warning.
-func (r *recorder) warn(code, message string) {
+func (r *recorder) warn(code code, message string) {
 	r.Warnings = append(r.Warnings, warningRecord{code, message})
 }
 

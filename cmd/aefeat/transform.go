@@ -29,7 +29,7 @@ func transform(c *cli.Context, ui *console) error {
 		return err
 	}
 	if name := c.String("model"); wouldReplace(output, name) {
-		return usagef("transform", "the features would replace the model %s", name)
+		return usagef("transform", "the features would replace the model %s", inputName(name)).as(codeUsageOutput)
 	}
 	f, err := newFeatures(c, output)
 	if err != nil {

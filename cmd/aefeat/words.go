@@ -148,12 +148,6 @@ func warnFit(ui *console, m *model.Model, w stage.Warning) {
 	ui.warn(codeOfWarning(w.Key), hint, "%s", text)
 }
 
-// codeSkipped is the code of a warning that rows were left out.
-const codeSkipped = "rows.skipped"
-
-// codeOfWarning returns the code of a warning of package stage.
-func codeOfWarning(key string) string { return "fit." + key }
-
 // warningWords says what a warning about the fit of m is about, and what may
 // help.
 func warningWords(m *model.Model, w stage.Warning) (text, hint string) {
