@@ -86,7 +86,7 @@ func keyOf(err error) string {
 		return KeyChanged
 	case errors.Is(err, errEmpty):
 		return KeyEmpty
-	case errors.Is(err, errForeign):
+	case errors.Is(err, ErrForeign):
 		return KeyForeign
 	}
 	return KeyDamaged
