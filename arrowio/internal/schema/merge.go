@@ -7,10 +7,24 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 )
 
-// A Conflict says that a column has types which do not go together.
+// A Conflict says that a column has types, or numbers of units, which do not go
+// together.
 type Conflict struct {
 	Column    string
-	Has, Want arrow.DataType
+	Has, Want fmt.Stringer
+}
+
+// units is the number of units of sparse codes, as the metadata of the field of
+// their indices have it under unitsKey. An index into others is another unit.
+type units string
+
+const unitsKey = "aefeat.units" // patch.UnitsKey
+
+func (u units) String() string { return fmt.Sprintf("of %s units", string(u)) }
+
+func unitsOf(f arrow.Field) units {
+	text, _ := f.Metadata.GetValue(unitsKey)
+	return units(text)
 }
 
 func (e *Conflict) Error() string {
@@ -38,6 +52,9 @@ func Merge(a, b *arrow.Schema) (*arrow.Schema, error) {
 		t, ok := mergeTypes(f.Type, b.Field(j).Type)
 		if !ok {
 			return nil, &Conflict{f.Name, b.Field(j).Type, f.Type}
+		}
+		if has, want := unitsOf(b.Field(j)), unitsOf(*f); has != want && has != "" && want != "" {
+			return nil, &Conflict{f.Name, has, want}
 		}
 		f.Type = t
 		f.Nullable = f.Nullable || b.Field(j).Nullable || t.ID() == arrow.NULL
