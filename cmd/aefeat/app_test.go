@@ -22,7 +22,7 @@ var publicFlags = map[string]string{
 		--validation --validation-key --patience
 		--preprocess --preprocess-rows --zca-epsilon --no-contrast --pixel-max --init --seed --memory --spill-dir --column --shape --on-bad-row --allow-missing-eos --emit
 		--format --layout --prefix --keep --reconstruction --score --progress`,
-	"transform": `--model -m --output -o --format --layout --prefix --keep --reconstruction --score --column --pixel-max --on-bad-row
+	"transform": `--model -m --output -o --skip-existing --format --layout --prefix --keep --reconstruction --score --column --pixel-max --on-bad-row
 		--allow-missing-eos --spill-dir --progress`,
 	"evaluate": "--model -m --json --column --pixel-max --on-bad-row --allow-missing-eos --spill-dir --progress",
 	"probe":    "--json --label --features --against --test --seed --penalty --iterations --on-bad-row --allow-missing-eos --spill-dir --progress",

@@ -71,6 +71,12 @@ type hintedError struct {
 func (e *hintedError) Error() string { return e.err.Error() }
 func (e *hintedError) Unwrap() error { return e.err }
 
+// hintlessError is an error whose hints were told before.
+type hintlessError struct{ err error }
+
+func (e *hintlessError) Error() string { return e.err.Error() }
+func (e *hintlessError) Unwrap() error { return e.err }
+
 // commandError is an error of a command. It names flags of the command where a
 // library named fields of its settings.
 type commandError struct {
@@ -189,6 +195,8 @@ func hintsOf(err error) []string {
 		switch e := err.(type) {
 		case *commandError:
 			command = e.command
+		case *hintlessError:
+			return
 		case *filesError:
 			hints = append(hints, "mend or leave out what failed, and go on with --skip-existing")
 			return // the files' own were told

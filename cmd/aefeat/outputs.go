@@ -37,7 +37,7 @@ func pairs(command string, inputs []string, dir string, format arrowio.Format) (
 		return nil, err
 	}
 	in := folder{known: map[string]bool{}}
-	if in.info, err = os.Stat(dir); err == nil && !in.info.IsDir() {
+	if in.info, err = os.Stat(filepath.Clean(dir)); err == nil && !in.info.IsDir() {
 		return nil, usagef(command, "%s is a file, not a folder", filepath.Clean(dir))
 	}
 	var all []pair
@@ -59,7 +59,10 @@ func pairs(command string, inputs []string, dir string, format arrowio.Format) (
 			}
 		}
 		output := filepath.Join(dir, withEnd(name, format))
-		if other, taken := from[output]; taken {
+		switch other, taken := from[output]; {
+		case other == f.Name:
+			return nil, usagef(command, "%s is named twice", f.Name)
+		case taken:
 			e := usagef(command, "%s and %s would both become %s", other, f.Name, output)
 			e.hints = append([]string{"name the folder that holds both, since paths below it are kept, or transform them one at a time"}, e.hints...)
 			return nil, e
