@@ -191,6 +191,11 @@ func huggingFaceColumns(value string, o outputColumns) (string, bool) {
 			delete(features, name)
 		}
 	}
+	for _, f := range o.kept {
+		if features[f.Name] == nil { // of another file, or a path
+			return "", false
+		}
+	}
 	number := map[string]any{"dtype": "float32", "_type": "Value"}
 	for _, f := range o.added {
 		features.set(f.Name, number)

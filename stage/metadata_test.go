@@ -61,6 +61,7 @@ func TestColumnKeys(t *testing.T) {
 			value: `{"info":{"features":{"0":{"dtype":"float32","_type":"Value"},"label":{"names":["a","b"],"_type":"ClassLabel"}},"splits":{"train":{"num_bytes":12345678901234567}}},"fingerprint":"f"}`,
 			want:  `{"info":{"features":{"label":{"names":["a","b"],"_type":"ClassLabel"},"code":{"feature":{"dtype":"float32","_type":"Value"},"length":2,"_type":"Sequence"},"score":{"dtype":"float32","_type":"Value"}},"splits":{"train":{"num_bytes":12345678901234567}}},"fingerprint":"f"}`,
 		},
+		{name: "Hugging Face knows less", key: "huggingface", value: `{"info":{"features":{"0":{"dtype":"float32","_type":"Value"}}}}`},
 		{name: "no features", key: "huggingface", value: `{"info":{}}`},
 		{
 			name: "Spark", key: spark, config: TransformConfig{Keep: []string{"label"}, Layout: LayoutList, Score: true},

@@ -74,6 +74,9 @@ func (o sourceOptions) evaluation() stage.EvaluateConfig {
 func (o sourceOptions) patches(ctx context.Context, src *arrowio.Source, m *model.Model, others ...string) (array.RecordReader, error) {
 	columns := patchColumns(src, o.patchNames(m))
 	if columns != nil {
+		if err := require(src, columns); err != nil {
+			return nil, err
+		}
 		columns = append(columns, others...)
 	}
 	return read(ctx, src, columns)

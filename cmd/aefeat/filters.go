@@ -220,11 +220,7 @@ func (j *filtersJob) observe(ctx context.Context, seen []*seenModel) error {
 }
 
 func (j *filtersJob) observeOne(ctx context.Context, src *arrowio.Source, s *seenModel) error {
-	columns := j.source.columns
-	if len(columns) == 0 {
-		columns = s.m.Binding.Columns
-	}
-	r, err := read(ctx, src, patchColumns(src, columns))
+	r, err := j.source.patches(ctx, src, s.m)
 	if err != nil {
 		return err
 	}

@@ -200,6 +200,9 @@ func (j *fitJob) initial(ctx context.Context, out *outputFile) error {
 // train runs a fit over the rows of src.
 func (j *fitJob) train(ctx context.Context, src *arrowio.Source, f *stage.Fitter) (*model.Model, *stage.Report, error) {
 	defer j.progress.clear()
+	if err := require(src, f.Patch().Columns()); err != nil {
+		return nil, nil, err
+	}
 	r, err := read(ctx, src, f.Columns())
 	if err != nil {
 		return nil, nil, err

@@ -69,6 +69,9 @@ const (
 	categoryMachine  = "Machine"
 )
 
+// hiveOff is the value of --hive that leaves paths without a meaning.
+const hiveOff = "off"
+
 // formatText says which format an output has without --format.
 const formatText = "as the name ends (.parquet; .arrow or .feather; .arrows), else parquet"
 
@@ -255,6 +258,11 @@ var flagTable = []flag{
 		usage: "what to do with nulls, ragged rows, NaN, infinities and values out of range"},
 	{of: "fit transform evaluate probe filters explain report", name: "allow-missing-eos", category: categoryInput, key: "AllowMissingEOS", value: false,
 		usage: "accept an IPC stream without its end marker, which may have been cut short"},
+
+	// Of datasets of many files.
+	{of: "fit transform evaluate probe filters explain report patches image-features inspect", name: "hive", category: categoryInput, key: "NoHive", written: "--hive off",
+		value: oneOf("auto", hiveOff),
+		usage: "make columns of the folders called key=value in the paths of files, or not"},
 
 	{of: "fit", name: "memory", category: categoryMachine, key: "Memory", value: size(stage.DefaultMemory),
 		field: func(c *stage.Config) any { return &c.Memory },

@@ -26,6 +26,7 @@ type sourceOptions struct {
 	skip            bool
 	pixelMax        float64
 	allowMissingEOS bool
+	noHive          bool
 	spillDir        string
 	rewindable      bool // the input will be read twice
 }
@@ -39,6 +40,7 @@ func newSourceOptions(c *cli.Context, output string) (sourceOptions, error) {
 		skip:            chosen(c, "on-bad-row") == "skip",
 		pixelMax:        c.Float64("pixel-max"),
 		allowMissingEOS: c.Bool("allow-missing-eos"),
+		noHive:          chosen(c, "hive") == hiveOff,
 		spillDir:        c.String("spill-dir"),
 	}
 	if o.spillDir == "" {
@@ -74,12 +76,67 @@ func (o sourceOptions) open(ctx context.Context, ui *console, inputs []string) (
 	if stdin && isTerminal(ui.in) {
 		return nil, usagef(o.command, "no input: name a file, or send data to standard input")
 	}
-	return arrowio.Open(inputs, arrowio.OpenOptions{
+	src, err := arrowio.Open(inputs, arrowio.OpenOptions{
 		Stdin:           interruptible(ctx, ui.in),
 		SpoolDir:        o.spillDir,
 		Rewindable:      o.rewindable,
 		AllowMissingEOS: o.allowMissingEOS,
+		NoHive:          o.noHive,
 	})
+	if err == nil {
+		tellPassed(ui, src)
+		tellMissing(ui, src)
+	}
+	return src, err
+}
+
+// tellPassed tells which files were passed over.
+func tellPassed(ui *console, src *arrowio.Source) {
+	passed := src.Passed()
+	if len(passed) == 0 {
+		return
+	}
+	are := "are"
+	if len(passed) == 1 {
+		are = "is"
+	}
+	ui.printf("passed over %s that %s neither Parquet nor Arrow: %s", plural(int64(len(passed)), "file"), are, someOf(passed))
+}
+
+// tellMissing tells which columns some files do not have.
+func tellMissing(ui *console, src *arrowio.Source) {
+	missing := src.Missing()
+	if len(missing) == 0 {
+		return
+	}
+	var columns []string
+	for _, m := range missing {
+		where := m.First
+		if m.Files > 1 {
+			where = fmt.Sprintf("%s and %s", m.First, plural(int64(m.Files-1), "other file"))
+		}
+		columns = append(columns, fmt.Sprintf("%q in %s", m.Column, where))
+	}
+	ui.printf("columns that some files do not have are null there: %s", someOf(columns))
+}
+
+// someOf lists the first few of many.
+func someOf(list []string) string {
+	const most = 3 // long paths fill a line soon
+	if len(list) > most {
+		return fmt.Sprintf("%s and %s more", strings.Join(list[:most], ", "), count(int64(len(list)-most)))
+	}
+	return strings.Join(list, ", ")
+}
+
+// require returns an error that names the file where one does not have all of
+// these columns.
+func require(src *arrowio.Source, columns []string) error {
+	paths, err := patch.Paths(src.Schema(), columns)
+	if err != nil {
+		return err
+	}
+	return src.Require(paths)
 }
 
 // read begins to read the named columns; nil: all.

@@ -233,6 +233,9 @@ func (f features) write(ctx context.Context, ui *console, p *progress, src *arro
 	if err != nil {
 		return located(src, err)
 	}
+	if err := require(src, t.Columns()); err != nil {
+		return err
+	}
 	total, _ := src.NumRows()
 	at := &step{Phase: "transform", Total: total}
 	w, report, err := f.run(ctx, src, t, output, ui.out, &counted{progress: p, step: at})

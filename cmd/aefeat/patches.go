@@ -152,7 +152,7 @@ func openImages(c *cli.Context, ui *console, channels int, output string) (*imag
 		Skip:     chosen(c, "on-bad-row") == "skip",
 		Keep:     keep(c),
 		Output:   output,
-		Open:     arrowio.OpenOptions{Stdin: interruptible(c.Context, ui.in), SpoolDir: besideOutput(output)},
+		Open:     arrowio.OpenOptions{Stdin: interruptible(c.Context, ui.in), SpoolDir: besideOutput(output), NoHive: chosen(c, "hive") == hiveOff},
 	}
 	o.KeepAll = o.Keep == nil
 	if text := c.String("shape"); text != "" {

@@ -156,6 +156,9 @@ func (j *probeJob) readTests(ctx context.Context, train *labelled.Rows) (*labell
 
 // read reads all rows of src, each to where it belongs.
 func (j *probeJob) read(ctx context.Context, src *arrowio.Source, rows *labelled.Rows, where func(row int64) *labelled.Rows) error {
+	if err := require(src, rows.Columns()); err != nil {
+		return err
+	}
 	r, err := read(ctx, src, rows.Columns())
 	if err != nil {
 		return err
