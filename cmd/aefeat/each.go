@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -39,6 +40,7 @@ type eachJob struct {
 
 	transformer *stage.Transformer // of the file before
 	schema      *arrow.Schema      // of that file
+	kept        []string           // of it, by that transformer
 	step        step
 
 	// What the files came to.
@@ -46,6 +48,7 @@ type eachJob struct {
 	written, existing int
 	rows              int64
 	bad               patch.BadRows
+	passed            []string // foreign files
 	failed            []error
 	hints             map[string]bool // told
 }
@@ -143,11 +146,14 @@ func (j *eachJob) run(ctx context.Context, all []pair) error {
 	if len(j.failed) == 1 && j.files == 1 {
 		return j.failed[0]
 	}
+	if len(j.passed) > 0 && len(j.passed) == j.files {
+		return &arrowio.FileError{File: all[0].root, Err: errors.New("no file in this folder is Parquet or Arrow")}
+	}
 	j.tell()
 	if len(j.failed) == 0 {
 		return nil
 	}
-	return &filesError{errs: j.failed, files: j.files, left: len(all) - j.written - len(j.failed)}
+	return &filesError{errs: j.failed, files: j.files, left: len(all) - j.written - len(j.passed) - len(j.failed)}
 }
 
 // transform sends one input through, and begins to commit its output.
@@ -174,13 +180,14 @@ func (j *eachJob) write(ctx context.Context, e *ending) (*arrowio.Writer, error)
 	}
 	defer src.Close()
 	e.src = src
-	if err := j.bind(src); err != nil {
+	f := j.features
+	f.config.Keep = withoutKeys(f.config.Keep, src, e.output)
+	if err := j.bind(src, f.config); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(e.output), 0o777); err != nil {
 		return nil, err
 	}
-	f := j.features
 	if f.format == "" {
 		f.format = src.Format()
 	}
@@ -192,17 +199,33 @@ func (j *eachJob) write(ctx context.Context, e *ending) (*arrowio.Writer, error)
 }
 
 // bind makes the transformer of a file, unless that of the file before will do.
-func (j *eachJob) bind(src *arrowio.Source) error {
+func (j *eachJob) bind(src *arrowio.Source, c stage.TransformConfig) error {
 	s := src.Schema()
-	if j.schema != nil && s.Equal(j.schema) && s.Metadata().Equal(j.schema.Metadata()) {
+	if j.schema != nil && s.Equal(j.schema) && s.Metadata().Equal(j.schema.Metadata()) && slices.Equal(c.Keep, j.kept) {
 		return nil
 	}
-	t, err := stage.NewTransformer(j.model, s, j.config)
+	t, err := stage.NewTransformer(j.model, s, c)
 	if err != nil {
 		return located(src, err)
 	}
-	j.transformer, j.schema = t, s
+	j.transformer, j.schema, j.kept = t, s, c.Keep
 	return nil
+}
+
+// withoutKeys returns the columns to keep, nil for all, without those that src
+// has from its path and the path of the output tells, too.
+func withoutKeys(keep []string, src *arrowio.Source, output string) []string {
+	kept := arrowio.PathKeys(output)
+	told := func(name string) bool { return slices.Contains(src.Keys(), name) && slices.Contains(kept, name) }
+	if !slices.ContainsFunc(src.Keys(), told) {
+		return keep
+	}
+	if keep == nil {
+		for _, f := range src.Schema().Fields() {
+			keep = append(keep, f.Name)
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(keep), told)
 }
 
 // end tells how a file ended, and reports whether no other should be begun.
@@ -214,6 +237,9 @@ func (j *eachJob) end(e *ending) (stop bool) {
 		j.bad.Merge(patch.BadRows{Counts: e.report.BadRows.Counts}) // which rows, the file's event says
 		event := map[string]any{"command": "transform", "file": e.input, "output": e.output, "rows": e.report.Rows}
 		j.progress.end(withBadRows(event, e.src, e.report.BadRows))
+		return false
+	case e.root != "" && errors.Is(e.err, arrowio.ErrForeign):
+		j.passed = append(j.passed, e.input)
 		return false
 	case errors.Is(e.err, context.Canceled):
 		return true
@@ -259,11 +285,13 @@ func (j *eachJob) tell() {
 	if j.existing > 0 {
 		line += fmt.Sprintf("; %s there already", plural(int64(j.existing), "file"))
 	}
+	j.progress.clear()
+	tellPassed(j.ui, j.passed)
 	lines := []string{line}
 	if j.bad.Total() > 0 {
 		lines = append(lines, skipped(j.bad)+": their features are null")
 	}
-	event := map[string]any{"command": "transform", "files": j.written, "existing": j.existing, "failed": len(j.failed), "rows": j.rows, "output": j.dir}
+	event := map[string]any{"command": "transform", "files": j.written, "existing": j.existing, "passed": len(j.passed), "failed": len(j.failed), "rows": j.rows, "output": j.dir}
 	j.progress.finish(withBadRows(event, nil, j.bad), lines...)
 }
 
