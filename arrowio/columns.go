@@ -35,6 +35,7 @@ func (s *Source) Require(columns [][]int) error {
 					File: m.First,
 					Err:  fmt.Errorf("column %q is missing", name),
 					Hint: "leave out files without it, or choose a column that all files have",
+					Key:  KeyDiffers,
 				}
 			}
 		}
@@ -97,6 +98,7 @@ func (s *Source) merge(in *input) error {
 					File: in.name,
 					Err:  fmt.Errorf("differs from %s: %w", other.name, err),
 					Hint: "a column must have the same type in all inputs of one run",
+					Key:  KeyDiffers,
 				}
 			}
 		}
@@ -105,12 +107,15 @@ func (s *Source) merge(in *input) error {
 	return err
 }
 
-// finish adds the columns that paths tell, and finds out which are missing
-// where.
+// finish adds the columns that paths tell, finds out which are missing where,
+// and starts with what was asked for.
 func (s *Source) finish() error {
 	own := s.schema
 	if err := s.addKeys(); err != nil {
 		return err
+	}
+	if s.o.Hash {
+		s.startSums()
 	}
 	for _, f := range s.schema.Fields() {
 		m := Missing{Column: f.Name}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 
@@ -26,6 +27,7 @@ type input struct {
 	format    Format
 	container container.Format
 	pipe      container.File // what cannot be sought in, to be read once
+	tap       *tap           // of pipe; nil: nobody asked for its hash
 	used      bool
 	rows      int64         // -1: not known
 	schema    *arrow.Schema // of the columns that it has, checked
@@ -41,6 +43,10 @@ func (s *Source) prepare(in *input) error {
 	}
 	if stream == nil {
 		return s.check(in)
+	}
+	if s.o.Hash {
+		in.tap = newTap(stream)
+		stream = in.tap
 	}
 	b := bufio.NewReaderSize(stream, 64<<10)
 	head, err := b.Peek(8)
@@ -116,7 +122,7 @@ func (s *Source) locate(in *input) (io.Reader, error) {
 // pipe that nobody has asked for would have no end.
 func (in *input) unfit(info os.FileInfo) error {
 	if info.IsDir() {
-		return &FileError{File: in.name, Err: errors.New("a link to a folder, which is not followed"), Hint: "name that folder as an input of its own"}
+		return &FileError{File: in.name, Err: errors.New("a link to a folder, which is not followed"), Hint: "name that folder as an input of its own", Key: KeyUnsupported}
 	}
 	return &foreignError{"not a regular file"}
 }
@@ -154,7 +160,7 @@ func (in *input) open(o container.Options) (container.File, error) {
 		defer file.Close()
 	}
 	if err != nil {
-		return nil, pathError(in.name, err)
+		return nil, err
 	}
 	if in.size <= smallBytes {
 		b := make([]byte, in.size)
@@ -214,7 +220,14 @@ func (in *input) fault(err error) error {
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	}
-	return &FileError{File: in.name, Err: err, Hint: hint(err)}
+	key := keyOf(err)
+	if key == KeyDamaged && in.path != "" {
+		// Whoever writes the file meanwhile is to blame, not what it holds.
+		if info, statErr := os.Stat(in.path); statErr == nil && info.Size() != in.size {
+			key, err = KeyChanged, fmt.Errorf("%w: %w", errChanged, err)
+		}
+	}
+	return &FileError{File: in.name, Err: err, Hint: hint(err), Key: key}
 }
 
 // close removes what the input kept.

@@ -80,7 +80,7 @@ func (s *Source) addKeys() error {
 	for _, in := range s.inputs {
 		for _, k := range in.keys {
 			if !utf8.ValidString(k.name) || !utf8.ValidString(k.value) {
-				return &FileError{File: in.name, Err: fmt.Errorf("its path tells column %q, and is not UTF-8", k.name)}
+				return &FileError{File: in.name, Err: fmt.Errorf("its path tells column %q, and is not UTF-8", k.name), Key: KeyUnsupported}
 			}
 			t, known := types[k.name]
 			if !known {
@@ -139,6 +139,7 @@ func (s *Source) checkKey(name string, t arrow.DataType) error {
 		File: lacks,
 		Err:  fmt.Errorf("differs from %s: column %q is %s, by its path, expected %s", has, name, t, column),
 		Hint: "leave the folders in paths without a meaning (`NoHive`)",
+		Key:  KeyDiffers,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // A File is a file that inputs stand for.
@@ -87,14 +88,22 @@ func pathError(name string, err error) error {
 	if errors.As(err, &at) {
 		err = at.Err
 	}
-	return &FileError{File: name, Err: err}
+	e := &FileError{File: name, Err: err}
+	for _, none := range []error{fs.ErrNotExist, syscall.ENOTDIR, errNoMatch, filepath.ErrBadPattern} {
+		if errors.Is(err, none) {
+			e.Key = KeyMissing
+		}
+	}
+	return e
 }
+
+var errNoMatch = errors.New("no file has such a name")
 
 // glob returns what a pattern matches, files and folders.
 func glob(pattern string) ([]string, error) {
 	matches, err := filepath.Glob(pattern)
 	if err == nil && len(matches) == 0 {
-		err = errors.New("no file has such a name")
+		err = errNoMatch
 	}
 	slices.SortFunc(matches, naturalOrder)
 	return matches, err
@@ -122,7 +131,7 @@ func folder(dir string) ([]string, error) {
 		return nil, err
 	}
 	if len(files) == 0 {
-		return nil, &FileError{File: dir, Err: errors.New("no files in this folder")}
+		return nil, &FileError{File: dir, Err: errors.New("no files in this folder"), Key: KeyMissing}
 	}
 	slices.SortFunc(files, naturalOrder)
 	return files, nil

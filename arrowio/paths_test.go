@@ -59,3 +59,26 @@ func TestWalk(t *testing.T) {
 		}
 	}
 }
+
+func TestKeysOf(t *testing.T) {
+	for path, want := range map[string][]key{
+		"a/b.parquet":                       nil,
+		"label=1":                           nil, // the file itself
+		"a/label=1/b":                       {{"label", "1", false}},
+		"/x/a=1/b=%C3%A9%2F=y/c":            {{"a", "1", false}, {"b", "é/=y", false}},
+		"a=__HIVE_DEFAULT_PARTITION__/b=/c": {{"a", "__HIVE_DEFAULT_PARTITION__", true}, {"b", "", false}},
+		"a=1/a=2/c":                         {{"a", "1", false}},
+		"=1/k%20y=%zz/c":                    {{"k y", "%zz", false}},
+		"a=%ff/c":                           {{"a", "%ff", false}},
+		"./../a=1/./c":                      {{"a", "1", false}},
+	} {
+		if got := keysOf(filepath.FromSlash(path)); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, expected %v", path, got, want)
+		}
+	}
+	for value, want := range map[string]bool{"0": true, "-7": true, "007": true, "9223372036854775807": true, "9223372036854775808": false, "+1": false, "1.0": false, "": false, " 1": false, "1_000": false, "0x1": false} {
+		if isInteger(value) != want {
+			t.Errorf("%q", value)
+		}
+	}
+}

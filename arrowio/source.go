@@ -40,6 +40,10 @@ type OpenOptions struct {
 	// were written.
 	BatchRows int
 
+	// Hash asks for the SHA-256 of every file, which Source.Files tells. Files
+	// are read once more for that, beside their Reader, and pipes are not.
+	Hash bool
+
 	// Allocator is where batches come from. nil: memory.DefaultAllocator.
 	Allocator memory.Allocator
 }
@@ -55,6 +59,7 @@ type Source struct {
 	missing []Missing
 	passed  []string
 	parsed  *container.Memo
+	sums    *sums // nil: nobody asked for hashes
 
 	mu    sync.Mutex
 	rows  []int64 // of each input, -1 until known
@@ -141,7 +146,7 @@ func (s *Source) checkFolders(files []File) error {
 	}
 	for _, f := range files {
 		if f.Root != "" && !fit[f.Root] {
-			return &FileError{File: f.Root, Err: errors.New("no file in this folder is Parquet or Arrow")}
+			return &FileError{File: f.Root, Err: errors.New("no file in this folder is Parquet or Arrow"), Key: KeyForeign}
 		}
 	}
 	return nil
@@ -214,6 +219,8 @@ func (s *Source) Passed() []string { return s.passed }
 // Close ends the source and removes what it kept. It does not close Stdin.
 // Readers must not be used after it, nor released: release them before.
 func (s *Source) Close() error {
+	s.sums.end()
+	s.sums = nil
 	for _, in := range s.inputs {
 		in.close()
 	}

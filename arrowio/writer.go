@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -24,6 +25,9 @@ type WriteOptions struct {
 	// Arrow batch is split, in bytes before compression. It bounds what the
 	// writer holds in memory and what a reader must. 0: 64 MiB.
 	RowGroupBytes int64
+
+	// Hash, if not nil, is given all bytes of the output.
+	Hash hash.Hash
 
 	Stdout    io.Writer        // where "-" goes. nil: os.Stdout
 	Allocator memory.Allocator // nil: memory.DefaultAllocator
@@ -128,7 +132,7 @@ func newWriter(schema *arrow.Schema, o WriteOptions) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{schema: schema, out: &sink{}, live: format.Live}
+	w := &Writer{schema: schema, out: &sink{hash: o.Hash}, live: format.Live}
 	w.enc, err = format.NewEncoder(w.out, schema, container.WriteOptions{
 		GroupBytes: o.RowGroupBytes,
 		Allocator:  o.Allocator,
@@ -263,7 +267,8 @@ func (w *Writer) spoil() {
 // A sink is the output of an encoder. It remembers the first error.
 type sink struct {
 	buf     *bufio.Writer
-	name    string // for errors of a writer that does not name itself
+	name    string    // for errors of a writer that does not name itself
+	hash    hash.Hash // of what is written; nil: not wanted
 	written bool
 	err     error
 }
@@ -272,6 +277,9 @@ type sink struct {
 const sinkBytes = 256 << 10
 
 func (s *sink) open(w io.Writer, name string) {
+	if s.hash != nil {
+		w = io.MultiWriter(w, s.hash)
+	}
 	s.buf, s.name = bufio.NewWriterSize(w, sinkBytes), name
 }
 

@@ -41,11 +41,11 @@ func arrange(command *cli.Command, args []string) ([]string, error) {
 			continue
 		}
 		if i+1 == len(args) || args[i+1] == "--" {
-			return nil, usagef(command.Name, "flag %s needs a value", written)
+			return nil, usagef(command.Name, "flag %s needs a value", written).as(codeUsageFlag)
 		}
 		i++
 		if next, _, _ := strings.Cut(args[i], "="); lookup(command.Flags, next) != nil {
-			e := usagef(command.Name, "flag %s needs a value, but %s follows", written, next)
+			e := usagef(command.Name, "flag %s needs a value, but %s follows", written, next).as(codeUsageFlag)
 			e.hints = append(e.hints, "if "+next+" is the value, write "+written+"="+args[i])
 			return nil, e
 		}
@@ -84,7 +84,7 @@ func takesValue(f cli.Flag) bool {
 }
 
 func unknownFlag(command *cli.Command, written string) error {
-	e := usagef(command.Name, "unknown flag %s", written)
+	e := usagef(command.Name, "unknown flag %s", written).as(codeUsageFlag)
 	var names []string
 	for _, f := range command.Flags {
 		for _, name := range f.Names() {

@@ -57,6 +57,9 @@ type eachJob struct {
 type ending struct {
 	pair
 	src    *arrowio.Source
+	files  []arrowio.InputFile
+	format arrowio.Format
+	sum    *digest // of the output; nil: it is not wanted
 	report stage.TransformReport
 	done   chan struct{}
 	err    error
@@ -77,13 +80,20 @@ func transformEach(c *cli.Context, ui *console, dir string) error {
 		return err
 	}
 	if name := sourceReplaced(all, c.String("model")); name != "" {
-		return usagef("transform", "the features would replace %s", name)
+		return usagef("transform", "the features would replace %s", name).as(codeUsageOutput)
 	}
 	j := &eachJob{features: f, ui: ui, progress: newProgress(ui, chosen(c, "progress")), dir: dir,
 		files: len(all), hints: map[string]bool{}}
-	if j.model, err = requireModel(c); err != nil {
+	var info model.Info
+	if j.model, info, err = requireModel(c, ui); err != nil {
 		return err
 	}
+	j.config.ModelHash = info.Hash
+	if j.features.record, err = newRecorder(c, ui); err != nil {
+		return err
+	}
+	defer j.features.record.abort()
+	j.features.record.used(c.String("model"), j.model, info.Hash, j.settings(j.model))
 	if c.Bool("skip-existing") {
 		all = j.missing(all)
 	}
@@ -93,6 +103,7 @@ func transformEach(c *cli.Context, ui *console, dir string) error {
 	if j.open, err = newSourceOptions(c, filepath.Join(dir, "output")); err != nil {
 		return err
 	}
+	j.open.hash = j.features.record != nil
 	return j.run(c.Context, all)
 }
 
@@ -149,6 +160,11 @@ func (j *eachJob) run(ctx context.Context, all []pair) error {
 	if len(j.passed) > 0 && len(j.passed) == j.files {
 		return &arrowio.FileError{File: all[0].root, Err: errors.New("no file in this folder is Parquet or Arrow")}
 	}
+	if len(j.failed) == 0 {
+		if err := j.features.record.finish(); err != nil {
+			return err
+		}
+	}
 	j.tell()
 	if len(j.failed) == 0 {
 		return nil
@@ -192,9 +208,16 @@ func (j *eachJob) write(ctx context.Context, e *ending) (*arrowio.Writer, error)
 		f.format = src.Format()
 	}
 	j.step.Total, _ = src.NumRows()
-	count := &counted{progress: j.progress, step: &j.step}
+	e.format, e.sum = f.format, f.record.digest()
+	count := &counted{progress: j.progress, step: &j.step, sum: e.sum}
 	w, report, err := f.run(ctx, src, j.transformer, e.output, nil, count)
+	if err != nil {
+		return nil, err
+	}
 	e.report = report
+	if e.files, err = f.record.files(ctx, src); err != nil {
+		w.Abort()
+	}
 	return w, err
 }
 
@@ -236,6 +259,7 @@ func (j *eachJob) end(e *ending) (stop bool) {
 		j.rows += e.report.Rows
 		j.bad.Merge(patch.BadRows{Counts: e.report.BadRows.Counts}) // which rows, the file's event says
 		event := map[string]any{"command": "transform", "file": e.input, "output": e.output, "rows": e.report.Rows}
+		j.features.record.transformed(e.src, e.files, e.report, outputRecord{File: e.output, Format: e.format, Input: e.input}, e.sum)
 		j.progress.end(withBadRows(event, e.src, e.report.BadRows))
 		return false
 	case e.root != "" && errors.Is(e.err, arrowio.ErrForeign):
@@ -291,7 +315,7 @@ func (j *eachJob) tell() {
 	if j.bad.Total() > 0 {
 		lines = append(lines, skipped(j.bad)+": their features are null")
 	}
-	event := map[string]any{"command": "transform", "files": j.written, "existing": j.existing, "passed": len(j.passed), "failed": len(j.failed), "rows": j.rows, "output": j.dir}
+	event := map[string]any{"command": "transform", "files": j.written, "existing": j.existing, "passed": len(j.passed), "failed": len(j.failed), "rows": j.rows, "output": j.dir, "model": j.config.ModelHash, "seed": j.model.Seed}
 	j.progress.finish(withBadRows(event, nil, j.bad), lines...)
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"regexp"
 	"slices"
@@ -18,18 +19,11 @@ import (
 	"github.com/aefeat/aefeat/stage"
 )
 
-// The exit statuses, which scripts rely on.
-const (
-	exitDone       = 0
-	exitFailed     = 1
-	exitUsage      = 2
-	exitBrokenPipe = 128 + int(syscall.SIGPIPE) // the reader of stdout has gone
-)
-
 // usageError is wrong use of the command line, as opposed to work that failed.
 type usageError struct {
 	err   error
 	hints []string
+	code  code
 }
 
 func (e *usageError) Error() string { return e.err.Error() }
@@ -42,7 +36,13 @@ func usagef(command, format string, a ...any) *usageError {
 	if command != "" {
 		help = "aefeat " + command + " --help"
 	}
-	return &usageError{fmt.Errorf(format, a...), []string{"run '" + help + "' for usage"}}
+	return &usageError{fmt.Errorf(format, a...), []string{"run '" + help + "' for usage"}, codeUsage}
+}
+
+// as gives the error a code of its own.
+func (e *usageError) as(c code) *usageError {
+	e.code = c
+	return e
 }
 
 // wrong makes a usage error of an error that says what is wrong with the
@@ -153,7 +153,17 @@ func (e *signalError) status() int {
 	if s, ok := e.signal.(syscall.Signal); ok {
 		return 128 + int(s)
 	}
-	return exitFailed
+	return exitMachine
+}
+
+func (e *signalError) code() code {
+	switch e.signal {
+	case syscall.SIGINT:
+		return "signal.interrupt"
+	case syscall.SIGTERM:
+		return "signal.terminate"
+	}
+	return "signal.hangup"
 }
 
 // finish reports err, which ended the program under ctx, and returns the exit
@@ -172,16 +182,79 @@ func finish(ctx context.Context, ui *console, err error) int {
 		return exitBrokenPipe
 	}
 	ui.fail(err)
-	var usage *usageError
-	if errors.As(err, &usage) {
-		return exitUsage
-	}
-	return exitFailed
+	return codeOf(err).status()
 }
 
-// fail tells of an error that ended a command.
+// fail tells of an error that ended a command, or of each that is joined in it.
 func (c *console) fail(err error) {
-	c.notice(notice{Event: "error", Message: err.Error(), Hints: hintsOf(err)})
+	if all := joined(err); len(all) > 0 {
+		for _, err := range all {
+			c.fail(err)
+		}
+		return
+	}
+	n := notice{Event: "error", Code: codeOf(err), Message: err.Error(), Hints: hintsOf(err)}
+	n.locate(err)
+	c.notice(n)
+}
+
+// joined returns the errors that errors.Join made one of, with the command that
+// they belong to; nil, if it is none of those.
+func joined(err error) []error {
+	if e, ok := err.(*commandError); ok {
+		all := joined(e.err)
+		for i := range all {
+			all[i] = inFlags(e.command, all[i])
+		}
+		return all
+	}
+	e, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return nil
+	}
+	var texts []string
+	for _, err := range e.Unwrap() {
+		texts = append(texts, err.Error())
+	}
+	if strings.Join(texts, "\n") != err.Error() { // as fmt.Errorf has it
+		return nil
+	}
+	return slices.Clone(e.Unwrap())
+}
+
+// locate sets the file, column and row that an error is about, as far as it
+// says.
+func (n *notice) locate(err error) {
+	file, column, row := "", "", int64(-1)
+	var atRow *patch.RowError
+	var atColumn *arrowio.ColumnError
+	var atFile *arrowio.FileError
+	var atInput *inputError
+	var atPath *fs.PathError
+	if errors.As(err, &atPath) {
+		file = atPath.Path
+	}
+	if errors.As(err, &atInput) {
+		file = atInput.file
+	}
+	if errors.As(err, &atFile) {
+		file = atFile.File
+	}
+	if errors.As(err, &atColumn) {
+		column, row = atColumn.Column, atColumn.Row
+	}
+	if errors.As(err, &atRow) {
+		file, column, row = cmp.Or(atRow.File, file), atRow.Column, atRow.Row
+	}
+	if file != "" {
+		n.File = &file
+	}
+	if column != "" {
+		n.Column = &column
+	}
+	if row >= 0 {
+		n.Row = &row
+	}
 }
 
 // hintsOf collects the hints that the errors in err's tree carry, outermost

@@ -339,6 +339,10 @@ var flagTable = []flag{
 		usage: "`N` rows for each unit"},
 	{of: "explain", name: "keep", category: categoryOutput, key: "Keep", value: "", text: "image, row and column, where the input has them",
 		usage: "`COLUMNS` of integers, strings or booleans to write beside each row; none: no columns"},
+
+	// Provenance.
+	{of: "fit transform evaluate", name: "report", category: categoryOutput, value: "", text: "none",
+		usage: "write a record of the run to `FILE`, as JSON: inputs and outputs with their SHA-256, settings, costs; it appears when all is done"},
 }
 
 // flagsOf returns the entries of a command.

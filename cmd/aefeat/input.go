@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -29,6 +30,9 @@ type sourceOptions struct {
 	noHive          bool
 	spillDir        string
 	rewindable      bool // the input will be read twice
+	hash            bool // its SHA-256 is wanted
+
+	model model.Info // of the file that openForModel read
 }
 
 // newSourceOptions reads the input flags of a command whose output goes to
@@ -56,30 +60,75 @@ func openForModel(c *cli.Context, ui *console, output string) (sourceOptions, *m
 	if err != nil {
 		return o, nil, nil, err
 	}
-	m, err := requireModel(c)
+	if isStdin(c.String("model")) && !c.Args().Present() {
+		return o, nil, nil, onlyModel(o.command)
+	}
+	m, info, err := requireModel(c, ui)
 	if err != nil {
 		return o, nil, nil, err
 	}
+	o.model, o.hash = info, c.String("report") != ""
 	src, err := o.open(c.Context, ui, c.Args().Slice())
 	return o, m, src, err
+}
+
+// inputName names an input for people.
+func inputName(input string) string {
+	if input == "-" {
+		return "standard input"
+	}
+	return input
+}
+
+// orStdin returns inputs or, where there are none, what is read then.
+func orStdin(inputs []string) []string {
+	if len(inputs) == 0 {
+		return []string{"-"}
+	}
+	return inputs
+}
+
+// isStdin reports whether a name stands for standard input.
+func isStdin(name string) bool {
+	return slices.Contains([]string{"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"}, name)
+}
+
+// stdinOnce returns a usage error where more than one of the models and the
+// inputs of a command is standard input, or one is that is a terminal.
+func stdinOnce(c *cli.Context, ui *console, models ...string) error {
+	names := slices.Concat(models, c.Args().Slice(), c.StringSlice("test"), c.StringSlice("list"))
+	names = slices.DeleteFunc(names, func(name string) bool { return !isStdin(name) })
+	switch {
+	case len(names) > 1:
+		return usagef(c.Command.Name, "standard input cannot be read twice").as(codeUsageInput)
+	case len(names) == 1 && isTerminal(ui.in):
+		return usagef(c.Command.Name, "standard input is a terminal: name a file, or send one to standard input").as(codeUsageInput)
+	}
+	return nil
+}
+
+// onlyModel is the error of a model on standard input and no input beside it.
+func onlyModel(command string) error {
+	return usagef(command, "standard input has the model: name an input").as(codeUsageInput)
 }
 
 // open opens the inputs; without any, standard input.
 func (o sourceOptions) open(ctx context.Context, ui *console, inputs []string) (*arrowio.Source, error) {
 	stdin := len(inputs) == 0
 	for _, name := range inputs {
-		if name == "-" && stdin {
-			return nil, usagef(o.command, "standard input cannot be read twice")
+		if isStdin(name) && stdin {
+			return nil, usagef(o.command, "standard input cannot be read twice").as(codeUsageInput)
 		}
-		stdin = stdin || name == "-"
+		stdin = stdin || isStdin(name)
 	}
 	if stdin && isTerminal(ui.in) {
-		return nil, usagef(o.command, "no input: name a file, or send data to standard input")
+		return nil, usagef(o.command, "no input: name a file, or send data to standard input").as(codeUsageInput)
 	}
 	src, err := arrowio.Open(inputs, arrowio.OpenOptions{
 		Stdin:           interruptible(ctx, ui.in),
 		SpoolDir:        o.spillDir,
 		Rewindable:      o.rewindable,
+		Hash:            o.hash,
 		AllowMissingEOS: o.allowMissingEOS,
 		NoHive:          o.noHive,
 	})

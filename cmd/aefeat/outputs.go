@@ -55,18 +55,18 @@ func pairs(command string, inputs []string, dir string, format arrowio.Format) (
 	}
 	in := folder{known: map[string]bool{}}
 	if in.info, err = os.Stat(filepath.Clean(dir)); err == nil && !in.info.IsDir() {
-		return nil, usagef(command, "%s is a file, not a folder", filepath.Clean(dir))
+		return nil, usagef(command, "%s is a file, not a folder", filepath.Clean(dir)).as(codeUsageOutput)
 	}
 	var all []pair
 	from := map[string]int{} // which of them has an output
 	for _, f := range files {
 		if f.Name == "-" {
-			return nil, usagef(command, "standard input has no name: -o names a folder, and names of outputs come from inputs")
+			return nil, usagef(command, "standard input has no name: -o names a folder, and names of outputs come from inputs").as(codeUsageInput)
 		}
 		name := filepath.Base(f.Name)
 		if f.Root != "" {
 			if in.is(f.Root) {
-				return nil, usagef(command, "inputs and outputs would mix in %s: name another folder with -o", filepath.Clean(f.Root))
+				return nil, usagef(command, "inputs and outputs would mix in %s: name another folder with -o", filepath.Clean(f.Root)).as(codeUsageOutput)
 			}
 			if in.holds(f.Name, f.Root) {
 				continue
@@ -81,9 +81,9 @@ func pairs(command string, inputs []string, dir string, format arrowio.Format) (
 		case !taken || all[i].foreign():
 			from[p.output] = len(all)
 		case p.input == all[i].input:
-			return nil, usagef(command, "%s is named twice", p.input)
+			return nil, usagef(command, "%s is named twice", p.input).as(codeUsageInput)
 		case !p.foreign():
-			e := usagef(command, "%s and %s would both become %s", all[i].input, p.input, p.output)
+			e := usagef(command, "%s and %s would both become %s", all[i].input, p.input, p.output).as(codeUsageOutput)
 			e.hints = append([]string{"name the folder that holds both, since paths below it are kept, or transform them one at a time"}, e.hints...)
 			return nil, e
 		}

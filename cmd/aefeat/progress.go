@@ -37,6 +37,7 @@ type progress struct {
 	now   func() time.Time // a test has its own clock
 	width func() int
 
+	begun   time.Time
 	mu      sync.Mutex
 	phase   string
 	epoch   int
@@ -85,7 +86,7 @@ func newProgress(ui *console, mode string) *progress {
 			mode = progressBar
 		}
 	}
-	return &progress{mode: mode, ui: ui, now: time.Now, width: func() int { return terminalWidth(ui.err) }, last: time.Now()}
+	return &progress{mode: mode, ui: ui, now: time.Now, width: func() int { return terminalWidth(ui.err) }, last: time.Now(), begun: time.Now()}
 }
 
 // show tells of a step, if it is time to.
@@ -153,7 +154,7 @@ func (p *progress) finish(event map[string]any, lines ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.mode == progressJSON {
-		event["event"] = "done"
+		event["event"], event["version"], event["seconds"] = "done", version(), seconds(p.now().Sub(p.begun))
 		p.ui.event(event)
 		return
 	}

@@ -29,16 +29,22 @@ func transform(c *cli.Context, ui *console) error {
 		return err
 	}
 	if name := c.String("model"); wouldReplace(output, name) {
-		return usagef("transform", "the features would replace the model %s", name)
+		return usagef("transform", "the features would replace the model %s", inputName(name)).as(codeUsageOutput)
 	}
 	f, err := newFeatures(c, output)
 	if err != nil {
 		return err
 	}
-	_, m, src, err := openForModel(c, ui, output)
+	if f.record, err = newRecorder(c, ui, output); err != nil {
+		return err
+	}
+	defer f.record.abort()
+	source, m, src, err := openForModel(c, ui, output)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
+	f.config.ModelHash = source.model.Hash
+	f.record.used(c.String("model"), m, source.model.Hash, f.settings(m))
 	return f.write(c.Context, ui, newProgress(ui, chosen(c, "progress")), src, m, output)
 }

@@ -42,6 +42,9 @@ type console struct {
 	err io.Writer
 
 	json bool // standard error is for a program: events, one a line
+
+	// heard is told of warnings, too; nil: nobody is.
+	heard func(code code, message string)
 }
 
 // note is a line of a report, as programs read it.
@@ -54,7 +57,7 @@ type note struct {
 // always; those that do not apply are null.
 type notice struct {
 	Event   string   `json:"event"` // "error" or "warning"
-	Code    string   `json:"code"`
+	Code    code     `json:"code"`
 	File    *string  `json:"file"`
 	Column  *string  `json:"column"`
 	Row     *int64   `json:"row"` // in the file, counted from 0
@@ -84,7 +87,7 @@ func (c *console) hintf(format string, a ...any) {
 
 // warn tells of something that may be wrong, and what to do about it; hint may
 // be "".
-func (c *console) warn(code, hint, format string, a ...any) {
+func (c *console) warn(code code, hint, format string, a ...any) {
 	n := notice{Event: "warning", Code: code, Message: fmt.Sprintf(format, a...)}
 	if hint != "" {
 		n.Hints = []string{hint}
@@ -95,6 +98,9 @@ func (c *console) warn(code, hint, format string, a ...any) {
 func (c *console) notice(n notice) {
 	// A library's message may have newlines.
 	n.Message = strings.Join(strings.FieldsFunc(n.Message, isNewline), " ")
+	if c.heard != nil && n.Event == "warning" {
+		c.heard(n.Code, n.Message)
+	}
 	if c.json {
 		if n.Hints == nil {
 			n.Hints = []string{} // not null

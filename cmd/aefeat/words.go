@@ -119,10 +119,19 @@ type badRow struct {
 // nil where the first of them are not listed.
 func withBadRows(event map[string]any, src *arrowio.Source, bad patch.BadRows) map[string]any {
 	event["skipped"] = bad.Total()
-	if bad.Total() == 0 {
-		return event
+	if bad.Total() > 0 {
+		event["bad_rows"] = locatedBadRows(src, bad)
 	}
-	named := badRows{Counts: bad.Counts}
+	return event
+}
+
+// locatedBadRows names the files that bad rows are in.
+func locatedBadRows(src *arrowio.Source, bad patch.BadRows) badRows {
+	named := badRows{Counts: map[patch.Reason]int64{}}
+	maps.Copy(named.Counts, bad.Counts)
+	if src == nil {
+		return named
+	}
 	for _, r := range bad.First {
 		row := badRow{BadRow: r}
 		if file, at, ok := src.Locate(r.Row); ok {
@@ -130,8 +139,7 @@ func withBadRows(event map[string]any, src *arrowio.Source, bad patch.BadRows) m
 		}
 		named.First = append(named.First, row)
 	}
-	event["bad_rows"] = named
-	return event
+	return named
 }
 
 // warnFit tells of a warning about the fit of m, with the flags that may help.
@@ -139,12 +147,6 @@ func warnFit(ui *console, m *model.Model, w stage.Warning) {
 	text, hint := warningWords(m, w)
 	ui.warn(codeOfWarning(w.Key), hint, "%s", text)
 }
-
-// codeSkipped is the code of a warning that rows were left out.
-const codeSkipped = "rows.skipped"
-
-// codeOfWarning returns the code of a warning of package stage.
-func codeOfWarning(key string) string { return "fit." + key }
 
 // warningWords says what a warning about the fit of m is about, and what may
 // help.

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
+	"strconv"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -87,8 +87,11 @@ func (f *footer) arrowSchema(memo *container.Memo) (*arrow.Schema, error) {
 
 // schemaKey is all that the Arrow schema is made of.
 func (f *footer) schemaKey() string {
-	var key strings.Builder
-	add := func(part string) { fmt.Fprintf(&key, "%d:%s", len(part), part) }
+	var key []byte
+	add := func(part string) {
+		key = strconv.AppendInt(key, int64(len(part)), 10)
+		key = append(append(key, ':'), part...)
+	}
 	add(string(f.raw))
 	add(f.schema)
 	add(f.creator)
@@ -96,7 +99,7 @@ func (f *footer) schemaKey() string {
 		add(m.key)
 		add(m.value)
 	}
-	return key.String()
+	return string(key)
 }
 
 // convertSchema has the library make an Arrow schema of what the footer says.
