@@ -60,11 +60,7 @@ const (
 
 // codeTable has the codes of all errors with their exit statuses, and those of
 // all warnings, without one. The page docs/machine.md lists them.
-var codeTable = []struct {
-	code   code
-	status int
-	means  string
-}{
+var codeTable = []codeRow{
 	{codeUsageCommand, exitUsage, "no command, or an unknown one"},
 	{codeUsageFlag, exitUsage, "an unknown flag, or one without its value"},
 	{codeUsage, exitUsage, "a value that a flag does not take, or that does not go with the other flags"},
@@ -150,6 +146,12 @@ var codeTable = []struct {
 	{codeOfWarning(stage.WarnDrift), exitDone, "preprocessing was learned from rows unlike the rest"},
 	{codeOfWarning(stage.WarnOutOfRange), exitDone, "most rows were out of range"},
 	{codeOfWarning(stage.WarnReach), exitDone, "the values use little of the range of their type"},
+}
+
+type codeRow struct {
+	code   code
+	status int
+	means  string
 }
 
 // codeOfWarning returns the code of a warning of package stage.

@@ -315,7 +315,7 @@ func (j *eachJob) tell() {
 	if j.bad.Total() > 0 {
 		lines = append(lines, skipped(j.bad)+": their features are null")
 	}
-	event := map[string]any{"command": "transform", "files": j.written, "existing": j.existing, "passed": len(j.passed), "failed": len(j.failed), "rows": j.rows, "output": j.dir, "model": j.config.ModelHash, "seed": j.model.Seed}
+	event := map[string]any{"files": j.written, "existing": j.existing, "passed": len(j.passed), "failed": len(j.failed), "rows": j.rows, "output": j.dir, "model": j.config.ModelHash, "seed": j.model.Seed}
 	j.progress.finish(withBadRows(event, nil, j.bad), lines...)
 }
 

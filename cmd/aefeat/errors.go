@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -183,6 +184,19 @@ func finish(ctx context.Context, ui *console, err error) int {
 	}
 	ui.fail(err)
 	return codeOf(err).status()
+}
+
+// crashed tells of a panic, which is a fault of this program, and returns the
+// exit status.
+func crashed(ui *console, p any) int {
+	ui.fail(&hintedError{&codedError{codeInternal, fmt.Errorf("internal error: %v", p)},
+		"this is a fault of aefeat: please report it, with the lines that follow"})
+	if ui.json {
+		ui.printf("%s", debug.Stack())
+	} else {
+		ui.write(string(debug.Stack()))
+	}
+	return codeInternal.status()
 }
 
 // fail tells of an error that ended a command, or of each that is joined in it.

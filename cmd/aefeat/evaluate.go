@@ -59,7 +59,7 @@ func evaluate(c *cli.Context, ui *console) error {
 	if err := record.evaluated(c.Context, src, e); err != nil {
 		return err
 	}
-	event := map[string]any{"command": "evaluate", "rows": e.Rows, "model": source.model.Hash, "seed": m.Seed}
+	event := map[string]any{"rows": e.Rows, "model": source.model.Hash, "seed": m.Seed}
 	p.finish(withBadRows(event, src, e.BadRows))
 	if e.Skipped > 0 {
 		ui.warn(codeSkipped, "", "%s", skipped(e.BadRows))

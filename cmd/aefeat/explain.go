@@ -41,6 +41,7 @@ func explain(c *cli.Context, ui *console) error {
 	output, picture := c.String("output"), c.String("picture")
 	if output == "" && picture == "" {
 		output = "-"
+		ui.finally("outputs", []string{output})
 	}
 	if err := checkExplainOutputs(c, ui, output, picture); err != nil {
 		return err
@@ -76,7 +77,7 @@ func explain(c *cli.Context, ui *console) error {
 		return err
 	}
 	lines = append([]string{fmt.Sprintf("found the best of %s for each of %s", plural(x.Rows, "row"), plural(int64(m.Hidden), "unit"))}, lines...)
-	p.finish(withBadRows(map[string]any{"command": "explain", "rows": x.Rows, "model": source.model.Hash, "seed": m.Seed}, src, x.BadRows), lines...)
+	p.finish(withBadRows(map[string]any{"rows": x.Rows, "model": source.model.Hash, "seed": m.Seed}, src, x.BadRows), lines...)
 	if x.Skipped > 0 {
 		ui.warn(codeSkipped, "", "%s", skipped(x.BadRows))
 	}

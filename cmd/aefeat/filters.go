@@ -159,6 +159,9 @@ func newFiltersJob(c *cli.Context, ui *console) (*filtersJob, error) {
 		return nil, err
 	}
 	j.source.rewindable = len(j.names) > 1
+	if j.output == "" {
+		ui.finally("outputs", []string{}) // not standard output, by default
+	}
 	return j, nil
 }
 

@@ -309,8 +309,8 @@ func (j *fitJob) observe(p stage.Progress) {
 
 // report tells what was fitted to rows of src; nil: there were none.
 func (j *fitJob) report(m *model.Model, src *arrowio.Source, r *stage.Report) {
-	event := withBadRows(map[string]any{"command": "fit", "rows": r.Rows, "spilled": r.Spilled,
-		"epochs": len(r.Epochs), "inputs": m.Inputs, "hidden": m.Hidden, "preprocess": m.Preprocess,
+	event := withBadRows(map[string]any{"rows": r.Rows, "spilled": r.Spilled,
+		"epochs": len(r.Epochs), "width": m.Inputs, "hidden": m.Hidden, "preprocess": m.Preprocess,
 		"model": j.features.config.ModelHash, "seed": m.Seed}, src, r.BadRows)
 	var lines []string
 	if r.Rows > 0 {

@@ -271,7 +271,7 @@ var flagTable = []flag{
 		usage: "`FOLDER` for rows that do not fit in memory and for a Parquet pipe"},
 	{of: "transform evaluate probe filters explain report", name: "spill-dir", category: categoryMachine, key: "SpillDir", value: "", text: "beside the output, or $TMPDIR",
 		usage: "`FOLDER` for a Parquet pipe"},
-	{of: "fit transform evaluate probe demo filters patches image-features explain report", name: "progress", category: categoryMachine,
+	{of: "fit transform evaluate probe demo filters patches image-features explain report inspect", name: "progress", category: categoryMachine,
 		value: oneOf(progressAuto, progressBar, progressPlain, progressJSON, progressNone),
 		usage: "how progress is shown on standard error; auto is a bar on a terminal, lines otherwise"},
 

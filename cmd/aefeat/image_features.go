@@ -215,7 +215,7 @@ func (f *imageRows) run(ctx context.Context, set *imageset.Set, w *arrowio.Write
 	if err != nil {
 		return err
 	}
-	finishImages(p, set, map[string]any{"command": "image-features", "rows": f.images, "features": f.width, "model": f.hash, "seed": f.model.Seed},
+	finishImages(p, set, map[string]any{"rows": f.images, "features": f.width, "model": f.hash, "seed": f.model.Seed},
 		fmt.Sprintf("wrote %s with %d features to %s", plural(f.images, "row"), f.width, output))
 	return nil
 }

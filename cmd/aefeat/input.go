@@ -124,6 +124,9 @@ func (o sourceOptions) open(ctx context.Context, ui *console, inputs []string) (
 	if stdin && isTerminal(ui.in) {
 		return nil, usagef(o.command, "no input: name a file, or send data to standard input").as(codeUsageInput)
 	}
+	if len(inputs) == 0 {
+		ui.finally("inputs", []string{"-"})
+	}
 	src, err := arrowio.Open(inputs, arrowio.OpenOptions{
 		Stdin:           interruptible(ctx, ui.in),
 		SpoolDir:        o.spillDir,
@@ -220,7 +223,8 @@ func located(src *arrowio.Source, err error) error {
 	}
 	at.File, at.Row = file, row
 	if read != nil && errors.Is(err, stage.ErrNoRows) { // the row is one of many that were skipped
-		return fmt.Errorf("%s%w", strings.TrimSuffix(err.Error(), read.Error()), &at)
+		between := strings.TrimSuffix(strings.TrimPrefix(err.Error(), stage.ErrNoRows.Error()), read.Error())
+		return fmt.Errorf("%w%s%w", stage.ErrNoRows, between, &at)
 	}
 	return &at
 }

@@ -33,6 +33,7 @@ func inspect(c *cli.Context, ui *console) error {
 		return usagef("inspect", "inspect takes one file").as(codeUsageInput)
 	}
 	name := cmp.Or(c.Args().First(), "-")
+	ui.finally("inputs", []string{name})
 	if name != "-" {
 		tensors, err := looksLikeTensors(name)
 		if err != nil {

@@ -132,7 +132,7 @@ func readModel(ctx context.Context, ui *console, name string, bareToo bool) (m *
 	case errors.As(err, &without) && bareToo:
 		return without.Model, info, true, nil
 	case errors.As(err, &without):
-		err = &hintedError{errors.New("bare tensors, without the settings of a model"),
+		err = &hintedError{&codedError{codeModelBare, errors.New("bare tensors, without the settings of a model")},
 			"make a model of them with 'aefeat fit --init " + name + " --epochs 0 -o MODEL'"}
 	}
 	if err != nil {
@@ -268,7 +268,7 @@ func (f features) write(ctx context.Context, ui *console, p *progress, src *arro
 	if report.Skipped > 0 {
 		lines = append(lines, skipped(report.BadRows)+": their features are null")
 	}
-	event := map[string]any{"command": "transform", "rows": report.Rows, "model": f.config.ModelHash, "seed": m.Seed}
+	event := map[string]any{"rows": report.Rows, "model": f.config.ModelHash, "seed": m.Seed}
 	p.finish(withBadRows(event, src, report.BadRows), lines...)
 	return nil
 }

@@ -310,7 +310,7 @@ func (r *patchRows) run(ctx context.Context, set *imageset.Set, w *arrowio.Write
 	if err != nil {
 		return err
 	}
-	finishImages(p, set, map[string]any{"command": "patches", "rows": r.rows, "images": r.images},
+	finishImages(p, set, map[string]any{"rows": r.rows, "images": r.images, "seed": r.cut.Seed},
 		fmt.Sprintf("wrote %s of %v pixels to %s", plural(r.rows, "row"), r.shape, output))
 	return nil
 }

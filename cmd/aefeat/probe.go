@@ -62,7 +62,7 @@ func probe(c *cli.Context, ui *console) error {
 	if err != nil {
 		return err
 	}
-	j.progress.finish(withBadRows(map[string]any{"command": "probe", "rows": result.TrainRows + result.TestRows}, nil, result.BadRows))
+	j.progress.finish(withBadRows(map[string]any{"rows": result.TrainRows + result.TestRows, "seed": j.seed}, nil, result.BadRows))
 	result.warn(ui)
 	if c.Bool("json") {
 		return json.NewEncoder(ui.out).Encode(result)

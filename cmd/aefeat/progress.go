@@ -37,7 +37,6 @@ type progress struct {
 	now   func() time.Time // a test has its own clock
 	width func() int
 
-	begun   time.Time
 	mu      sync.Mutex
 	phase   string
 	epoch   int
@@ -86,7 +85,7 @@ func newProgress(ui *console, mode string) *progress {
 			mode = progressBar
 		}
 	}
-	return &progress{mode: mode, ui: ui, now: time.Now, width: func() int { return terminalWidth(ui.err) }, last: time.Now(), begun: time.Now()}
+	return &progress{mode: mode, ui: ui, now: time.Now, width: func() int { return terminalWidth(ui.err) }, last: time.Now()}
 }
 
 // show tells of a step, if it is time to.
@@ -147,15 +146,16 @@ func (p *progress) endEpoch(s step, e model.Epoch) {
 	}
 }
 
-// finish erases the bar and prints the lines of a report, or under
-// --progress json the event in their place.
-func (p *progress) finish(event map[string]any, lines ...string) {
+// finish erases the bar and prints the lines of a report. Under --progress json
+// the fields take their place, in the event that ends the command.
+func (p *progress) finish(fields map[string]any, lines ...string) {
 	p.clear()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.mode == progressJSON {
-		event["event"], event["version"], event["seconds"] = "done", version(), seconds(p.now().Sub(p.begun))
-		p.ui.event(event)
+		for name, value := range fields {
+			p.ui.finally(name, value)
+		}
 		return
 	}
 	for _, line := range lines {
@@ -168,7 +168,7 @@ func (p *progress) end(event map[string]any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.mode == progressJSON {
-		event["event"] = "done"
+		event["event"] = "file"
 		p.ui.event(event)
 	}
 }

@@ -86,7 +86,7 @@ func writeReport(c *cli.Context, ui *console) error {
 	if err := j.describe(c.String("model")); err != nil {
 		return err
 	}
-	event := map[string]any{"command": "report", "model": info.Hash, "seed": m.Seed}
+	event := map[string]any{"model": info.Hash, "seed": m.Seed}
 	if len(inputs) > 0 {
 		if err := j.look(c.Context, inputs, event); err != nil {
 			return err

@@ -28,10 +28,12 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 )
 
@@ -42,6 +44,9 @@ type console struct {
 	err io.Writer
 
 	json bool // standard error is for a program: events, one a line
+
+	// done is what the command at work will tell a program at its end.
+	done map[string]any
 
 	// heard is told of warnings, too; nil: nobody is.
 	heard func(code code, message string)
@@ -127,6 +132,39 @@ func (c *console) event(e any) {
 		panic("event that is not JSON: " + err.Error())
 	}
 	c.write(escapedJSON(strings.TrimSuffix(b.String(), "\n")) + "\n")
+}
+
+// run runs a command and tells a program that it is done, last and once, with
+// what the command has put into c.done.
+func (c *console) run(x *cli.Context, action cli.ActionFunc) error {
+	began, outer := time.Now(), c.done
+	defer func() { c.done = outer }() // demo runs other commands
+	c.done = map[string]any{"inputs": x.Args().Slice(), "outputs": outputsOf(x)}
+	if err := action(x); err != nil || !c.json {
+		return err
+	}
+	c.done["event"], c.done["command"] = "done", x.Command.Name
+	c.done["version"], c.done["seconds"] = version(), seconds(time.Since(began))
+	c.event(c.done)
+	return nil
+}
+
+// finally sets a field of the event that ends the command at work.
+func (c *console) finally(field string, value any) {
+	if c.done != nil {
+		c.done[field] = value
+	}
+}
+
+// outputsOf returns the files that the flags of a command name for output.
+func outputsOf(x *cli.Context) []string {
+	names := []string{}
+	for _, flag := range []string{"output", "emit", "picture", "report", "dir"} {
+		if name := x.String(flag); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // draw sends text to the terminal as it is.
