@@ -245,6 +245,10 @@ func (n *notice) locate(err error) {
 	var atFile *arrowio.FileError
 	var atInput *inputError
 	var atPath *fs.PathError
+	var several *filesError
+	if errors.As(err, &several) {
+		return // each was told of
+	}
 	if errors.As(err, &atPath) {
 		file = atPath.Path
 	}
