@@ -122,8 +122,7 @@ func (j *eachJob) missing(all []pair) []pair {
 }
 
 // run transforms each input to its output. One that fails is told of, and the
-// others are done nonetheless, unless what fails is the writing: the next would
-// fare no better.
+// others are done nonetheless, unless the next would fare no better.
 func (j *eachJob) run(ctx context.Context, all []pair) error {
 	defer j.progress.clear()
 	j.step = step{Phase: "transform", Files: len(all)}
@@ -273,8 +272,12 @@ func (j *eachJob) end(e *ending) (stop bool) {
 	if j.files > 1 {
 		j.progress.fail(j.onceHinted(err))
 	}
-	return e.ofOutput()
+	return hopeless(codeOf(err))
 }
+
+// hopeless reports whether an output of which this is the error tells that the
+// next would fare no better.
+func hopeless(c code) bool { return c == "output.full" || c == "output.io" }
 
 // onceHinted takes the hints off an error if people were told them: thousands of
 // files may have the same fault.
@@ -291,16 +294,11 @@ func (j *eachJob) onceHinted(err error) error {
 func (e *ending) named() error {
 	var file *arrowio.FileError
 	var row *patch.RowError
-	if errors.As(e.err, &file) || errors.As(e.err, &row) && row.File != "" || e.ofOutput() {
+	var output *fs.PathError
+	if errors.As(e.err, &file) || errors.As(e.err, &row) && row.File != "" || errors.As(e.err, &output) && output.Path == e.output {
 		return e.err
 	}
 	return fmt.Errorf("%s: %w", e.input, e.err)
-}
-
-// ofOutput reports whether the error is about writing the output.
-func (e *ending) ofOutput() bool {
-	var at *fs.PathError
-	return errors.As(e.err, &at) && at.Path == e.output
 }
 
 // tell says what was done.
