@@ -164,7 +164,7 @@ func (j *eachJob) run(ctx context.Context, all []pair) error {
 		return j.failed[0]
 	}
 	if len(j.passed) > 0 && len(j.passed) == j.files {
-		return &arrowio.FileError{File: all[0].root, Err: errors.New("no file in this folder is Parquet or Arrow")}
+		return &arrowio.FileError{File: all[0].root, Err: errors.New("no file in this folder is Parquet or Arrow"), Key: arrowio.KeyMissing}
 	}
 	if len(j.failed) == 0 {
 		if err := j.features.record.finish(); err != nil {
