@@ -21,20 +21,20 @@ var publicFlags = map[string]string{
 		--activation --output-activation --loss --tied --optimizer --learning-rate --momentum --batch-size --epochs
 		--validation --validation-key --patience
 		--preprocess --preprocess-rows --zca-epsilon --no-contrast --pixel-max --init --seed --memory --spill-dir --column --shape --on-bad-row --allow-missing-eos --emit
-		--format --layout --prefix --keep --reconstruction --score --progress --report`,
+		--format --layout --prefix --keep --reconstruction --score --progress --quiet -q --report`,
 	"transform": `--model -m --output -o --format --layout --prefix --keep --reconstruction --score --column --pixel-max --on-bad-row
-		--allow-missing-eos --spill-dir --progress --report --skip-existing`,
-	"evaluate": "--report --model -m --json --column --pixel-max --on-bad-row --allow-missing-eos --spill-dir --progress",
-	"probe":    "--json --label --features --against --test --seed --penalty --iterations --on-bad-row --allow-missing-eos --spill-dir --progress",
-	"inspect":  "--json --progress",
+		--allow-missing-eos --spill-dir --progress --quiet -q --report --skip-existing`,
+	"evaluate": "--report --model -m --json --column --pixel-max --on-bad-row --allow-missing-eos --spill-dir --progress --quiet -q",
+	"probe":    "--json --label --features --against --test --seed --penalty --iterations --on-bad-row --allow-missing-eos --spill-dir --progress --quiet -q",
+	"inspect":  "--json --progress --quiet -q",
 	"patches": "--output -o --format --keep --size --height --width --grey --per-image --stride --min-contrast --whiten-images --seed " +
-		"--list --column --shape --label-from --on-bad-row --progress",
-	"image-features": "--model -m --output -o --format --layout --prefix --keep --stride --pool --grid --split-sign --root --whiten-images --list --column --shape --label-from --pixel-max --on-bad-row --progress",
+		"--list --column --shape --label-from --on-bad-row --progress --quiet -q",
+	"image-features": "--model -m --output -o --format --layout --prefix --keep --stride --pool --grid --split-sign --root --whiten-images --list --column --shape --label-from --pixel-max --on-bad-row --progress --quiet -q",
 	"filters": `--model -m --output -o --json --part --space --scale --order --units --shape --column --pixel-max --on-bad-row
-		--allow-missing-eos --spill-dir --progress`,
-	"explain": "--model -m --output -o --picture --top --keep --column --pixel-max --on-bad-row --allow-missing-eos --spill-dir --progress",
-	"report":  "--model -m --output -o --label --test --column --pixel-max --on-bad-row --allow-missing-eos --spill-dir --progress",
-	"demo":    "--dir --progress",
+		--allow-missing-eos --spill-dir --progress --quiet -q`,
+	"explain": "--model -m --output -o --picture --top --keep --column --pixel-max --on-bad-row --allow-missing-eos --spill-dir --progress --quiet -q",
+	"report":  "--model -m --output -o --label --test --column --pixel-max --on-bad-row --allow-missing-eos --spill-dir --progress --quiet -q",
+	"demo":    "--dir --progress --quiet -q",
 	"version": "", "completion": "", "man": "",
 }
 

@@ -274,6 +274,9 @@ var flagTable = []flag{
 	{of: "fit transform evaluate probe demo filters patches image-features explain report inspect", name: "progress", category: categoryMachine,
 		value: oneOf(progressAuto, progressBar, progressPlain, progressJSON, progressNone),
 		usage: "how progress is shown on standard error; auto is a bar on a terminal, lines otherwise"},
+	{of: "fit transform evaluate probe demo filters patches image-features explain report inspect", name: "quiet", letter: "q", category: categoryMachine,
+		value: false,
+		usage: "print nothing on standard error but errors: no progress, report, note or warning"},
 
 	// Of patches.
 	{of: "patches", name: "keep", category: categoryOutput, key: "Keep", value: "none",
@@ -373,7 +376,7 @@ func (f flag) cli() cli.Flag {
 	}
 	switch v := f.value.(type) {
 	case bool:
-		return &cli.BoolFlag{Name: f.name, Category: f.category, DisableDefaultText: true, Usage: f.usage}
+		return &cli.BoolFlag{Name: f.name, Aliases: letters, Category: f.category, DisableDefaultText: true, Usage: f.usage}
 	case int:
 		return &cli.IntFlag{Name: f.name, Hidden: f.hidden, Category: f.category, Value: v, DefaultText: f.text, Usage: f.usage}
 	case uint64:
