@@ -256,7 +256,7 @@ var flagTable = []flag{
 	{of: "fit transform evaluate probe filters explain report", name: "on-bad-row", category: categoryInput, key: "Skip", written: "--on-bad-row skip",
 		value: oneOf("fail", "skip"),
 		usage: "what to do with nulls, ragged rows, NaN, infinities and values out of range"},
-	{of: "fit transform evaluate probe filters explain report", name: "allow-missing-eos", category: categoryInput, key: "AllowMissingEOS", value: false,
+	{of: "fit transform evaluate probe filters explain report inspect", name: "allow-missing-eos", category: categoryInput, key: "AllowMissingEOS", value: false,
 		usage: "accept an IPC stream without its end marker, which may have been cut short"},
 
 	// Of datasets of many files.
