@@ -26,7 +26,7 @@ var publicFlags = map[string]string{
 		--allow-missing-eos --spill-dir --progress --quiet -q --report --skip-existing`,
 	"evaluate": "--report --model -m --json --column --pixel-max --on-bad-row --allow-missing-eos --spill-dir --progress --quiet -q",
 	"probe":    "--json --label --features --against --test --seed --penalty --iterations --on-bad-row --allow-missing-eos --spill-dir --progress --quiet -q",
-	"inspect":  "--json --progress --quiet -q",
+	"inspect":  "--json --head --stats --progress --quiet -q",
 	"patches": "--output -o --format --keep --size --height --width --grey --per-image --stride --min-contrast --whiten-images --seed " +
 		"--list --column --shape --label-from --on-bad-row --progress --quiet -q",
 	"image-features": "--model -m --output -o --format --layout --prefix --keep --stride --pool --grid --split-sign --root --whiten-images --list --column --shape --label-from --pixel-max --on-bad-row --progress --quiet -q",

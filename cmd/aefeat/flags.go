@@ -259,6 +259,12 @@ var flagTable = []flag{
 	{of: "fit transform evaluate probe filters explain report inspect", name: "allow-missing-eos", category: categoryInput, key: "AllowMissingEOS", value: false,
 		usage: "accept an IPC stream without its end marker, which may have been cut short"},
 
+	// What inspect tells of rows.
+	{of: "inspect", name: "head", category: categoryOutput, value: 0, text: "0, none", bound: notNegative,
+		usage: fmt.Sprintf("show the first `N` rows of data, %d at most, with lists and texts shortened", mostHead)},
+	{of: "inspect", name: "stats", category: categoryOutput, value: false,
+		usage: "read all rows, and tell of each column values, nulls, NaN, range, mean, deviation, how much is constant, and how often each label occurs"},
+
 	// Of datasets of many files.
 	{of: "fit transform evaluate probe filters explain report patches image-features inspect", name: "hive", category: categoryInput, key: "NoHive", written: "--hive off",
 		value: oneOf("auto", hiveOff),
