@@ -56,7 +56,7 @@ const (
 	KeyForeign     = "foreign"     // neither Parquet nor Arrow
 	KeyDamaged     = "damaged"     // or cut short
 	KeyUnfinished  = "unfinished"  // a stream without its end marker
-	KeyEncrypted   = "encrypted"   //
+	KeyEncrypted   = "encrypted"   // it has to be decrypted first
 	KeyUnsupported = "unsupported" // sound, but of a kind that cannot be read
 	KeyTooLarge    = "too_large"   // reading it takes more memory than any file may
 	KeyDiffers     = "differs"     // its columns are not those of the files before it

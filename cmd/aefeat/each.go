@@ -75,23 +75,30 @@ func transformEach(c *cli.Context, ui *console, dir string) error {
 	if name := sourceReplaced(all, c.String("model")); name != "" {
 		return usagef("transform", "the features would replace %s", name).as(codeUsageOutput)
 	}
+	var outputs []string
+	for _, p := range all {
+		outputs = append(outputs, p.output)
+	}
+	if err := checkRecord(c, outputs...); err != nil {
+		return err
+	}
 	j := &eachJob{features: f, ui: ui, progress: newProgress(ui, chosen(c, "progress")), dir: dir}
 	var info model.Info
 	if j.model, info, err = requireModel(c, ui); err != nil {
 		return err
 	}
 	j.config.ModelHash = info.Hash
-	if j.features.record, err = newRecorder(c, ui); err != nil {
-		return err
-	}
-	defer j.features.record.abort()
-	j.features.record.used(c.String("model"), j.model, info.Hash, j.settings(j.model))
 	if c.Bool("skip-existing") {
 		all = j.missing(all)
 	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
+	if j.features.record, err = newRecorder(c, ui); err != nil {
+		return err
+	}
+	defer j.features.record.abort()
+	j.features.record.used(c.String("model"), j.model, info.Hash, j.settings(j.model))
 	if j.open, err = newSourceOptions(c, filepath.Join(dir, "output")); err != nil {
 		return err
 	}

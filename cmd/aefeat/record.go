@@ -184,23 +184,12 @@ type recorder struct {
 // newRecorder opens the file that --report names; nil: there is no such flag.
 // The record must not go where one of outputs goes. The caller aborts it.
 func newRecorder(c *cli.Context, ui *console, outputs ...string) (*recorder, error) {
+	if err := checkRecord(c, outputs...); err != nil {
+		return nil, err
+	}
 	path := c.String("report")
 	if path == "" {
 		return nil, nil
-	}
-	command := c.Command.Name
-	for _, output := range outputs {
-		if output != "" && atomicfile.Same(path, output) {
-			return nil, usagef(command, "the record and the output would go to the same place, %s", nameOf(output)).as(codeUsageOutput)
-		}
-	}
-	for _, name := range []string{c.String("model"), c.String("init")} {
-		if wouldReplace(path, name) {
-			return nil, usagef(command, "the record would replace the model %s", name).as(codeUsageOutput)
-		}
-	}
-	if input := replaced(path, c.Args().Slice()); input != "" {
-		return nil, usagef(command, "the record would replace the input %s", input).as(codeUsageOutput)
 	}
 	out, err := createOutput(ui, path)
 	if err != nil {
@@ -208,11 +197,34 @@ func newRecorder(c *cli.Context, ui *console, outputs ...string) (*recorder, err
 	}
 	arguments, _ := c.App.Metadata["arguments"].([]string)
 	r := &recorder{ui: ui, path: path, out: out, record: record{
-		Layout: recordLayout, Command: command, Arguments: arguments, Version: version(), Started: time.Now().UTC(),
+		Layout: recordLayout, Command: c.Command.Name, Arguments: arguments, Version: version(), Started: time.Now().UTC(),
 		BadRows: badRows{Counts: map[patch.Reason]int64{}}, Inputs: []inputRecord{}, Outputs: []outputRecord{}, Warnings: []warningRecord{},
 	}}
 	ui.heard = r.warn
 	return r, nil
+}
+
+// checkRecord refuses a record that would do harm.
+func checkRecord(c *cli.Context, outputs ...string) error {
+	path := c.String("report")
+	if path == "" {
+		return nil
+	}
+	command := c.Command.Name
+	for _, output := range outputs {
+		if output != "" && atomicfile.Same(path, output) {
+			return usagef(command, "the record and the output would go to the same place, %s", nameOf(output)).as(codeUsageOutput)
+		}
+	}
+	for _, name := range []string{c.String("model"), c.String("init")} {
+		if wouldReplace(path, name) {
+			return usagef(command, "the record would replace the model %s", name).as(codeUsageOutput)
+		}
+	}
+	if input := replaced(path, c.Args().Slice()); input != "" {
+		return usagef(command, "the record would replace the input %s", input).as(codeUsageOutput)
+	}
+	return nil
 }
 
 // abort leaves no record behind. After finish it does nothing.
