@@ -20,12 +20,12 @@ var publicFlags = map[string]string{
 	"fit": `--output -o --hidden --objective --sparsity --sparsity-weight --weight-decay --contraction --corruption --noise --emphasis --k --k-encode
 		--activation --output-activation --loss --tied --optimizer --learning-rate --momentum --batch-size --epochs
 		--validation --validation-key --patience
-		--preprocess --preprocess-rows --zca-epsilon --no-contrast --pixel-max --init --seed --memory --spill-dir --column --shape --on-bad-row --allow-missing-eos --emit
+		--preprocess --preprocess-rows --zca-epsilon --no-contrast --pixel-max --init --seed --memory --spill-dir --column --units --shape --on-bad-row --allow-missing-eos --emit
 		--format --layout --prefix --keep --reconstruction --score --progress --report`,
 	"transform": `--skip-existing --model -m --output -o --format --layout --prefix --keep --reconstruction --score --column --pixel-max --on-bad-row
 		--allow-missing-eos --spill-dir --progress --report`,
 	"evaluate": "--report --model -m --json --column --pixel-max --on-bad-row --allow-missing-eos --spill-dir --progress",
-	"probe":    "--json --label --features --against --test --seed --penalty --iterations --on-bad-row --allow-missing-eos --spill-dir --progress",
+	"probe":    "--json --label --features --against --test --seed --penalty --iterations --units --on-bad-row --allow-missing-eos --spill-dir --progress",
 	"inspect":  "--json --progress",
 	"patches": "--output -o --format --keep --size --height --width --grey --per-image --stride --min-contrast --whiten-images --seed " +
 		"--list --column --shape --label-from --on-bad-row --progress",

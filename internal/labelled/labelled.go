@@ -42,12 +42,13 @@ type Set struct {
 	batch   []float32 // scratch
 }
 
-// New binds the label and each set to columns of the schema. Add leaves bad
-// rows out when skip is set, else they are errors.
-func New(schema *arrow.Schema, label string, sets [][]string, skip bool, classes *Classes) (*Rows, error) {
+// New binds the label and each set to columns of the schema. units is for sparse
+// codes whose metadata have lost it; 0: unknown. Add leaves bad rows out when
+// skip is set, else they are errors.
+func New(schema *arrow.Schema, label string, sets [][]string, units int, skip bool, classes *Classes) (*Rows, error) {
 	r := &Rows{classes: classes, skip: skip}
 	for _, columns := range sets {
-		if err := r.bind(schema, strings.Join(columns, ","), label, patch.BindOptions{Columns: columns}); err != nil {
+		if err := r.bind(schema, strings.Join(columns, ","), label, patch.BindOptions{Columns: columns, Units: units}); err != nil {
 			return nil, err
 		}
 	}
@@ -64,7 +65,7 @@ func New(schema *arrow.Schema, label string, sets [][]string, skip bool, classes
 func (r *Rows) Bind(schema *arrow.Schema) (*Rows, error) {
 	other := &Rows{classes: r.classes, skip: r.skip}
 	for _, s := range r.Sets {
-		if err := other.bind(schema, s.Name, r.label.Column(), patch.BindOptions{Columns: s.binding.Columns(), Width: s.Width}); err != nil {
+		if err := other.bind(schema, s.Name, r.label.Column(), patch.BindOptions{Columns: s.binding.Columns(), Width: s.Width, Units: s.binding.Width()}); err != nil {
 			return nil, err
 		}
 	}
