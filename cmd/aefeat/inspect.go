@@ -32,6 +32,9 @@ for each file.`,
 }
 
 func inspect(c *cli.Context, ui *console) error {
+	if err := stdinOnce(c, ui); err != nil {
+		return err
+	}
 	inputs := orStdin(c.Args().Slice())
 	if len(inputs) == 1 && (isStdin(inputs[0]) || isPipe(inputs[0])) {
 		piped, err := peekable(c.Context, ui, inputs[0])
