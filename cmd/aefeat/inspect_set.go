@@ -38,9 +38,10 @@ type missingInfo struct {
 	First  string `json:"first"` // of them
 }
 
-func inspectSet(ui *console, src *arrowio.Source, files []arrowio.Info, asJSON bool) error {
+func inspectSet(ui *console, src *arrowio.Source, files []arrowio.Info, rows *survey, asJSON bool) error {
 	info := describeSet(src, files)
 	if asJSON {
+		info.tell(rows)
 		return json.NewEncoder(ui.out).Encode(info)
 	}
 	var t table
@@ -58,7 +59,10 @@ func inspectSet(ui *console, src *arrowio.Source, files []arrowio.Info, asJSON b
 		}
 		fmt.Fprintf(aligned, "%s\t%s\t%s\t   %s\n", strconv.FormatInt(f.Rows, 10), formatSize(f.Bytes), f.Format, escaped(f.Name))
 	}
-	return aligned.Flush()
+	if err := aligned.Flush(); err != nil {
+		return err
+	}
+	return rows.print(ui.out)
 }
 
 // describeSet adds up what is known of files.
