@@ -72,6 +72,12 @@ type hintedError struct {
 func (e *hintedError) Error() string { return e.err.Error() }
 func (e *hintedError) Unwrap() error { return e.err }
 
+// hintlessError is an error whose hints were told before.
+type hintlessError struct{ err error }
+
+func (e *hintlessError) Error() string { return e.err.Error() }
+func (e *hintlessError) Unwrap() error { return e.err }
+
 // commandError is an error of a command. It names flags of the command where a
 // library named fields of its settings.
 type commandError struct {
@@ -239,7 +245,18 @@ func (n *notice) locate(err error) {
 	var atFile *arrowio.FileError
 	var atInput *inputError
 	var atPath *fs.PathError
-	if errors.As(err, &atPath) {
+	var several *filesError
+	if errors.As(err, &several) {
+		return // each was told of
+	}
+	var atSpill *stage.SpillError
+	var atSpool *arrowio.SpoolError
+	switch {
+	case errors.As(err, &atSpill):
+		file = atSpill.Dir
+	case errors.As(err, &atSpool):
+		file = atSpool.Dir
+	case errors.As(err, &atPath):
 		file = atPath.Path
 	}
 	if errors.As(err, &atInput) {
@@ -276,6 +293,8 @@ func hintsOf(err error) []string {
 		switch e := err.(type) {
 		case *commandError:
 			command = e.command
+		case *hintlessError:
+			return
 		case *filesError:
 			hints = append(hints, "mend or leave out what failed, and go on with --skip-existing")
 			return // the files' own were told

@@ -32,6 +32,9 @@ for each file.`,
 }
 
 func inspect(c *cli.Context, ui *console) error {
+	if err := stdinOnce(c, ui); err != nil {
+		return err
+	}
 	inputs := orStdin(c.Args().Slice())
 	if n := c.Int("head"); n > mostHead {
 		return usagef("inspect", "--head %d is more than %d", n, mostHead)
