@@ -15,7 +15,16 @@ class Difference:
     words: str = ".*"  # a regular expression, of what is told
 
 
-ALL = []
+ALL = [
+    Difference("1", "Types that differ from others in memory alone become these: views, as strings, binaries and lists; decimals of 32 and 64 bits, as those of 128; "
+               "date64, as date32; indexes of dictionaries in Parquet, as int32.",
+               readers="pyarrow|polars", words=r".*(_view|decimal(32|64)|date64|Datetime\(time_unit='ms', time_zone=None\)|indices=).*became.*(<|string|binary|decimal128|date32|Date|dictionary).*"),
+    Difference("2", "Categories (dictionaries) become their values in an IPC file, which can have only one dictionary for all batches. In streams and Parquet they stay.",
+               to=".arrow", words=r"(dictionary|Categorical|Enum|category|.*List\((Categorical|Enum)|.*<element: dictionary).*became.*"),
+    Difference("3", "INT96 becomes a timestamp without a zone: of nanoseconds, but of microseconds where Spark wrote the file.",
+               words=r"(Datetime|TIMESTAMP|timestamp|datetime64).* became .*|.*'Timestamp.*"),
+    Difference("4", "Integers of 128 bits, which polars alone has, become their 16 bytes.", cases="polars/*int128*", columns="wide"),
+]
 
 
 def find(case, source, output, reader, column, words):

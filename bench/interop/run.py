@@ -102,7 +102,7 @@ def write(pythons, work, tools):
                 failed.append((f"{one['case']}{one['format'] or '/'}", f"not written: {one['error']}"))
                 continue
             stem = work / "cases" / one["case"]
-            for suffix in one["formats"]:
+            for suffix in (f for f in one["formats"] if os.path.exists(f"{stem}{f}")):
                 for to in one["formats"] if "types" in one["case"] else [suffix]:
                     to = to or ".parquet"
                     source, twin = f"{stem}{suffix}", f"{stem}{to}"
