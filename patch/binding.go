@@ -33,6 +33,18 @@ type BindOptions struct {
 	// it. It says nothing of other columns.
 	Source string
 
+	// Decode decodes encoded images, PNG and others, in cells of bytes of any
+	// length, or in structs of bytes and a path as Hugging Face datasets have
+	// them. Then it is the first rows that tell whether cells hold images or
+	// pixels. It is called on all cores. nil: encoded images are an error.
+	Decode Decoder
+
+	// Images says what encoded images become. The zero value takes the size and
+	// the channels of the first one, and of no other; its channels are those
+	// that make patches of Width, where that is given. It says nothing of other
+	// columns.
+	Images model.Images
+
 	// Skip leaves bad rows out, and [Binding.Rows] returns their positions and
 	// what is wrong with them, where otherwise the first of them is an error.
 	Skip bool
@@ -47,7 +59,8 @@ type Binding struct {
 	scalar  bool     // the columns are one value each
 	source  *element // what the columns hold, or what covers them all
 	kind    model.Kind
-	open    bool  // source is not known: cells may be .npy files
+	open    bool // source is not known: cells may be .npy files
+	images  encoded
 	dims    []int // as in leaf; unknown where a row has to show it
 	width   int   // product of dims, or as asked for; 0 while unknown
 
@@ -121,6 +134,10 @@ func Bind(schema *arrow.Schema, o BindOptions) (*Binding, error) {
 		if chosen[0].mayHoldFiles() {
 			b.open = o.Source == ""
 			b.source = cmp.Or(elementNamed(o.Source), b.source)
+			b.images = encoded{decode: o.Decode, want: o.Images}
+			if chosen[0].image && chosen[0].tensor.Type == imageFeature {
+				b.images.cells = images
+			}
 		}
 		b.dims = slices.Clone(chosen[0].dims)
 		if len(b.dims) == 1 && b.dims[0] == unknown && o.Width > 0 {

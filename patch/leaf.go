@@ -18,6 +18,7 @@ type leaf struct {
 	element  *element
 	bytes    bool // the innermost level is binary
 	vector   bool // of Spark
+	image    bool // a struct of bytes and path
 	standing standing
 
 	// dims holds the sizes of the list levels, outermost first, unknown where
@@ -39,10 +40,13 @@ const (
 // packed reports a column that detection takes last.
 func (l leaf) packed() bool { return isPacked(innermostType(l.typ)) }
 
-// columnType is patchType, for vectors of Spark too.
+// columnType is patchType, for vectors of Spark and image files too.
 func columnType(t arrow.DataType) (e *element, dims []int, ok bool) {
 	if st, isStruct := storage(t).(*arrow.StructType); isStruct {
 		e := vectorElement(st)
+		if isImageFile(st) {
+			e = elementOfID(arrow.UINT8)
+		}
 		return e, []int{unknown}, e != nil
 	}
 	return patchType(t)
@@ -137,12 +141,17 @@ func leaves(schema *arrow.Schema) []leaf {
 		st, isStruct := f.Type.(*arrow.StructType)
 		if ok {
 			extension, metadata := extensionOf(f)
+			stored, isStruct := storage(f.Type).(*arrow.StructType)
+			image := isStruct && isImageFile(stored)
 			l := leaf{
 				name: nameOf(schema.Fields(), at), path: path, at: at, typ: f.Type, shown: TypeName(f), element: e, dims: dims,
-				bytes: holdsBytes(f.Type), vector: storage(f.Type).ID() == arrow.STRUCT, standing: least, tensor: tensorOf(extension, metadata),
+				bytes: image || holdsBytes(f.Type), vector: isStruct && !image, image: image, standing: least, tensor: tensorOf(extension, metadata),
 			}
 			if len(l.tensor.Shape) == 0 {
 				l.tensor = described.tensor(path)
+			}
+			if kind := l.tensor.Type; image && kind != "" && kind != imageFeature {
+				l.standing = max(least, inQuestion) // sound and films are files too
 			}
 			if extension != "" && !l.vector && (l.bytes || !arrayExtension(extension)) { // bytes may be pickled
 				l.standing = max(least, inQuestion)
