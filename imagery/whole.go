@@ -73,7 +73,7 @@ func whole(file []byte, want model.Images, working *semaphore.Weighted) (pixels 
 	return p.Bytes, p.Shape, nil
 }
 
-// as returns p as want says; without pixels, and with the shape that it has,
+// as returns p as want says; without pixels, and with the channels that it has,
 // where that would lose its colours.
 func (p *Picture) as(want model.Images) (_ *Picture, err error) {
 	channels := want.Shape.Channels
@@ -83,7 +83,11 @@ func (p *Picture) as(want model.Images) (_ *Picture, err error) {
 	switch {
 	case channels == 0:
 	case channels == 1 && p.Shape.Channels == 3 && !want.Grey:
-		return &Picture{Shape: p.Shape}, nil
+		s := p.Shape
+		if want.Resize {
+			s.Height, s.Width = want.Shape.Height, want.Shape.Width
+		}
+		return &Picture{Shape: s}, nil
 	default:
 		if p, err = p.WithChannels(channels); err != nil {
 			return nil, err

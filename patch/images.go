@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"math"
 	"runtime"
 	"sync"
@@ -56,6 +57,30 @@ func (b *Binding) BatchRows() int {
 		return 64 // enough to tell what the column holds
 	}
 	return max(1, imageBatchBytes/b.width)
+}
+
+// Slices yields a batch in slices of so many rows, whole where it has no more.
+// It asks for the number before each: what a slice has shown may change it. A
+// slice is valid until the next.
+func Slices(batch arrow.RecordBatch, rows func() int) iter.Seq[arrow.RecordBatch] {
+	return func(yield func(arrow.RecordBatch) bool) {
+		m := batch.NumRows()
+		for lo := int64(0); lo == 0 || lo < m; {
+			n := min(int64(rows()), m-lo)
+			part := batch
+			if n < m {
+				part = batch.NewSlice(lo, lo+n)
+			}
+			more := yield(part)
+			if n < m {
+				part.Release()
+			}
+			if !more || m == 0 {
+				return
+			}
+			lo += n
+		}
+	}
 }
 
 // MayHoldImages reports whether the cells may be encoded images, which are

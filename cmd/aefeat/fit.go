@@ -162,6 +162,7 @@ func (j *fitJob) readFlags(c *cli.Context) error {
 	j.source.rewindable = j.emit != ""
 	j.config.Columns = j.source.columns
 	j.config.Skip = j.source.skip
+	j.config.Decode, j.config.Images = j.source.decode, j.source.images
 	j.config.SpillDir = j.source.spillDir
 	j.progress = newProgress(j.ui, chosen(c, "progress"))
 	j.config.Observer = j.observe

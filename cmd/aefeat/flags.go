@@ -254,6 +254,12 @@ var flagTable = []flag{
 	{of: "fit transform evaluate probe filters explain report", name: "allow-missing-eos", category: categoryInput, key: "AllowMissingEOS", value: false,
 		usage: "accept an IPC stream without its end marker, which may have been cut short"},
 
+	// Of encoded images.
+	{of: "fit transform evaluate probe filters explain report", name: "grey", category: categoryInput, key: "Grey", value: false, text: "colours stay; as the model was fitted",
+		usage: "take the brightness alone of encoded images"},
+	{of: "fit transform evaluate probe filters explain report", name: "resize", category: categoryInput, key: "Resize", value: "", text: "none; as the model was fitted",
+		usage: "resample encoded images to `HEIGHTxWIDTH` pixels"},
+
 	{of: "fit", name: "memory", category: categoryMachine, key: "Memory", value: size(stage.DefaultMemory),
 		field: func(c *stage.Config) any { return &c.Memory },
 		usage: "`SIZE` of the memory that keeps rows, such as 256MiB or 4GiB"},

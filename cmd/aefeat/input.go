@@ -25,6 +25,8 @@ type sourceOptions struct {
 	columns         []string
 	skip            bool
 	pixelMax        float64
+	decode          patch.Decoder
+	images          model.Images // what encoded images become, as flags say
 	allowMissingEOS bool
 	spillDir        string
 	rewindable      bool // the input will be read twice
@@ -44,7 +46,9 @@ func newSourceOptions(c *cli.Context, output string) (sourceOptions, error) {
 	if o.spillDir == "" {
 		o.spillDir = besideOutput(output)
 	}
-	return o, nil
+	var err error
+	o.decode, o.images, err = imageOptions(c)
+	return o, err
 }
 
 // openForModel reads the model of a command, and then opens the rows that it is

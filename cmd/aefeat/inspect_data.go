@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/imagery"
 	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/patch"
 )
@@ -49,8 +51,11 @@ type patchInfo struct {
 	Source  string   `json:"source"`
 	Width   int      `json:"width"` // 0: only rows tell
 
-	// Shape is what the schema tells of it; null: nothing.
+	// Shape is what the schema or the first encoded image tells of it; null:
+	// nothing.
 	Shape *model.Shape `json:"shape,omitempty"`
+
+	binding *patch.Binding
 }
 
 var formatNames = map[arrowio.Format]string{
@@ -68,6 +73,7 @@ func inspectData(ctx context.Context, ui *console, name string, asJSON bool) err
 		return err
 	}
 	info := describeData(file)
+	info.lookAtImages(ctx, name)
 	if asJSON {
 		return json.NewEncoder(ui.out).Encode(info)
 	}
@@ -110,8 +116,8 @@ func describeData(file *arrowio.Info) dataInfo {
 	for _, c := range patch.Candidates(file.Schema) {
 		info.Candidates = append(info.Candidates, candidateInfo{c.Column, c.Type, c.Columns, c.Width})
 	}
-	if b, err := patch.Bind(file.Schema, patch.BindOptions{}); err == nil {
-		info.Patch = &patchInfo{Columns: b.Columns(), Source: b.Source(), Width: b.Width()}
+	if b, err := patch.Bind(file.Schema, patch.BindOptions{Decode: imagery.Whole(), Skip: true}); err == nil {
+		info.Patch = &patchInfo{Columns: b.Columns(), Source: b.Source(), Width: b.Width(), binding: b}
 		for _, c := range info.Candidates {
 			if info.Patch.Width == 0 && len(b.Columns()) == 1 && c.Column == b.Columns()[0] {
 				info.Patch.Width = c.Width // by metadata
@@ -122,6 +128,21 @@ func describeData(file *arrowio.Info) dataInfo {
 		}
 	}
 	return info
+}
+
+// lookAtImages adds the size of encoded images, which only they tell. What came
+// through a pipe is gone.
+func (i dataInfo) lookAtImages(ctx context.Context, name string) {
+	p := i.Patch
+	if name == "-" || p == nil || p.Width > 0 || !p.binding.MayHoldImages() {
+		return
+	}
+	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+		return
+	}
+	if shape := firstImage(ctx, name, p.binding); shape != (model.Shape{}) {
+		p.Width, p.Shape = shape.Len(), &shape
+	}
 }
 
 // typeName writes the type of a column on one line, with the name of an
