@@ -16,9 +16,13 @@ import (
 // as 1024x1024 has. A model has weights for each.
 const MaxWhole = 1 << 20
 
-// maxLines bounds what resampling keeps between its two steps: 32 bytes for
-// each line of the image and column of the result.
-const maxLines = MaxPixels / 4
+// Of images that are resized maxLines bounds what is kept between the two
+// steps of it, 32 bytes for each line of the image and column of the result;
+// and maxSide the lines that decoders keep. No JPEG is larger.
+const (
+	maxLines = MaxPixels / 4
+	maxSide  = 1 << 16
+)
 
 // Whole returns a function that decodes whole images as patches, as want says:
 // pixels in the order of a [Picture], and their shape. There are no pixels where
@@ -51,8 +55,8 @@ func whole(file []byte, want model.Images, working *semaphore.Weighted) (pixels 
 	switch {
 	case want.Resize:
 		lines := int64(size.Height) * int64(asked.Width)
-		if lines > maxLines {
-			return nil, size, fmt.Errorf("imagery: image of %d by %d pixels (height by width) is too high to be resized", size.Height, size.Width)
+		if lines > maxLines || size.Height > maxSide || size.Width > maxSide {
+			return nil, size, fmt.Errorf("imagery: image of %d by %d pixels (height by width) is too large to be resized", size.Height, size.Width)
 		}
 		weight += 4 * lines
 	case asked.Height > 0 && (size.Height != asked.Height || size.Width != asked.Width), weight > MaxWhole:
@@ -113,7 +117,7 @@ func (p *Picture) Resize(height, width int) (*Picture, error) {
 	case p.Bytes == nil || s.Channels != 1 && s.Channels != 3:
 		return nil, fmt.Errorf("imagery: an image of %d channels that are not bytes cannot be resized", s.Channels)
 	case s.Height > maxLines/width:
-		return nil, fmt.Errorf("imagery: image of %d by %d pixels (height by width) is too high to be resized", s.Height, s.Width)
+		return nil, fmt.Errorf("imagery: image of %d by %d pixels (height by width) is too large to be resized", s.Height, s.Width)
 	case s.Height == height && s.Width == width:
 		return p, nil
 	}
