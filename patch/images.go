@@ -352,11 +352,11 @@ func (im *encoded) pixels(file []byte, want model.Images) ([]uint8, model.Shape,
 		return nil, s, &imageFault{Ragged, fmt.Sprintf("image of %d by %d pixels (height by width), expected %d by %d", s.Height, s.Width, asked.Height, asked.Width), sizeHint}
 	case asked.Channels == 1 && s.Channels == 3:
 		return nil, s, &imageFault{Ragged, "the image is in colour, expected grey", greyHint}
-	case asked.Channels == 3 && s.Channels == 1, asked.Channels > 3, asked.Channels == 2:
-		return nil, s, &imageFault{Ragged, fmt.Sprintf("image of %d channels, expected %d", s.Channels, asked.Channels), ""}
 	case pixels == nil:
 		return nil, s, &imageFault{Ragged, fmt.Sprintf("image of %d by %d pixels (height by width) is too large for one patch", s.Height, s.Width), sizeHint}
-	case len(pixels) != s.Len():
+	case asked.Channels > 0 && s.Channels != asked.Channels:
+		return nil, s, &imageFault{Ragged, fmt.Sprintf("image of %d channels, expected %d", s.Channels, asked.Channels), ""}
+	case len(pixels) == 0 || len(pixels) != s.Len():
 		return nil, s, &imageFault{Unreadable, fmt.Sprintf("%d pixels decoded for an image of %v", len(pixels), s), ""}
 	}
 	return pixels, s, nil

@@ -303,6 +303,8 @@ func TestImagesOnAllCores(t *testing.T) {
 func FuzzImageCells(f *testing.F) {
 	f.Add(testImage(1, 2, 1, 0), []byte(magicPNG), []byte{1, 2}, false)
 	f.Add(testImage(2, 2, 3, 0), testImage(2, 2, 1, 0), []byte{}, true)
+	f.Add(testImage(0, '0', 1, '0'), []byte("0"), []byte("0"), false)          // no pixels
+	f.Add(testImage(1, 33, 48, 0), testImage(1, 33, 1, 0), []byte{1, 2}, true) // 48 channels
 	f.Fuzz(func(t *testing.T, x, y, z []byte, files bool) {
 		b := array.NewBinaryBuilder(memory.DefaultAllocator, arrow.BinaryTypes.Binary)
 		cells := [][]byte{x, y, z, x}
