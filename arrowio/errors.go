@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"syscall"
 
 	"github.com/aefeat/aefeat/arrowio/internal/bound"
 	"github.com/aefeat/aefeat/arrowio/internal/container"
@@ -41,10 +42,55 @@ type FileError struct {
 	File string
 	Err  error
 	Hint string // what to do about it; may be ""
+
+	// Key says for programs what is wrong: one of the Key constants. "": Err
+	// has an error of the system, or it is something else. Keys stay.
+	Key string
 }
+
+// The keys of a [FileError].
+const (
+	KeyMissing     = "missing"     // no file has the name, matches the pattern or is in the folder
+	KeyChanged     = "changed"     // the file is another than when it was opened
+	KeyEmpty       = "empty"       // no bytes at all
+	KeyForeign     = "foreign"     // neither Parquet nor Arrow
+	KeyDamaged     = "damaged"     // or cut short
+	KeyUnfinished  = "unfinished"  // a stream without its end marker
+	KeyEncrypted   = "encrypted"   //
+	KeyUnsupported = "unsupported" // sound, but of a kind that cannot be read
+	KeyTooLarge    = "too_large"   // reading it takes more memory than any file may
+	KeyDiffers     = "differs"     // its columns are not those of the files before it
+)
 
 func (e *FileError) Error() string { return fmt.Sprintf("%s: %v", e.File, e.Err) }
 func (e *FileError) Unwrap() error { return e.Err }
+
+// keyOf returns the key of an error of a file, which may be wrapped; "" if it
+// is one of the system.
+func keyOf(err error) string {
+	var mem *bound.MemoryError
+	var unsupported *bound.UnsupportedError
+	var system syscall.Errno
+	switch {
+	case errors.As(err, &system):
+		return ""
+	case errors.As(err, &unsupported):
+		return KeyUnsupported
+	case errors.As(err, &mem):
+		return KeyTooLarge
+	case errors.Is(err, parquet.ErrEncrypted):
+		return KeyEncrypted
+	case errors.Is(err, ipc.ErrNoEnd):
+		return KeyUnfinished
+	case errors.Is(err, errChanged):
+		return KeyChanged
+	case errors.Is(err, errEmpty):
+		return KeyEmpty
+	case errors.Is(err, ErrForeign):
+		return KeyForeign
+	}
+	return KeyDamaged
+}
 
 // hint says what to do about an error of a file.
 func hint(err error) string {

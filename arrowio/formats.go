@@ -56,16 +56,27 @@ func sniff(head []byte) (Format, error) {
 	}
 	for _, f := range foreign {
 		if strings.HasPrefix(string(head), f.magic) {
-			return "", fmt.Errorf("neither Parquet nor Arrow: it looks like %s", f.name)
+			return "", &foreignError{fmt.Sprintf("%v: it looks like %s", ErrForeign, f.name)}
 		}
 	}
 	if len(head) < 8 && (strings.HasPrefix("PAR1", string(head)) || strings.HasPrefix("ARROW1", string(head))) {
 		return "", fmt.Errorf("truncated: only %d bytes", len(head))
 	}
-	return "", errors.New("neither Parquet nor Arrow")
+	return "", &foreignError{ErrForeign.Error()}
 }
 
-var errEmpty = errors.New("empty input")
+var errEmpty = &foreignError{"empty input"}
+
+// ErrForeign is in the error of a file that by its first bytes is neither
+// Parquet nor Arrow, or has none. [Open] passes over those that it finds in
+// folders.
+var ErrForeign = errors.New("neither Parquet nor Arrow")
+
+// A foreignError says why a file is foreign.
+type foreignError struct{ reason string }
+
+func (e *foreignError) Error() string { return e.reason }
+func (e *foreignError) Unwrap() error { return ErrForeign }
 
 // foreign are formats that people take for data files.
 var foreign = []struct{ magic, name string }{

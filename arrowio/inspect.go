@@ -42,7 +42,7 @@ func Inspect(path string, o OpenOptions) (*Info, error) {
 		return nil, &FileError{File: path, Err: errors.New("stands for several files"), Hint: "name one of them"}
 	}
 	in := s.inputs[0]
-	f, err := in.open(s.o.reading())
+	f, err := in.open(s.reading())
 	if err != nil {
 		return nil, in.fault(err)
 	}

@@ -8,50 +8,79 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
-// Expand returns the files that inputs stand for, as [Open] reads them: those of
+// A File is a file that inputs stand for.
+type File struct {
+	Name string // its path, or "-"
+
+	// Root is the folder that was walked to find it, as a prefix of Name;
+	// "" if the file was named, or matched by a pattern, itself.
+	Root string
+}
+
+// Walk returns the files that inputs stand for, as [Open] reads them: those of
 // a folder and those that a pattern matches in the natural order of their
 // names. No inputs are "-", which stays as it is. What files hold is not looked
-// at. Errors are a [*FileError].
-func Expand(inputs []string) ([]string, error) { return expand(inputs) }
-
-// expand turns inputs into files: those of a folder and those that a pattern
-// matches in the natural order of their names.
-func expand(inputs []string) ([]string, error) {
+// at: those that [Open] passes over are among them. Errors are a [*FileError].
+func Walk(inputs []string) ([]File, error) {
 	if len(inputs) == 0 {
-		return []string{"-"}, nil
+		return []File{{Name: "-"}}, nil
 	}
-	var files []string
+	var files []File
 	for _, in := range inputs {
 		if in == "-" {
-			if slices.Contains(files, "-") {
+			if slices.Contains(files, File{Name: "-"}) {
 				return nil, errors.New("standard input is named twice")
 			}
-			files = append(files, in)
+			files = append(files, File{Name: in})
 			continue
 		}
-		info, err := os.Stat(in)
-		switch {
-		case err == nil && info.IsDir():
-			more, err := folder(in)
-			if err != nil {
-				return nil, err
-			}
-			files = append(files, more...)
-		case err == nil:
-			files = append(files, in)
-		case errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(in, "*?["):
-			more, err := glob(in)
-			if err != nil {
-				return nil, err
-			}
-			files = append(files, more...)
-		default:
+		names := []string{in}
+		_, err := os.Stat(in)
+		if errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(in, "*?[") {
+			names, err = glob(in)
+		}
+		if err != nil {
 			return nil, pathError(in, err)
+		}
+		for _, name := range names {
+			if files, err = appendFiles(files, name); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return files, nil
+}
+
+// Expand returns the names of the files that [Walk] finds.
+func Expand(inputs []string) ([]string, error) {
+	files, err := Walk(inputs)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(files))
+	for i, f := range files {
+		names[i] = f.Name
+	}
+	return names, nil
+}
+
+// appendFiles appends the file of a name, or those of the folder.
+func appendFiles(files []File, name string) ([]File, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, pathError(name, err)
+	}
+	if !info.IsDir() {
+		return append(files, File{Name: name}), nil
+	}
+	found, err := folder(name)
+	for _, f := range found {
+		files = append(files, File{Name: f, Root: name})
+	}
+	return files, err
 }
 
 func pathError(name string, err error) error {
@@ -59,35 +88,25 @@ func pathError(name string, err error) error {
 	if errors.As(err, &at) {
 		err = at.Err
 	}
-	return &FileError{File: name, Err: err}
+	e := &FileError{File: name, Err: err}
+	for _, none := range []error{fs.ErrNotExist, syscall.ENOTDIR, errNoMatch, filepath.ErrBadPattern} {
+		if errors.Is(err, none) {
+			e.Key = KeyMissing
+		}
+	}
+	return e
 }
 
+var errNoMatch = errors.New("no file has such a name")
+
+// glob returns what a pattern matches, files and folders.
 func glob(pattern string) ([]string, error) {
 	matches, err := filepath.Glob(pattern)
-	if err != nil {
-		return nil, &FileError{File: pattern, Err: err}
-	}
-	if len(matches) == 0 {
-		return nil, &FileError{File: pattern, Err: errors.New("no file has such a name")}
+	if err == nil && len(matches) == 0 {
+		err = errNoMatch
 	}
 	slices.SortFunc(matches, naturalOrder)
-	var files []string
-	for _, m := range matches {
-		info, err := os.Stat(m)
-		if err != nil {
-			return nil, pathError(m, err)
-		}
-		if !info.IsDir() {
-			files = append(files, m)
-			continue
-		}
-		more, err := folder(m)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, more...)
-	}
-	return files, nil
+	return matches, err
 }
 
 // folder returns all files below a folder. Names that begin with a dot or an
@@ -112,7 +131,7 @@ func folder(dir string) ([]string, error) {
 		return nil, err
 	}
 	if len(files) == 0 {
-		return nil, &FileError{File: dir, Err: errors.New("no files in this folder")}
+		return nil, &FileError{File: dir, Err: errors.New("no files in this folder"), Key: KeyMissing}
 	}
 	slices.SortFunc(files, naturalOrder)
 	return files, nil

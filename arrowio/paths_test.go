@@ -2,6 +2,8 @@ package arrowio
 
 import (
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 )
@@ -22,5 +24,61 @@ func TestNaturalOrder(t *testing.T) {
 	}
 	if slices.Index(got, "a2") > slices.Index(got, "a10") || slices.Index(got, "part-9.parquet") > slices.Index(got, "part-010.parquet") || slices.Index(got, "a/z") > slices.Index(got, "a1") {
 		t.Error(got)
+	}
+}
+
+func TestWalk(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a", "sub/b10", "sub/b9", "sub/_hidden", "sub/deep/c"} {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(dir)
+	for _, c := range []struct {
+		inputs []string
+		want   []File
+	}{
+		{nil, []File{{"-", ""}}},
+		{[]string{"a", "-"}, []File{{"a", ""}, {"-", ""}}},
+		{[]string{"sub/"}, []File{{"sub/b9", "sub/"}, {"sub/b10", "sub/"}, {"sub/deep/c", "sub/"}}},
+		{[]string{"[as]*"}, []File{{"a", ""}, {"sub/b9", "sub"}, {"sub/b10", "sub"}, {"sub/deep/c", "sub"}}},
+		{[]string{"sub/b*", "sub/deep"}, []File{{"sub/b9", ""}, {"sub/b10", ""}, {"sub/deep/c", "sub/deep"}}},
+		{[]string{"."}, []File{{"a", "."}, {"sub/b9", "."}, {"sub/b10", "."}, {"sub/deep/c", "."}}},
+	} {
+		got, err := Walk(c.inputs)
+		for i := range got {
+			got[i].Name = filepath.ToSlash(got[i].Name)
+		}
+		if err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%q: %v %v, expected %v", c.inputs, got, err, c.want)
+		}
+	}
+}
+
+func TestKeysOf(t *testing.T) {
+	for path, want := range map[string][]key{
+		"a/b.parquet":                       nil,
+		"label=1":                           nil, // the file itself
+		"a/label=1/b":                       {{"label", "1", false}},
+		"/x/a=1/b=%C3%A9%2F=y/c":            {{"a", "1", false}, {"b", "é/=y", false}},
+		"a=__HIVE_DEFAULT_PARTITION__/b=/c": {{"a", "__HIVE_DEFAULT_PARTITION__", true}, {"b", "", false}},
+		"a=1/a=2/c":                         {{"a", "1", false}},
+		"=1/k%20y=%zz/c":                    {{"k y", "%zz", false}},
+		"a=%ff/c":                           {{"a", "%ff", false}},
+		"./../a=1/./c":                      {{"a", "1", false}},
+	} {
+		if got := keysOf(filepath.FromSlash(path)); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, expected %v", path, got, want)
+		}
+	}
+	for value, want := range map[string]bool{"0": true, "-7": true, "007": true, "9223372036854775807": true, "9223372036854775808": false, "+1": false, "1.0": false, "": false, " 1": false, "1_000": false, "0x1": false} {
+		if isInteger(value) != want {
+			t.Errorf("%q", value)
+		}
 	}
 }

@@ -24,6 +24,9 @@ type Reader struct {
 	ctx     context.Context
 	schema  *arrow.Schema
 	chosen  []schema.Selection
+	from    *arrow.Schema // of the file that of and at are about
+	of      []schema.Selection
+	at      []int          // where a column is in its batches; -1: nowhere
 	input   int            // the one being read
 	file    container.File // being read; nil: to be opened
 	batches container.Batches
@@ -147,7 +150,7 @@ func (r *Reader) read(in *input) (arrow.RecordBatch, error) {
 		return nil, err
 	}
 	defer rec.Release()
-	return r.shape(rec)
+	return r.shape(in, rec)
 }
 
 func (r *Reader) drop() {
@@ -170,35 +173,29 @@ func (r *Reader) closeFile() {
 func (r *Reader) open(in *input) error {
 	r.file = in.pipe
 	if r.file == nil {
-		f, err := in.open(r.s.o.reading())
+		f, err := in.open(r.s.reading())
 		if err != nil {
 			return err
 		}
 		r.file = f
-		if f.Rows() != in.rows || !r.sameSchema(f.Schema()) {
+		of, err := r.s.checked(f.Schema())
+		if err != nil || f.Rows() != in.rows || !of.Equal(in.schema) {
 			return errChanged
 		}
 	}
+	if r.from != in.schema {
+		r.from = in.schema
+		r.of, r.at = schema.Find(r.chosen, r.s.schema, in.schema)
+	}
 	var err error
-	r.batches, err = r.file.Batches(r.chosen)
+	r.batches, err = r.file.Batches(r.of)
 	return err
 }
 
-func (r *Reader) sameSchema(s *arrow.Schema) bool {
-	s, err := schema.Check(s)
-	if err == nil {
-		_, err = schema.Merge(r.s.schema, s)
-	}
-	return err == nil
-}
-
-// shape makes the batch of one file one of the whole input. It checks what the
-// library made of the file, since those who get the batch index into it:
-// offsets in order and inside, lengths that agree, dictionary indexes inside
-// the dictionary.
-func (r *Reader) shape(rec arrow.RecordBatch) (out arrow.RecordBatch, err error) {
-	err = bound.Guard(func() (err error) {
-		columns := make([]arrow.Array, rec.NumCols())
+// shape makes the batch of one file one of the whole input.
+func (r *Reader) shape(in *input, rec arrow.RecordBatch) (out arrow.RecordBatch, err error) {
+	err = bound.Guard(func() error {
+		columns := make([]arrow.Array, len(r.chosen))
 		defer func() {
 			for _, c := range columns {
 				if c != nil {
@@ -206,16 +203,11 @@ func (r *Reader) shape(rec arrow.RecordBatch) (out arrow.RecordBatch, err error)
 				}
 			}
 		}()
-		for i, c := range rec.Columns() {
+		for i := range columns {
 			f := r.schema.Field(i)
-			data := schema.Conform(c.Data(), f.Type)
-			defer data.Release()
-			err := bound.Guard(func() error {
-				columns[i] = array.MakeFromData(data)
-				if n := int64(columns[i].Len()); n != rec.NumRows() {
-					return fmt.Errorf("%d rows, expected %d", n, rec.NumRows())
-				}
-				return array.ValidateFull(columns[i])
+			err := bound.Guard(func() (err error) {
+				columns[i], err = r.column(in, rec, i)
+				return err
 			})
 			if err != nil {
 				return bound.Damaged("data", fmt.Errorf("column %q: %w", f.Name, err))
@@ -225,4 +217,30 @@ func (r *Reader) shape(rec arrow.RecordBatch) (out arrow.RecordBatch, err error)
 		return nil
 	})
 	return out, err
+}
+
+// column returns a column of the whole input for the batch of one file. It
+// checks what the library made of the file, since those who get the batch index
+// into it: offsets in order and inside, lengths that agree, dictionary indexes
+// inside the dictionary.
+func (r *Reader) column(in *input, rec arrow.RecordBatch, i int) (arrow.Array, error) {
+	f, mem := r.schema.Field(i), r.s.o.Allocator
+	if r.at[i] < 0 {
+		for _, k := range in.keys {
+			if k.name == f.Name {
+				return k.column(mem, f.Type, int(rec.NumRows())), nil
+			}
+		}
+		data := schema.Nulls(f.Type, int(rec.NumRows()), mem)
+		defer data.Release()
+		return array.MakeFromData(data), nil
+	}
+	data := schema.Conform(rec.Column(r.at[i]).Data(), f.Type, mem)
+	defer data.Release()
+	c := array.MakeFromData(data)
+	err := array.ValidateFull(c)
+	if n := int64(c.Len()); n != rec.NumRows() {
+		err = fmt.Errorf("%d rows, expected %d", n, rec.NumRows())
+	}
+	return c, err
 }

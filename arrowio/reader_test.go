@@ -323,7 +323,7 @@ func TestPaths(t *testing.T) {
 		for _, in := range strings.Fields(c.inputs) {
 			inputs = append(inputs, filepath.Join(dir, in))
 		}
-		src, err := arrowio.Open(inputs, arrowio.OpenOptions{Allocator: checked(t)})
+		src, err := arrowio.Open(inputs, arrowio.OpenOptions{NoHive: true, Allocator: checked(t)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -402,8 +402,6 @@ func TestDisagreement(t *testing.T) {
 	other.Type = arrow.ListOfField(arrow.Field{Name: "element", Type: arrow.PrimitiveTypes.Uint8})
 	wide := a
 	wide.Type = arrow.PrimitiveTypes.Int64
-	renamed := a
-	renamed.Name = "b"
 
 	src, err := arrowio.Open([]string{first, write("same", a, other)}, arrowio.OpenOptions{Allocator: checked(t)})
 	if err != nil {
@@ -419,9 +417,7 @@ func TestDisagreement(t *testing.T) {
 
 	for want, second := range map[string]string{
 		`column "a" is int64, expected int32`: write("wide", wide, list),
-		`column 1 is "b", expected "a"`:       write("renamed", renamed, list),
-		`column "l" is missing`:               write("fewer", a),
-		`column "c" is one too many`:          write("more", a, list, arrow.Field{Name: "c", Type: arrow.PrimitiveTypes.Int8}),
+		`column "l" is int32, expected list`:  write("number", a, arrow.Field{Name: "l", Type: arrow.PrimitiveTypes.Int32}),
 	} {
 		_, err := arrowio.Open([]string{first, second}, arrowio.OpenOptions{})
 		var at *arrowio.FileError

@@ -1,8 +1,6 @@
 package arrowio
 
 import (
-	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,10 +10,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
-	"github.com/aefeat/aefeat/arrowio/internal/bound"
 	"github.com/aefeat/aefeat/arrowio/internal/container"
-	"github.com/aefeat/aefeat/arrowio/internal/schema"
-	"github.com/aefeat/aefeat/internal/atomicfile"
 )
 
 // OpenOptions says how inputs are opened. The zero value is ready to use.
@@ -36,10 +31,18 @@ type OpenOptions struct {
 	// whole. Some old writers leave it out.
 	AllowMissingEOS bool
 
+	// NoHive leaves folders called key=value in paths without a meaning:
+	// they become no columns.
+	NoHive bool
+
 	// BatchRows is the number of rows that a batch from Parquet has at
 	// most. 0: as many as make up a few MiB. Batches from Arrow are as they
 	// were written.
 	BatchRows int
+
+	// Hash asks for the SHA-256 of every file, which Source.Files tells. Files
+	// are read once more for that, beside their Reader, and pipes are not.
+	Hash bool
 
 	// Allocator is where batches come from. nil: memory.DefaultAllocator.
 	Allocator memory.Allocator
@@ -49,28 +52,19 @@ type OpenOptions struct {
 // other. It is made by [Open] or [OpenReaderAt]. Its methods may be called from
 // several goroutines; several Readers may read at the same time.
 type Source struct {
-	o      OpenOptions
-	inputs []*input
-	schema *arrow.Schema
+	o       OpenOptions
+	inputs  []*input
+	schema  *arrow.Schema
+	keys    []string // columns that paths tell
+	missing []Missing
+	passed  []string
+	parsed  *container.Memo
+	sums    *sums // nil: nobody asked for hashes
 
-	mu   sync.Mutex
-	rows []int64 // of each input, -1 until known
-	read []bool  // the input has been read to its end or is of known length
-}
-
-// An input is one file.
-type input struct {
-	name      string
-	path      string      // to be opened when it is read; "": it is open
-	at        io.ReaderAt // a file that is open
-	base      int64       // where it begins
-	size      int64
-	remove    func()
-	format    Format
-	container container.Format
-	pipe      container.File // what cannot be sought in, to be read once
-	used      bool
-	rows      int64 // -1: not known
+	mu    sync.Mutex
+	rows  []int64 // of each input, -1 until known
+	read  []bool  // the input has been read to its end or is of known length
+	known schemas
 }
 
 // Open opens inputs: paths of files, of folders (all files below, except those
@@ -79,51 +73,89 @@ type input struct {
 // alone. Folders and patterns are read in the natural order of names.
 //
 // What a file is, its first bytes say: Parquet, an Arrow IPC file or an Arrow
-// IPC stream. Columns must agree in name and type, in order, over all files.
+// IPC stream. Others that are found in a folder are passed over, see
+// [Source.Passed]; one that was named, or matched by a pattern, is an error, and
+// so is a folder in which there is nothing else.
+//
+// Columns are matched by name over all files, in any order, see
+// [Source.Missing]. Folders called key=value in the path of a file become
+// columns, see [Source.Keys].
+//
 // Every file is checked before the Arrow library sees it; errors about one are
 // a [*FileError].
 func Open(inputs []string, o OpenOptions) (*Source, error) {
 	if o.Stdin == nil {
 		o.Stdin = os.Stdin
 	}
-	if o.Allocator == nil {
-		o.Allocator = memory.DefaultAllocator
-	}
-	names, err := expand(inputs)
+	files, err := Walk(inputs)
 	if err != nil {
 		return nil, err
 	}
-	s := &Source{o: o}
-	for _, name := range names {
-		in := &input{name: name, path: name, remove: func() {}, rows: -1}
-		if name == "-" {
-			in.name, in.path = "standard input", ""
-		}
-		of, err := s.prepare(in)
-		if err != nil {
-			err = in.fault(err)
-		} else {
-			err = s.add(in, of)
-		}
-		if err != nil {
-			in.close()
+	s := newSource(o)
+	for _, f := range files {
+		if err := s.add(f); err != nil {
 			s.Close()
 			return nil, err
 		}
 	}
+	err = s.checkFolders(files)
+	if err == nil {
+		err = s.finish()
+	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
 	return s, nil
 }
 
-// add appends an input with its schema.
-func (s *Source) add(in *input, of *arrow.Schema) (err error) {
-	if s.schema == nil {
-		s.schema = of
-	} else if s.schema, err = schema.Merge(s.schema, of); err != nil {
-		return &FileError{
-			File: in.name,
-			Err:  fmt.Errorf("differs from %s: %w", s.inputs[0].name, err),
-			Hint: "inputs of one run must have the same columns",
+func newSource(o OpenOptions) *Source {
+	if o.Allocator == nil {
+		o.Allocator = memory.DefaultAllocator
+	}
+	return &Source{o: o, parsed: container.NewMemo()}
+}
+
+// add opens a file, unless it is to be passed over.
+func (s *Source) add(f File) error {
+	in := &input{name: f.Name, path: f.Name, root: f.Root, remove: func() {}, rows: -1}
+	if f.Name == "-" {
+		in.name, in.path = "standard input", ""
+	} else if !s.o.NoHive {
+		in.keys = keysOf(f.Name)
+	}
+	err := in.fault(s.prepare(in))
+	switch {
+	case err == nil:
+		err = s.take(in)
+	case f.Root != "" && errors.Is(err, ErrForeign):
+		s.passed = append(s.passed, f.Name)
+		return nil
+	}
+	if err != nil {
+		in.close()
+	}
+	return err
+}
+
+// checkFolders checks that in each folder there is something to read.
+func (s *Source) checkFolders(files []File) error {
+	fit := map[string]bool{}
+	for _, in := range s.inputs {
+		fit[in.root] = true
+	}
+	for _, f := range files {
+		if f.Root != "" && !fit[f.Root] {
+			return &FileError{File: f.Root, Err: errors.New("no file in this folder is Parquet or Arrow"), Key: KeyForeign}
 		}
+	}
+	return nil
+}
+
+// take appends an input that has been prepared.
+func (s *Source) take(in *input) error {
+	if err := s.merge(in); err != nil {
+		return err
 	}
 	s.inputs = append(s.inputs, in)
 	s.rows = append(s.rows, in.rows)
@@ -144,190 +176,28 @@ func OpenReaderAt(r io.ReaderAt, size int64, name string, o OpenOptions) (*Sourc
 	case size < 0:
 		return nil, in.fault(fmt.Errorf("a size of %d bytes", size))
 	}
-	if o.Allocator == nil {
-		o.Allocator = memory.DefaultAllocator
-	}
-	s := &Source{o: o}
-	of, err := s.check(in)
-	if err != nil {
+	s := newSource(o)
+	if err := s.check(in); err != nil {
 		return nil, in.fault(err)
 	}
-	return s, s.add(in, of)
-}
-
-// prepare finds out what the input is, and makes it such that it can be read.
-// It returns the schema.
-func (s *Source) prepare(in *input) (*arrow.Schema, error) {
-	stream, err := s.locate(in)
-	if err != nil {
+	if err := s.take(in); err != nil {
 		return nil, err
 	}
-	if stream == nil {
-		return s.check(in)
-	}
-	b := bufio.NewReaderSize(stream, 64<<10)
-	head, err := b.Peek(8)
-	if err != nil && err != io.EOF {
-		return nil, err
-	}
-	if err := in.sniff(head); err != nil {
-		return nil, err
-	}
-	if in.container.OpenPipe != nil && !s.o.Rewindable {
-		if in.pipe, err = in.container.OpenPipe(b, s.o.reading()); err != nil {
-			return nil, err
-		}
-		return schema.Check(in.pipe.Schema())
-	}
-	f, remove, err := atomicfile.Spool(b, s.o.SpoolDir)
-	if err != nil {
-		return nil, err
-	}
-	in.remove() // a named pipe is read to its end
-	in.at, in.path = f, ""
-	in.remove = func() { f.Close(); remove() }
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	in.size = info.Size()
-	return s.check(in)
-}
-
-// locate finds out where the input can be sought in. It returns what is to be
-// read as it comes instead, nil if there is a file.
-func (s *Source) locate(in *input) (io.Reader, error) {
-	if in.path != "" {
-		info, err := os.Stat(in.path)
-		if err != nil {
-			return nil, pathError(in.name, err)
-		}
-		if info.Mode().IsRegular() {
-			in.size = info.Size()
-			return nil, nil
-		}
-		// A named pipe or a device: like standard input. It is open
-		// until it is read.
-		f, err := os.Open(in.path)
-		if err != nil {
-			return nil, pathError(in.name, err)
-		}
-		in.remove = func() { f.Close() }
-		return f, nil
-	}
-	f, ok := s.o.Stdin.(*os.File)
-	if !ok {
-		return s.o.Stdin, nil
-	}
-	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		return f, nil
-	}
-	at, err := f.Seek(0, io.SeekCurrent)
-	if err != nil {
-		return f, nil
-	}
-	in.at, in.base, in.size = f, at, max(0, info.Size()-at)
-	return nil, nil
-}
-
-// check opens a file that can be sought in, to see what it says of itself.
-func (s *Source) check(in *input) (*arrow.Schema, error) {
-	f, err := in.open(s.o.reading())
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	in.rows = f.Rows()
-	return schema.Check(f.Schema())
-}
-
-// open opens a file that can be sought in.
-func (in *input) open(o container.Options) (container.File, error) {
-	at := in.at
-	var file *os.File
-	if at == nil {
-		var err error
-		if file, err = os.Open(in.path); err != nil {
-			return nil, pathError(in.name, err)
-		}
-		at = file
-	}
-	f, err := in.openAt(at, file, o)
-	if err != nil && file != nil {
-		file.Close()
-	}
-	return f, err
-}
-
-func (in *input) openAt(at io.ReaderAt, file *os.File, o container.Options) (container.File, error) {
-	if file != nil {
-		info, err := file.Stat()
-		if err != nil {
-			return nil, pathError(in.name, err)
-		}
-		if info.Size() != in.size {
-			return nil, errChanged
-		}
-	}
-	r := io.NewSectionReader(at, in.base, in.size)
-	if in.container.Open == nil {
-		head := make([]byte, min(8, in.size))
-		if err := bound.ReadFullAt(r, head, 0); err != nil {
-			return nil, err
-		}
-		if err := in.sniff(head); err != nil {
-			return nil, err
-		}
-	}
-	f, err := in.container.Open(r, o)
-	if err != nil {
-		return nil, err
-	}
-	return &openFile{f, file}, nil
-}
-
-var errChanged = errors.New("the file changed while it was being read")
-
-// An openFile is a file and what it reads from.
-type openFile struct {
-	container.File
-	from *os.File // to be closed with it; nil: it stays open
-}
-
-func (f *openFile) Close() {
-	f.File.Close()
-	if f.from != nil {
-		f.from.Close()
-	}
-}
-
-func (in *input) sniff(head []byte) (err error) {
-	if in.format, err = sniff(head); err == nil {
-		in.container, err = in.format.format()
-	}
-	return err
+	return s, s.finish()
 }
 
 // reading returns what formats need to know.
-func (o *OpenOptions) reading() container.Options {
-	return container.Options{BatchRows: o.BatchRows, AllowMissingEOS: o.AllowMissingEOS, Allocator: o.Allocator}
+func (s *Source) reading() container.Options {
+	return container.Options{BatchRows: s.o.BatchRows, AllowMissingEOS: s.o.AllowMissingEOS, Allocator: s.o.Allocator, Memo: s.parsed}
 }
 
-// fault names the file in an error about it.
-func (in *input) fault(err error) error {
-	var file *FileError
-	var spool *SpoolError
-	switch {
-	case err == nil, errors.As(err, &file), errors.As(err, &spool),
-		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return err
-	}
-	return &FileError{File: in.name, Err: err, Hint: hint(err)}
-}
-
-// Schema returns the schema of all columns.
+// Schema returns the schema of all columns: those of the first file in their
+// order, those that other files add, and those that paths tell. Its metadata is
+// that of the first file.
 func (s *Source) Schema() *arrow.Schema { return s.schema }
+
+// Format returns the format of the first input.
+func (s *Source) Format() Format { return s.inputs[0].format }
 
 // NumRows returns the number of rows, if the inputs say it before they are
 // read: Parquet and Arrow files do, Arrow streams do not.
@@ -342,23 +212,19 @@ func (s *Source) NumRows() (int64, bool) {
 	return sum, true
 }
 
+// Passed returns the files that were found in folders and passed over, since by
+// their first bytes they are neither Parquet nor Arrow, or empty.
+func (s *Source) Passed() []string { return s.passed }
+
 // Close ends the source and removes what it kept. It does not close Stdin.
 // Readers must not be used after it, nor released: release them before.
 func (s *Source) Close() error {
+	s.sums.end()
+	s.sums = nil
 	for _, in := range s.inputs {
 		in.close()
 	}
 	return nil
-}
-
-// close removes what the input kept.
-func (in *input) close() {
-	if in.pipe != nil {
-		in.pipe.Close()
-		in.pipe = nil
-	}
-	in.remove()
-	in.remove = func() {}
 }
 
 // Locate says in which file a row lies, and where in it, both counted from 0.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -24,6 +25,9 @@ type WriteOptions struct {
 	// Arrow batch is split, in bytes before compression. It bounds what the
 	// writer holds in memory and what a reader must. 0: 64 MiB.
 	RowGroupBytes int64
+
+	// Hash, if not nil, is given all bytes of the output.
+	Hash hash.Hash
 
 	Stdout    io.Writer        // where "-" goes. nil: os.Stdout
 	Allocator memory.Allocator // nil: memory.DefaultAllocator
@@ -56,6 +60,7 @@ type Writer struct {
 	enc    container.Encoder
 	live   bool // readers start before the end
 	err    error
+	whole  bool // all is written
 	done   bool
 }
 
@@ -127,7 +132,7 @@ func newWriter(schema *arrow.Schema, o WriteOptions) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{schema: schema, out: &sink{}, live: format.Live}
+	w := &Writer{schema: schema, out: &sink{hash: o.Hash}, live: format.Live}
 	w.enc, err = format.NewEncoder(w.out, schema, container.WriteOptions{
 		GroupBytes: o.RowGroupBytes,
 		Allocator:  o.Allocator,
@@ -149,7 +154,7 @@ func (w *Writer) Write(rec arrow.RecordBatch) error {
 	if w.err != nil {
 		return w.err
 	}
-	if w.done {
+	if w.done || w.whole {
 		return fs.ErrClosed
 	}
 	w.err = w.write(rec)
@@ -195,20 +200,31 @@ func (w *Writer) guard(step func() error) (err error) {
 	return err
 }
 
+// Finish writes what is still held, all but the commit. What is left to
+// [Writer.Close] needs hardly any memory and waits for the disk, so that a
+// writer of many files can leave it to another goroutine. Calling Finish is not
+// needed, and no batch is taken after it.
+func (w *Writer) Finish() error {
+	if w.err != nil || w.done || w.whole {
+		return w.err
+	}
+	if w.err = w.guard(w.enc.Close); w.err == nil {
+		w.err = w.out.flush()
+	}
+	if w.err == nil {
+		w.whole, w.enc, w.out.buf = true, nil, nil
+	}
+	return w.err
+}
+
 // Close writes what is still held and commits the output. If that fails, or a
 // Write has failed, it aborts and returns the error.
 func (w *Writer) Close() error {
 	if w.done {
 		return w.err
 	}
-	if w.err == nil {
-		w.err = w.guard(w.enc.Close)
-	}
-	if w.err == nil {
-		w.err = w.out.flush()
-	}
-	if w.err != nil {
-		return errors.Join(w.err, w.Abort())
+	if err := w.Finish(); err != nil {
+		return errors.Join(err, w.Abort())
 	}
 	w.done = true
 	if w.file != nil {
@@ -218,13 +234,26 @@ func (w *Writer) Close() error {
 }
 
 // Abort gives the output up. Of a file nothing is left behind. What went to
-// standard output, a device or a pipe cannot be taken back: it is ended so that
-// no reader takes it for whole. After Close it does nothing.
+// standard output, a device or a pipe cannot be taken back: unless Finish has
+// ended it, it is ended so that no reader takes it for whole. After Close it
+// does nothing.
 func (w *Writer) Abort() error {
 	if w.done {
 		return nil
 	}
 	w.done = true
+	if !w.whole {
+		w.spoil()
+	}
+	if w.file != nil {
+		return w.file.Abort()
+	}
+	return nil
+}
+
+// spoil ends the encoder, and what cannot be taken back so that no reader takes
+// it for whole.
+func (w *Writer) spoil() {
 	ending := w.enc.Abort()
 	direct := w.file == nil || w.file.Direct()
 	if direct && w.out.written && w.out.err == nil {
@@ -233,16 +262,13 @@ func (w *Writer) Abort() error {
 		_, _ = w.out.Write(ending)
 		_ = w.out.flush()
 	}
-	if w.file != nil {
-		return w.file.Abort()
-	}
-	return nil
 }
 
 // A sink is the output of an encoder. It remembers the first error.
 type sink struct {
 	buf     *bufio.Writer
-	name    string // for errors of a writer that does not name itself
+	name    string    // for errors of a writer that does not name itself
+	hash    hash.Hash // of what is written; nil: not wanted
 	written bool
 	err     error
 }
@@ -251,6 +277,9 @@ type sink struct {
 const sinkBytes = 256 << 10
 
 func (s *sink) open(w io.Writer, name string) {
+	if s.hash != nil {
+		w = io.MultiWriter(w, s.hash)
+	}
 	s.buf, s.name = bufio.NewWriterSize(w, sinkBytes), name
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"math/big"
 	"math/rand/v2"
@@ -404,6 +405,53 @@ func TestWriterFileWholeOrNothing(t *testing.T) {
 			t.Errorf("%s: %d rows, %v", format, len(rows), err)
 		}
 		os.Remove(path)
+	}
+}
+
+// TestFinishLeavesTheCommit finishes first: nothing has a name until Close, nor
+// after Abort, the bytes are those of Close alone, and memory is free.
+func TestFinishLeavesTheCommit(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "file")
+	for _, format := range []Format{Parquet, Arrow, Stream} {
+		mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+		rec := int64Batch(memory.DefaultAllocator, int64Schema, 0, 10)
+		written := func(end func(*Writer) error) []byte {
+			w, err := Create(path, int64Schema, WriteOptions{Format: format, Allocator: mem})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Write(rec); err != nil {
+				t.Fatal(err)
+			}
+			if err := end(w); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Write(rec); !errors.Is(err, fs.ErrClosed) {
+				t.Errorf("%s: a batch after the end: %v", format, err)
+			}
+			data, _ := os.ReadFile(path)
+			os.Remove(path)
+			return data
+		}
+		want := written((*Writer).Close)
+		finish := func(w *Writer) error {
+			if err := errors.Join(w.Finish(), w.Finish()); err != nil {
+				return err
+			}
+			mem.AssertSize(t, 0)
+			if names := dir(t, folder); len(names) > 0 {
+				t.Errorf("%s: %q before Close", format, names)
+			}
+			return nil
+		}
+		got := written(func(w *Writer) error { return errors.Join(finish(w), w.Close()) })
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s: other bytes", format)
+		}
+		if left := written(func(w *Writer) error { return errors.Join(finish(w), w.Abort()) }); left != nil {
+			t.Errorf("%s: %d bytes after Abort", format, len(left))
+		}
 	}
 }
 

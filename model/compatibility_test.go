@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -27,6 +28,7 @@ func TestOldModelFiles(t *testing.T) {
 		{"v1-sparse.safetensors", configs[1].c, "", []float64{0.23790348, 0.52780116, 0.54112266}},
 		{"v1-denoising-tied.safetensors", configs[5].c, "", []float64{0.2434682, 0.53732486, 0.55028214}},
 		{"v1-contractive-tanh.safetensors", configs[8].c, "", []float64{-0.81086202, 0.1422265, 0.17694486}},
+		{"v1-parent.safetensors", configs[1].c, "", []float64{0.23124096, 0.51844764, 0.53181916}},
 		{"v1-patch.safetensors", Config{}, PreprocessPatch, []float64{0.23210293, 0.54206937, 0.47760619}},
 		{"v1-standardize.safetensors", Config{}, PreprocessStandardize, []float64{0.46776229, 0.34353083, 0.83433699}},
 		{"v1-zca.safetensors", Config{}, PreprocessZCA, []float64{0.37889285, 0.41853601, 0.71745082}},
@@ -34,11 +36,12 @@ func TestOldModelFiles(t *testing.T) {
 		path := filepath.Join("../testdata/models", old.name)
 		data, err := os.ReadFile(path)
 		if *writeMissing && errors.Is(err, fs.ErrNotExist) {
+			m := trainedModel(t, old.c)
 			if old.learn != "" {
-				data = bytesOf(t, learnedModel(t, old.learn))
-			} else {
-				data = bytesOf(t, trainedModel(t, old.c))
+				m = learnedModel(t, old.learn)
 			}
+			m.Parent = strings.Repeat("0123456789abcdef", 4)
+			data = bytesOf(t, m)
 			err = os.WriteFile(path, data, 0o666)
 		}
 		if err != nil {

@@ -64,6 +64,31 @@
 // Model files of version 1 stay readable, and the names in them keep their
 // meaning.
 //
+// # The model file
+//
+// It is a safetensors file: 8 bytes with the length of the header, the header,
+// which is JSON, and the tensors, all little-endian. The tensors, of type F32,
+// are encoder.weight (h,n), encoder.bias (h), decoder.weight (n,h) unless
+// weights are tied, decoder.bias (n) and what preprocessing has learned:
+// preprocess.mean (n), preprocess.scale (n), preprocess.whiten (n,n). The
+// metadata in the header are texts:
+//
+//	format     "aefeat"
+//	version    "1"
+//	config     JSON: settings, preprocessing, binding, shape, history, parent
+//	checksum   SHA-256 in hex over settings and tensors
+//
+// Keys and optional tensors under "optimizer." that a reader does not know are
+// ignored. The checksum is of lines of text, each ended by a newline: "config",
+// a space and the SHA-256 in hex of the text config; and for each tensor, in the
+// byte order of their names, its name, dtype, sizes with commas between, and the
+// SHA-256 in hex of its bytes, with a space between. Where the file has a
+// checksum, [Read] takes it for damaged unless that is right. Files from before
+// there were checksums have none.
+//
+// A model's hash is the SHA-256 of the bytes of its file, which [ReadInfo]
+// tells. It is what parent holds, of the file that initial weights came from.
+//
 // # Sums across processes
 //
 // An [Accumulator], a [Validator], an [Evaluator] and [Statistics] are sums

@@ -61,6 +61,7 @@ type fileConfig struct {
 	History    []Epoch    `json:"history,omitempty"`
 	Cost       *Cost      `json:"cost,omitempty"`
 	Best       int        `json:"best_epoch,omitempty"`
+	Parent     string     `json:"parent,omitempty"`
 }
 
 // tensor is what the header of a safetensors file says of a tensor.
@@ -90,11 +91,8 @@ func (m *Model) WriteTo(w io.Writer) (int64, error) {
 	if _, err := out.Write(append(length, header...)); err != nil {
 		return out.n, err
 	}
-	if err := writeFloats(out, m.Params.Flat); err != nil {
-		return out.n, err
-	}
-	for _, t := range m.Preprocess.tensors(m.Inputs) {
-		if err := writeFloats(out, *t.data); err != nil {
+	for _, t := range m.tensors() {
+		if err := writeFloats(out, t.data); err != nil {
 			return out.n, err
 		}
 	}
@@ -110,20 +108,25 @@ func (m *Model) header() ([]byte, error) {
 		}
 		shape = &m.Shape
 	}
-	config, err := json.Marshal(fileConfig{m.Config, m.Preprocess, m.Binding, shape, m.RowsSeen, m.History, m.Cost, m.Best})
+	if m.Parent != "" && !isDigest(m.Parent) {
+		return nil, fmt.Errorf("the parent %q is no SHA-256 in hex", m.Parent)
+	}
+	config, err := json.Marshal(fileConfig{m.Config, m.Preprocess, m.Binding, shape, m.RowsSeen, m.History, m.Cost, m.Best, m.Parent})
 	if err != nil {
 		return nil, err
 	}
-	// encoding/json writes the keys of a map in order.
-	h := map[string]any{
-		"__metadata__": map[string]string{"format": formatName, "version": formatVersion, "config": string(config)},
-	}
+	tensors, data := map[string]tensor{}, map[string]digest{}
+	h := map[string]any{}
 	at := int64(0)
 	for _, t := range m.tensors() {
 		end := at + 4*t.elements()
-		h[t.name] = tensor{"F32", t.shape, []int64{at, end}}
+		tensors[t.name], data[t.name] = tensor{"F32", t.shape, []int64{at, end}}, digestOfFloats(t.data)
+		h[t.name] = tensors[t.name]
 		at = end
 	}
+	h["__metadata__"] = map[string]string{"format": formatName, "version": formatVersion, "config": string(config),
+		"checksum": checksum(string(config), tensors, data)}
+	// encoding/json writes the keys of a map in order.
 	b, err := json.Marshal(h)
 	if err != nil {
 		return nil, err
@@ -148,9 +151,30 @@ func (t namedShape) elements() int64 {
 	return product
 }
 
+// filledTensor is a tensor of a model with its data.
+type filledTensor struct {
+	namedShape
+	data []float32
+}
+
 // tensors returns the tensors of the file in order: the parameters, then what
 // preprocessing has learned.
-func (m *Model) tensors() []namedShape {
+func (m *Model) tensors() []filledTensor {
+	var t []filledTensor
+	rest := m.Params.Flat
+	for _, of := range tensorsOf(m.Config) {
+		n := of.elements()
+		t = append(t, filledTensor{of, rest[:n]})
+		rest = rest[n:]
+	}
+	for _, learned := range m.Preprocess.tensors(m.Inputs) {
+		t = append(t, filledTensor{learned.namedShape, *learned.data})
+	}
+	return t
+}
+
+// shapes returns the tensors that a file of m has, which need not be there yet.
+func (m *Model) shapes() []namedShape {
 	t := tensorsOf(m.Config)
 	for _, learned := range m.Preprocess.tensors(m.Inputs) {
 		t = append(t, learned.namedShape)

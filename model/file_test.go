@@ -204,7 +204,7 @@ func TestBareTensors(t *testing.T) {
 		"spaces":           bareTied + "    ",
 		"with a training":  strings.TrimSuffix(bareTied, "}") + `,"optimizer.m":{"dtype":"F64","shape":[1],"data_offsets":[44,44]}}`,
 	} {
-		m, bare, err := readTensors(bytes.NewReader(pack(header, bareTiedSize)))
+		m, _, bare, err := readTensors(bytes.NewReader(pack(header, bareTiedSize)))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -232,7 +232,7 @@ func TestBareTensors(t *testing.T) {
 	for _, v := range []float32{7, -1, 1, 2, 3, 4, 5, 6} {
 		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
 	}
-	m, bare, err := readTensors(bytes.NewReader(data))
+	m, _, bare, err := readTensors(bytes.NewReader(data))
 	if err != nil || !bare || m.Tied {
 		t.Fatalf("bare %v, error %v", bare, err)
 	}
@@ -348,7 +348,7 @@ func TestDamagedFiles(t *testing.T) {
 		"a scale beyond float32":  {edit(`\"scale\":0.00`, `\"scale\":1e300,\"x\":0.00`), "settings"},
 		"hidden units of 8 bytes": {edit(`\"hidden\":3`, `\"hidden\":9000000000000000000`), "settings"},
 	} {
-		m, bare, err := readTensors(bytes.NewReader(c.data))
+		m, _, bare, err := readTensors(bytes.NewReader(c.data))
 		var format *FormatError
 		if !errors.As(err, &format) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want a FormatError with %q", name, err, c.want)
@@ -372,7 +372,7 @@ func TestUnknownKeysAreIgnored(t *testing.T) {
 	m := trainedModel(t, Sparse(3))
 	data := bytesOf(t, m)
 	end := 8 + binary.LittleEndian.Uint64(data)
-	header := strings.Replace(string(data[8:end]), `"config":"{`, `"k":"v","config":"{\"m\":5,\"later\":{\"a\":[1]},`, 1)
+	header := strings.Replace(withoutChecksum(t, string(data[8:end])), `"config":"{`, `"k":"v","config":"{\"m\":5,\"later\":{\"a\":[1]},`, 1)
 	later := append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...)
 	got, err := Read(bytes.NewReader(append(later, data[end:]...)))
 	if err != nil {
@@ -432,7 +432,7 @@ func TestReadAllocatesWhatIsThere(t *testing.T) {
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		if _, _, err := readTensors(bytes.NewReader(data)); err == nil {
+		if _, _, _, err := readTensors(bytes.NewReader(data)); err == nil {
 			t.Fatal("read")
 		}
 		runtime.ReadMemStats(&after)
@@ -443,7 +443,7 @@ func TestReadAllocatesWhatIsThere(t *testing.T) {
 }
 
 // FuzzRead feeds arbitrary bytes. What is read must be a model that works and
-// that is written and read again without change.
+// that is written and read again without change, and not with a change.
 func FuzzRead(f *testing.F) {
 	for _, c := range configs {
 		f.Add(bytesOf(f, trainedModel(f, c.c)))
@@ -451,10 +451,13 @@ func FuzzRead(f *testing.F) {
 	for _, method := range learning {
 		f.Add(bytesOf(f, learnedModel(f, method)))
 	}
+	child := trainedModel(f, configs[0].c)
+	child.Parent = strings.Repeat("0f", 32)
+	f.Add(bytesOf(f, child))
 	f.Add(pack(bareTied, bareTiedSize))
 	f.Add(pack("{}", 0))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, bare, err := readTensors(bytes.NewReader(data))
+		m, _, bare, err := readTensors(bytes.NewReader(data))
 		if err != nil {
 			var format *FormatError
 			if !errors.As(err, &format) {
@@ -480,6 +483,11 @@ func FuzzRead(f *testing.F) {
 		}
 		if !bytes.Equal(bytesOf(t, again), written) {
 			t.Error("written twice, it differs")
+		}
+		written[len(written)-1-int(data[0])%(4*len(m.Params.Flat))] ^= 1 << (len(data) % 8)
+		var format *FormatError
+		if _, err := Read(bytes.NewReader(written)); !errors.As(err, &format) {
+			t.Errorf("a bit of its tensors flipped: error %v", err)
 		}
 	})
 }

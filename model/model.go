@@ -9,13 +9,21 @@ type Model struct {
 	Preprocess Preprocess // zero: values are taken as they are
 	Binding    Binding    // zero: unknown
 	Shape      Shape      // of a row; zero: unknown
-	RowsSeen   int64      // rows trained on, those of every epoch counted
-	History    []Epoch    // the epochs, oldest first
-	Cost       *Cost      // of the last epoch, or the best; nil before any
+
+	// RowsSeen are the rows trained on, those of every epoch counted. With
+	// Parent they include those that the parent had seen.
+	RowsSeen int64
+
+	History []Epoch // the epochs, oldest first
+	Cost    *Cost   // of the last epoch, or the best; nil before any
 
 	// Best is the epoch that Params are of, where held-out rows chose it; 0:
 	// the last.
 	Best int
+
+	// Parent is the [Info.Hash] of the model file that the initial weights came
+	// from; "": from none. Whoever makes a model of such a file sets it.
+	Parent string
 }
 
 // Binding says which part of the input the rows came from.

@@ -3,7 +3,9 @@ package model
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,7 +23,7 @@ import (
 // [*FormatError] where the bytes are at fault, and a [*BareError] where they
 // are weights that no settings go with.
 func Read(r io.Reader) (*Model, error) {
-	m, bare, err := readTensors(r)
+	m, _, bare, err := readTensors(r)
 	if err != nil {
 		return nil, err
 	}
@@ -46,11 +48,12 @@ func (e *BareError) Unwrap() error {
 	return &FormatError{errors.New("not an aefeat model: a safetensors file without settings")}
 }
 
-// readTensors reads a model file, or a bare one.
-func readTensors(r io.Reader) (m *Model, bare bool, err error) {
+// readTensors reads a model file, or a bare one, and returns the checksum that
+// it has.
+func readTensors(r io.Reader) (m *Model, sum string, bare bool, err error) {
 	h, err := readHeader(r)
 	if err != nil {
-		return nil, false, err
+		return nil, "", false, err
 	}
 	m = &Model{}
 	bare = h.metadata["format"] != formatName
@@ -60,15 +63,22 @@ func readTensors(r io.Reader) (m *Model, bare bool, err error) {
 		err = m.settingsFrom(h)
 	}
 	if err != nil {
-		return nil, false, err
+		return nil, "", false, err
 	}
 	if err := h.checkTensors(m); err != nil {
-		return nil, false, err
+		return nil, "", false, err
 	}
 	if err := m.readParams(r, h); err != nil {
-		return nil, false, err
+		return nil, "", false, err
 	}
-	return m, bare, nil
+	if bare {
+		return m, "", true, nil
+	}
+	sum, has := h.metadata["checksum"]
+	if has && sum != checksum(h.metadata["config"], h.tensors, h.data) {
+		return nil, "", false, damaged("its checksum is not that of its settings and tensors")
+	}
+	return m, sum, false, nil
 }
 
 // fileHeader is the header of a safetensors file.
@@ -76,6 +86,7 @@ type fileHeader struct {
 	metadata map[string]string
 	tensors  map[string]tensor
 	order    []string // names in the order of the data
+	data     map[string]digest
 }
 
 func readHeader(r io.Reader) (*fileHeader, error) {
@@ -111,7 +122,7 @@ func endsEarly(err error) error {
 
 // parseHeader reads the JSON of a header, whose names must be distinct.
 func parseHeader(b []byte) (*fileHeader, error) {
-	h := &fileHeader{tensors: map[string]tensor{}}
+	h := &fileHeader{tensors: map[string]tensor{}, data: map[string]digest{}}
 	d := json.NewDecoder(bytes.NewReader(b))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return nil, errors.New("not a JSON object")
@@ -168,6 +179,9 @@ func parseHeader(b []byte) (*fileHeader, error) {
 	return h, nil
 }
 
+// maxRowsSeen leaves room for those of a model that begins with this one.
+const maxRowsSeen = 1 << 60
+
 // settingsFrom takes over the settings of a file of ours.
 func (m *Model) settingsFrom(h *fileHeader) error {
 	if v := h.metadata["version"]; v != formatVersion {
@@ -186,7 +200,7 @@ func (m *Model) settingsFrom(h *fileHeader) error {
 	if err := c.Preprocess.Allows(c.Config); err != nil {
 		return damaged("in its settings: %w", err)
 	}
-	if c.Inputs < 1 || c.RowsSeen < 0 {
+	if c.Inputs < 1 || c.RowsSeen < 0 || c.RowsSeen > maxRowsSeen {
 		return damaged("in its settings: %d inputs, %d rows seen", c.Inputs, c.RowsSeen)
 	}
 	if c.SparsityWeight > 0 && c.Sparsity == 0 {
@@ -195,6 +209,9 @@ func (m *Model) settingsFrom(h *fileHeader) error {
 	}
 	if c.Best < 0 || c.Best > 0 && c.Cost == nil {
 		return damaged("in its settings: best epoch %d, whose cost is missing", c.Best)
+	}
+	if c.Parent != "" && !isDigest(c.Parent) {
+		return damaged("in its settings: the parent %q is no SHA-256 in hex", c.Parent)
 	}
 	if c.Shape != nil {
 		if err := c.Shape.check(c.Inputs); err != nil {
@@ -208,7 +225,7 @@ func (m *Model) settingsFrom(h *fileHeader) error {
 		}
 	}
 	m.Config, m.Preprocess, m.Binding = c.Config, c.Preprocess, c.Binding
-	m.RowsSeen, m.History, m.Cost, m.Best = c.RowsSeen, c.History, c.Cost, c.Best
+	m.RowsSeen, m.History, m.Cost, m.Best, m.Parent = c.RowsSeen, c.History, c.Cost, c.Best, c.Parent
 	return nil
 }
 
@@ -238,7 +255,7 @@ func (m *Model) sizesFrom(h *fileHeader) error {
 // settings of m make of it.
 func (h *fileHeader) checkTensors(m *Model) error {
 	known := map[string]bool{}
-	for _, want := range m.tensors() {
+	for _, want := range m.shapes() {
 		known[want.name] = true
 		got, ok := h.tensors[want.name]
 		switch {
@@ -260,33 +277,21 @@ func (h *fileHeader) checkTensors(m *Model) error {
 	return nil
 }
 
-// readParams reads the tensors, which end r.
+// readParams reads the tensors, which end r, and notes their digests in h.
 func (m *Model) readParams(r io.Reader, h *fileHeader) error {
 	read := map[string][]float32{}
 	buffer := make([]byte, bufferSize)
 	for _, name := range h.order {
+		sum := sha256.New()
 		left := h.tensors[name].Offsets[1] - h.tensors[name].Offsets[0]
-		if strings.HasPrefix(name, optimizerPrefix) {
-			if _, err := io.CopyN(io.Discard, r, left); err != nil {
-				return endsEarly(err)
-			}
-			continue
-		}
-		var x []float32 // grows with what is really there
-		for left > 0 {
-			b := buffer[:min(left, bufferSize)]
-			if _, err := io.ReadFull(r, b); err != nil {
-				return endsEarly(err)
-			}
-			left -= int64(len(b))
-			for ; len(b) > 0; b = b[4:] {
-				x = append(x, math.Float32frombits(binary.LittleEndian.Uint32(b)))
-			}
+		x, err := readTensor(io.TeeReader(r, sum), left, buffer, !strings.HasPrefix(name, optimizerPrefix))
+		if err != nil {
+			return err
 		}
 		if !f32.AllFinite(x) {
 			return damaged("tensor %s holds a NaN or an infinity", name)
 		}
-		read[name] = x
+		read[name], h.data[name] = x, digest(hex.EncodeToString(sum.Sum(nil)))
 	}
 	if n, err := io.ReadFull(r, buffer[:1]); n != 0 {
 		return damaged("it goes on after its last tensor")
@@ -302,4 +307,21 @@ func (m *Model) readParams(r io.Reader, h *fileHeader) error {
 		*t.data = read[t.name]
 	}
 	return nil
+}
+
+// readTensor reads so many bytes of a tensor, and returns its values if they
+// are wanted.
+func readTensor(r io.Reader, left int64, buffer []byte, wanted bool) ([]float32, error) {
+	var x []float32 // grows with what is really there
+	for left > 0 {
+		b := buffer[:min(left, int64(len(buffer)))]
+		if _, err := io.ReadFull(r, b); err != nil {
+			return nil, endsEarly(err)
+		}
+		left -= int64(len(b))
+		for ; wanted && len(b) > 0; b = b[4:] {
+			x = append(x, math.Float32frombits(binary.LittleEndian.Uint32(b)))
+		}
+	}
+	return x, nil
 }

@@ -165,13 +165,13 @@ func (b *Binding) settleWidth(asked int) error {
 	case n == unknown:
 		return nil
 	case n == 0:
-		return bindError(first.name, fmt.Sprintf("%s holds empty patches", first.typ), "")
+		return bindError(first.name, fmt.Sprintf("%s holds empty patches", first.typ), "").keyed(KeyWidth)
 	case n > math.MaxInt32: // no model comes near, and products of widths stay int
 		return bindError(first.name, "patch of too many values", "")
 	case asked > 0 && n != asked && b.scalar:
-		return bindError("", fmt.Sprintf("patch of %d columns (%q to %q), expected %d", n, first.name, b.columns[n-1].name, asked), "")
+		return bindError("", fmt.Sprintf("patch of %d columns (%q to %q), expected %d", n, first.name, b.columns[n-1].name, asked), "").keyed(KeyWidth)
 	case asked > 0 && n != asked:
-		return bindError(first.name, fmt.Sprintf("patch of %d values, expected %d", n, asked), "")
+		return bindError(first.name, fmt.Sprintf("patch of %d values, expected %d", n, asked), "").keyed(KeyWidth)
 	}
 	b.width = n
 	return nil
@@ -241,24 +241,24 @@ func (c *boundColumn) locate(schema *arrow.Schema) ([]int, error) {
 				continue
 			}
 			if at >= 0 {
-				return nil, bindError(c.name, fmt.Sprintf("the name %q stands for two columns", strings.Join(c.path[:depth+1], ".")), "")
+				return nil, bindError(c.name, fmt.Sprintf("the name %q stands for two columns", strings.Join(c.path[:depth+1], ".")), "").keyed(KeyAmbiguous)
 			}
 			at = j
 		}
 		if at < 0 {
-			return nil, bindError(c.name, "no such column", "")
+			return nil, bindError(c.name, "no such column", "").keyed(KeyMissing)
 		}
 		index = append(index, at)
 		if depth == len(c.path)-1 {
 			e, dims, ok := columnType(fields[at].Type)
 			if !ok || e != c.element || !slices.Equal(dims, c.dims) {
-				return nil, bindError(c.name, fmt.Sprintf("type %s, expected %s", fields[at].Type, c.typ), "")
+				return nil, bindError(c.name, fmt.Sprintf("type %s, expected %s", fields[at].Type, c.typ), "").keyed(KeyType)
 			}
 			break
 		}
 		st, ok := fields[at].Type.(*arrow.StructType)
 		if !ok {
-			return nil, bindError(c.name, fmt.Sprintf("%q is %s, expected a struct", name, fields[at].Type), "")
+			return nil, bindError(c.name, fmt.Sprintf("%q is %s, expected a struct", name, fields[at].Type), "").keyed(KeyType)
 		}
 		fields = st.Fields()
 	}

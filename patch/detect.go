@@ -137,14 +137,14 @@ func detect(all []leaf) ([]leaf, error) {
 			return columns[0], nil
 		}
 		if len(columns) > 1 {
-			return nil, bindError("", "several columns could be the patch: "+listed(guesses(all)), "name one with `Columns`")
+			return nil, bindError("", "several columns could be the patch: "+listed(guesses(all)), "name one with `Columns`").keyed(KeyAmbiguous)
 		}
 	}
 	if named := candidates(all); len(named) > 0 {
 		return nil, bindError("", "no column can be a patch unless it is named; there are "+listed(named),
-			"name those that make up the patch with `Columns`; if they have different units, choose `Preprocess` standardize")
+			"name those that make up the patch with `Columns`; if they have different units, choose `Preprocess` standardize").keyed(KeyNoPatch)
 	}
-	return nil, bindError("", "no column can be a patch: it takes a list of numbers, bytes, or columns of numbers", "")
+	return nil, bindError("", "no column can be a patch: it takes a list of numbers, bytes, or columns of numbers", "").keyed(KeyNoPatch)
 }
 
 // listed writes candidates, as many as one line holds.
@@ -240,7 +240,7 @@ func selectColumns(schema *arrow.Schema, all []leaf, names []string) ([]leaf, er
 	if len(chosen) > 1 {
 		for _, l := range chosen {
 			if len(l.dims) > 0 {
-				return nil, bindError(l.name, fmt.Sprintf("%s holds a whole patch and cannot be one of %d columns of it", l.typ, len(chosen)), "")
+				return nil, bindError(l.name, fmt.Sprintf("%s holds a whole patch and cannot be one of %d columns of it", l.typ, len(chosen)), "").keyed(KeyType)
 			}
 		}
 	}
@@ -250,14 +250,14 @@ func selectColumns(schema *arrow.Schema, all []leaf, names []string) ([]leaf, er
 func selectOne(schema *arrow.Schema, all []leaf, name string) ([]leaf, error) {
 	if path := find(schema.Fields(), name); path != nil {
 		if ambiguous(schema.Fields(), path) {
-			return nil, bindError(name, "the name stands for two columns", "")
+			return nil, bindError(name, "the name stands for two columns", "").keyed(KeyAmbiguous)
 		}
 		if i := slices.IndexFunc(all, func(l leaf) bool { return slices.Equal(l.at, path) }); i >= 0 {
 			return all[i : i+1 : i+1], nil
 		}
 		f := fieldAt(schema.Fields(), path)
 		if _, isStruct := f.Type.(*arrow.StructType); !isStruct {
-			return nil, bindError(name, fmt.Sprintf("%s cannot be a patch", TypeName(f)), "")
+			return nil, bindError(name, fmt.Sprintf("%s cannot be a patch", TypeName(f)), "").keyed(KeyType)
 		}
 		// A struct stands for the patch inside it, if there is no doubt which
 		// field that is.
@@ -267,12 +267,12 @@ func selectOne(schema *arrow.Schema, all []leaf, name string) ([]leaf, error) {
 		chosen, err := detect(inside)
 		if err != nil {
 			err := err.(*RowError)
-			return nil, bindError(name, "struct: "+err.Reason, err.Hint)
+			return nil, bindError(name, "struct: "+err.Reason, err.Hint).keyed(err.Key)
 		}
 		return chosen, nil
 	}
 	if !strings.ContainsAny(name, "*?#") {
-		return nil, bindError(name, "no such column", columnsHint(schema))
+		return nil, bindError(name, "no such column", columnsHint(schema)).keyed(KeyMissing)
 	}
 	var matched []leaf
 	for _, l := range all {
@@ -282,11 +282,11 @@ func selectOne(schema *arrow.Schema, all []leaf, name string) ([]leaf, error) {
 	}
 	for _, f := range schema.Fields() {
 		if _, _, ok := patchType(f.Type); !ok && f.Type.ID() != arrow.STRUCT && matchPattern(name, f.Name) {
-			return nil, bindError(f.Name, fmt.Sprintf("%s cannot be part of a patch, but matches %q", f.Type, name), "in a pattern # stands for a number, where * stands for anything")
+			return nil, bindError(f.Name, fmt.Sprintf("%s cannot be part of a patch, but matches %q", f.Type, name), "in a pattern # stands for a number, where * stands for anything").keyed(KeyType)
 		}
 	}
 	if len(matched) == 0 {
-		return nil, bindError("", fmt.Sprintf("no column matches %q", name), columnsHint(schema))
+		return nil, bindError("", fmt.Sprintf("no column matches %q", name), columnsHint(schema)).keyed(KeyMissing)
 	}
 	sortNatural(matched)
 	return matched, nil

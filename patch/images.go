@@ -135,7 +135,7 @@ func (rd *rowReader) fileOf(a arrow.Array) (arrow.Array, error) {
 	}
 	st, ok := a.(*array.Struct)
 	if !ok || !isImageFile(st.DataType().(*arrow.StructType)) {
-		return nil, bindError(rd.column.name, fmt.Sprintf("array of %s, expected %s", a.DataType(), rd.column.typ), "")
+		return nil, bindError(rd.column.name, fmt.Sprintf("array of %s, expected %s", a.DataType(), rd.column.typ), "").keyed(KeyType)
 	}
 	rd.dropNulls(st, "")
 	t := st.DataType().(*arrow.StructType)
@@ -192,7 +192,7 @@ func (rd *rowReader) decodeImages(a arrow.Array) (raw []byte, done bool, err err
 	bytesAre := elementOfID(arrow.UINT8)
 	if !rd.open && rd.element != bytesAre {
 		return nil, true, bindError(rd.column.name, fmt.Sprintf("encoded images of uint8, expected .npy files of %s", rd.element.name),
-			"give the largest pixel with `PixelMax`")
+			"give the largest pixel with `PixelMax`").keyed(KeyType)
 	}
 	rd.element, rd.open = bytesAre, false
 	raw, err = rd.decodeCells(func(k int) ([]byte, *imageFault) {
@@ -241,7 +241,7 @@ func (rd *rowReader) decodeCells(cell func(k int) ([]byte, *imageFault)) ([]byte
 		rd.dims[0] = n
 	}
 	if n != rd.dims[0] {
-		return nil, bindError(rd.column.name, fmt.Sprintf("images of %v are patches of %d values, expected %d", im.want.Shape, n, rd.dims[0]), "")
+		return nil, bindError(rd.column.name, fmt.Sprintf("images of %v are patches of %d values, expected %d", im.want.Shape, n, rd.dims[0]), "").keyed(KeyWidth)
 	}
 	if total := int64(len(rd.rows)) * int64(n); total > maxImageBytes {
 		return nil, bindError(rd.column.name, fmt.Sprintf("%d images of %v in one batch are %d bytes as rows", len(rd.rows), im.want.Shape, total),

@@ -49,7 +49,7 @@ func BindLabel(schema *arrow.Schema, column string) (*LabelBinding, error) {
 	case id == arrow.BOOL || id == arrow.STRING || id == arrow.LARGE_STRING || id == arrow.STRING_VIEW:
 		return &LabelBinding{column, false}, nil
 	}
-	return nil, bindError(column, fmt.Sprintf("%s cannot be a label: it takes integers, strings or booleans", f.Type), "")
+	return nil, bindError(column, fmt.Sprintf("%s cannot be a label: it takes integers, strings or booleans", f.Type), "").keyed(KeyType)
 }
 
 // Column returns the column that a projection has to keep.
@@ -90,7 +90,7 @@ func (b *LabelBinding) Labels(dst []Label, batch arrow.RecordBatch) ([]Label, er
 		}
 		if !l.Null {
 			if damage := Damage(labels, i); damage != "" {
-				return nil, &RowError{Column: b.column, Row: int64(i), Reason: damage}
+				return nil, &RowError{Column: b.column, Row: int64(i), Reason: damage, Key: string(Damaged)}
 			}
 			l.Text, l.Null = labelText(labels, i)
 		}

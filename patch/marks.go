@@ -28,7 +28,7 @@ func (m *marks) mark(row int32, column string, reason Reason, text func() string
 	case m.skip:
 		m.skipped = append(m.skipped, BadRow{int64(row), reason})
 	case m.first == nil || int64(row) < m.first.Row:
-		m.first = BadRowError(column, int64(row), text())
+		m.first = BadRowError(column, int64(row), text()).keyed(string(reason))
 	}
 }
 

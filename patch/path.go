@@ -21,7 +21,7 @@ func Find(schema *arrow.Schema, name string) (path []int, field arrow.Field, err
 	if path := find(schema.Fields(), name); path != nil {
 		return path, fieldAt(schema.Fields(), path), nil
 	}
-	return nil, field, bindError(name, "no such column", columnsHint(schema))
+	return nil, field, bindError(name, "no such column", columnsHint(schema)).keyed(KeyMissing)
 }
 
 // Paths is [Find] for each name of a projection. No names (nil) are nil: all

@@ -575,7 +575,7 @@ func (rd *rowReader) notImage(value []byte) error {
 	if format == "" {
 		return nil
 	}
-	return &RowError{Column: rd.column.name, Reason: "holds a " + format + " file, not raw pixels",
+	return &RowError{Column: rd.column.name, Reason: "holds a " + format + " file, not raw pixels", Key: KeyType,
 		Hint: "cut patches out of the images of this column with `aefeat patches`, and take those"}
 }
 

@@ -16,9 +16,10 @@ type Config struct {
 	// Model is the zero value. Sizes of Model that are 0 are taken from it,
 	// others must agree. Its preprocessing rule, if any, stays in force unless
 	// Preprocess or PixelMax ask for another; one that learns must have done
-	// so. It is not changed, nor are its epochs counted on: with an equal
-	// Model.Seed noise and order are those of its first. nil: weights drawn by
-	// seed.
+	// so. It is not changed, nor are its epochs counted on, only the rows that
+	// it has seen: with an equal Model.Seed noise and order are those of its
+	// first epoch. Whoever has read it of a file sets the Parent of the new
+	// model. nil: weights drawn by seed.
 	Init *model.Model
 
 	// Train says how the parameters follow the gradient. Its Epochs stays 0 and

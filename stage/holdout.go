@@ -65,7 +65,7 @@ func (h *holdout) mark(batch arrow.RecordBatch, rows model.Rows, first int64) ([
 			continue
 		}
 		if damage := patch.Damage(key, row); damage != "" {
-			return nil, &patch.RowError{Column: h.column, Row: n, Reason: damage}
+			return nil, &patch.RowError{Column: h.column, Row: n, Reason: damage, Key: string(patch.Damaged)}
 		}
 		h.marks[i] = h.drawKey(key, row)
 	}
@@ -114,7 +114,7 @@ func (h *holdout) resolve(schema *arrow.Schema) error {
 	}
 	path, field, err := patch.Find(schema, h.column)
 	if err != nil {
-		return &patch.RowError{Column: h.column, Row: -1, Reason: "no such column", Hint: "name a column that says which rows belong together"}
+		return &patch.RowError{Column: h.column, Row: -1, Key: patch.KeyMissing, Reason: "no such column", Hint: "name a column that says which rows belong together"}
 	}
 	typ := field.Type
 	if d, ok := typ.(*arrow.DictionaryType); ok {
@@ -124,7 +124,7 @@ func (h *holdout) resolve(schema *arrow.Schema) error {
 	case arrow.IsInteger(typ.ID()), arrow.IsBinaryLike(typ.ID()), arrow.IsLargeBinaryLike(typ.ID()):
 	case typ.ID() == arrow.BINARY_VIEW, typ.ID() == arrow.STRING_VIEW, typ.ID() == arrow.FIXED_SIZE_BINARY:
 	default:
-		return &patch.RowError{Column: h.column, Row: -1, Reason: fmt.Sprintf("%s cannot be the key of rows", typ),
+		return &patch.RowError{Column: h.column, Row: -1, Key: patch.KeyType, Reason: fmt.Sprintf("%s cannot be the key of rows", typ),
 			Hint: "name a column of integers, strings or bytes"}
 	}
 	h.schema, h.path = schema, path

@@ -25,6 +25,41 @@ var columnKeys = map[string]func(value string, o outputColumns) (string, bool){
 	"thrift.descriptor":        nil,
 }
 
+// The keys of a schema's metadata that tell which models made features.
+const (
+	// ModelKey has the hash of the model that made the features added last:
+	// the SHA-256 of its file in hex, as model.Info has it.
+	ModelKey = "aefeat.model"
+
+	// EarlierModelsKey has the hashes of models that made features of the input
+	// before, the last of them first, with spaces between.
+	EarlierModelsKey = "aefeat.earlier_models"
+)
+
+// WithModel returns the metadata of an input as features have them that the
+// model with this hash made of it; "": its hash is not known.
+func WithModel(in arrow.Metadata, hash string) arrow.Metadata {
+	var keys, values, earlier []string
+	for i, key := range in.Keys() {
+		value := in.Values()[i]
+		switch key {
+		case ModelKey:
+			earlier = slices.Insert(earlier, 0, value)
+		case EarlierModelsKey:
+			earlier = append(earlier, value)
+		default:
+			keys, values = append(keys, key), append(values, value)
+		}
+	}
+	if hash != "" {
+		keys, values = append(keys, ModelKey), append(values, hash)
+	}
+	if len(earlier) > 0 {
+		keys, values = append(keys, EarlierModelsKey), append(values, strings.Join(earlier, " "))
+	}
+	return arrow.NewMetadata(keys, values)
+}
+
 // outputColumns are the columns of an output: those kept, and those added.
 type outputColumns struct{ kept, added []arrow.Field }
 
@@ -189,6 +224,11 @@ func huggingFaceColumns(value string, o outputColumns) (string, bool) {
 	for name := range features {
 		if !o.keeps(name) {
 			delete(features, name)
+		}
+	}
+	for _, f := range o.kept {
+		if features[f.Name] == nil { // of another file, or a path
+			return "", false
 		}
 	}
 	number := map[string]any{"dtype": "float32", "_type": "Value"}

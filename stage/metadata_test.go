@@ -61,6 +61,7 @@ func TestColumnKeys(t *testing.T) {
 			value: `{"info":{"features":{"0":{"dtype":"float32","_type":"Value"},"label":{"names":["a","b"],"_type":"ClassLabel"}},"splits":{"train":{"num_bytes":12345678901234567}}},"fingerprint":"f"}`,
 			want:  `{"info":{"features":{"label":{"names":["a","b"],"_type":"ClassLabel"},"code":{"feature":{"dtype":"float32","_type":"Value"},"length":2,"_type":"Sequence"},"score":{"dtype":"float32","_type":"Value"}},"splits":{"train":{"num_bytes":12345678901234567}}},"fingerprint":"f"}`,
 		},
+		{name: "Hugging Face knows less", key: "huggingface", value: `{"info":{"features":{"0":{"dtype":"float32","_type":"Value"}}}}`},
 		{name: "no features", key: "huggingface", value: `{"info":{}}`},
 		{
 			name: "Spark", key: spark, config: TransformConfig{Keep: []string{"label"}, Layout: LayoutList, Score: true},
@@ -127,4 +128,41 @@ func FuzzColumnKeys(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The metadata of features name the model that made them, and those that made
+// features of the input before.
+func TestModelKeys(t *testing.T) {
+	m, err := model.New(model.Config{Inputs: 1, Hidden: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Preprocess.Method = model.PreprocessNone
+	metadata := func(in arrow.Metadata, hash, prefix string) arrow.Metadata {
+		schema := arrow.NewSchema([]arrow.Field{{Name: "x", Type: arrow.PrimitiveTypes.Float32}}, &in)
+		tr, err := NewTransformer(m, schema, TransformConfig{Columns: []string{"x"}, ModelHash: hash, Prefix: prefix})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tr.Schema().Metadata()
+	}
+	other := arrow.NewMetadata([]string{"k", "l"}, []string{"v", "w"})
+	first := metadata(other, "aa", "")
+	second := metadata(first, "bb", "b")
+	third := metadata(second, "aa", "c")
+	unknown := metadata(third, "", "d")
+	for _, c := range []struct {
+		got  arrow.Metadata
+		want map[string]string
+	}{
+		{metadata(other, "", ""), map[string]string{"k": "v", "l": "w"}},
+		{first, map[string]string{"k": "v", "l": "w", ModelKey: "aa"}},
+		{second, map[string]string{"k": "v", "l": "w", ModelKey: "bb", EarlierModelsKey: "aa"}},
+		{third, map[string]string{"k": "v", "l": "w", ModelKey: "aa", EarlierModelsKey: "bb aa"}},
+		{unknown, map[string]string{"k": "v", "l": "w", EarlierModelsKey: "aa bb aa"}},
+	} {
+		if got := c.got.ToMap(); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("metadata %v, want %v", got, c.want)
+		}
+	}
 }

@@ -222,7 +222,7 @@ func (p *plan) newModel(binding *patch.Binding, first model.Rows) (*model.Model,
 	}
 	if p.init != nil {
 		copy(m.Params.Flat, p.init.Params.Flat)
-		m.Binding = p.init.Binding
+		m.Binding, m.RowsSeen = p.init.Binding, p.init.RowsSeen
 	}
 	if err := p.checkShape(c.Inputs); err != nil {
 		return nil, err

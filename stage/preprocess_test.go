@@ -310,7 +310,7 @@ func TestInitialRule(t *testing.T) {
 	for _, method := range []string{"", model.PreprocessZCA} {
 		again, report := fit(t, other.reader(t, mem, 500), Config{Init: first, Epochs: 2, Preprocess: method, ZCAEpsilon: 0.02})
 		sameRule(t, again.Preprocess, first.Preprocess)
-		if len(report.Epochs) != 2 || again.RowsSeen != 2*1500 {
+		if len(report.Epochs) != 2 || again.RowsSeen != 2*1500+first.RowsSeen {
 			t.Errorf("report %+v", report)
 		}
 	}
@@ -478,6 +478,20 @@ func TestNoEpochsReadNoMore(t *testing.T) {
 		}
 		if err := f.Close(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// A model counts the rows that the one it began from has seen, but not its
+// epochs.
+func TestInitialRowsCount(t *testing.T) {
+	p := makePatches(300, 16, 28)
+	mem := checked(t)
+	first, _ := fit(t, p.reader(t, mem, 100), Config{Model: linearModel(3), Epochs: 2, Preprocess: model.PreprocessStandardize})
+	for epochs, want := range map[int]int64{NoEpochs: 600, 1: 900, 3: 1500} {
+		m, _ := fit(t, p.reader(t, mem, 100), Config{Init: first, Epochs: epochs})
+		if m.RowsSeen != want || len(m.History) != max(0, epochs) || first.RowsSeen != 600 {
+			t.Errorf("%d epochs: %d rows seen, %d in the history, %d by the first", epochs, m.RowsSeen, len(m.History), first.RowsSeen)
 		}
 	}
 }

@@ -184,7 +184,10 @@ func located(err error, columns []string, fits string) error {
 	if e.Min != 0 || e.Max != 0 {
 		value += fmt.Sprintf(", outside %v to %v", e.Min, e.Max)
 	}
-	located := &patch.RowError{Column: column, Row: e.Row, Reason: value + ": " + e.Reason}
+	located := &patch.RowError{Column: column, Row: e.Row, Reason: value + ": " + e.Reason, Key: string(patch.OutOfRange)}
+	if math.IsNaN(e.Value) || math.IsInf(e.Value, 0) {
+		located.Key = string(patch.NotFinite)
+	}
 	if !math.IsNaN(e.Value) && !math.IsInf(e.Value, 0) {
 		var cures []string
 		if e.Value > 0 && fits != model.PreprocessNone {
@@ -266,7 +269,7 @@ func bindTo(m *model.Model, schema *arrow.Schema, c EvaluateConfig) (*model.Mode
 	if err != nil {
 		var e *patch.RowError
 		if len(c.Columns) == 0 && errors.As(err, &e) {
-			err = &patch.RowError{Column: e.Column, Row: e.Row,
+			err = &patch.RowError{Column: e.Column, Row: e.Row, Key: e.Key,
 				Reason: "the model was fitted on this column: " + e.Reason, Hint: couldBe(schema, m.Inputs)}
 		}
 		return nil, nil, err

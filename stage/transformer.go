@@ -58,6 +58,10 @@ type TransformConfig struct {
 	// adds a column score, float32: the squared error of that, sum |y - x|^2.
 	Reconstruction, Score bool
 
+	// ModelHash is that of the model's file, as model.ReadInfo tells it. The
+	// metadata of the output have it under ModelKey. "": they name no model.
+	ModelHash string
+
 	Allocator memory.Allocator // of what is added; nil: memory.DefaultAllocator
 }
 
@@ -156,7 +160,7 @@ func NewTransformer(m *model.Model, schema *arrow.Schema, c TransformConfig) (*T
 	if err := t.checkWidths(); err != nil {
 		return nil, err
 	}
-	if err := t.build(c.Keep, cmp.Or(c.Prefix, "code")); err != nil {
+	if err := t.build(c.Keep, cmp.Or(c.Prefix, "code"), c.ModelHash); err != nil {
 		return nil, err
 	}
 	t.workers.New = func() any {
@@ -182,11 +186,11 @@ func (t *Transformer) checkWidths() error {
 	return nil
 }
 
-// build makes the output schema.
-func (t *Transformer) build(keep []string, prefix string) error {
+// build makes the output schema. hash is that of the model; "": unknown.
+func (t *Transformer) build(keep []string, prefix, hash string) error {
 	for _, name := range keep {
 		if !t.in.HasField(name) {
-			return &patch.RowError{Column: name, Row: -1, Reason: "the column to keep is not in the data", Hint: "check the names given to `Keep`"}
+			return &patch.RowError{Column: name, Row: -1, Key: patch.KeyMissing, Reason: "the column to keep is not in the data", Hint: "check the names given to `Keep`"}
 		}
 	}
 	var fields []arrow.Field
@@ -205,12 +209,12 @@ func (t *Transformer) build(keep []string, prefix string) error {
 			if !strings.HasPrefix(field.Name, prefix) {
 				hint = "keep fewer columns with `Keep`"
 			}
-			return &patch.RowError{Column: field.Name, Row: -1, Reason: "the name is already taken", Hint: hint}
+			return &patch.RowError{Column: field.Name, Row: -1, Key: patch.KeyTaken, Reason: "the name is already taken", Hint: hint}
 		}
 		fields = append(fields, field)
 		taken[field.Name] = true
 	}
-	metadata := o.metadata(t.in.Metadata())
+	metadata := WithModel(o.metadata(t.in.Metadata()), hash)
 	t.out = arrow.NewSchema(fields, &metadata)
 	return nil
 }
@@ -263,7 +267,8 @@ func (t *Transformer) rowBytes() int {
 // columns, then the codes, the reconstruction and the score. Its metadata is that
 // of the input. Keys that list the columns (of pandas, Spark, Hugging Face and
 // GeoParquet) list those of the output; where they cannot (of Avro, Iceberg,
-// Protocol Buffers and Thrift) they are left out.
+// Protocol Buffers and Thrift) they are left out. [ModelKey] and
+// [EarlierModelsKey] tell of the models.
 func (t *Transformer) Schema() *arrow.Schema { return t.out }
 
 // Columns returns the names of the input columns that hold the patch.

@@ -49,7 +49,7 @@ func newApp(ui *console) *cli.App {
 			if err := checkBounds(x); err != nil {
 				return err
 			}
-			return inFlags(c.Name, action(x))
+			return inFlags(c.Name, ui.run(x, action))
 		}
 		c.OnUsageError = func(c *cli.Context, err error, _ bool) error { return flagError(c.Command, err) }
 	}
@@ -58,7 +58,8 @@ func newApp(ui *console) *cli.App {
 
 // runApp runs the command that args, with the program's name first, ask for.
 func runApp(ctx context.Context, app *cli.App, args []string) error {
-	args, help, err := route(app, args[1:])
+	arguments := args[1:]
+	args, help, err := route(app, arguments)
 	if err != nil {
 		return err
 	}
@@ -66,6 +67,7 @@ func runApp(ctx context.Context, app *cli.App, args []string) error {
 		_, err := io.WriteString(app.Writer, help)
 		return err
 	}
+	app.Metadata = map[string]any{"arguments": arguments}
 	return app.RunContext(ctx, append([]string{app.Name}, args...))
 }
 
@@ -75,7 +77,7 @@ func runApp(ctx context.Context, app *cli.App, args []string) error {
 func route(app *cli.App, args []string) (routed []string, help string, err error) {
 	if len(args) == 0 {
 		_, _ = io.WriteString(app.ErrWriter, appHelp(app))
-		return nil, "", &usageError{err: errors.New("no command given")}
+		return nil, "", &usageError{err: errors.New("no command given"), code: codeUsageCommand}
 	}
 	name, rest := args[0], args[1:]
 	if name == "help" && len(rest) > 0 {
@@ -103,13 +105,13 @@ func unknownCommand(app *cli.App, name string, rest []string) error {
 		names = append(names, c.Name)
 	}
 	if strings.HasPrefix(name, "-") {
-		e := usagef("", "unknown flag %s", name)
+		e := usagef("", "unknown flag %s", name).as(codeUsageFlag)
 		if slices.ContainsFunc(rest, func(a string) bool { return slices.Contains(names, a) }) {
 			e.hints = append([]string{"the command comes first: aefeat COMMAND [flags] [INPUT...]"}, e.hints...)
 		}
 		return e
 	}
-	e := usagef("", "unknown command %q", name)
+	e := usagef("", "unknown command %q", name).as(codeUsageCommand)
 	if near := nearest(name, names); near != "" {
 		e.hints = append([]string{"did you mean " + near + "?"}, e.hints...)
 	}

@@ -26,7 +26,7 @@ var publicFlags = map[string]string{
 		--allow-missing-eos --spill-dir --progress`,
 	"evaluate": "--model -m --json --column --pixel-max --on-bad-row --allow-missing-eos --spill-dir --progress",
 	"probe":    "--json --label --features --against --test --seed --penalty --iterations --on-bad-row --allow-missing-eos --spill-dir --progress",
-	"inspect":  "--json",
+	"inspect":  "--json --progress",
 	"patches": "--output -o --format --keep --size --height --width --grey --per-image --stride --min-contrast --whiten-images --seed " +
 		"--list --column --shape --label-from --on-bad-row --progress",
 	"image-features": "--model -m --output -o --format --layout --prefix --keep --stride --pool --grid --split-sign --root --whiten-images --list --column --shape --label-from --pixel-max --on-bad-row --progress",

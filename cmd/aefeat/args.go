@@ -41,11 +41,11 @@ func arrange(command *cli.Command, args []string) ([]string, error) {
 			continue
 		}
 		if i+1 == len(args) || args[i+1] == "--" {
-			return nil, usagef(command.Name, "flag %s needs a value", written)
+			return nil, usagef(command.Name, "flag %s needs a value", written).as(codeUsageFlag)
 		}
 		i++
 		if next, _, _ := strings.Cut(args[i], "="); lookup(command.Flags, next) != nil {
-			e := usagef(command.Name, "flag %s needs a value, but %s follows", written, next)
+			e := usagef(command.Name, "flag %s needs a value, but %s follows", written, next).as(codeUsageFlag)
 			e.hints = append(e.hints, "if "+next+" is the value, write "+written+"="+args[i])
 			return nil, e
 		}
@@ -84,7 +84,7 @@ func takesValue(f cli.Flag) bool {
 }
 
 func unknownFlag(command *cli.Command, written string) error {
-	e := usagef(command.Name, "unknown flag %s", written)
+	e := usagef(command.Name, "unknown flag %s", written).as(codeUsageFlag)
 	var names []string
 	for _, f := range command.Flags {
 		for _, name := range f.Names() {
@@ -129,4 +129,25 @@ func edits(a, b string) int {
 		}
 	}
 	return row[len(b)]
+}
+
+// wantsJSON reports whether --progress json is among the arguments of the
+// program. It is looked for before they are parsed, so that what is wrong with
+// them is told in JSON, too. As the parser has it, the last --progress counts,
+// and "--" ends the flags.
+func wantsJSON(args []string) bool {
+	wants := false
+	for i, arg := range args {
+		if arg == "--" {
+			break
+		}
+		value, given := strings.CutPrefix(arg, "--progress=")
+		if arg == "--progress" && i+1 < len(args) {
+			value, given = args[i+1], true
+		}
+		if given {
+			wants = value == progressJSON
+		}
+	}
+	return wants
 }

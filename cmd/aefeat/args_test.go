@@ -81,3 +81,24 @@ func isUsage(err error) bool {
 	var usage *usageError
 	return errors.As(err, &usage)
 }
+
+func TestWantsJSON(t *testing.T) {
+	for line, want := range map[string]bool{
+		"fit --progress json":                  true,
+		"fit --progress=json x":                true,
+		"fit x --no-such-flag --progress json": true,
+		"--progress json":                      true,
+		"fit --progress":                       false,
+		"fit --progress plain":                 false,
+		"fit --progress=jsonl":                 false,
+		"fit -- --progress json":               false,
+		"fit --progress json --progress plain": false,
+		"fit --progress=none --progress=json":  true,
+		"fit --keep=--progress json":           false,
+		"":                                     false,
+	} {
+		if got := wantsJSON(strings.Fields(line)); got != want {
+			t.Errorf("%q: %t", line, got)
+		}
+	}
+}

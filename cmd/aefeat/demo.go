@@ -42,7 +42,7 @@ type demoFiles struct {
 
 func demo(c *cli.Context, ui *console) error {
 	if c.Args().Present() {
-		return usagef("demo", "demo takes no input: its digits are embedded")
+		return usagef("demo", "demo takes no input: its digits are embedded").as(codeUsageInput)
 	}
 	dir := c.String("dir")
 	if err := os.MkdirAll(dir, 0o777); err != nil {

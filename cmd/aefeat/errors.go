@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -18,18 +20,11 @@ import (
 	"github.com/aefeat/aefeat/stage"
 )
 
-// The exit statuses, which scripts rely on.
-const (
-	exitDone       = 0
-	exitFailed     = 1
-	exitUsage      = 2
-	exitBrokenPipe = 128 + int(syscall.SIGPIPE) // the reader of stdout has gone
-)
-
 // usageError is wrong use of the command line, as opposed to work that failed.
 type usageError struct {
 	err   error
 	hints []string
+	code  code
 }
 
 func (e *usageError) Error() string { return e.err.Error() }
@@ -42,7 +37,13 @@ func usagef(command, format string, a ...any) *usageError {
 	if command != "" {
 		help = "aefeat " + command + " --help"
 	}
-	return &usageError{fmt.Errorf(format, a...), []string{"run '" + help + "' for usage"}}
+	return &usageError{fmt.Errorf(format, a...), []string{"run '" + help + "' for usage"}, codeUsage}
+}
+
+// as gives the error a code of its own.
+func (e *usageError) as(c code) *usageError {
+	e.code = c
+	return e
 }
 
 // wrong makes a usage error of an error that says what is wrong with the
@@ -147,7 +148,17 @@ func (e *signalError) status() int {
 	if s, ok := e.signal.(syscall.Signal); ok {
 		return 128 + int(s)
 	}
-	return exitFailed
+	return exitMachine
+}
+
+func (e *signalError) code() code {
+	switch e.signal {
+	case syscall.SIGINT:
+		return "signal.interrupt"
+	case syscall.SIGTERM:
+		return "signal.terminate"
+	}
+	return "signal.hangup"
 }
 
 // finish reports err, which ended the program under ctx, and returns the exit
@@ -158,22 +169,100 @@ func finish(ctx context.Context, ui *console, err error) int {
 	}
 	var signal *signalError
 	if errors.As(context.Cause(ctx), &signal) {
-		ui.errorf("%v", signal)
+		ui.fail(signal)
 		return signal.status()
 	}
 	// Whoever read our output had enough: nothing went wrong here.
 	if errors.Is(err, syscall.EPIPE) {
 		return exitBrokenPipe
 	}
-	ui.errorf("%v", err)
-	for _, hint := range hintsOf(err) {
-		ui.hintf("%s", hint)
+	ui.fail(err)
+	return codeOf(err).status()
+}
+
+// crashed tells of a panic, which is a fault of this program, and returns the
+// exit status.
+func crashed(ui *console, p any) int {
+	ui.fail(&hintedError{&codedError{codeInternal, fmt.Errorf("internal error: %v", p)},
+		"this is a fault of aefeat: please report it, with the lines that follow"})
+	if ui.json {
+		ui.printf("%s", debug.Stack())
+	} else {
+		ui.write(string(debug.Stack()))
 	}
-	var usage *usageError
-	if errors.As(err, &usage) {
-		return exitUsage
+	return codeInternal.status()
+}
+
+// fail tells of an error that ended a command, or of each that is joined in it.
+func (c *console) fail(err error) {
+	if all := joined(err); len(all) > 0 {
+		for _, err := range all {
+			c.fail(err)
+		}
+		return
 	}
-	return exitFailed
+	n := notice{Event: "error", Code: codeOf(err), Message: err.Error(), Hints: hintsOf(err)}
+	n.locate(err)
+	c.notice(n)
+}
+
+// joined returns the errors that errors.Join made one of, with the command that
+// they belong to; nil, if it is none of those.
+func joined(err error) []error {
+	if e, ok := err.(*commandError); ok {
+		all := joined(e.err)
+		for i := range all {
+			all[i] = inFlags(e.command, all[i])
+		}
+		return all
+	}
+	e, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return nil
+	}
+	var texts []string
+	for _, err := range e.Unwrap() {
+		texts = append(texts, err.Error())
+	}
+	if strings.Join(texts, "\n") != err.Error() { // as fmt.Errorf has it
+		return nil
+	}
+	return slices.Clone(e.Unwrap())
+}
+
+// locate sets the file, column and row that an error is about, as far as it
+// says.
+func (n *notice) locate(err error) {
+	file, column, row := "", "", int64(-1)
+	var atRow *patch.RowError
+	var atColumn *arrowio.ColumnError
+	var atFile *arrowio.FileError
+	var atInput *inputError
+	var atPath *fs.PathError
+	if errors.As(err, &atPath) {
+		file = atPath.Path
+	}
+	if errors.As(err, &atInput) {
+		file = atInput.file
+	}
+	if errors.As(err, &atFile) {
+		file = atFile.File
+	}
+	if errors.As(err, &atColumn) {
+		column, row = atColumn.Column, atColumn.Row
+	}
+	if errors.As(err, &atRow) {
+		file, column, row = cmp.Or(atRow.File, file), atRow.Column, atRow.Row
+	}
+	if file != "" {
+		n.File = &file
+	}
+	if column != "" {
+		n.Column = &column
+	}
+	if row >= 0 {
+		n.Row = &row
+	}
 }
 
 // hintsOf collects the hints that the errors in err's tree carry, outermost
@@ -187,6 +276,9 @@ func hintsOf(err error) []string {
 		switch e := err.(type) {
 		case *commandError:
 			command = e.command
+		case *filesError:
+			hints = append(hints, "mend or leave out what failed, and go on with --skip-existing")
+			return // the files' own were told
 		case *usageError:
 			defer func() { hints = append(hints, e.hints...) }()
 		case *hintedError:

@@ -33,6 +33,11 @@ squared error over the variance of the rows: 1 is no better than their mean.`,
 }
 
 func evaluate(c *cli.Context, ui *console) error {
+	record, err := newRecorder(c, ui, "-")
+	if err != nil {
+		return err
+	}
+	defer record.abort()
 	source, m, src, err := openForModel(c, ui, "")
 	if err != nil {
 		return err
@@ -50,15 +55,20 @@ func evaluate(c *cli.Context, ui *console) error {
 	if err != nil {
 		return located(src, err)
 	}
-	p.finish(withBadRows(map[string]any{"command": "evaluate", "rows": e.Rows}, src, e.BadRows))
+	record.used(c.String("model"), m, source.model.Hash, rowSettingsOf(m, source.columns, source.skip, source.pixelMax))
+	if err := record.evaluated(c.Context, src, e); err != nil {
+		return err
+	}
+	event := map[string]any{"rows": e.Rows, "model": source.model.Hash, "seed": m.Seed}
+	p.finish(withBadRows(event, src, e.BadRows))
 	if e.Skipped > 0 {
-		ui.warnf("%s", skipped(e.BadRows))
+		ui.warn(codeSkipped, "", "%s", skipped(e.BadRows))
 	}
 	if c.Bool("json") {
 		err := json.NewEncoder(ui.out).Encode(e.Evaluation)
 		var unsupported *json.UnsupportedValueError
 		if errors.As(err, &unsupported) {
-			return fmt.Errorf("some values are too large: the evaluation is %s, which JSON cannot hold", unsupported.Str)
+			return &codedError{codeNoNumber, fmt.Errorf("some values are too large: the evaluation is %s, which JSON cannot hold", unsupported.Str)}
 		}
 		return err
 	}
@@ -74,6 +84,9 @@ func (o sourceOptions) evaluation() stage.EvaluateConfig {
 func (o sourceOptions) patches(ctx context.Context, src *arrowio.Source, m *model.Model, others ...string) (array.RecordReader, error) {
 	columns := patchColumns(src, o.patchNames(m))
 	if columns != nil {
+		if err := require(src, columns); err != nil {
+			return nil, err
+		}
 		columns = append(columns, others...)
 	}
 	return read(ctx, src, columns)

@@ -41,6 +41,7 @@ func explain(c *cli.Context, ui *console) error {
 	output, picture := c.String("output"), c.String("picture")
 	if output == "" && picture == "" {
 		output = "-"
+		ui.finally("outputs", []string{output})
 	}
 	if err := checkExplainOutputs(c, ui, output, picture); err != nil {
 		return err
@@ -76,9 +77,9 @@ func explain(c *cli.Context, ui *console) error {
 		return err
 	}
 	lines = append([]string{fmt.Sprintf("found the best of %s for each of %s", plural(x.Rows, "row"), plural(int64(m.Hidden), "unit"))}, lines...)
-	p.finish(withBadRows(map[string]any{"command": "explain", "rows": x.Rows}, src, x.BadRows), lines...)
+	p.finish(withBadRows(map[string]any{"rows": x.Rows, "model": source.model.Hash, "seed": m.Seed}, src, x.BadRows), lines...)
 	if x.Skipped > 0 {
-		ui.warnf("%s", skipped(x.BadRows))
+		ui.warn(codeSkipped, "", "%s", skipped(x.BadRows))
 	}
 	return nil
 }
@@ -86,15 +87,15 @@ func explain(c *cli.Context, ui *console) error {
 // checkExplainOutputs refuses outputs that would do harm.
 func checkExplainOutputs(c *cli.Context, ui *console, output, picture string) error {
 	if output != "" && picture != "" && atomicfile.Same(output, picture) {
-		return usagef("explain", "the table and the picture would go to the same place, %s", nameOf(output))
+		return usagef("explain", "the table and the picture would go to the same place, %s", nameOf(output)).as(codeUsageOutput)
 	}
 	for _, out := range []struct{ what, name string }{{"table", output}, {"picture", picture}} {
 		what, name := out.what, out.name
 		if wouldReplace(name, c.String("model")) {
-			return usagef("explain", "the %s would replace the model %s", what, name)
+			return usagef("explain", "the %s would replace the model %s", what, inputName(c.String("model"))).as(codeUsageOutput)
 		}
-		if input := replaced(name, c.Args().Slice()); input != "" {
-			return usagef("explain", "the %s would replace the input %s", what, input)
+		if input := replaced(name, orStdin(c.Args().Slice())); input != "" {
+			return usagef("explain", "the %s would replace the input %s", what, input).as(codeUsageOutput)
 		}
 		if err := refuseTerminal(ui, "explain", "a "+what, name); err != nil {
 			return err
@@ -218,7 +219,7 @@ func createExplainTable(ui *console, output string, schema *arrow.Schema, source
 	}
 	for _, name := range keep {
 		if slices.ContainsFunc(fields, func(f arrow.Field) bool { return f.Name == name }) {
-			return nil, &patch.RowError{Column: name, Row: -1, Reason: "the name is already taken", Hint: "keep other columns with `Keep`"}
+			return nil, &patch.RowError{Column: name, Row: -1, Key: patch.KeyTaken, Reason: "the name is already taken", Hint: "keep other columns with `Keep`"}
 		}
 		if _, err := patch.BindLabel(schema, name); err != nil {
 			return nil, err
@@ -229,7 +230,8 @@ func createExplainTable(ui *console, output string, schema *arrow.Schema, source
 		}
 		fields = append(fields, arrow.Field{Name: name, Type: plainType(f.Type), Nullable: true})
 	}
-	t := &explainTable{schema: arrow.NewSchema(fields, nil), name: output}
+	metadata := stage.WithModel(arrow.Metadata{}, source.model.Hash)
+	t := &explainTable{schema: arrow.NewSchema(fields, &metadata), name: output}
 	t.Writer, err = arrowio.Create(output, t.schema, arrowio.WriteOptions{Stdout: ui.out})
 	return t, err
 }

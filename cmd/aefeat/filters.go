@@ -83,7 +83,7 @@ func filters(c *cli.Context, ui *console) error {
 	if err != nil {
 		return err
 	}
-	seen, err := j.read()
+	seen, err := j.read(c.Context)
 	if err != nil {
 		return err
 	}
@@ -114,14 +114,17 @@ func newFiltersJob(c *cli.Context, ui *console) (*filtersJob, error) {
 		view:   imagery.View{Decoder: chosen(c, "part") == partDecoder, Input: chosen(c, "space") == spaceInput},
 		common: chosen(c, "scale") == scaleCommon, order: chosen(c, "order"),
 		progress: newProgress(ui, chosen(c, "progress"))}
+	if err := stdinOnce(c, ui, j.names...); err != nil {
+		return nil, err
+	}
 	if len(j.names) == 0 {
-		return nil, usagef("filters", "no model: name the file that fit has written with -m")
+		return nil, usagef("filters", "no model: name the file that fit has written with -m").as(codeUsageInput)
 	}
 	if j.json {
 		if !c.IsSet("output") {
 			j.output = ""
 		} else if j.output == "-" {
-			return nil, usagef("filters", "picture and JSON cannot both go to standard output: name a file with -o")
+			return nil, usagef("filters", "picture and JSON cannot both go to standard output: name a file with -o").as(codeUsageOutput)
 		}
 	}
 	if j.output != "" {
@@ -130,7 +133,7 @@ func newFiltersJob(c *cli.Context, ui *console) (*filtersJob, error) {
 		}
 	}
 	if name := replaced(j.output, slices.Concat(j.names, j.inputs)); name != "" {
-		return nil, usagef("filters", "the picture would replace %s", name)
+		return nil, usagef("filters", "the picture would replace %s", name).as(codeUsageOutput)
 	}
 	if text := c.String("shape"); text != "" {
 		var err error
@@ -149,23 +152,26 @@ func newFiltersJob(c *cli.Context, ui *console) (*filtersJob, error) {
 	case j.units != nil && j.order != orderIndex:
 		return nil, usagef("filters", "--order %s does not go with --units, which are drawn in the order given", j.order)
 	case j.order == orderActivation && len(j.inputs) == 0:
-		return nil, usagef("filters", "--order activation needs rows that activate the units: name DATA")
+		return nil, usagef("filters", "--order activation needs rows that activate the units: name DATA").as(codeUsageInput)
 	}
 	var err error
 	if j.source, err = newSourceOptions(c, j.output); err != nil {
 		return nil, err
 	}
 	j.source.rewindable = len(j.names) > 1
+	if j.output == "" {
+		ui.finally("outputs", []string{}) // not standard output, by default
+	}
 	return j, nil
 }
 
 // read reads the models, and takes out of them what will be drawn.
-func (j *filtersJob) read() ([]*seenModel, error) {
+func (j *filtersJob) read(ctx context.Context) ([]*seenModel, error) {
 	var seen []*seenModel
 	for i, title := range titles(j.names) {
-		s := &seenModel{name: j.names[i]}
+		s := &seenModel{name: inputName(j.names[i])}
 		var err error
-		if s.m, _, err = readModel(s.name, true); err != nil {
+		if s.m, _, _, err = readModel(ctx, j.ui, j.names[i], true); err != nil {
 			return nil, err
 		}
 		if j.shape != (model.Shape{}) {
@@ -193,7 +199,7 @@ func (j *filtersJob) read() ([]*seenModel, error) {
 func titles(names []string) []string {
 	short := make([]string, len(names))
 	for i, name := range names {
-		short[i] = strings.TrimSuffix(filepath.Base(name), ".safetensors")
+		short[i] = strings.TrimSuffix(filepath.Base(inputName(name)), ".safetensors")
 	}
 	for i, name := range short {
 		if slices.Index(short, name) != i {
@@ -220,11 +226,7 @@ func (j *filtersJob) observe(ctx context.Context, seen []*seenModel) error {
 }
 
 func (j *filtersJob) observeOne(ctx context.Context, src *arrowio.Source, s *seenModel) error {
-	columns := j.source.columns
-	if len(columns) == 0 {
-		columns = s.m.Binding.Columns
-	}
-	r, err := read(ctx, src, patchColumns(src, columns))
+	r, err := j.source.patches(ctx, src, s.m)
 	if err != nil {
 		return err
 	}
@@ -236,7 +238,7 @@ func (j *filtersJob) observeOne(ctx context.Context, src *arrowio.Source, s *see
 		return fmt.Errorf("%s: %w", s.name, located(src, err))
 	}
 	if a.BadRows.Total() > 0 {
-		j.ui.warnf("%s", skipped(a.BadRows))
+		j.ui.warn(codeSkipped, "", "%s", skipped(a.BadRows))
 	}
 	s.activity = &a
 	s.panel.Dead = a.Dead()

@@ -44,14 +44,23 @@ type fitJob struct {
 	emit     string
 	features features
 	source   sourceOptions
-	total    int64 // rows of the input; 0: unknown
+	total    int64     // rows of the input; 0: unknown
+	parent   string    // the file that --init names
+	hash     string    // of that file; "": none
+	record   *recorder // nil: none is wanted
 }
 
 func fit(c *cli.Context, ui *console) error {
+	record, err := newRecorder(c, ui, c.String("output"), c.String("emit"))
+	if err != nil {
+		return err
+	}
+	defer record.abort()
 	j, err := newFitJob(c, ui)
 	if err != nil {
 		return err
 	}
+	j.keep(record)
 	// Before hours of training, not after them.
 	out, err := createOutput(ui, j.output)
 	if err != nil {
@@ -60,6 +69,9 @@ func fit(c *cli.Context, ui *console) error {
 	defer out.Abort()
 	if j.needsNoRows() {
 		return j.initial(c.Context, out)
+	}
+	if isStdin(j.parent) && len(j.inputs) == 0 {
+		return onlyModel("fit")
 	}
 	src, err := j.source.open(c.Context, ui, j.inputs)
 	if err != nil {
@@ -81,14 +93,37 @@ func fit(c *cli.Context, ui *console) error {
 	if err != nil {
 		return j.advise(located(src, err))
 	}
-	if err := writeModel(out, m); err != nil {
+	if err := j.end(c.Context, out, m, src, report); err != nil || j.emit == "" {
 		return err
 	}
-	j.report(m, src, report)
-	if j.emit == "" {
-		return nil
-	}
 	return j.features.write(c.Context, ui, j.progress, src, m, j.emit)
+}
+
+// keep makes the job keep a record.
+func (j *fitJob) keep(r *recorder) {
+	j.record, j.features.record, j.source.hash = r, r, r != nil
+}
+
+// end writes the model and tells of the fit.
+func (j *fitJob) end(ctx context.Context, out *outputFile, m *model.Model, src *arrowio.Source, report *stage.Report) error {
+	files, err := j.record.files(ctx, src)
+	if err != nil {
+		return err
+	}
+	m.Parent = j.hash
+	sum, err := writeModel(out, m)
+	if err != nil {
+		return err
+	}
+	j.record.fitted(j, m, src, files, report, sum)
+	j.features.config.ModelHash = sum.String()
+	if j.emit == "" {
+		if err := j.record.finish(); err != nil {
+			return err
+		}
+	}
+	j.report(m, src, report)
+	return nil
 }
 
 // newFitJob reads the flags. Its errors are usage errors, but for an --init
@@ -112,9 +147,17 @@ func newFitJob(c *cli.Context, ui *console) (*fitJob, error) {
 	}
 	var bare bool
 	if name := c.String("init"); name != "" {
-		if j.config.Init, bare, err = readModel(name, true); err != nil {
+		if err := stdinOnce(c, ui, name); err != nil {
 			return nil, err
 		}
+		if isStdin(name) && len(j.inputs) == 0 && (j.config.Epochs != stage.NoEpochs || j.emit != "") {
+			return nil, onlyModel("fit")
+		}
+		var info model.Info
+		if j.config.Init, info, bare, err = readModel(c.Context, ui, name, true); err != nil {
+			return nil, err
+		}
+		j.parent, j.hash = name, info.Hash
 	}
 	if j.config.Model, err = settings(c, j.config.Init, bare); err != nil {
 		return nil, err
@@ -130,18 +173,18 @@ func newFitJob(c *cli.Context, ui *console) (*fitJob, error) {
 
 func (j *fitJob) readFlags(c *cli.Context) error {
 	if j.emit != "" && atomicfile.Same(j.output, j.emit) {
-		return usagef("fit", "model and features cannot both go to %s", nameOf(j.output))
+		return usagef("fit", "model and features cannot both go to %s", nameOf(j.output)).as(codeUsageOutput)
 	}
 	if err := refuseTerminal(j.ui, "fit", "a model", j.output); err != nil {
 		return err
 	}
-	if input := replaced(j.output, j.inputs); input != "" {
-		return usagef("fit", "the model would replace the input %s", input)
+	if input := replaced(j.output, orStdin(j.inputs)); input != "" {
+		return usagef("fit", "the model would replace the input %s", input).as(codeUsageOutput)
 	}
 	var err error
 	if j.emit != "" {
 		if init := c.String("init"); wouldReplace(j.emit, init) {
-			return usagef("fit", "the features would replace the initial model %s", init)
+			return usagef("fit", "the features would replace the initial model %s", init).as(codeUsageOutput)
 		}
 		if err := refuseTerminal(j.ui, "fit", "features", j.emit); err != nil {
 			return err
@@ -191,16 +234,15 @@ func (j *fitJob) initial(ctx context.Context, out *outputFile) error {
 	if err != nil {
 		return err
 	}
-	if err := writeModel(out, m); err != nil {
-		return err
-	}
-	j.report(m, nil, report)
-	return nil
+	return j.end(ctx, out, m, nil, report)
 }
 
 // train runs a fit over the rows of src.
 func (j *fitJob) train(ctx context.Context, src *arrowio.Source, f *stage.Fitter) (*model.Model, *stage.Report, error) {
 	defer j.progress.clear()
+	if err := require(src, f.Patch().Columns()); err != nil {
+		return nil, nil, err
+	}
 	r, err := read(ctx, src, f.Columns())
 	if err != nil {
 		return nil, nil, err
@@ -237,7 +279,7 @@ func (j *fitJob) checkSize(patch *patch.Binding) error {
 		return nil
 	}
 	return &hintedError{
-		fmt.Errorf("training %d hidden units takes %s of memory, and this machine has %s", config.Hidden, formatSize(takes), formatSize(has)),
+		&codedError{codeMemory, fmt.Errorf("training %d hidden units takes %s of memory, and this machine has %s", config.Hidden, formatSize(takes), formatSize(has))},
 		"ask for fewer hidden units (--hidden) or smaller batches (--batch-size)"}
 }
 
@@ -268,8 +310,9 @@ func (j *fitJob) observe(p stage.Progress) {
 
 // report tells what was fitted to rows of src; nil: there were none.
 func (j *fitJob) report(m *model.Model, src *arrowio.Source, r *stage.Report) {
-	event := withBadRows(map[string]any{"command": "fit", "rows": r.Rows, "spilled": r.Spilled,
-		"epochs": len(r.Epochs), "inputs": m.Inputs, "hidden": m.Hidden, "preprocess": m.Preprocess}, src, r.BadRows)
+	event := withBadRows(map[string]any{"rows": r.Rows, "spilled": r.Spilled,
+		"epochs": len(r.Epochs), "width": m.Inputs, "hidden": m.Hidden, "preprocess": m.Preprocess,
+		"model": j.features.config.ModelHash, "seed": m.Seed}, src, r.BadRows)
 	var lines []string
 	if r.Rows > 0 {
 		event["cost"], event["stop"] = terms(*m.Cost), r.Stop
@@ -312,7 +355,7 @@ func (j *fitJob) report(m *model.Model, src *arrowio.Source, r *stage.Report) {
 	}
 	j.progress.finish(event, lines...)
 	for _, w := range r.Warnings() {
-		warn(j.ui, m, w)
+		warnFit(j.ui, m, w)
 	}
 	if r.Spilled > 0 && inMemory(folderOf(j.config.SpillDir)) {
 		j.ui.hintf("%s", memoryHint(folderOf(j.config.SpillDir)))

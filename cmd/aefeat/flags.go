@@ -69,6 +69,9 @@ const (
 	categoryMachine  = "Machine"
 )
 
+// hiveOff is the value of --hive that leaves paths without a meaning.
+const hiveOff = "off"
+
 // formatText says which format an output has without --format.
 const formatText = "as the name ends (.parquet; .arrow or .feather; .arrows), else parquet"
 
@@ -78,7 +81,9 @@ var flagTable = []flag{
 	{of: "fit", name: "output", letter: "o", category: categoryOutput, value: "-", text: "standard output",
 		usage: "write the model to `FILE`; it appears whole or not at all"},
 	{of: "transform", name: "output", letter: "o", category: categoryOutput, value: "-", text: "standard output",
-		usage: "write the rows with their features to `FILE`; it appears whole or not at all"},
+		usage: "write the rows with their features to `FILE`; it appears whole or not at all. FOLDER/, or a folder that is there: one output for each input"},
+	{of: "transform", name: "skip-existing", category: categoryOutput, value: false,
+		usage: "with -o FOLDER/, leave outputs that are there as they are, to go on after a failure"},
 	{of: "patches", name: "output", letter: "o", category: categoryOutput, value: "-", text: "standard output",
 		usage: "write the patches to `FILE`; it appears whole or not at all"},
 	{of: "image-features", name: "output", letter: "o", category: categoryOutput, value: "-", text: "standard output",
@@ -260,6 +265,11 @@ var flagTable = []flag{
 	{of: "fit transform evaluate probe filters explain report", name: "resize", category: categoryInput, key: "Resize", value: "", text: "none; as the model was fitted",
 		usage: "resample encoded images to `HEIGHTxWIDTH` pixels"},
 
+	// Of datasets of many files.
+	{of: "fit transform evaluate probe filters explain report patches image-features inspect", name: "hive", category: categoryInput, key: "NoHive", written: "--hive off",
+		value: oneOf("auto", hiveOff),
+		usage: "make columns of the folders called key=value in the paths of files, or not"},
+
 	{of: "fit", name: "memory", category: categoryMachine, key: "Memory", value: size(stage.DefaultMemory),
 		field: func(c *stage.Config) any { return &c.Memory },
 		usage: "`SIZE` of the memory that keeps rows, such as 256MiB or 4GiB"},
@@ -267,7 +277,7 @@ var flagTable = []flag{
 		usage: "`FOLDER` for rows that do not fit in memory and for a Parquet pipe"},
 	{of: "transform evaluate probe filters explain report", name: "spill-dir", category: categoryMachine, key: "SpillDir", value: "", text: "beside the output, or $TMPDIR",
 		usage: "`FOLDER` for a Parquet pipe"},
-	{of: "fit transform evaluate probe demo filters patches image-features explain report", name: "progress", category: categoryMachine,
+	{of: "fit transform evaluate probe demo filters patches image-features explain report inspect", name: "progress", category: categoryMachine,
 		value: oneOf(progressAuto, progressBar, progressPlain, progressJSON, progressNone),
 		usage: "how progress is shown on standard error; auto is a bar on a terminal, lines otherwise"},
 
@@ -335,6 +345,10 @@ var flagTable = []flag{
 		usage: "`N` rows for each unit"},
 	{of: "explain", name: "keep", category: categoryOutput, key: "Keep", value: "", text: "image, row and column, where the input has them",
 		usage: "`COLUMNS` of integers, strings or booleans to write beside each row; none: no columns"},
+
+	// Provenance.
+	{of: "fit transform evaluate", name: "report", category: categoryOutput, value: "", text: "none",
+		usage: "write a record of the run to `FILE`, as JSON: inputs and outputs with their SHA-256, settings, costs; it appears when all is done"},
 }
 
 // flagsOf returns the entries of a command.

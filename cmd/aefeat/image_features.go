@@ -41,7 +41,7 @@ func imageFeatures(c *cli.Context, ui *console) error {
 		return err
 	}
 	if name := c.String("model"); wouldReplace(output, name) {
-		return usagef("image-features", "the features would replace the model %s", name)
+		return usagef("image-features", "the features would replace the model %s", inputName(name)).as(codeUsageOutput)
 	}
 	format, err := outputFormat(c, output)
 	if err != nil {
@@ -51,18 +51,19 @@ func imageFeatures(c *cli.Context, ui *console) error {
 	if err != nil {
 		return err
 	}
-	m, err := requireModel(c)
+	m, info, err := requireModel(c, ui)
 	if err != nil {
 		return err
 	}
 	shape, guessed := m.PatchShape()
 	if guessed {
-		ui.warnf("the model does not say which shape its patches have: taken as %v", shape)
+		ui.warn(codeGuessed, "", "the model does not say which shape its patches have: taken as %v", shape)
 	}
 	f, err := newImageRows(c, m, shape, config)
 	if err != nil {
 		return err
 	}
+	f.hash = info.Hash
 	set, err := openImages(c, ui, shape.Channels, output)
 	if err != nil {
 		return err
@@ -111,6 +112,7 @@ func poolMethods() []string {
 // imageRows makes record batches of the features of images.
 type imageRows struct {
 	model  *model.Model
+	hash   string // of its file
 	shape  model.Shape
 	config pool.Config
 	whiten bool
@@ -177,12 +179,13 @@ func (f *imageRows) lay(set *imageset.Set) error {
 	taken := map[string]bool{}
 	for _, field := range fields {
 		if taken[field.Name] {
-			return &patch.RowError{Column: field.Name, Row: -1, Reason: "the name is already taken",
+			return &patch.RowError{Column: field.Name, Row: -1, Key: patch.KeyTaken, Reason: "the name is already taken",
 				Hint: "name the features otherwise with `Prefix`, or keep fewer columns with `Keep`"}
 		}
 		taken[field.Name] = true
 	}
-	f.schema = arrow.NewSchema(fields, nil)
+	metadata := stage.WithModel(arrow.Metadata{}, f.hash)
+	f.schema = arrow.NewSchema(fields, &metadata)
 	return nil
 }
 
@@ -212,7 +215,7 @@ func (f *imageRows) run(ctx context.Context, set *imageset.Set, w *arrowio.Write
 	if err != nil {
 		return err
 	}
-	finishImages(p, set, map[string]any{"command": "image-features", "rows": f.images, "features": f.width},
+	finishImages(p, set, map[string]any{"rows": f.images, "features": f.width, "model": f.hash, "seed": f.model.Seed},
 		fmt.Sprintf("wrote %s with %d features to %s", plural(f.images, "row"), f.width, output))
 	return nil
 }

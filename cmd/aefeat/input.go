@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -28,8 +29,12 @@ type sourceOptions struct {
 	decode          patch.Decoder
 	images          model.Images // what encoded images become, as flags say
 	allowMissingEOS bool
+	noHive          bool
 	spillDir        string
 	rewindable      bool // the input will be read twice
+	hash            bool // its SHA-256 is wanted
+
+	model model.Info // of the file that openForModel read
 }
 
 // newSourceOptions reads the input flags of a command whose output goes to
@@ -41,6 +46,7 @@ func newSourceOptions(c *cli.Context, output string) (sourceOptions, error) {
 		skip:            chosen(c, "on-bad-row") == "skip",
 		pixelMax:        c.Float64("pixel-max"),
 		allowMissingEOS: c.Bool("allow-missing-eos"),
+		noHive:          chosen(c, "hive") == hiveOff,
 		spillDir:        c.String("spill-dir"),
 	}
 	if o.spillDir == "" {
@@ -58,32 +64,135 @@ func openForModel(c *cli.Context, ui *console, output string) (sourceOptions, *m
 	if err != nil {
 		return o, nil, nil, err
 	}
-	m, err := requireModel(c)
+	if isStdin(c.String("model")) && !c.Args().Present() {
+		return o, nil, nil, onlyModel(o.command)
+	}
+	m, info, err := requireModel(c, ui)
 	if err != nil {
 		return o, nil, nil, err
 	}
+	o.model, o.hash = info, c.String("report") != ""
 	src, err := o.open(c.Context, ui, c.Args().Slice())
 	return o, m, src, err
+}
+
+// inputName names an input for people.
+func inputName(input string) string {
+	if input == "-" {
+		return "standard input"
+	}
+	return input
+}
+
+// orStdin returns inputs or, where there are none, what is read then.
+func orStdin(inputs []string) []string {
+	if len(inputs) == 0 {
+		return []string{"-"}
+	}
+	return inputs
+}
+
+// isStdin reports whether a name stands for standard input.
+func isStdin(name string) bool {
+	return slices.Contains([]string{"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"}, name)
+}
+
+// stdinOnce returns a usage error where more than one of the models and the
+// inputs of a command is standard input, or one is that is a terminal.
+func stdinOnce(c *cli.Context, ui *console, models ...string) error {
+	names := slices.Concat(models, c.Args().Slice(), c.StringSlice("test"), c.StringSlice("list"))
+	names = slices.DeleteFunc(names, func(name string) bool { return !isStdin(name) })
+	switch {
+	case len(names) > 1:
+		return usagef(c.Command.Name, "standard input cannot be read twice").as(codeUsageInput)
+	case len(names) == 1 && isTerminal(ui.in):
+		return usagef(c.Command.Name, "standard input is a terminal: name a file, or send one to standard input").as(codeUsageInput)
+	}
+	return nil
+}
+
+// onlyModel is the error of a model on standard input and no input beside it.
+func onlyModel(command string) error {
+	return usagef(command, "standard input has the model: name an input").as(codeUsageInput)
 }
 
 // open opens the inputs; without any, standard input.
 func (o sourceOptions) open(ctx context.Context, ui *console, inputs []string) (*arrowio.Source, error) {
 	stdin := len(inputs) == 0
 	for _, name := range inputs {
-		if name == "-" && stdin {
-			return nil, usagef(o.command, "standard input cannot be read twice")
+		if isStdin(name) && stdin {
+			return nil, usagef(o.command, "standard input cannot be read twice").as(codeUsageInput)
 		}
-		stdin = stdin || name == "-"
+		stdin = stdin || isStdin(name)
 	}
 	if stdin && isTerminal(ui.in) {
-		return nil, usagef(o.command, "no input: name a file, or send data to standard input")
+		return nil, usagef(o.command, "no input: name a file, or send data to standard input").as(codeUsageInput)
 	}
-	return arrowio.Open(inputs, arrowio.OpenOptions{
+	if len(inputs) == 0 {
+		ui.finally("inputs", []string{"-"})
+	}
+	src, err := arrowio.Open(inputs, arrowio.OpenOptions{
 		Stdin:           interruptible(ctx, ui.in),
 		SpoolDir:        o.spillDir,
 		Rewindable:      o.rewindable,
+		Hash:            o.hash,
 		AllowMissingEOS: o.allowMissingEOS,
+		NoHive:          o.noHive,
 	})
+	if err == nil {
+		tellPassed(ui, src)
+		tellMissing(ui, src)
+	}
+	return src, err
+}
+
+// tellPassed tells which files were passed over.
+func tellPassed(ui *console, src *arrowio.Source) {
+	passed := src.Passed()
+	if len(passed) == 0 {
+		return
+	}
+	are := "are"
+	if len(passed) == 1 {
+		are = "is"
+	}
+	ui.printf("passed over %s that %s neither Parquet nor Arrow: %s", plural(int64(len(passed)), "file"), are, someOf(passed))
+}
+
+// tellMissing tells which columns some files do not have.
+func tellMissing(ui *console, src *arrowio.Source) {
+	missing := src.Missing()
+	if len(missing) == 0 {
+		return
+	}
+	var columns []string
+	for _, m := range missing {
+		where := m.First
+		if m.Files > 1 {
+			where = fmt.Sprintf("%s and %s", m.First, plural(int64(m.Files-1), "other file"))
+		}
+		columns = append(columns, fmt.Sprintf("%q in %s", m.Column, where))
+	}
+	ui.printf("columns that some files do not have are null there: %s", someOf(columns))
+}
+
+// someOf lists the first few of many.
+func someOf(list []string) string {
+	const most = 3 // long paths fill a line soon
+	if len(list) > most {
+		return fmt.Sprintf("%s and %s more", strings.Join(list[:most], ", "), count(int64(len(list)-most)))
+	}
+	return strings.Join(list, ", ")
+}
+
+// require returns an error that names the file where one does not have all of
+// these columns.
+func require(src *arrowio.Source, columns []string) error {
+	paths, err := patch.Paths(src.Schema(), columns)
+	if err != nil {
+		return err
+	}
+	return src.Require(paths)
 }
 
 // read begins to read the named columns; nil: all.
@@ -119,7 +228,8 @@ func located(src *arrowio.Source, err error) error {
 	}
 	at.File, at.Row = file, row
 	if read != nil && errors.Is(err, stage.ErrNoRows) { // the row is one of many that were skipped
-		return fmt.Errorf("%s%w", strings.TrimSuffix(err.Error(), read.Error()), &at)
+		between := strings.TrimSuffix(strings.TrimPrefix(err.Error(), stage.ErrNoRows.Error()), read.Error())
+		return fmt.Errorf("%w%s%w", stage.ErrNoRows, between, &at)
 	}
 	return &at
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,16 +30,17 @@ func inspectCommand(ui *console) *cli.Command {
 
 func inspect(c *cli.Context, ui *console) error {
 	if c.Args().Len() > 1 {
-		return usagef("inspect", "inspect takes one file")
+		return usagef("inspect", "inspect takes one file").as(codeUsageInput)
 	}
 	name := cmp.Or(c.Args().First(), "-")
+	ui.finally("inputs", []string{name})
 	if name != "-" {
 		tensors, err := looksLikeTensors(name)
 		if err != nil {
 			return err
 		}
 		if tensors {
-			return inspectModel(ui, name, c.Bool("json"))
+			return inspectModel(c.Context, ui, name, c.Bool("json"))
 		}
 	}
 	return inspectData(c.Context, ui, name, c.Bool("json"))
@@ -49,18 +51,18 @@ func inspect(c *cli.Context, ui *console) error {
 func looksLikeTensors(name string) (bool, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return false, err
+		return false, &inputError{name, err}
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return false, err // a pipe can be read only once, and a folder is data
+		return false, nil // what cannot be told now is met later; a pipe can be read only once, and a folder is data
 	}
 	var start [9]byte
 	if _, err := io.ReadFull(f, start[:]); err != nil {
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			err = nil
+			return false, nil
 		}
-		return false, err
+		return false, &inputError{name, err}
 	}
 	return start[8] == '{', nil
 }
@@ -70,6 +72,9 @@ type modelInfo struct {
 	Kind string `json:"kind"` // "model", or "tensors" for bare ones
 	model.Config
 	Parameters int               `json:"parameters"`
+	Hash       string            `json:"hash"`
+	Checksum   string            `json:"checksum,omitempty"` // "ok" or "none"; of a model
+	Parent     string            `json:"parent,omitempty"`
 	Preprocess *model.Preprocess `json:"preprocess,omitempty"`
 	Binding    *model.Binding    `json:"binding,omitempty"`
 	Shape      *model.Shape      `json:"shape,omitempty"`
@@ -79,15 +84,16 @@ type modelInfo struct {
 	Best       int               `json:"best_epoch,omitempty"`
 }
 
-func inspectModel(ui *console, name string, asJSON bool) error {
-	m, bare, err := readModel(name, true)
+func inspectModel(ctx context.Context, ui *console, name string, asJSON bool) error {
+	m, file, bare, err := readModel(ctx, ui, name, true)
 	if err != nil {
 		return err
 	}
 	info := modelInfo{Kind: "model", Config: m.Config, Parameters: len(m.Params.Flat),
+		Hash: file.Hash, Checksum: checksumState(file), Parent: m.Parent,
 		Preprocess: &m.Preprocess, Binding: &m.Binding, RowsSeen: m.RowsSeen, History: m.History, Cost: m.Cost, Best: m.Best}
 	if bare {
-		info = modelInfo{Kind: "tensors", Config: m.Config, Parameters: len(m.Params.Flat)}
+		info = modelInfo{Kind: "tensors", Config: m.Config, Parameters: len(m.Params.Flat), Hash: file.Hash}
 	}
 	if m.Shape != (model.Shape{}) {
 		info.Shape = &m.Shape
@@ -95,17 +101,24 @@ func inspectModel(ui *console, name string, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(ui.out).Encode(info)
 	}
-	t := modelTable(m, bare)
+	t := modelTable(m, file, bare)
 	return t.print(ui.out)
 }
 
 // modelTable lists what is known of a model.
-func modelTable(m *model.Model, bare bool) table {
+func modelTable(m *model.Model, file model.Info, bare bool) table {
 	var t table
 	if bare {
 		t.row("file", "bare tensors of a model, without settings")
 	} else {
 		t.row("file", "aefeat model")
+	}
+	t.row("hash", file.Hash)
+	if !bare {
+		t.row("checksum", checksumState(file))
+	}
+	if m.Parent != "" {
+		t.row("parent", m.Parent)
 	}
 	t.row("inputs", strconv.Itoa(m.Inputs))
 	t.row("shape", shapeOf(m))
@@ -118,6 +131,15 @@ func modelTable(m *model.Model, bare bool) table {
 		describeModel(&t, m)
 	}
 	return t
+}
+
+// checksumState says what became of the checksum of a model file: one that is
+// wrong is an error.
+func checksumState(file model.Info) string {
+	if file.Checksum == "" {
+		return "none"
+	}
+	return "ok"
 }
 
 // shapeOf writes the shape of a model's patches.
@@ -141,7 +163,11 @@ func describeModel(t *table, m *model.Model) {
 		t.row("fitted on", fmt.Sprintf("%s: %d x %s", columnList(m.Binding.Columns), m.Binding.Width, m.Binding.Source)+becoming(m.Binding.Images))
 	}
 	t.row("seed", strconv.FormatUint(m.Seed, 10))
-	t.row("rows seen", fmt.Sprintf("%d in %s", m.RowsSeen, plural(int64(len(m.History)), "epoch")))
+	rows := fmt.Sprintf("%d in %s", m.RowsSeen, plural(int64(len(m.History)), "epoch"))
+	if m.Parent != "" {
+		rows += ", and by its parent"
+	}
+	t.row("rows seen", rows)
 	switch {
 	case m.Best > 0:
 		t.row("kept", fmt.Sprintf("epoch %d, the best on held-out rows, of %d", m.Best, len(m.History)))

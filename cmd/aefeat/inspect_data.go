@@ -14,6 +14,7 @@ import (
 	"github.com/aefeat/aefeat/imagery"
 	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/patch"
+	"github.com/aefeat/aefeat/stage"
 )
 
 // dataInfo is what inspect --json prints of a data file.
@@ -28,6 +29,11 @@ type dataInfo struct {
 	Held         int64           `json:"held_bytes"` // while it is read
 	Columns      []columnInfo    `json:"columns"`
 	Candidates   []candidateInfo `json:"candidates"` // what could be the patch
+
+	// Model is the hash of the model that made the features added last, and
+	// EarlierModels are those that made features of their input.
+	Model         string   `json:"model,omitempty"`
+	EarlierModels []string `json:"earlier_models,omitempty"`
 
 	// Patch is what a command without --column takes; null: none.
 	Patch *patchInfo `json:"patch"`
@@ -66,7 +72,7 @@ var formatNames = map[arrowio.Format]string{
 
 func inspectData(ctx context.Context, ui *console, name string, asJSON bool) error {
 	if name == "-" && isTerminal(ui.in) {
-		return usagef("inspect", "no input: name a file, or send data to standard input")
+		return usagef("inspect", "no input: name a file, or send data to standard input").as(codeUsageInput)
 	}
 	file, err := arrowio.Inspect(name, arrowio.OpenOptions{Stdin: interruptible(ctx, ui.in)})
 	if err != nil {
@@ -100,6 +106,12 @@ func inspectData(ctx context.Context, ui *console, name string, asJSON bool) err
 		t.row("  "+shownName(c.Name), c.Type)
 	}
 	t.row("patch", info.patch())
+	if info.Model != "" {
+		t.row("features of", "the model with hash "+info.Model)
+	}
+	for _, hash := range info.EarlierModels {
+		t.row("  and before", hash)
+	}
 	return t.print(ui.out)
 }
 
@@ -110,6 +122,10 @@ func describeData(file *arrowio.Info) dataInfo {
 		// Empty, so that they are never null in JSON.
 		Columns: []columnInfo{}, Candidates: []candidateInfo{},
 	}
+	metadata := file.Schema.Metadata()
+	info.Model, _ = metadata.GetValue(stage.ModelKey)
+	earlier, _ := metadata.GetValue(stage.EarlierModelsKey)
+	info.EarlierModels = strings.Fields(earlier)
 	for _, f := range file.Schema.Fields() {
 		info.Columns = append(info.Columns, columnInfo{f.Name, typeName(f), f.Nullable})
 	}

@@ -17,13 +17,16 @@
 // # Exit status
 //
 //	0    done
-//	1    failed: the data, a file or the machine is at fault
+//	1    the data are at fault
 //	2    wrong usage
+//	3    a named input does not exist, or a pattern matches nothing
+//	4    the machine is at fault: permission, disk, memory; or aefeat itself
 //	130  interrupted (SIGINT)
 //	143  terminated (SIGTERM)
 //	141  the reader of standard output went away
 //
-// A command that fails leaves nothing half-written.
+// Of several failures the highest of 1, 3 and 4 counts. A command that fails
+// leaves nothing half-written. docs/machine.md says more, for programs.
 //
 // # Signals
 //
@@ -58,8 +61,13 @@ func main() {
 }
 
 // run is the one place where errors become exit statuses.
-func run(args []string) int {
-	ui := &console{in: os.Stdin, out: os.Stdout, err: os.Stderr}
+func run(args []string) (status int) {
+	ui := &console{in: os.Stdin, out: os.Stdout, err: os.Stderr, json: wantsJSON(args[1:])}
+	defer func() {
+		if p := recover(); p != nil {
+			status = crashed(ui, p)
+		}
+	}()
 	ctx, stop := cancelOnSignal(context.Background(), ui)
 	defer stop()
 	return finish(ctx, ui, runApp(ctx, newApp(ui), args))
@@ -89,7 +97,7 @@ func cancelOnSignal(ctx context.Context, ui *console) (_ context.Context, stop f
 				os.Exit((&signalError{s}).status())
 			case <-time.After(grace):
 				if isTerminal(ui.err) {
-					_, _ = ui.err.Write([]byte("\n")) // there may be a bar
+					ui.draw("\n") // there may be a bar
 				}
 				os.Exit(finish(ctx, ui, cause))
 			case <-done:

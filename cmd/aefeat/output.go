@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,9 @@ func nameOf(output string) string {
 func wouldReplace(output, file string) bool {
 	a, errA := os.Stat(output)
 	b, errB := os.Stat(file)
+	if file == "-" {
+		b, errB = os.Stdin.Stat()
+	}
 	return errA == nil && errB == nil && a.Mode().IsRegular() && os.SameFile(a, b)
 }
 
@@ -44,7 +48,7 @@ func replaced(output string, inputs []string) string {
 		files, _ := arrowio.Expand([]string{input})
 		for _, name := range files {
 			if wouldReplace(output, name) {
-				return name
+				return inputName(name)
 			}
 		}
 	}
@@ -55,7 +59,7 @@ func replaced(output string, inputs []string) string {
 // person's screen.
 func refuseTerminal(ui *console, command, what, output string) error {
 	if output == "-" && isTerminal(ui.out) {
-		return usagef(command, "refusing to write %s to the terminal: name a file with -o, or send standard output elsewhere", what)
+		return usagef(command, "refusing to write %s to the terminal: name a file with -o, or send standard output elsewhere", what).as(codeUsageOutput)
 	}
 	return nil
 }
@@ -93,9 +97,10 @@ func (f *outputFile) Abort() {
 	}
 }
 
-// writeModel writes a model and commits its file.
-func writeModel(f *outputFile, m *model.Model) error {
-	w := bufio.NewWriter(f)
+// writeModel writes a model, commits its file and returns what it is known by.
+func writeModel(f *outputFile, m *model.Model) (*digest, error) {
+	sum := newDigest()
+	w := bufio.NewWriter(io.MultiWriter(f, sum))
 	_, err := m.WriteTo(w)
 	if err == nil {
 		err = w.Flush()
@@ -104,48 +109,50 @@ func writeModel(f *outputFile, m *model.Model) error {
 		err = f.Commit()
 	}
 	if err != nil {
-		return fmt.Errorf("writing the model: %w", err)
+		return nil, fmt.Errorf("writing the model: %w", err)
 	}
-	return nil
+	return sum, nil
 }
 
-// readModel reads a model file. With bareToo it may have tensors only, and bare
-// says whether it has.
-func readModel(name string, bareToo bool) (m *model.Model, bare bool, err error) {
-	if name == "-" {
-		return nil, false, usagef("", "a model is not read from standard input, which is for data")
+// readModel reads a model file, "-" standard input. With bareToo it may have
+// tensors only, and bare says whether it has.
+func readModel(ctx context.Context, ui *console, name string, bareToo bool) (m *model.Model, info model.Info, bare bool, err error) {
+	in := ui.in
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, info, false, &inputError{name, err}
+		}
+		defer f.Close()
+		in = f
 	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, false, err
-	}
-	defer f.Close()
-	m, err = model.Read(bufio.NewReaderSize(f, 1<<20))
+	m, info, err = model.ReadInfo(bufio.NewReaderSize(interruptible(ctx, in), 1<<20))
 	var without *model.BareError
 	switch {
 	case errors.As(err, &without) && bareToo:
-		return without.Model, true, nil
+		return without.Model, info, true, nil
 	case errors.As(err, &without):
-		err = &hintedError{errors.New("bare tensors, without the settings of a model"),
+		err = &hintedError{&codedError{codeModelBare, errors.New("bare tensors, without the settings of a model")},
 			"make a model of them with 'aefeat fit --init " + name + " --epochs 0 -o MODEL'"}
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("%s: %w", name, err)
+		name = inputName(name)
+		return nil, info, false, &inputError{name, fmt.Errorf("%s: %w", name, err)}
 	}
-	return m, false, nil
+	return m, info, false, nil
 }
 
 // requireModel reads the file that -m names.
-func requireModel(c *cli.Context) (*model.Model, error) {
+func requireModel(c *cli.Context, ui *console) (*model.Model, model.Info, error) {
 	name := c.String("model")
 	if name == "" {
-		return nil, usagef(c.Command.Name, "no model: name the file that fit has written with -m")
+		return nil, model.Info{}, usagef(c.Command.Name, "no model: name the file that fit has written with -m").as(codeUsageInput)
 	}
-	if name == "-" {
-		return nil, usagef(c.Command.Name, "a model is not read from standard input, which is for data")
+	if err := stdinOnce(c, ui, name); err != nil {
+		return nil, model.Info{}, err
 	}
-	m, _, err := readModel(name, false)
-	return m, err
+	m, info, _, err := readModel(c.Context, ui, name, false)
+	return m, info, err
 }
 
 // formats are the formats that the ends of names stand for.
@@ -169,7 +176,7 @@ func outputFormat(c *cli.Context, output string) (arrowio.Format, error) {
 			return f, nil
 		}
 		if slices.Contains(otherFormats, end) {
-			return "", usagef(c.Command.Name, "%s: %s is not a format of outputs: name the file .parquet, .arrow or .arrows, or say which it is to be with --format", output, end)
+			return "", usagef(c.Command.Name, "%s: %s is not a format of outputs: name the file .parquet, .arrow or .arrows, or say which it is to be with --format", output, end).as(codeUsageOutput)
 		}
 	}
 	return arrowio.Format(chosen(c, "format")), nil
@@ -179,6 +186,7 @@ func outputFormat(c *cli.Context, output string) (arrowio.Format, error) {
 type features struct {
 	config stage.TransformConfig
 	format arrowio.Format
+	record *recorder // of the run; nil: none is wanted
 }
 
 func newFeatures(c *cli.Context, output string) (features, error) {
@@ -236,30 +244,64 @@ func (f features) write(ctx context.Context, ui *console, p *progress, src *arro
 	if err != nil {
 		return located(src, err)
 	}
-	w, err := arrowio.Create(output, t.Schema(), arrowio.WriteOptions{Format: f.format, Stdout: ui.out})
+	if err := require(src, t.Columns()); err != nil {
+		return err
+	}
+	total, _ := src.NumRows()
+	at := &step{Phase: "transform", Total: total}
+	count := &counted{progress: p, step: at, sum: f.record.digest()}
+	w, report, err := f.run(ctx, src, t, output, ui.out, count)
 	if err != nil {
 		return err
 	}
 	defer w.Abort() // after Close it does nothing
-	r, err := read(ctx, src, f.projection(t))
+	// The output may take the place of an input.
+	files, err := f.record.files(ctx, src)
 	if err != nil {
 		return err
 	}
-	defer r.Release()
-	total, _ := src.NumRows()
-	report, err := t.Run(ctx, r, &counted{w: w, progress: p, step: step{Phase: "transform", Total: total}})
-	if err != nil {
-		return located(src, err)
-	}
 	if err := w.Close(); err != nil {
+		return err
+	}
+	f.record.transformed(src, files, report, outputRecord{File: output, Format: cmp.Or(f.format, arrowio.Parquet)}, count.sum)
+	if err := f.record.finish(); err != nil {
 		return err
 	}
 	lines := []string{fmt.Sprintf("wrote %s with %s to %s", plural(report.Rows, "row"), f.added(m), nameOf(output))}
 	if report.Skipped > 0 {
 		lines = append(lines, skipped(report.BadRows)+": their features are null")
 	}
-	p.finish(withBadRows(map[string]any{"command": "transform", "rows": report.Rows}, src, report.BadRows), lines...)
+	event := map[string]any{"rows": report.Rows, "model": f.config.ModelHash, "seed": m.Seed}
+	p.finish(withBadRows(event, src, report.BadRows), lines...)
 	return nil
+}
+
+// run sends all rows of src through t to output, where stdout is "-". What is
+// left for the caller is to close the writer.
+func (f features) run(ctx context.Context, src *arrowio.Source, t *stage.Transformer, output string, stdout io.Writer, c *counted) (_ *arrowio.Writer, report stage.TransformReport, err error) {
+	o := arrowio.WriteOptions{Format: f.format, Stdout: stdout}
+	if c.sum != nil {
+		o.Hash = c.sum
+	}
+	w, err := arrowio.Create(output, t.Schema(), o)
+	if err != nil {
+		return nil, report, err
+	}
+	defer func() {
+		if err != nil {
+			w.Abort()
+		}
+	}()
+	r, err := read(ctx, src, f.projection(t))
+	if err != nil {
+		return nil, report, err
+	}
+	defer r.Release()
+	c.w = w
+	if report, err = t.Run(ctx, r, c); err != nil {
+		return nil, report, located(src, err)
+	}
+	return w, report, w.Finish()
 }
 
 // added says what rows are given.
@@ -289,14 +331,15 @@ func (f features) projection(t *stage.Transformer) []string {
 type counted struct {
 	w        stage.Writer
 	progress *progress
-	step     step
+	step     *step
+	sum      *digest // of what w writes; nil: it is not wanted
 }
 
 func (c *counted) Write(rec arrow.RecordBatch) error {
 	err := c.w.Write(rec)
 	if err == nil {
 		c.step.Rows += rec.NumRows()
-		c.progress.show(c.step)
+		c.progress.show(*c.step)
 	}
 	return err
 }

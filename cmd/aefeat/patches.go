@@ -58,7 +58,7 @@ func patches(c *cli.Context, ui *console) error {
 	seen := map[string]bool{"patch": true, "image": true, "row": true, "column": true}
 	for _, f := range set.Extra() {
 		if seen[f.Name] {
-			return usagef("patches", "two columns would be called %q: leave it out of --keep", f.Name)
+			return usagef("patches", "two columns would be called %q: leave it out of --keep", f.Name).as(codeUsageOutput)
 		}
 		seen[f.Name] = true
 	}
@@ -144,7 +144,7 @@ func openImages(c *cli.Context, ui *console, channels int, output string) (*imag
 		return nil, err
 	}
 	if len(inputs) == 0 {
-		return nil, usagef(c.Command.Name, "no images: name files, folders or patterns, or lists of them with --list")
+		return nil, usagef(c.Command.Name, "no images: name files, folders or patterns, or lists of them with --list").as(codeUsageInput)
 	}
 	o := imageset.Options{
 		Column:   c.String("column"),
@@ -152,7 +152,7 @@ func openImages(c *cli.Context, ui *console, channels int, output string) (*imag
 		Skip:     chosen(c, "on-bad-row") == "skip",
 		Keep:     keep(c),
 		Output:   output,
-		Open:     arrowio.OpenOptions{Stdin: interruptible(c.Context, ui.in), SpoolDir: besideOutput(output)},
+		Open:     arrowio.OpenOptions{Stdin: interruptible(c.Context, ui.in), SpoolDir: besideOutput(output), NoHive: chosen(c, "hive") == hiveOff},
 	}
 	o.KeepAll = o.Keep == nil
 	if text := c.String("shape"); text != "" {
@@ -170,7 +170,7 @@ func openImages(c *cli.Context, ui *console, channels int, output string) (*imag
 	for _, name := range slices.Concat(set.Files(), c.StringSlice("list"), []string{o.Label.File}) {
 		if wouldReplace(output, name) {
 			set.Close()
-			return nil, usagef(c.Command.Name, "the output would replace the input %s", name)
+			return nil, usagef(c.Command.Name, "the output would replace the input %s", name).as(codeUsageOutput)
 		}
 	}
 	if n := set.PassedOver(); n > 0 {
@@ -195,7 +195,7 @@ func listed(c *cli.Context, ui *console) ([]string, error) {
 	}
 	stdin := slices.DeleteFunc(slices.Concat(inputs, lists), func(name string) bool { return name != "-" })
 	if len(stdin) > 1 {
-		return nil, usagef(c.Command.Name, "standard input cannot be read twice")
+		return nil, usagef(c.Command.Name, "standard input cannot be read twice").as(codeUsageInput)
 	}
 	return inputs, nil
 }
@@ -206,7 +206,7 @@ func readList(c *cli.Context, ui *console, name string) (names []string, err err
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
-			return nil, err
+			return nil, &inputError{name, err}
 		}
 		defer f.Close()
 		in = f
@@ -218,7 +218,7 @@ func readList(c *cli.Context, ui *console, name string) (names []string, err err
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", nameOf(name), err)
+		return nil, &inputError{name, fmt.Errorf("%s: %w", nameOf(name), err)}
 	}
 	return names, nil
 }
@@ -302,7 +302,7 @@ func (r *patchRows) run(ctx context.Context, set *imageset.Set, w *arrowio.Write
 		err = r.flush(w)
 	}
 	if err == nil && r.rows == 0 {
-		err = errors.New("no patches: no image has one of this size and contrast")
+		err = &codedError{codeNoRows, errors.New("no patches: no image has one of this size and contrast")}
 	}
 	if err == nil {
 		err = w.Close()
@@ -310,7 +310,7 @@ func (r *patchRows) run(ctx context.Context, set *imageset.Set, w *arrowio.Write
 	if err != nil {
 		return err
 	}
-	finishImages(p, set, map[string]any{"command": "patches", "rows": r.rows, "images": r.images},
+	finishImages(p, set, map[string]any{"rows": r.rows, "images": r.images, "seed": r.cut.Seed},
 		fmt.Sprintf("wrote %s of %v pixels to %s", plural(r.rows, "row"), r.shape, output))
 	return nil
 }

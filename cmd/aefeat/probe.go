@@ -62,7 +62,7 @@ func probe(c *cli.Context, ui *console) error {
 	if err != nil {
 		return err
 	}
-	j.progress.finish(withBadRows(map[string]any{"command": "probe", "rows": result.TrainRows + result.TestRows}, nil, result.BadRows))
+	j.progress.finish(withBadRows(map[string]any{"rows": result.TrainRows + result.TestRows, "seed": j.seed}, nil, result.BadRows))
 	result.warn(ui)
 	if c.Bool("json") {
 		return json.NewEncoder(ui.out).Encode(result)
@@ -86,7 +86,7 @@ func newProbeJob(c *cli.Context, ui *console) (*probeJob, error) {
 		return nil, usagef("probe", "--iterations %d is less than one", j.config.Iterations)
 	}
 	if slices.Contains(j.tests, "-") && (len(j.inputs) == 0 || slices.Contains(j.inputs, "-")) {
-		return nil, usagef("probe", "standard input cannot be read twice")
+		return nil, usagef("probe", "standard input cannot be read twice").as(codeUsageInput)
 	}
 	return j, nil
 }
@@ -156,6 +156,9 @@ func (j *probeJob) readTests(ctx context.Context, train *labelled.Rows) (*labell
 
 // read reads all rows of src, each to where it belongs.
 func (j *probeJob) read(ctx context.Context, src *arrowio.Source, rows *labelled.Rows, where func(row int64) *labelled.Rows) error {
+	if err := require(src, rows.Columns()); err != nil {
+		return err
+	}
 	r, err := read(ctx, src, rows.Columns())
 	if err != nil {
 		return err
@@ -196,7 +199,7 @@ func fitMemory(what string, takes float64, has int64) error {
 	if has == 0 || takes <= float64(has) {
 		return nil
 	}
-	return &hintedError{fmt.Errorf("with %s this takes %s of memory, and the machine has %s", what, formatSize(int64(takes)), formatSize(has)),
+	return &hintedError{&codedError{codeMemory, fmt.Errorf("with %s this takes %s of memory, and the machine has %s", what, formatSize(int64(takes)), formatSize(has))},
 		"probe a part of the rows, or labels of fewer classes"}
 }
 
@@ -216,9 +219,9 @@ func featureColumns(schema *arrow.Schema, asked []string) ([]string, error) {
 	if len(found) == 1 {
 		return found, nil
 	}
-	err := &patch.RowError{Row: -1, Reason: "no column is called code or code_*", Hint: "name the features with --features"}
+	err := &patch.RowError{Row: -1, Key: patch.KeyMissing, Reason: "no column is called code or code_*", Hint: "name the features with --features"}
 	if len(found) > 1 {
-		err.Reason = "several columns could be the features"
+		err.Key, err.Reason = patch.KeyAmbiguous, "several columns could be the features"
 	}
 	if len(could) > 0 {
 		err.Reason += "; there are " + strings.Join(could, ", ")
@@ -259,16 +262,16 @@ func (j *probeJob) judge(ctx context.Context, train, test *labelled.Rows) (*prob
 	texts, unseen := j.classes.Settle(train, test)
 	switch {
 	case len(train.Labels) == 0:
-		return nil, fmt.Errorf("no rows to learn from%s", skippedOf(train))
+		return nil, &codedError{codeNoRows, fmt.Errorf("no rows to learn from%s", skippedOf(train))}
 	case len(test.Labels)+unseen == 0:
-		return nil, &hintedError{fmt.Errorf("no rows to count errors on%s", skippedOf(test)), "give more rows, or some with --test"}
+		return nil, &hintedError{&codedError{codeNoRows, fmt.Errorf("no rows to count errors on%s", skippedOf(test))}, "give more rows, or some with --test"}
 	case len(texts) == 1:
-		return nil, fmt.Errorf("column %q: all training rows have the label %q: there is nothing to tell apart", j.label, texts[0])
+		return nil, j.noClasses(fmt.Sprintf("all training rows have the label %q: there is nothing to tell apart", texts[0]), "")
 	case len(texts) > len(train.Labels)/2+1:
-		return nil, &hintedError{fmt.Errorf("column %q: %d training rows have %d different labels", j.label, len(train.Labels), len(texts)),
-			"name the column of the classes with --label"}
+		return nil, j.noClasses(fmt.Sprintf("%d training rows have %d different labels", len(train.Labels), len(texts)),
+			"name the column of the classes with --label")
 	case len(test.Labels) == 0:
-		return nil, fmt.Errorf("column %q: no test row has a label that a training row has", j.label)
+		return nil, j.noClasses("no test row has a label that a training row has", "")
 	}
 	classes := float64(len(texts))
 	for _, s := range train.Sets {
@@ -312,6 +315,11 @@ func (j *probeJob) judge(ctx context.Context, train, test *labelled.Rows) (*prob
 	return r, nil
 }
 
+// noClasses is the error of labels that no classifier can be fitted to.
+func (j *probeJob) noClasses(reason, hint string) error {
+	return &codedError{codeLabels, &patch.RowError{Column: j.label, Row: -1, Reason: reason, Hint: hint}}
+}
+
 // weightFloats is how many float64 package linear holds of each weight.
 const weightFloats = 45
 
@@ -332,7 +340,7 @@ func (p *progress) trial(columns string, t linear.Trial) {
 	case progressBar, progressPlain:
 		p.ui.printf("%s, penalty %g: %.2f%% of %s held-out rows, %s", columns, t.Penalty, 100*t.Accuracy, count(int64(t.Held)), plural(int64(t.Stats.Iterations), "iteration"))
 	case progressJSON:
-		p.event(map[string]any{"event": "trial", "columns": columns, "penalty": t.Penalty, "accuracy": t.Accuracy, "held": t.Held, "iterations": t.Stats.Iterations})
+		p.ui.event(map[string]any{"event": "trial", "columns": columns, "penalty": t.Penalty, "accuracy": t.Accuracy, "held": t.Held, "iterations": t.Stats.Iterations})
 	}
 }
 
@@ -345,14 +353,14 @@ func (r *probeResult) scores() []*probeScore {
 
 func (r *probeResult) warn(ui *console) {
 	if r.Skipped > 0 {
-		ui.warnf("%s", skipped(r.BadRows))
+		ui.warn(codeSkipped, "", "%s", skipped(r.BadRows))
 	}
 	if r.Unseen > 0 {
-		ui.warnf("%s with a label that no training row has: counted as errors", plural(int64(r.Unseen), "test row"))
+		ui.warn(codeUnseen, "", "%s with a label that no training row has: counted as errors", plural(int64(r.Unseen), "test row"))
 	}
 	for _, s := range r.scores() {
 		if !s.Converged {
-			ui.warnf("%s: not at the minimum after %s: raise --iterations", s.Columns, plural(int64(s.Iterations), "iteration"))
+			ui.warn(codeIterations, "", "%s: not at the minimum after %s: raise --iterations", s.Columns, plural(int64(s.Iterations), "iteration"))
 		}
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"math"
 	"os"
@@ -61,6 +60,12 @@ type step struct {
 	Cost   float64
 	Mean   float64 // rhohat's mean over the units
 
+	// Files is how many files there are, one after the other, of which File are
+	// done; 0: they are one input. Rows are those of all files, of which Done
+	// were before this one; Total are those of this one.
+	File, Files int
+	Done        int64
+
 	Unit string // what an epoch is called; "": epoch
 	Noun string // what the rows are; "": row
 
@@ -99,10 +104,10 @@ func (p *progress) show(s step) {
 	s.Validation = p.validation
 	switch {
 	case p.mode == progressBar && now.Sub(p.shown) >= redrawEvery:
-		fmt.Fprintf(p.ui.err, "\r%s\x1b[K", s.bar(p.rate(s.Rows), p.width()))
+		p.ui.draw("\r" + s.bar(p.rate(s.Rows), p.width()) + "\x1b[K")
 		p.shown, p.drawn = now, true
 	case p.mode == progressJSON && now.Sub(p.shown) >= reportEvery:
-		p.event(s.event("progress", p.rate(s.Rows)))
+		p.ui.event(s.event("progress", p.rate(s.Rows)))
 		p.shown = now
 	}
 }
@@ -137,19 +142,20 @@ func (p *progress) endEpoch(s step, e model.Epoch) {
 		if e.Validation != nil {
 			event["validation"] = terms(*e.Validation)
 		}
-		p.event(event)
+		p.ui.event(event)
 	}
 }
 
-// finish erases the bar and prints the lines of a report, or under
-// --progress json the event in their place.
-func (p *progress) finish(event map[string]any, lines ...string) {
+// finish erases the bar and prints the lines of a report. Under --progress json
+// the fields take their place, in the event that ends the command.
+func (p *progress) finish(fields map[string]any, lines ...string) {
 	p.clear()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.mode == progressJSON {
-		event["event"] = "done"
-		p.event(event)
+		for name, value := range fields {
+			p.ui.finally(name, value)
+		}
 		return
 	}
 	for _, line := range lines {
@@ -157,12 +163,34 @@ func (p *progress) finish(event map[string]any, lines ...string) {
 	}
 }
 
+// end tells a program that a file of several is done.
+func (p *progress) end(event map[string]any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mode == progressJSON {
+		event["event"] = "file"
+		p.ui.event(event)
+	}
+}
+
+// fail tells of an error that does not end the command.
+func (p *progress) fail(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.erase()
+	p.ui.fail(err)
+}
+
 // clear erases the bar.
 func (p *progress) clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.erase()
+}
+
+func (p *progress) erase() {
 	if p.drawn {
-		fmt.Fprint(p.ui.err, "\r\x1b[K")
+		p.ui.draw("\r\x1b[K")
 		p.drawn = false
 	}
 }
@@ -178,14 +206,6 @@ func perSecond(rows int64, elapsed time.Duration) float64 {
 	return 0
 }
 
-func (p *progress) event(event map[string]any) {
-	line, err := json.Marshal(event)
-	if err != nil {
-		panic("progress event that is not JSON: " + err.Error())
-	}
-	fmt.Fprintf(p.ui.err, "%s\n", line)
-}
-
 func (s step) event(name string, rate float64) map[string]any {
 	e := map[string]any{"event": name, "phase": s.Phase, "rows": s.Rows, "rows_per_second": math.Round(rate)}
 	if s.Epochs > 0 {
@@ -195,7 +215,10 @@ func (s step) event(name string, rate float64) map[string]any {
 		}
 		e["total_cost"], e["mean_activation"] = number(s.Cost), number(s.Mean)
 	}
-	if s.Total > 0 {
+	switch {
+	case s.Files > 0:
+		e["files"], e["total_files"] = s.File, s.Files
+	case s.Total > 0:
 		e["total_rows"] = s.Total
 	}
 	return e
@@ -236,15 +259,16 @@ func (s step) bar(rate float64, width int) string {
 		held = fmt.Sprintf("held out %.4g", s.Validation.Total)
 	}
 	done := plural(s.Rows, cmp.Or(s.Noun, "row"))
-	if s.Total > 0 {
-		done = fmt.Sprintf("%3.0f%%", math.Floor(100*min(1, float64(s.Rows)/float64(s.Total))))
+	share, known := s.share()
+	if known {
+		done = fmt.Sprintf("%3.0f%%", math.Floor(100*share))
 		if rate > 0 && s.Phase != stage.PhaseArrange {
 			left = clock(s.remaining()/rate) + " left"
 		}
 	}
 	const minBar = 4 // cells; leaves room for all the rest on 80 columns
 	frame := 0
-	if s.Total > 0 {
+	if known {
 		frame = len("  []") + minBar
 	}
 	fixed := func() int {
@@ -263,8 +287,8 @@ func (s step) bar(rate float64, width int) string {
 		}
 	}
 	line := head
-	if cells := min(room()-len("  []"), 40); s.Total > 0 && cells >= minBar {
-		full := int(float64(cells) * min(1, float64(s.Rows)/float64(s.Total)))
+	if cells := min(room()-len("  []"), 40); known && cells >= minBar {
+		full := int(float64(cells) * share)
 		line += "  [" + strings.Repeat("=", full) + strings.Repeat(" ", cells-full) + "]"
 	}
 	for _, part := range []string{done, speed, cost, held, mean, left} {
@@ -275,11 +299,25 @@ func (s step) bar(rate float64, width int) string {
 	return line[:min(len(line), width)]
 }
 
+// share is how much of the epoch, or of all files, is done, if that is known.
+func (s step) share() (share float64, known bool) {
+	if s.Total > 0 {
+		share = min(1, float64(s.Rows-s.Done)/float64(s.Total))
+	}
+	if s.Files == 0 {
+		return share, s.Total > 0
+	}
+	return min(1, (float64(s.File)+share)/float64(s.Files)), true
+}
+
 // head names what is going on.
 func (s step) head() string {
 	head := s.Phase
-	if s.Epochs > 0 {
+	switch {
+	case s.Epochs > 0:
 		head = s.count()
+	case s.Files > 0:
+		head = fmt.Sprintf("%s %s of %s, %s", s.Phase, count(int64(s.File)), plural(int64(s.Files), "file"), plural(s.Rows, "row"))
 	}
 	switch s.Phase {
 	case stage.PhaseLearn:
@@ -297,8 +335,13 @@ func (s step) count() string {
 	return fmt.Sprintf("%s %d/%d", cmp.Or(s.Unit, "epoch"), s.Epoch, s.Epochs)
 }
 
-// remaining is how many rows there are to go, over all epochs.
+// remaining is how many rows there are to go, over all epochs. Of several files
+// it is a guess: those to come have as many as those before.
 func (s step) remaining() float64 {
+	if s.Files > 0 {
+		share, _ := s.share()
+		return float64(s.Rows) * (1 - share) / share
+	}
 	rows := float64(s.Total - s.Rows)
 	if s.Epochs > s.Epoch {
 		rows += float64(s.Epochs-s.Epoch) * float64(s.Total)

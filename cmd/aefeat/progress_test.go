@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	flags "flag"
 	"math"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/urfave/cli/v2"
 
 	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/stage"
@@ -109,7 +112,15 @@ func TestJSONProgress(t *testing.T) {
 		*now = now.Add(time.Second / 10)
 	}
 	p.endEpoch(s, model.Epoch{Cost: model.Cost{Total: math.NaN()}})
-	p.finish(map[string]any{"rows": 7})
+	p.ui.json = true
+	app := newApp(p.ui)
+	err := p.ui.run(cli.NewContext(app, flags.NewFlagSet("", flags.ContinueOnError), nil), func(*cli.Context) error {
+		p.finish(map[string]any{"rows": 7})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	var events []string
 	for line := range strings.Lines(out.String()) {
 		var e map[string]any

@@ -56,25 +56,26 @@ func writeReport(c *cli.Context, ui *console) error {
 	}
 	tests := c.StringSlice("test")
 	if name := replaced(output, slices.Concat([]string{c.String("model")}, inputs, tests)); name != "" {
-		return usagef("report", "the page would replace %s", name)
+		return usagef("report", "the page would replace %s", name).as(codeUsageOutput)
 	}
 	switch {
 	case len(tests) > 0 && len(inputs) == 0:
-		return usagef("report", "--test without rows to learn from: name an input")
+		return usagef("report", "--test without rows to learn from: name an input").as(codeUsageInput)
 	case len(tests) > 0 && c.String("label") == "":
 		return usagef("report", "--test has rows for a classifier, and --label '' wants none: give one of them")
 	case slices.Contains(tests, "-") && slices.Contains(inputs, "-"):
-		return usagef("report", "standard input cannot be read twice")
+		return usagef("report", "standard input cannot be read twice").as(codeUsageInput)
 	}
 	source, err := newSourceOptions(c, output)
 	if err != nil {
 		return err
 	}
 	source.rewindable = true
-	m, err := requireModel(c)
+	m, info, err := requireModel(c, ui)
 	if err != nil {
 		return err
 	}
+	source.model = info
 	out, err := createOutput(ui, output)
 	if err != nil {
 		return err
@@ -85,7 +86,7 @@ func writeReport(c *cli.Context, ui *console) error {
 	if err := j.describe(c.String("model")); err != nil {
 		return err
 	}
-	event := map[string]any{"command": "report"}
+	event := map[string]any{"model": info.Hash, "seed": m.Seed}
 	if len(inputs) > 0 {
 		if err := j.look(c.Context, inputs, event); err != nil {
 			return err
@@ -104,9 +105,9 @@ func writeReport(c *cli.Context, ui *console) error {
 // describe puts into the page what the model file tells.
 func (j *reportJob) describe(name string) error {
 	m, p := j.model, &j.page
-	p.Title = filepath.Base(name)
+	p.Title = filepath.Base(inputName(name))
 	p.Summary = fmt.Sprintf("A %s autoencoder with %s. Its inputs are patches of %s.", m.Objective, plural(int64(m.Hidden), "hidden unit"), shapeOf(m))
-	for _, row := range modelTable(m, false) {
+	for _, row := range modelTable(m, j.source.model, false) {
 		p.Settings = append(p.Settings, report.Fact{Name: row[0], Value: row[1]})
 	}
 	p.History = report.History{Epochs: m.History, Best: m.Best}
@@ -181,7 +182,7 @@ func (j *reportJob) look(ctx context.Context, inputs []string, event map[string]
 	j.page.Summary += fmt.Sprintf(" Looked at with %s of %s.", plural(x.Rows, "row"), inputNames(inputs))
 	if x.Skipped > 0 {
 		j.page.Notes = append(j.page.Notes, skipped(x.BadRows)+".")
-		j.ui.warnf("%s", skipped(x.BadRows))
+		j.ui.warn(codeSkipped, "", "%s", skipped(x.BadRows))
 	}
 	event["rows"] = x.Rows
 	withBadRows(event, src, x.BadRows)

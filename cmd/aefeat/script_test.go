@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -48,6 +49,10 @@ func TestMain(m *testing.M) {
 // have:
 //
 //	status N COMMAND...      run a command, which must exit with status N
+//	events N CODE COMMAND...  run a command, aefeat with --progress json: it must
+//	                         exit with status N and say nothing but events on
+//	                         standard error, the last an error of that code; or
+//	                         if CODE is done, that it is done
 //	patches FILE [KEY=VALUE...]  make a data file; see patchSpec
 //	picture FILE HEIGHT WIDTH  draw a PNG image
 //	png FILE                 print the size of a picture and its Go type
@@ -77,6 +82,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status":  runStatus,
+			"events":  runEvents,
 			"patches": makePatches,
 			"picture": drawPicture,
 			"png":     describePNG,
@@ -116,6 +122,72 @@ func runStatus(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit status %d, want %d", got, want)
 	}
+}
+
+func runEvents(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: events N CODE COMMAND...")
+	}
+	status, want, command := args[0], args[1], args[2:]
+	if command[0] == "aefeat" {
+		command = append(slices.Clone(command), "--progress=json")
+	}
+	runStatus(ts, false, append([]string{status}, command...))
+	dones, last := 0, event{}
+	for line := range strings.Lines(ts.ReadFile("stderr")) {
+		var err error
+		if last, err = parseEvent(line); err != nil {
+			ts.Fatalf("%v: %s", err, line)
+		}
+		if last.Event == "done" {
+			dones++
+		}
+	}
+	if want == "done" && (last.Event != "done" || dones != 1 && !strings.Contains(command[1], "demo")) {
+		ts.Fatalf("done %d times, and the last event is %+v", dones, last)
+	}
+	if want != "done" && (last.Event != "error" || string(last.Code) != want || fmt.Sprint(last.Code.status()) != status || dones > 0) {
+		ts.Fatalf("done %d times, and the last event is %+v", dones, last)
+	}
+}
+
+// An event is what programs read of any.
+type event struct {
+	Event   string
+	Code    code
+	Message string
+	Hints   []string
+}
+
+// parseEvent reads a line of standard error. Errors and warnings must have all
+// their fields, and codes of the table.
+func parseEvent(line string) (e event, err error) {
+	var fields map[string]any
+	if err := json.Unmarshal([]byte(line), &fields); err != nil {
+		return e, err
+	}
+	if err := json.Unmarshal([]byte(line), &e); err != nil {
+		return e, err
+	}
+	switch e.Event {
+	case "progress", "epoch", "trial", "file", "done", "note":
+	case "error", "warning":
+		for _, name := range []string{"code", "file", "column", "row", "message", "hints"} {
+			if _, ok := fields[name]; !ok {
+				return e, fmt.Errorf("no field %s", name)
+			}
+		}
+		known := slices.IndexFunc(codeTable, func(row codeRow) bool { return row.code == e.Code })
+		switch {
+		case e.Message == "" || strings.HasPrefix(e.Message, "aefeat:"):
+			return e, errors.New("no plain message")
+		case known < 0 || (codeTable[known].status == exitDone) != (e.Event == "warning"):
+			return e, fmt.Errorf("no code of %s: %q", e.Event, e.Code)
+		}
+	default:
+		return e, fmt.Errorf("unknown event %q", e.Event)
+	}
+	return e, nil
 }
 
 func drawPicture(ts *testscript.TestScript, neg bool, args []string) {

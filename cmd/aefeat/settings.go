@@ -95,7 +95,7 @@ func warnUseless(c *cli.Context, ui *console, config stage.Config) {
 		{"momentum", config.Train.Optimizer != model.SGD, "only sgd has a momentum"},
 	} {
 		if c.IsSet(w.flag) && w.useless {
-			ui.warnf("--%s changes nothing: %s", w.flag, w.because)
+			ui.warn(codeOfWarning(stage.WarnUnused), "", "--%s changes nothing: %s", w.flag, w.because)
 		}
 	}
 }

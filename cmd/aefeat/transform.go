@@ -11,7 +11,7 @@ func transformCommand(ui *console) *cli.Command {
 		UsageText: "aefeat transform -m MODEL [flags] [INPUT...]",
 		Description: `Every row and column of the input stays, in order, and the hidden code is added. A row
 that --on-bad-row skip passes over gets nulls. The output may replace the input, once
-it is whole.`,
+it is whole. With -o FOLDER/ each input has an output of its own there.`,
 		Flags:  cliFlags("transform"),
 		Action: func(c *cli.Context) error { return transform(c, ui) },
 	}
@@ -19,20 +19,32 @@ it is whole.`,
 
 func transform(c *cli.Context, ui *console) error {
 	output := c.String("output")
+	if isFolder(output) {
+		return transformEach(c, ui, output)
+	}
+	if c.Bool("skip-existing") {
+		return usagef("transform", "--skip-existing is for outputs in a folder: name one with -o FOLDER/")
+	}
 	if err := refuseTerminal(ui, "transform", "features", output); err != nil {
 		return err
 	}
 	if name := c.String("model"); wouldReplace(output, name) {
-		return usagef("transform", "the features would replace the model %s", name)
+		return usagef("transform", "the features would replace the model %s", inputName(name)).as(codeUsageOutput)
 	}
 	f, err := newFeatures(c, output)
 	if err != nil {
 		return err
 	}
-	_, m, src, err := openForModel(c, ui, output)
+	if f.record, err = newRecorder(c, ui, output); err != nil {
+		return err
+	}
+	defer f.record.abort()
+	source, m, src, err := openForModel(c, ui, output)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
+	f.config.ModelHash = source.model.Hash
+	f.record.used(c.String("model"), m, source.model.Hash, f.settings(m))
 	return f.write(c.Context, ui, newProgress(ui, chosen(c, "progress")), src, m, output)
 }

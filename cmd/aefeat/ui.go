@@ -8,6 +8,11 @@ package main
 //     one of four styles: "aefeat: ..." for a report, "aefeat: warning: ...",
 //     "aefeat: error: ..." and "aefeat: hint: ...". No capital at the start
 //     and no full stop at the end. Hints come last and say what to do.
+//   - Under --progress json each of these is an event instead, a JSON object on
+//     a line of its own, and nothing else goes to standard error.
+//   - The methods of console are all that writes there: printf for a report,
+//     warn for a warning with its code and hint, fail for an error, event for
+//     what only programs want to know, draw for the bar.
 //   - An error is one line, however long: a log keeps it whole.
 //   - Names of files and columns may hold anything; what would move a cursor is
 //     escaped.
@@ -17,14 +22,18 @@ package main
 //   - Nothing is coloured.
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
+	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 )
 
@@ -33,33 +42,141 @@ type console struct {
 	in  io.Reader
 	out io.Writer
 	err io.Writer
+
+	json bool // standard error is for a program: events, one a line
+
+	// done is what the command at work will tell a program at its end.
+	done map[string]any
+
+	// heard is told of warnings, too; nil: nobody is.
+	heard func(code code, message string)
 }
 
-// printf prints one line of a report on standard error.
+// note is a line of a report, as programs read it.
+type note struct {
+	Event   string `json:"event"` // "note"
+	Message string `json:"message"`
+}
+
+// notice is an error or a warning, as programs read it. All fields are there
+// always; those that do not apply are null.
+type notice struct {
+	Event   string   `json:"event"` // "error" or "warning"
+	Code    code     `json:"code"`
+	File    *string  `json:"file"`
+	Column  *string  `json:"column"`
+	Row     *int64   `json:"row"` // in the file, counted from 0
+	Message string   `json:"message"`
+	Hints   []string `json:"hints"`
+}
+
+// printf tells one line of a report.
 func (c *console) printf(format string, a ...any) {
-	c.line("", format, a...)
+	text := fmt.Sprintf(format, a...)
+	if c.json {
+		c.event(note{"note", text})
+		return
+	}
+	c.line("", text)
 }
 
-func (c *console) warnf(format string, a ...any) {
-	c.line("warning: ", format, a...)
-}
-
+// hintf tells what to do though nothing is wrong.
 func (c *console) hintf(format string, a ...any) {
-	c.line("hint: ", format, a...)
+	text := fmt.Sprintf(format, a...)
+	if c.json {
+		c.event(note{"note", text})
+		return
+	}
+	c.line("hint: ", text)
 }
 
-// errorf prints an error; newlines in it, which a library's message may have,
-// become spaces.
-func (c *console) errorf(format string, a ...any) {
-	c.line("error: ", "%s", strings.Join(strings.FieldsFunc(fmt.Sprintf(format, a...), isNewline), " "))
+// warn tells of something that may be wrong, and what to do about it; hint may
+// be "".
+func (c *console) warn(code code, hint, format string, a ...any) {
+	n := notice{Event: "warning", Code: code, Message: fmt.Sprintf(format, a...)}
+	if hint != "" {
+		n.Hints = []string{hint}
+	}
+	c.notice(n)
+}
+
+func (c *console) notice(n notice) {
+	// A library's message may have newlines.
+	n.Message = strings.Join(strings.FieldsFunc(n.Message, isNewline), " ")
+	if c.heard != nil && n.Event == "warning" {
+		c.heard(n.Code, n.Message)
+	}
+	if c.json {
+		if n.Hints == nil {
+			n.Hints = []string{} // not null
+		}
+		c.event(n)
+		return
+	}
+	c.line(n.Event+": ", n.Message)
+	for _, hint := range n.Hints {
+		c.line("hint: ", hint)
+	}
 }
 
 func isNewline(r rune) bool { return r == '\n' || r == '\r' }
 
-func (c *console) line(style, format string, a ...any) {
-	// A standard error that cannot be written leaves nobody to tell.
-	_, _ = fmt.Fprintf(c.err, "aefeat: %s%s\n", style, escaped(fmt.Sprintf(format, a...)))
+func (c *console) line(style, text string) { c.write("aefeat: " + style + escaped(text) + "\n") }
+
+// event tells a program something, as a line of JSON.
+func (c *console) event(e any) {
+	var b strings.Builder
+	lines := json.NewEncoder(&b)
+	lines.SetEscapeHTML(false)
+	if err := lines.Encode(e); err != nil {
+		panic("event that is not JSON: " + err.Error())
+	}
+	c.write(escapedJSON(strings.TrimSuffix(b.String(), "\n")) + "\n")
 }
+
+// run runs a command and tells a program that it is done, last and once, with
+// what the command has put into c.done.
+func (c *console) run(x *cli.Context, action cli.ActionFunc) error {
+	began, outer := time.Now(), c.done
+	defer func() { c.done = outer }() // demo runs other commands
+	c.done = map[string]any{"inputs": x.Args().Slice(), "outputs": outputsOf(x)}
+	if err := action(x); err != nil || !c.json {
+		return err
+	}
+	c.done["event"], c.done["command"] = "done", x.Command.Name
+	c.done["version"], c.done["seconds"] = version(), seconds(time.Since(began))
+	c.event(c.done)
+	return nil
+}
+
+// finally sets a field of the event that ends the command at work.
+func (c *console) finally(field string, value any) {
+	if c.done != nil {
+		c.done[field] = value
+	}
+}
+
+// outputsOf returns the files that the flags of a command name for output.
+func outputsOf(x *cli.Context) []string {
+	names := []string{}
+	for _, flag := range []string{"output", "emit", "picture", "report", "dir"} {
+		if name := x.String(flag); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// draw sends text to the terminal as it is.
+func (c *console) draw(text string) {
+	if !c.json {
+		c.write(text)
+	}
+}
+
+// write is the one place that writes to standard error. One that cannot be
+// written leaves nobody to tell.
+func (c *console) write(text string) { _, _ = io.WriteString(c.err, text) }
 
 // escaped writes what no terminal prints as Go does: "\x1b" for an escape.
 func escaped(text string) string {
@@ -68,6 +185,24 @@ func escaped(text string) string {
 		text = strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 	}
 	return text
+}
+
+// escapedJSON writes what no terminal prints as JSON does, "\u009b". Such runes
+// only stand inside strings.
+func escapedJSON(line string) string {
+	var b strings.Builder
+	for _, r := range line {
+		switch {
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
 }
 
 // unprintable reports whether text would be lost on a screen, or upset it.

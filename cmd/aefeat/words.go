@@ -119,10 +119,19 @@ type badRow struct {
 // nil where the first of them are not listed.
 func withBadRows(event map[string]any, src *arrowio.Source, bad patch.BadRows) map[string]any {
 	event["skipped"] = bad.Total()
-	if bad.Total() == 0 {
-		return event
+	if bad.Total() > 0 {
+		event["bad_rows"] = locatedBadRows(src, bad)
 	}
-	named := badRows{Counts: bad.Counts}
+	return event
+}
+
+// locatedBadRows names the files that bad rows are in.
+func locatedBadRows(src *arrowio.Source, bad patch.BadRows) badRows {
+	named := badRows{Counts: map[patch.Reason]int64{}}
+	maps.Copy(named.Counts, bad.Counts)
+	if src == nil {
+		return named
+	}
 	for _, r := range bad.First {
 		row := badRow{BadRow: r}
 		if file, at, ok := src.Locate(r.Row); ok {
@@ -130,45 +139,50 @@ func withBadRows(event map[string]any, src *arrowio.Source, bad patch.BadRows) m
 		}
 		named.First = append(named.First, row)
 	}
-	event["bad_rows"] = named
-	return event
+	return named
 }
 
-// warn tells of a warning about the fit of m, with the flags that may help.
-func warn(ui *console, m *model.Model, w stage.Warning) {
+// warnFit tells of a warning about the fit of m, with the flags that may help.
+func warnFit(ui *console, m *model.Model, w stage.Warning) {
+	text, hint := warningWords(m, w)
+	ui.warn(codeOfWarning(w.Key), hint, "%s", text)
+}
+
+// warningWords says what a warning about the fit of m is about, and what may
+// help.
+func warningWords(m *model.Model, w stage.Warning) (text, hint string) {
 	switch w.Key {
 	case stage.WarnUnused:
-		ui.warnf("%s changes nothing: preprocessing learns from all rows, or nothing", flagOf("fit", w.Setting))
+		return fmt.Sprintf("%s changes nothing: preprocessing learns from all rows, or nothing", flagOf("fit", w.Setting)), ""
 	case stage.WarnDead:
-		ui.warnf("%v of %d units are dead", w.Value, m.Hidden)
+		text = fmt.Sprintf("%v of %d units are dead", w.Value, m.Hidden)
 		if m.K == 0 {
-			ui.hintf("try a smaller --learning-rate, or a smaller --sparsity-weight")
+			hint = "try a smaller --learning-rate, or a smaller --sparsity-weight"
 		}
+		return text, hint
 	case stage.WarnSparsity:
-		ui.warnf("the sparsity term is %.0f%% of the cost: mean activations are far from --sparsity %g", 100*w.Value, m.Sparsity)
-		ui.hintf("take more steps (--epochs, a smaller --batch-size), or try a larger --sparsity or a smaller --sparsity-weight")
+		return fmt.Sprintf("the sparsity term is %.0f%% of the cost: mean activations are far from --sparsity %g", 100*w.Value, m.Sparsity),
+			"take more steps (--epochs, a smaller --batch-size), or try a larger --sparsity or a smaller --sparsity-weight"
 	case stage.WarnUnmoved:
-		ui.warnf("%v of %d units are near their initial weights", w.Value, m.Hidden)
-		ui.hintf("take more steps (--epochs, a smaller --batch-size), or try a larger --learning-rate")
+		return fmt.Sprintf("%v of %d units are near their initial weights", w.Value, m.Hidden),
+			"take more steps (--epochs, a smaller --batch-size), or try a larger --learning-rate"
 	case stage.WarnTwins:
-		ui.warnf("%v of %d units have a near twin", w.Value, m.Hidden)
-		ui.hintf("%s", twinsHint(m))
+		return fmt.Sprintf("%v of %d units have a near twin", w.Value, m.Hidden), twinsHint(m)
 	case stage.WarnValidation:
-		ui.warnf("the held-out rows have no finite cost: the last epoch's model was kept")
+		return "the held-out rows have no finite cost: the last epoch's model was kept", ""
 	case stage.WarnDrift:
-		ui.warnf("preprocessing was learned from the first %s, and over all rows inputs differ from these by %.2g standard deviations",
-			plural(m.Preprocess.Learned.Rows, "row"), w.Value)
-		ui.hintf("learn from more rows (--preprocess-rows), from all with --epochs 2 or more, or shuffle the input")
+		return fmt.Sprintf("preprocessing was learned from the first %s, and over all rows inputs differ from these by %.2g standard deviations",
+				plural(m.Preprocess.Learned.Rows, "row"), w.Value),
+			"learn from more rows (--preprocess-rows), from all with --epochs 2 or more, or shuffle the input"
 	case stage.WarnOutOfRange:
-		ui.warnf("%s out of range, more than were in it: the values may have another scale", plural(int64(w.Value), "row"))
-		ui.hintf("give the largest value that can occur with --pixel-max, or choose another --preprocess")
+		return fmt.Sprintf("%s out of range, more than were in it: the values may have another scale", plural(int64(w.Value), "row")),
+			"give the largest value that can occur with --pixel-max, or choose another --preprocess"
 	case stage.WarnReach:
 		p := m.Preprocess
-		ui.warnf("%s values are divided by %g, and the largest of the first rows is %g", p.Source, p.Max, math.Round(w.Value*p.Max))
-		ui.hintf("give the largest value that can occur with --pixel-max")
-	default:
-		ui.warnf("%s", namesToFlags("fit", w.String()))
+		return fmt.Sprintf("%s values are divided by %g, and the largest of the first rows is %g", p.Source, p.Max, math.Round(w.Value*p.Max)),
+			"give the largest value that can occur with --pixel-max"
 	}
+	return namesToFlags("fit", w.String()), ""
 }
 
 // twinsHint says what may keep the units of m apart, of what is on.

@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // A File is an output that appears under its name whole or not at all. It is
@@ -53,7 +54,7 @@ func Create(path string) (*File, error) {
 	info, err := os.Stat(target)
 	switch {
 	case err == nil && info.IsDir():
-		return nil, &fs.PathError{Op: "create", Path: path, Err: errors.New("is a folder")}
+		return nil, &fs.PathError{Op: "create", Path: path, Err: folderError{}}
 	case err == nil && !info.Mode().IsRegular():
 		f, err := os.OpenFile(target, os.O_WRONLY, 0)
 		if err != nil {
@@ -90,6 +91,14 @@ func Create(path string) (*File, error) {
 	}
 	return out, nil
 }
+
+// A folderError says that a folder stands where an output is to be.
+type folderError struct{}
+
+func (folderError) Error() string { return "is a folder" }
+
+// Is makes it the error that the system has for this.
+func (folderError) Is(target error) bool { return target == syscall.EISDIR }
 
 // Write implements [io.Writer]. Errors name the file.
 func (f *File) Write(p []byte) (int, error) {
@@ -196,7 +205,7 @@ func followLinks(path string) (string, error) {
 		}
 		target = link
 	}
-	return "", &fs.PathError{Op: "create", Path: path, Err: errors.New("too many levels of symbolic links")}
+	return "", &fs.PathError{Op: "create", Path: path, Err: syscall.ELOOP}
 }
 
 // Same reports whether two outputs, each a path or "-" for standard output,

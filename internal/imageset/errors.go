@@ -2,6 +2,7 @@ package imageset
 
 import (
 	"errors"
+	"io/fs"
 
 	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/model"
@@ -25,6 +26,9 @@ type badImage struct {
 }
 
 func (e *badImage) Unwrap() error { return e.error }
+
+// Reason says for programs what is wrong with the image.
+func (e *badImage) Reason() patch.Reason { return e.reason }
 
 func reasonOf(err error) patch.Reason {
 	if errors.Is(err, errNull) {
@@ -71,7 +75,14 @@ func ofFile(name string, err error) error {
 	if errors.As(err, &named) {
 		return err
 	}
-	return &arrowio.FileError{File: name, Err: err, Hint: hintOf(err)}
+	e := &arrowio.FileError{File: name, Err: err, Hint: hintOf(err)}
+	switch {
+	case errors.Is(err, errForeign):
+		e.Key = arrowio.KeyForeign
+	case errors.Is(err, fs.ErrNotExist):
+		e.Key = arrowio.KeyMissing
+	}
+	return e
 }
 
 // A rowError is an error about an image in a file.

@@ -84,7 +84,7 @@ func (r *Rows) bind(schema *arrow.Schema, name, label string, columns []string, 
 		return err
 	}
 	if slices.Contains(b.Columns(), label) {
-		return &patch.RowError{Column: label, Row: -1, Reason: "is the label, and among the features too", Hint: "name the features, or the label with `Label`"}
+		return &patch.RowError{Column: label, Row: -1, Key: patch.KeyTaken, Reason: "is the label, and among the features too", Hint: "name the features, or the label with `Label`"}
 	}
 	r.Sets = append(r.Sets, &Set{Name: name, binding: b})
 	return nil

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/memory"
@@ -58,6 +59,56 @@ type Options struct {
 	BatchRows       int  // at most, where it is a choice; 0: a few MiB
 	AllowMissingEOS bool // a stream without its end marker is whole
 	Allocator       memory.Allocator
+
+	// Memo keeps what was made of the schemas of other files of the same
+	// source; nil: nothing does.
+	Memo *Memo
+}
+
+// A Memo keeps what was made of a few things that many files have in common. It
+// may be used by several goroutines.
+type Memo struct {
+	mu     sync.Mutex
+	made   map[string]any
+	oldest []string
+}
+
+// NewMemo returns an empty memo.
+func NewMemo() *Memo { return &Memo{made: map[string]any{}} }
+
+// Of a few writers of one data set, and of sizes that nobody minds to keep.
+const (
+	maxMade    = 8
+	maxMadeKey = 1 << 20
+)
+
+// Get returns what was made of key, or else what is made of it now. An error is
+// not kept.
+func (m *Memo) Get(key string, make func() (any, error)) (any, error) {
+	if m == nil || len(key) > maxMadeKey {
+		return make()
+	}
+	m.mu.Lock()
+	made, ok := m.made[key]
+	m.mu.Unlock()
+	if ok {
+		return made, nil
+	}
+	made, err := make()
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.made[key]; !ok {
+		if len(m.oldest) == maxMade {
+			delete(m.made, m.oldest[0])
+			m.oldest = m.oldest[1:]
+		}
+		m.oldest = append(m.oldest, key)
+	}
+	m.made[key] = made
+	return made, nil
 }
 
 // A Format is how files of one format are told, read and written.

@@ -67,8 +67,9 @@ func newGroups(f *fileReader, chosen []schema.Selection) *groups {
 	g := &groups{file: f.r, footer: f.footer, schema: f.schema, chosen: chosen, maxRows: f.o.BatchRows}
 	g.mem = bound.NewBudget(f.o.Allocator)
 	g.leaves = map[int]bool{}
+	fields := f.schema.Fields()
 	for i, l := range f.footer.leaves {
-		if isChosen(f.schema.Fields(), chosen, l.top, l.path) {
+		if isChosen(fields, chosen, l.top, l.path) {
 			g.leaves[i] = true
 		}
 	}

@@ -48,7 +48,7 @@ func Open(r *io.SectionReader, o container.Options) (container.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := f.arrowSchema()
+	s, err := f.arrowSchema(o.Memo)
 	if err != nil {
 		return nil, err
 	}

@@ -27,6 +27,7 @@ type footer struct {
 	rows    int64
 	groups  []rowGroup
 	schema  string // the Arrow schema, base64, verified; "" if there is none to use
+	raw     []byte // of the tree, as it lies in the file
 	meta    []keyValue
 	creator string
 }
@@ -78,9 +79,6 @@ func readFooter(r io.ReaderAt, size int64) (*footer, error) {
 		}
 		return nil, bound.Damaged("Parquet footer", err)
 	}
-	if err := f.checkSchema(); err != nil {
-		return nil, bound.Damaged("Parquet schema", err)
-	}
 	if err := f.checkGroups(size - 8 - n); err != nil {
 		return nil, bound.Damaged("Parquet footer", err)
 	}
@@ -130,9 +128,11 @@ type footerReader struct {
 
 func (r *footerReader) footer(f *footer) {
 	r.Struct(func(id int16, typ byte) bool {
+		from := r.Pos()
 		switch id {
 		case 2:
 			r.Structs(typ, func() { f.nodes = append(f.nodes, r.node()) })
+			f.raw = r.Since(from)
 		case 3:
 			r.Int64(typ, &f.rows)
 		case 4:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -15,6 +16,7 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 
 	"github.com/aefeat/aefeat/arrowio/internal/bound"
+	"github.com/aefeat/aefeat/arrowio/internal/container"
 	"github.com/aefeat/aefeat/arrowio/internal/format"
 )
 
@@ -58,8 +60,50 @@ func readable(f *pqarrow.SchemaField) {
 	}
 }
 
-// arrowSchema returns the Arrow schema of the file.
-func (f *footer) arrowSchema() (schema *arrow.Schema, err error) {
+// A verifiedSchema is the Arrow schema of a file, and the one that its footer
+// has, as footer.schema.
+type verifiedSchema struct {
+	of     *arrow.Schema
+	stored string
+}
+
+// arrowSchema returns the Arrow schema of the file. Files that say the same of
+// their columns have one.
+func (f *footer) arrowSchema(memo *container.Memo) (*arrow.Schema, error) {
+	made, err := memo.Get(f.schemaKey(), func() (any, error) {
+		if err := f.checkSchema(); err != nil {
+			return nil, bound.Damaged("Parquet schema", err)
+		}
+		of, err := f.convertSchema()
+		return &verifiedSchema{of, f.schema}, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := made.(*verifiedSchema)
+	f.schema = s.stored
+	return s.of, nil
+}
+
+// schemaKey is all that the Arrow schema is made of.
+func (f *footer) schemaKey() string {
+	var key []byte
+	add := func(part string) {
+		key = strconv.AppendInt(key, int64(len(part)), 10)
+		key = append(append(key, ':'), part...)
+	}
+	add(string(f.raw))
+	add(f.schema)
+	add(f.creator)
+	for _, m := range f.meta {
+		add(m.key)
+		add(m.value)
+	}
+	return string(key)
+}
+
+// convertSchema has the library make an Arrow schema of what the footer says.
+func (f *footer) convertSchema() (schema *arrow.Schema, err error) {
 	err = bound.Guard(func() error {
 		r, err := f.openLibrary(nil, nil, memory.NewGoAllocator())
 		if err != nil {

@@ -1,21 +1,29 @@
 package schema
 
 import (
+	"math"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/aefeat/aefeat/arrowio/internal/bound"
 )
 
-// Conform returns data as an array of type t, which differs in no more than the
-// names, nullability and metadata of fields, and in that structs may have fewer
-// of them. Buffers are shared.
-func Conform(data arrow.ArrayData, t arrow.DataType) arrow.ArrayData {
+// Conform returns data as an array of type t, with which its type was merged:
+// it differs in no more than the names, nullability and metadata of fields,
+// their order in structs, which may have fewer of them, and the width of
+// offsets; or it has nulls alone. Buffers are shared where they can be; others
+// are of mem.
+func Conform(data arrow.ArrayData, t arrow.DataType, mem memory.Allocator) arrow.ArrayData {
 	if t.ID() == arrow.NULL {
 		// The library makes these without the buffer that it later
 		// wants to see.
 		return array.NewData(t, data.Len(), []*memory.Buffer{nil}, nil, data.Len(), 0)
+	}
+	if data.DataType().ID() == arrow.NULL {
+		return Nulls(t, data.Len(), mem)
 	}
 	_, dictionary := t.(*arrow.DictionaryType)
 	nested, ok := t.(arrow.NestedType)
@@ -27,14 +35,14 @@ func Conform(data arrow.ArrayData, t arrow.DataType) arrow.ArrayData {
 	if ext, ok := t.(arrow.ExtensionType); ok {
 		layout = ext.StorageType()
 	}
-	children := conformChildren(data, layout)
+	children := conformChildren(data, layout, mem)
 	defer func() {
 		for _, c := range children {
 			c.Release()
 		}
 	}()
 	if d, ok := data.Dictionary().(*array.Data); ok && d != nil {
-		values := Conform(d, layout.(*arrow.DictionaryType).ValueType)
+		values := Conform(d, layout.(*arrow.DictionaryType).ValueType, mem)
 		defer values.Release()
 		return array.NewDataWithDictionary(t, data.Len(), data.Buffers(), data.NullN(), data.Offset(), values.(*array.Data))
 	}
@@ -48,12 +56,50 @@ func Conform(data arrow.ArrayData, t arrow.DataType) arrow.ArrayData {
 			}
 		}
 	}
+	if w, ok := wider[data.DataType().ID()]; ok && w == layout.ID() {
+		buffers = slices.Clone(buffers)
+		buffers[1] = widen(buffers[1], mem)
+		defer buffers[1].Release()
+	}
 	return array.NewData(t, data.Len(), buffers, children, data.NullN(), data.Offset())
+}
+
+// widen returns offsets of 32 bits as such of 64.
+func widen(offsets *memory.Buffer, mem memory.Allocator) *memory.Buffer {
+	wide := memory.NewResizableBuffer(mem)
+	if offsets == nil {
+		return wide
+	}
+	from := arrow.Int32Traits.CastFromBytes(offsets.Bytes())
+	wide.Resize(arrow.Int64Traits.BytesRequired(len(from)))
+	to := arrow.Int64Traits.CastFromBytes(wide.Bytes())
+	for i, at := range from {
+		to[i] = int64(at)
+	}
+	return wide
+}
+
+// maxNulls bounds the memory of nulls. They take what values would.
+const maxNulls = 1 << 30
+
+// Nulls returns n nulls of a type. It panics with a [*bound.MemoryError] where
+// they would take too much memory, for [bound.Guard].
+func Nulls(t arrow.DataType, n int, mem memory.Allocator) arrow.ArrayData {
+	budget := bound.NewBudget(mem)
+	budget.Grant(maxNulls)
+	storage := t
+	if ext, ok := t.(arrow.ExtensionType); ok {
+		storage = ext.StorageType()
+	}
+	a := array.MakeArrayOfNull(budget, storage, n)
+	defer a.Release()
+	budget.Grant(math.MaxInt64)
+	return Conform(a.Data(), t, mem)
 }
 
 // conformChildren returns the children that an array of a layout has of those
 // of data, for the caller to release.
-func conformChildren(data arrow.ArrayData, layout arrow.DataType) []arrow.ArrayData {
+func conformChildren(data arrow.ArrayData, layout arrow.DataType, mem memory.Allocator) []arrow.ArrayData {
 	children := data.Children()
 	var out []arrow.ArrayData
 	switch layout := layout.(type) {
@@ -64,16 +110,13 @@ func conformChildren(data arrow.ArrayData, layout arrow.DataType) []arrow.ArrayD
 		}
 		from := have.(*arrow.StructType)
 		for i, f := range layout.Fields() {
-			at := i
-			if from.NumFields() != layout.NumFields() {
-				at, _ = from.FieldIdx(f.Name)
-			}
-			out = append(out, Conform(children[at], f.Type))
+			at, _ := fieldOf(from, f.Name, i)
+			out = append(out, Conform(children[at], f.Type, mem))
 		}
 	case arrow.NestedType:
 		for i, f := range layout.Fields() {
 			if i < len(children) {
-				out = append(out, Conform(children[i], f.Type))
+				out = append(out, Conform(children[i], f.Type, mem))
 			}
 		}
 	default:

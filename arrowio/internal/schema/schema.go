@@ -19,7 +19,10 @@ func Check(schema *arrow.Schema) (*arrow.Schema, error) {
 	seen := map[string]bool{}
 	for _, f := range schema.Fields() {
 		if seen[f.Name] {
-			return nil, fmt.Errorf("two columns are called %q", f.Name)
+			return nil, &bound.UnsupportedError{
+				What: fmt.Sprintf("two columns are called %q", f.Name),
+				Hint: "give the columns of the file different names",
+			}
 		}
 		seen[f.Name] = true
 		if err := checkType(f.Type); err != nil {

@@ -76,3 +76,47 @@ func selectFields(fields []arrow.Field, chosen []Selection) []arrow.Field {
 	}
 	return out
 }
+
+// Find returns what to choose of a file for the columns chosen of a schema into
+// which that of the file was merged, in the order of the file; and for each of
+// them its place in that choice, -1 for a column that the file does not have.
+func Find(chosen []Selection, merged, file *arrow.Schema) (of []Selection, at []int) {
+	at = make([]int, len(chosen))
+	for i, s := range chosen {
+		at[i] = -1
+		f := merged.Field(s.Index)
+		j := s.Index
+		if j >= file.NumFields() || file.Field(j).Name != f.Name {
+			found := file.FieldIndices(f.Name)
+			if len(found) == 0 {
+				continue
+			}
+			j = found[0]
+		}
+		of = append(of, Selection{j, findFields(s.Children, f.Type, file.Field(j).Type)})
+		at[i] = j
+	}
+	slices.SortFunc(of, func(a, b Selection) int { return a.Index - b.Index })
+	for i, j := range at {
+		if j >= 0 {
+			at[i], _ = slices.BinarySearchFunc(of, j, func(s Selection, j int) int { return s.Index - j })
+		}
+	}
+	return of, at
+}
+
+// findFields is Find for the fields chosen of a struct.
+func findFields(chosen []Selection, merged, file arrow.DataType) []Selection {
+	from, ok := file.(*arrow.StructType)
+	if chosen == nil || !ok { // a column of nulls
+		return nil
+	}
+	of := make([]Selection, len(chosen))
+	for i, s := range chosen {
+		f := merged.(*arrow.StructType).Field(s.Index)
+		j, _ := fieldOf(from, f.Name, s.Index)
+		of[i] = Selection{j, findFields(s.Children, f.Type, from.Field(j).Type)}
+	}
+	slices.SortFunc(of, func(a, b Selection) int { return a.Index - b.Index })
+	return of
+}

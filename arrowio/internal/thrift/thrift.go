@@ -61,6 +61,9 @@ func (r *Reader) Fail(err error) {
 // Pos returns the number of bytes read.
 func (r *Reader) Pos() int { return r.pos }
 
+// Since returns the bytes read since Pos was from.
+func (r *Reader) Since(from int) []byte { return r.b[from:r.pos] }
+
 // Left returns the number of bytes that are left.
 func (r *Reader) Left() int { return len(r.b) - r.pos }
 
