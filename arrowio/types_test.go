@@ -64,6 +64,37 @@ func TestTypes(t *testing.T) {
 	}
 }
 
+// TestCategories copies dictionaries of polars, which reads those in lists by
+// the type of their indexes, and enumerations by their metadata.
+func TestCategories(t *testing.T) {
+	read := func(name string) []string {
+		t.Helper()
+		src, err := arrowio.Open([]string{name}, arrowio.OpenOptions{Allocator: checked(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer src.Close()
+		for i, want := range []struct{ index, key string }{{"uint32", "_PL_CATEGORICAL2"}, {"uint8", "_PL_ENUM_VALUES2"}, {"uint32", "_PL_CATEGORICAL2"}, {"uint8", "_PL_ENUM_VALUES2"}} {
+			f := src.Schema().Field(i)
+			if list, ok := f.Type.(arrow.ListLikeType); ok {
+				f = list.ElemField()
+			}
+			if index := f.Type.(*arrow.DictionaryType).IndexType.String(); index != want.index || f.Metadata.FindKey(want.key) < 0 {
+				t.Errorf("%s: column %d has indexes of %s and metadata %v", name, i, index, f.Metadata)
+			}
+		}
+		rows, _ := readRows(t, src, nil)
+		return rows
+	}
+	from := filepath.Join("testdata", "polars-categories.parquet")
+	rows := read(from)
+	for _, format := range []arrowio.Format{arrowio.Parquet, arrowio.Stream} {
+		to := copyTo(t, from, format)
+		sameRows(t, read(to), rows)
+		sameRows(t, read(copyTo(t, to, arrowio.Parquet)), rows)
+	}
+}
+
 // typesAndRows reads a file whose metadata is a: b.
 func typesAndRows(t *testing.T, name string) (types, rows []string) {
 	t.Helper()
@@ -76,6 +107,9 @@ func typesAndRows(t *testing.T, name string) (types, rows []string) {
 		t.Errorf("%s: metadata %v", name, src.Schema().Metadata())
 	}
 	for _, f := range src.Schema().Fields() {
+		if keys := slices.Sorted(slices.Values(f.Metadata.Keys())); len(slices.Compact(slices.Clone(keys))) < len(keys) {
+			t.Errorf("%s: column %s has metadata %v", name, f.Name, f.Metadata)
+		}
 		types = append(types, f.Name+" "+f.Type.String())
 	}
 	rows, _ = readRows(t, src, nil)

@@ -26,16 +26,20 @@ func KSparse(hidden int) Config {
 
 // checkKSparse reports what in c does not go with k-sparse codes.
 func (c Config) checkKSparse() error {
+	hint := "choose `Objective` k-sparse, which has them"
+	if c.Objective == ObjectiveKSparse {
+		hint = "choose `Activation` linear, which the k-sparse objective has"
+	}
 	switch {
 	case c.K == 0:
 	case c.K < 0 || c.K > c.Hidden:
 		return &ConfigError{"K",
 			fmt.Sprintf("%d is not a number of hidden units from 1 to %d", c.K, c.Hidden),
-			"keep fewer codes, or ask for more hidden units"}
+			"keep fewer codes with `K`, or ask for more units with `Hidden`"}
 	case c.Activation != Linear:
 		return &ConfigError{"K",
 			fmt.Sprintf("k-sparse codes need linear hidden units, not %s", c.Activation),
-			"choose `Activation` linear, which the k-sparse objective has"}
+			hint}
 	case c.Contraction > 0:
 		return &ConfigError{"Contraction",
 			"the contraction term does not go with k-sparse codes",

@@ -58,11 +58,14 @@ func (p Preprocess) Allows(c Config) error {
 		return &ConfigError{"Output", fmt.Sprintf("sigmoid reconstructs values in [0, 1], and preprocessing %s makes others", p.Method),
 			"choose `Output` linear, with `Loss` squared"}
 	case c.Corruption > 0 && c.Noise.needsRange():
-		return &ConfigError{"Noise", fmt.Sprintf("%s needs a lowest and a highest value, and preprocessing %s has none", c.Noise, p.Method),
-			"choose masking or gaussian"}
+		hint := "choose `Noise` masking or gaussian"
+		if c.emphasises() { // which gaussian noise does not go with
+			hint = "choose `Noise` masking"
+		}
+		return &ConfigError{"Noise", fmt.Sprintf("%s needs a lowest and a highest value, and preprocessing %s has none", c.Noise, p.Method), hint}
 	case p.Method == PreprocessZCA && c.Inputs > maxWeights/max(1, c.Inputs):
 		return &ConfigError{"Preprocess", fmt.Sprintf("zca of %d inputs does not fit in memory", c.Inputs),
-			"choose standardize, or cut smaller patches"}
+			"choose `Preprocess` standardize, or cut smaller patches"}
 	}
 	return nil
 }

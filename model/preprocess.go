@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/aefeat/aefeat/internal/f32"
 )
@@ -152,8 +153,7 @@ func NewPreprocess(method, source string, pixelMax float64, first Rows) (Preproc
 		}
 		if lo < 0 || hi > byteMax {
 			return Preprocess{}, &ConfigError{"PixelMax",
-				fmt.Sprintf("%s values from %v to %v are not pixels of one byte", source, lo, hi),
-				fmt.Sprintf("give the largest value that can occur with `PixelMax` (the largest seen is %v), or use `Preprocess` none", hi)}
+				fmt.Sprintf("%s values from %v to %v are not pixels of one byte", source, lo, hi), widerHint(method, lo, hi)}
 		}
 		max = byteMax
 	case max == 0:
@@ -161,6 +161,17 @@ func NewPreprocess(method, source string, pixelMax float64, first Rows) (Preproc
 	}
 	p.Scale, p.Max = 1/max, max
 	return p, nil
+}
+
+// widerHint says what to do with integers from lo to hi, which are not bytes.
+func widerHint(method string, lo, hi float64) string {
+	cures := []string{"choose `Preprocess` standardize"}
+	if lo >= 0 {
+		cures = append([]string{fmt.Sprintf("give the largest value that can occur with `PixelMax` (the largest seen is %v)", hi)}, cures...)
+	} else if method != PreprocessScale {
+		cures = append(cures, "cast the column to floating point")
+	}
+	return strings.Join(cures, ", or ")
 }
 
 // Reach returns the largest stored value of rows as a share of the rule's

@@ -78,7 +78,10 @@ func TestNewPreprocess(t *testing.T) {
 		hint           string
 	}{
 		{"scale", "int32", 0, Float32Rows([]float32{0, 4095}, 2), "4095"},
-		{"scale", "int8", 0, Float32Rows([]float32{-3, 100}, 2), "`PixelMax`"},
+		{"scale", "int32", 0, Float32Rows([]float32{0, 4095}, 2), "`PixelMax` (the largest seen is 4095), or choose `Preprocess` standardize"},
+		// A largest value does not help below 0.
+		{"scale", "int8", 0, Float32Rows([]float32{-3, 100}, 2), "choose `Preprocess` standardize"},
+		{"zca", "int8", 0, Float32Rows([]float32{-3, 100}, 2), "choose `Preprocess` standardize, or cast the column to floating point"},
 		{"scale", "uint8", -1, Rows{}, ""},
 		{"scale", "uint8", math.NaN(), Rows{}, ""},
 		{"scale", "uint8", math.Inf(1), Rows{}, ""},

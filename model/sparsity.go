@@ -28,10 +28,15 @@ func (c Config) checkSparsity() error {
 	case c.SparsityWeight == 0:
 	case c.Sparsity == 1:
 		return &ConfigError{"Sparsity", "the wanted mean activation cannot be 1", "give a number between 0 and 1, such as 0.1"}
-	case !c.Activation.Bounded():
+	case c.Activation.Bounded():
+	case c.K > 0 && c.Objective != ObjectiveKSparse:
+		return &ConfigError{"SparsityWeight", "k-sparse codes have no sparsity term", "choose `Objective` k-sparse"}
+	case c.K > 0:
+		return &ConfigError{"SparsityWeight", "the sparsity term does not go with k-sparse codes", "set `SparsityWeight` to 0"}
+	default:
 		return &ConfigError{"SparsityWeight",
 			fmt.Sprintf("the sparsity term needs sigmoid or tanh hidden units, not %s", c.Activation),
-			"set `SparsityWeight` to 0, or choose another `Activation`"}
+			"set `SparsityWeight` to 0, or choose `Activation` sigmoid or tanh"}
 	}
 	return nil
 }

@@ -250,7 +250,7 @@ func (c *boundColumn) locate(schema *arrow.Schema) ([]int, error) {
 		}
 		index = append(index, at)
 		if depth == len(c.path)-1 {
-			e, dims, ok := columnType(fields[at].Type)
+			e, dims, ok := columnType(fields[at])
 			if !ok || e != c.element || !slices.Equal(dims, c.dims) {
 				return nil, bindError(c.name, fmt.Sprintf("type %s, expected %s", fields[at].Type, c.typ), "").keyed(KeyType)
 			}

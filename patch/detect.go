@@ -257,7 +257,7 @@ func selectOne(schema *arrow.Schema, all []leaf, name string) ([]leaf, error) {
 		}
 		f := fieldAt(schema.Fields(), path)
 		if _, isStruct := f.Type.(*arrow.StructType); !isStruct {
-			return nil, bindError(name, fmt.Sprintf("%s cannot be a patch", TypeName(f)), "").keyed(KeyType)
+			return nil, bindError(name, fmt.Sprintf("%s cannot be a patch", TypeName(f)), othersHint(all)).keyed(KeyType)
 		}
 		// A struct stands for the patch inside it, if there is no doubt which
 		// field that is.
@@ -290,6 +290,14 @@ func selectOne(schema *arrow.Schema, all []leaf, name string) ([]leaf, error) {
 	}
 	sortNatural(matched)
 	return matched, nil
+}
+
+// othersHint says what to name in place of a column that cannot be a patch.
+func othersHint(all []leaf) string {
+	if could := candidates(all); len(could) > 0 {
+		return "name the patch with `Columns`, which could be " + listed(could)
+	}
+	return ""
 }
 
 // ambiguous reports whether one of the names of a path stands for two columns.

@@ -19,6 +19,7 @@ type leaf struct {
 	bytes    bool // the innermost level is binary
 	vector   bool // of Spark
 	image    bool // a struct of bytes and path
+	bool8    bool // numbers of 8 bits stand for truth values
 	standing standing
 
 	// dims holds the sizes of the list levels, outermost first, unknown where
@@ -38,18 +39,60 @@ const (
 )
 
 // packed reports a column that detection takes last.
-func (l leaf) packed() bool { return isPacked(innermostType(l.typ)) }
+func (l leaf) packed() bool { return l.bool8 || isPacked(innermostType(l.typ)) }
 
-// columnType is patchType, for vectors of Spark and image files too.
-func columnType(t arrow.DataType) (e *element, dims []int, ok bool) {
-	if st, isStruct := storage(t).(*arrow.StructType); isStruct {
+// elementOf returns the element that an array of the column's numbers holds,
+// nil if it holds none.
+func (l leaf) elementOf(a arrow.Array) *element {
+	if l.bool8 && a.DataType().ID() == arrow.INT8 {
+		return elementOfID(arrow.BOOL)
+	}
+	return elementOf(a.DataType())
+}
+
+// unpackerOf returns nil for an array that has elements as they are.
+func (l leaf) unpackerOf(a arrow.Array) unpacker {
+	if l.bool8 && a.DataType().ID() == arrow.INT8 {
+		return unpackTruths
+	}
+	return unpackerOf(a)
+}
+
+// columnType is patchType, for vectors of Spark, image files and truth values of 8
+// bits too.
+func columnType(f arrow.Field) (e *element, dims []int, ok bool) {
+	if st, isStruct := storage(f.Type).(*arrow.StructType); isStruct {
 		e := vectorElement(st)
 		if isImageFile(st) {
 			e = elementOfID(arrow.UINT8)
 		}
 		return e, []int{unknown}, e != nil
 	}
-	return patchType(t)
+	e, dims, ok = patchType(f.Type)
+	if ok && holdsBool8(f) {
+		e = elementOfID(arrow.BOOL)
+	}
+	return e, dims, ok
+}
+
+// holdsBool8 reports whether the numbers of a column are Arrow's truth values
+// of 8 bits.
+func holdsBool8(f arrow.Field) bool {
+	for {
+		if name, _ := extensionOf(f); name == bool8 {
+			return storage(f.Type).ID() == arrow.INT8
+		}
+		switch t := f.Type.(type) {
+		case arrow.ExtensionType:
+			f = arrow.Field{Type: t.StorageType()}
+		case *arrow.DictionaryType:
+			f = arrow.Field{Type: t.ValueType}
+		case arrow.ListLikeType:
+			f = t.ElemField()
+		default:
+			return false
+		}
+	}
 }
 
 // storage returns the type that an extension is stored as.
@@ -125,6 +168,7 @@ func holdsBytes(t arrow.DataType) bool {
 
 const (
 	fixedShapeTensor     = "arrow.fixed_shape_tensor"
+	bool8                = "arrow.bool8"
 	extensionNameKey     = "ARROW:extension:name"
 	extensionMetadataKey = "ARROW:extension:metadata"
 )
@@ -137,7 +181,7 @@ func leaves(schema *arrow.Schema) []leaf {
 	var visit func(path []string, at []int, f arrow.Field, least standing)
 	visit = func(path []string, at []int, f arrow.Field, least standing) {
 		path = append(slices.Clone(path), f.Name)
-		e, dims, ok := columnType(f.Type)
+		e, dims, ok := columnType(f)
 		st, isStruct := f.Type.(*arrow.StructType)
 		if ok {
 			extension, metadata := extensionOf(f)
@@ -145,7 +189,7 @@ func leaves(schema *arrow.Schema) []leaf {
 			image := isStruct && isImageFile(stored)
 			l := leaf{
 				name: nameOf(schema.Fields(), at), path: path, at: at, typ: f.Type, shown: TypeName(f), element: e, dims: dims,
-				bytes: image || holdsBytes(f.Type), vector: isStruct && !image, image: image, standing: least, tensor: tensorOf(extension, metadata),
+				bytes: image || holdsBytes(f.Type), vector: isStruct && !image, image: image, bool8: holdsBool8(f), standing: least, tensor: tensorOf(extension, metadata),
 			}
 			if len(l.tensor.Shape) == 0 {
 				l.tensor = described.tensor(path)
@@ -153,7 +197,7 @@ func leaves(schema *arrow.Schema) []leaf {
 			if kind := l.tensor.Type; image && kind != "" && kind != imageFeature {
 				l.standing = max(least, inQuestion) // sound and films are files too
 			}
-			if extension != "" && !l.vector && (l.bytes || !arrayExtension(extension)) { // bytes may be pickled
+			if extension != "" && !l.vector && (l.bytes || !arrayExtension(extension)) && extension != bool8 { // bytes may be pickled
 				l.standing = max(least, inQuestion)
 			}
 			all = append(all, l)

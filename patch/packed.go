@@ -49,6 +49,17 @@ func unpackBits(dst []byte, a arrow.Array, lo int) {
 	}
 }
 
+// unpackTruths reads truth values of 8 bits: all but 0 are true.
+func unpackTruths(dst []byte, a arrow.Array, lo int) {
+	values := bufferBytes(a, 1)[a.Data().Offset()+lo:]
+	for i := range dst {
+		dst[i] = 0
+		if values[i] != 0 {
+			dst[i] = 1
+		}
+	}
+}
+
 // A decimalNumber is a decimal of any width.
 type decimalNumber[T decimal.DecimalTypes] interface {
 	decimal.DecimalTypes
@@ -104,7 +115,7 @@ func (rd *rowReader) unpack(unpack unpacker, a arrow.Array) ([]byte, error) {
 // firstNumbers returns the first n values of an array of numbers. They outlive
 // the look at other columns.
 func (rd *rowReader) firstNumbers(a arrow.Array, n int) ([]byte, error) {
-	unpack := unpackerOf(a)
+	unpack := rd.column.unpackerOf(a)
 	if unpack == nil {
 		return rd.numbers(a, n)
 	}

@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -59,6 +60,67 @@ func TestPacked(t *testing.T) {
 			}
 		}
 		rec.Release()
+	}
+}
+
+// Truth values of 8 bits are 0 and 1 like others, whatever their bytes are.
+func TestBool8(t *testing.T) {
+	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+	defer mem.AssertSize(t, 0)
+	number := arrow.Field{Name: "item", Type: arrow.PrimitiveTypes.Int8, Nullable: true, Metadata: arrow.NewMetadata([]string{extensionNameKey}, []string{bool8})}
+	for name, typ := range map[string]arrow.DataType{
+		"list":  arrow.ListOfField(number),
+		"fixed": arrow.FixedSizeListOfField(3, number),
+	} {
+		rec := arrowtest.JSONBatch(t, mem, typ, `[[1,0,-5],[0,0,1],null]`)
+		part := rec.NewSlice(1, 2)
+		b, err := Bind(rec.Schema(), BindOptions{})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if b.Source() != "bool" || b.Kind() != model.Uint8 {
+			t.Errorf("%s: %s in rows of %s, want bool in uint8", name, b.Source(), b.Kind())
+		}
+		for batch, want := range map[arrow.RecordBatch]string{rec: "[[1 0 1] [0 0 1]]", part: "[[0 0 1]]"} {
+			b, err := Bind(rec.Schema(), BindOptions{Skip: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows, _, err := b.Rows(batch, 0)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if got := fmt.Sprint(floats(rows)); got != want {
+				t.Errorf("%s: %s, want %s", name, got, want)
+			}
+		}
+		part.Release()
+		rec.Release()
+	}
+}
+
+// So are columns of them, which stand for a patch when nothing else does.
+func TestBool8Scalars(t *testing.T) {
+	schema, rec := make([]arrow.Field, 3), make([]arrow.Array, 3)
+	for i := range schema {
+		schema[i] = arrow.Field{Name: fmt.Sprintf("p%d", i), Type: arrow.PrimitiveTypes.Int8, Metadata: arrow.NewMetadata([]string{extensionNameKey}, []string{bool8})}
+		a, _, err := array.FromJSON(memory.DefaultAllocator, arrow.PrimitiveTypes.Int8, strings.NewReader([]string{"[1,0]", "[0,0]", "[7,-1]"}[i]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec[i] = a
+	}
+	batch := array.NewRecordBatch(arrow.NewSchema(schema, nil), rec, 2)
+	b, err := Bind(batch.Schema(), BindOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, _, err := b.Rows(batch, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(floats(rows)); got != "[[1 0 1] [0 0 1]]" {
+		t.Errorf("rows %s", got)
 	}
 }
 

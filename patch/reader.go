@@ -318,10 +318,10 @@ func (rd *rowReader) innermost(a arrow.Array) ([]byte, error) {
 	case *array.BinaryView:
 		return rd.copyViews(x)
 	}
-	if elementOf(a.DataType()) != rd.column.element || rd.level != len(rd.dims) {
+	if rd.column.elementOf(a) != rd.column.element || rd.level != len(rd.dims) {
 		return nil, bindError(rd.column.name, fmt.Sprintf("array of %s, expected %s", a.DataType(), rd.column.element.name), "")
 	}
-	if unpack := unpackerOf(a); unpack != nil {
+	if unpack := rd.column.unpackerOf(a); unpack != nil {
 		return rd.unpack(unpack, a)
 	}
 	return rd.numbers(a, a.Len())
@@ -589,7 +589,7 @@ func (rd *rowReader) lookUp(x *array.Dictionary) ([]byte, error) {
 		}
 		values = ext.Storage()
 	}
-	if elementOf(values.DataType()) != rd.column.element {
+	if rd.column.elementOf(values) != rd.column.element {
 		return nil, bindError(rd.column.name, fmt.Sprintf("dictionary of %s, expected %s", values.DataType(), rd.column.element.name), "")
 	}
 	size := rd.column.element.size

@@ -79,7 +79,7 @@ func (rd *rowReader) scalars(batch arrow.RecordBatch, column *boundColumn, m int
 	if x, ok := a.(*array.Dictionary); ok {
 		return rd.decoded(x, m)
 	}
-	if elementOf(a.DataType()) != column.element {
+	if column.elementOf(a) != column.element {
 		return nil, bindError(column.name, fmt.Sprintf("array of %s, expected %s", a.DataType(), column.element.name), "")
 	}
 	return rd.firstNumbers(a, m)

@@ -16,14 +16,14 @@ type badRows struct {
 }
 
 // screen returns the positions of the rows that m does not take, and notes
-// them; without skip the first of them is an error. Rows come from columns,
-// and method is the preprocessing that a fit may choose another for.
-func (b *badRows) screen(m *model.Model, rows model.Rows, skip bool, columns []string, method string) ([]int, error) {
+// them; without skip the first of them is an error. Rows come from columns;
+// fits is as for located.
+func (b *badRows) screen(m *model.Model, rows model.Rows, skip bool, columns []string, fits *rulePlan) ([]int, error) {
 	at, err := outside(m, rows, skip)
 	if err == nil {
 		return nil, nil
 	}
-	err = located(err, columns, method)
+	err = located(err, columns, m, fits)
 	if len(at) == 0 {
 		return nil, err
 	}

@@ -155,7 +155,7 @@ func (e *explainer) add(rows model.Rows) error {
 		case err == nil:
 			continue
 		case !e.skip || !errors.As(err, &overflow):
-			return located(err, e.columns, "")
+			return located(err, e.columns, e.model, nil)
 		}
 		// A row's code does not depend on the rows beside it.
 		for i := range chunk.Len() {

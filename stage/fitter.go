@@ -244,7 +244,7 @@ func (f *Fitter) deliver(ctx context.Context) error {
 // screen takes the rows that are out of range out of a block, unless the first
 // of them is an error.
 func (f *Fitter) screen(b *block) error {
-	at, err := f.intake.bad.screen(f.model, b.rows, f.plan.skip, f.intake.binding.Columns(), f.model.Preprocess.Method)
+	at, err := f.intake.bad.screen(f.model, b.rows, f.plan.skip, f.intake.binding.Columns(), &f.plan.rule)
 	if err != nil || len(at) == 0 {
 		return err
 	}

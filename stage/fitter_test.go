@@ -207,24 +207,42 @@ func TestMemoryFormula(t *testing.T) {
 // What may cure a value out of range depends on its side, on what is done with
 // it, and never is what was done already.
 func TestRangeHints(t *testing.T) {
+	rule := func(method, source string, pixelMax float64) *model.Model {
+		return &model.Model{Preprocess: model.Preprocess{Method: method, Source: source, PixelMax: pixelMax}}
+	}
+	scale, none := rule(model.PreprocessScale, "float32", 0), rule(model.PreprocessNone, "float32", 0)
+	entropy := rule(model.PreprocessScale, "float32", 0)
+	entropy.Loss = model.CrossEntropy
 	for _, c := range []struct {
-		value float64
-		fits  string
-		want  string
+		value   float64
+		m       *model.Model
+		fits    *rulePlan
+		columns string
+		want    string
 	}{
-		{-0.5, model.PreprocessScale, "choose `Preprocess` standardize, or none with `Output` linear"},
-		{7, model.PreprocessScale, "name the largest with `PixelMax`, or choose `Preprocess` standardize, or none with `Output` linear"},
-		{7, model.PreprocessNone, "choose `Output` linear, or `Preprocess` scale"},
-		{-0.5, model.PreprocessStandardize, "leave `PixelMax` out"},
-		{-0.5, model.PreprocessZCA, "cast the column to floating point"},
-		{7, model.PreprocessPatch, "name the largest with `PixelMax`, or cast the column to floating point"},
-		{-0.5, "", "fit a model to rows that have them"},
-		{7, "", "name the largest with `PixelMax`, or fit a model to rows that have them"},
+		{-0.5, scale, &rulePlan{}, "patch", "choose `Preprocess` standardize, or `Preprocess` none with `Output` linear"},
+		{7, scale, &rulePlan{}, "patch", "name the largest with `PixelMax`, or choose `Preprocess` standardize, or `Preprocess` none with `Output` linear"},
+		{7, scale, &rulePlan{}, "x1 x2", "name the largest with `PixelMax`, or choose `Preprocess` standardize, or `Preprocess` none with `Output` linear"},
+		{7, scale, &rulePlan{}, "age income", "choose `Preprocess` standardize, or name the largest with `PixelMax`, or `Preprocess` none with `Output` linear"},
+		{-0.5, entropy, &rulePlan{}, "patch", "choose `Preprocess` standardize and with `Loss` squared, or `Preprocess` none with `Output` linear and `Loss` squared"},
+		{-0.5, rule(model.PreprocessScale, "float32", 9), &rulePlan{pixelMax: 9}, "patch", "choose `Preprocess` standardize without `PixelMax`"},
+		{7, none, &rulePlan{}, "patch", "choose `Output` linear, or choose `Preprocess` standardize"},
+		{7, none, &rulePlan{}, "age income", "choose `Preprocess` standardize, or choose `Output` linear"},
+		{-0.5, rule(model.PreprocessStandardize, "int64", 9), &rulePlan{}, "patch", "leave `PixelMax` out"},
+		{-0.5, rule(model.PreprocessZCA, "float64", 9), &rulePlan{}, "patch", "leave `PixelMax` out"},
+		{-0.5, rule(model.PreprocessZCA, "int64", 0), &rulePlan{}, "patch", "choose `Preprocess` standardize, or cast the column to floating point"},
+		{7, rule(model.PreprocessPatch, "int64", 0), &rulePlan{}, "patch",
+			"name the largest with `PixelMax`, or choose `Preprocess` standardize, or cast the column to floating point"},
+		{-0.5, rule(model.PreprocessZCA, "int64", 0), &rulePlan{epsilon: 1, noContrast: true}, "patch",
+			"choose `Preprocess` standardize without `ZCAEpsilon` and `NoContrast`, or cast the column to floating point"},
+		{-0.5, scale, nil, "patch", "fit a model to rows that have them"},
+		{7, none, nil, "patch", "fit a model to rows that have them"},
+		{7, scale, nil, "age income", "name the largest with `PixelMax`, or fit a model to rows that have them"},
 	} {
-		err := located(&model.RangeError{Value: c.value, Max: 1, Reason: "no"}, []string{"patch"}, c.fits)
+		err := located(&model.RangeError{Value: c.value, Max: 1, Reason: "no"}, strings.Fields(c.columns), c.m, c.fits)
 		var e *patch.RowError
 		if !errors.As(err, &e) || e.Hint != "if such values are meant, "+c.want {
-			t.Errorf("value %v under %q: %v, hint %q", c.value, c.fits, err, e.Hint)
+			t.Errorf("value %v under %+v: %v, hint %q", c.value, c.m.Preprocess, err, e.Hint)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -134,7 +135,8 @@ func (p *plan) checkShape(n int) error {
 		return &model.ConfigError{Setting: "Shape", Reason: err.Error()}
 	}
 	if n > 0 && p.shape.Len() != n {
-		return &model.ConfigError{Setting: "Shape", Reason: fmt.Sprintf("%v has %d values, and rows have %d", p.shape, p.shape.Len(), n)}
+		return &model.ConfigError{Setting: "Shape", Reason: fmt.Sprintf("%v has %d values, and rows have %d", p.shape, p.shape.Len(), n),
+			Hint: fmt.Sprintf("leave `Shape` out, or give one of %d", n)}
 	}
 	return nil
 }
@@ -208,7 +210,11 @@ func (p *plan) bind(schema *arrow.Schema) (*patch.Binding, error) {
 		}
 		o.Columns = nil
 	}
-	return patch.Bind(schema, o)
+	b, err := patch.Bind(schema, o)
+	if choice := (*patch.RowError)(nil); errors.As(err, &choice) && takesAny(choice.Hint) {
+		choice.Hint = p.rule.mend(choice.Hint)
+	}
+	return b, err
 }
 
 // newModel makes the model, now that the first rows are known. binding is how
@@ -241,5 +247,11 @@ func (p *plan) newModel(binding *patch.Binding, first model.Rows) (*model.Model,
 		}
 	}
 	m.Preprocess, err = p.rule.settle(m.Binding.Source, first)
+	if setting := (*model.ConfigError)(nil); binding != nil && errors.As(err, &setting) {
+		if differ(binding.Columns()) && takesAny(setting.Hint) {
+			setting.Hint = standardizeCure
+		}
+		setting.Hint = p.rule.mend(setting.Hint)
+	}
 	return m, err
 }

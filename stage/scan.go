@@ -48,7 +48,7 @@ func (s *scan) run(ctx context.Context, consume func(model.Rows) error) error {
 	f := newFeed(s.in.binding.Kind(), s.model.Inputs)
 	defer f.stop()
 	f.start(func(rows model.Rows) error {
-		at, err := s.bad.screen(s.model, rows, s.skip, s.columns, "")
+		at, err := s.bad.screen(s.model, rows, s.skip, s.columns, nil)
 		if err != nil {
 			return err
 		}

@@ -117,7 +117,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -167,47 +166,6 @@ func alive(ctx context.Context) error {
 		return errNoContext
 	}
 	return ctx.Err()
-}
-
-// located turns an error of the model about a value into one that names the
-// column, one of those that make up the patch. Where a model is fitted to the
-// value, fits is the method that preprocesses it; else it is "".
-func located(err error, columns []string, fits string) error {
-	var e *model.RangeError
-	if !errors.As(err, &e) {
-		return err
-	}
-	column, value := columns[0], fmt.Sprintf("value %d is %v", e.Component, e.Value)
-	if len(columns) > 1 && e.Component < len(columns) {
-		column, value = columns[e.Component], fmt.Sprintf("value %v", e.Value)
-	}
-	if e.Min != 0 || e.Max != 0 {
-		value += fmt.Sprintf(", outside %v to %v", e.Min, e.Max)
-	}
-	located := &patch.RowError{Column: column, Row: e.Row, Reason: value + ": " + e.Reason, Key: string(patch.OutOfRange)}
-	if math.IsNaN(e.Value) || math.IsInf(e.Value, 0) {
-		located.Key = string(patch.NotFinite)
-	}
-	if !math.IsNaN(e.Value) && !math.IsInf(e.Value, 0) {
-		var cures []string
-		if e.Value > 0 && fits != model.PreprocessNone {
-			cures = append(cures, "name the largest with `PixelMax`")
-		}
-		switch fits {
-		case "":
-			cures = append(cures, "fit a model to rows that have them")
-		case model.PreprocessNone:
-			cures = append(cures, "choose `Output` linear, or `Preprocess` scale")
-		case model.PreprocessScale:
-			cures = append(cures, "choose `Preprocess` standardize, or none with `Output` linear")
-		case model.PreprocessStandardize:
-			cures = append(cures, "leave `PixelMax` out")
-		default:
-			cures = append(cures, "cast the column to floating point")
-		}
-		located.Hint = "if such values are meant, " + strings.Join(cures, ", or ")
-	}
-	return located
 }
 
 // paramsFault says what keeps the parameters of m from being used: there are
@@ -268,9 +226,12 @@ func bindTo(m *model.Model, schema *arrow.Schema, c EvaluateConfig) (*model.Mode
 	b, err := patch.Bind(schema, c.BindOptions(m))
 	if err != nil {
 		var e *patch.RowError
-		if len(c.Columns) == 0 && errors.As(err, &e) {
+		switch isRow := errors.As(err, &e); {
+		case isRow && len(c.Columns) == 0:
 			err = &patch.RowError{Column: e.Column, Row: e.Row, Key: e.Key,
 				Reason: "the model was fitted on this column: " + e.Reason, Hint: couldBe(schema, m.Inputs)}
+		case isRow && e.Hint == "":
+			err = &patch.RowError{Column: e.Column, Row: e.Row, Key: e.Key, Reason: e.Reason, Hint: couldBe(schema, m.Inputs)}
 		}
 		return nil, nil, err
 	}
@@ -312,5 +273,5 @@ func couldBe(schema *arrow.Schema, width int) string {
 	if len(names) == 0 {
 		return fmt.Sprintf("no column of the data can hold a patch of %d values", width)
 	}
-	return "name the column that holds the patch with `Columns`; it could be " + strings.Join(names, ", ")
+	return "name the column that holds the patch with `Columns`, which could be " + strings.Join(names, ", ")
 }

@@ -79,7 +79,7 @@ func (c TransformConfig) Validate() error {
 	case LayoutNone:
 		if !c.Reconstruction && !c.Score {
 			return &model.ConfigError{Setting: "Layout", Reason: "layout none leaves nothing to add",
-				Hint: "ask for `Reconstruction` or `Score`, or for another `Layout`"}
+				Hint: "ask for `Reconstruction`, or ask for `Score`, or choose `Layout` list"}
 		}
 	default:
 		return &model.ConfigError{Setting: "Layout", Reason: fmt.Sprintf("%q is unknown", c.Layout), Hint: "choose columns, list or none"}
@@ -406,13 +406,13 @@ func (t *Transformer) add(ctx context.Context, batch arrow.RecordBatch, first in
 	bad.Add(skipped...)
 	if rows.Len() > 0 {
 		if rows, err = w.screen(t, rows, &bad); err != nil {
-			return nil, bad, located(err, t.columns, "")
+			return nil, bad, located(err, t.columns, t.model, nil)
 		}
 	}
 	f := newFeatures(t, int(batch.NumRows()))
 	defer f.release()
 	if err := f.encode(ctx, w, rows, first, &bad); err != nil {
-		return nil, bad, located(err, t.columns, "")
+		return nil, bad, located(err, t.columns, t.model, nil)
 	}
 	columns := make([]arrow.Array, 0, t.out.NumFields())
 	for _, i := range w.keep {

@@ -70,7 +70,7 @@ func (w Warning) String() string {
 			"learn from more (`PreprocessRows`), from all with two or more `Epochs`, or shuffle the input", w.Value)
 	case WarnOutOfRange:
 		return fmt.Sprintf("%v rows were skipped as out of range, more than were in it: "+
-			"give the largest value that can occur with `PixelMax`, or choose another `Preprocess`", w.Value)
+			"give the largest value that can occur with `PixelMax`, or choose `Preprocess` standardize without it", w.Value)
 	case WarnReach:
 		return fmt.Sprintf("the first rows use %.2g of the range of their type: give the largest value that can occur with `PixelMax`", w.Value)
 	}

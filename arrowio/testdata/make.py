@@ -63,6 +63,12 @@ wide.write_ipc("polars.arrow")
 wide.write_ipc_stream("polars.arrows")
 wide.write_parquet("polars.parquet")
 
+# Categories, which polars reads by the type of their indexes.
+pl.DataFrame({
+    "kind": pl.Series(["a", "b"] * 20, dtype=pl.Categorical), "size": pl.Series(["S", "M"] * 20, dtype=pl.Enum(["S", "M"])),
+    "kinds": pl.Series([["a"], ["b", None]] * 20, dtype=pl.List(pl.Categorical)), "sizes": pl.Series([["S"], []] * 20, dtype=pl.List(pl.Enum(["S", "M"]))),
+}).write_parquet("polars-categories.parquet")
+
 # Types that are more than what they are stored as.
 def extension(typ, values):
     return pa.ExtensionArray.from_storage(typ, pa.array(values, typ.storage_type))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -16,13 +15,13 @@ import (
 // exit status is main's business.
 func newApp(ui *console) *cli.App {
 	app := &cli.App{
-		Name:      "aefeat",
-		HelpName:  "aefeat",
-		Usage:     "learn features from image patches in Parquet and Arrow",
-		Version:   version(),
-		Reader:    ui.in,
-		Writer:    ui.out, // help and version that were asked for
-		ErrWriter: ui.err,
+		Name:        "aefeat",
+		HelpName:    "aefeat",
+		Usage:       "learn features from image patches in Parquet and Arrow",
+		HideVersion: true, // route shows it
+		Reader:      ui.in,
+		Writer:      ui.out, // help and version that were asked for
+		ErrWriter:   ui.err,
 		Commands: []*cli.Command{
 			fitCommand(ui),
 			transformCommand(ui),
@@ -35,6 +34,9 @@ func newApp(ui *console) *cli.App {
 			reportCommand(ui),
 			inspectCommand(ui),
 			demoCommand(ui),
+			versionCommand(ui),
+			completionCommand(ui),
+			manCommand(ui),
 		},
 		// route shows help: the cli package would take operands for topics.
 		HideHelp:                  true,
@@ -87,12 +89,15 @@ func route(app *cli.App, args []string) (routed []string, help string, err error
 	case "--help", "-h", "help":
 		return nil, appHelp(app), nil
 	case "--version", "-v":
-		return []string{name}, "", nil
+		name = "version"
 	}
 	if c := app.Command(name); c != nil {
 		rest, err := arrange(c, rest)
-		if errors.Is(err, errHelp) {
+		switch {
+		case errors.Is(err, errHelp):
 			return nil, commandHelp(c), nil
+		case errors.Is(err, errHelpAll):
+			return nil, commandHelpAll(c), nil
 		}
 		return append([]string{name}, rest...), "", err
 	}
@@ -112,6 +117,10 @@ func unknownCommand(app *cli.App, name string, rest []string) error {
 		return e
 	}
 	e := usagef("", "unknown command %q", name).as(codeUsageCommand)
+	if other := known(commandsElsewhere, strings.ToLower(name), names); other != "" {
+		e.hints = []string{other + " does that: run 'aefeat " + other + " --help'"}
+		return e
+	}
 	if near := nearest(name, names); near != "" {
 		e.hints = append([]string{"did you mean " + near + "?"}, e.hints...)
 	}
@@ -124,29 +133,13 @@ func flagError(command *cli.Command, err error) error {
 	text := err.Error()
 	for _, f := range command.Flags {
 		for _, name := range f.Names() {
+			if value, ok := strings.CutSuffix(text, " for -"+name+": parse error"); ok { // of a boolean
+				text = strings.Replace(value, "boolean ", "", 1) + " for flag " + spell(name) + ": not true or false"
+			}
 			text = strings.Replace(text, " for flag -"+name+":", " for flag "+spell(name)+":", 1)
 		}
 	}
 	text = strings.Replace(text, ": parse error", ": not a number", 1)
 	text = strings.Replace(text, ": value out of range", ": out of range", 1)
 	return usagef(command.Name, "%s", text)
-}
-
-// version is what the Go toolchain knows of the build: the module's version,
-// or the commit.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	v := info.Main.Version
-	if v == "" || v == "(devel)" {
-		v = "devel"
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				v += "-" + s.Value[:min(12, len(s.Value))]
-			}
-		}
-	}
-	return v
 }

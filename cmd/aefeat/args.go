@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -8,8 +9,11 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// errHelp is what arrange returns where the arguments ask for help.
-var errHelp = errors.New("help requested")
+// What arrange returns where the arguments ask for help.
+var (
+	errHelp    = errors.New("help requested")
+	errHelpAll = errors.New("all help requested")
+)
 
 // arrange puts the flags of a command before its operands, because the cli
 // package stops looking for flags at the first operand. It follows the usual
@@ -25,11 +29,17 @@ func arrange(command *cli.Command, args []string) ([]string, error) {
 			break
 		}
 		if !strings.HasPrefix(arg, "-") || arg == "-" {
+			if err := refuseRemote(command, args, i, nil); err != nil {
+				return nil, err
+			}
 			operands = append(operands, arg)
 			continue
 		}
-		if arg == "--help" || arg == "-h" {
+		switch arg {
+		case "--help", "-h":
 			return nil, errHelp
+		case "--help-all":
+			return nil, errHelpAll
 		}
 		written, _, hasValue := strings.Cut(arg, "=")
 		flag := lookup(command.Flags, written)
@@ -38,6 +48,9 @@ func arrange(command *cli.Command, args []string) ([]string, error) {
 		}
 		flags = append(flags, arg)
 		if hasValue || !takesValue(flag) {
+			if err := refuseRemote(command, args, i, flag); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		if i+1 == len(args) || args[i+1] == "--" {
@@ -48,6 +61,9 @@ func arrange(command *cli.Command, args []string) ([]string, error) {
 			e := usagef(command.Name, "flag %s needs a value, but %s follows", written, next).as(codeUsageFlag)
 			e.hints = append(e.hints, "if "+next+" is the value, write "+written+"="+args[i])
 			return nil, e
+		}
+		if err := refuseRemote(command, args, i, flag); err != nil {
+			return nil, err
 		}
 		flags = append(flags, args[i])
 	}
@@ -85,6 +101,10 @@ func takesValue(f cli.Flag) bool {
 
 func unknownFlag(command *cli.Command, written string) error {
 	e := usagef(command.Name, "unknown flag %s", written).as(codeUsageFlag)
+	if hint := elsewhereHint(command, written); hint != "" {
+		e.hints = append([]string{hint}, e.hints...)
+		return e
+	}
 	var names []string
 	for _, f := range command.Flags {
 		for _, name := range f.Names() {
@@ -92,10 +112,23 @@ func unknownFlag(command *cli.Command, written string) error {
 		}
 	}
 	// -hidden, as Go programs write it, and --o
-	if near := nearest("--"+strings.TrimLeft(written, "-"), names); near != "" {
+	word := "--" + strings.TrimLeft(written, "-")
+	if near := cmp.Or(nearest(word, names), longer(word, names)); near != "" {
 		e.hints = append([]string{"did you mean " + near + "?"}, e.hints...)
 	}
 	return e
+}
+
+// longer returns the shortest candidate that word is the beginning of, "" if
+// there is none, or word says nothing.
+func longer(word string, candidates []string) string {
+	best := ""
+	for _, c := range candidates {
+		if len(word) > len("--") && strings.HasPrefix(c, word) && (best == "" || len(c) < len(best)) {
+			best = c
+		}
+	}
+	return best
 }
 
 // nearest returns the candidate that a slip of the fingers would turn into

@@ -368,11 +368,22 @@ func (j *fitJob) advise(err error) error {
 	var spill *stage.SpillError
 	switch {
 	case errors.As(err, &diverged) && diverged.LearningRate > 0:
-		return &hintedError{err, fmt.Sprintf("try a smaller --learning-rate, such as %.1g", diverged.LearningRate/10)}
+		return &hintedError{err, fmt.Sprintf("try a smaller --learning-rate, such as %.1g", j.smallerRate(diverged.LearningRate))}
 	case errors.As(err, &diverged):
 		return &hintedError{err, "choose --preprocess standardize, which brings values to one scale"}
 	case errors.As(err, &spill) && inMemory(spill.Dir):
 		return &hintedError{err, memoryHint(spill.Dir)}
 	}
 	return err
+}
+
+// smallerRate returns a learning rate to try after one that was too large: a
+// tenth of it, or the usual one if that is smaller.
+func (j *fitJob) smallerRate(rate float64) float64 {
+	usual := j.config.Train
+	usual.LearningRate = 0
+	if o, err := usual.WithDefaults(j.config.Model, j.config.Preprocess); err == nil && o.LearningRate < rate {
+		return min(rate/10, o.LearningRate)
+	}
+	return rate / 10
 }

@@ -176,7 +176,7 @@ func warningWords(m *model.Model, w stage.Warning) (text, hint string) {
 			"learn from more rows (--preprocess-rows), from all with --epochs 2 or more, or shuffle the input"
 	case stage.WarnOutOfRange:
 		return fmt.Sprintf("%s out of range, more than were in it: the values may have another scale", plural(int64(w.Value), "row")),
-			"give the largest value that can occur with --pixel-max, or choose another --preprocess"
+			"give the largest value that can occur with --pixel-max, or choose --preprocess standardize without it"
 	case stage.WarnReach:
 		p := m.Preprocess
 		return fmt.Sprintf("%s values are divided by %g, and the largest of the first rows is %g", p.Source, p.Max, math.Round(w.Value*p.Max)),

@@ -73,8 +73,34 @@ func (x *extender) field(f arrow.Field, was *arrow.Field) arrow.Field {
 		f = n.extend(f)
 	}
 	if was != nil {
-		if ext, ok := was.Type.(arrow.ExtensionType); ok && ext.ExtensionName() != format.ExtensionJSON && arrow.TypeEqual(ext.StorageType(), f.Type) {
-			f.Type = ext
+		f = likeStored(f, *was)
+	}
+	return f
+}
+
+// likeStored gives a field what the library forgets of it: the extension type,
+// unsigned indexes of a dictionary, and in nested types the metadata. Those of
+// narrower indexes are left out: polars takes them at their word.
+func likeStored(f, was arrow.Field) arrow.Field {
+	switch t := was.Type.(type) {
+	case arrow.ExtensionType:
+		if t.ExtensionName() != format.ExtensionJSON && arrow.TypeEqual(t.StorageType(), f.Type) {
+			f.Type = t
+		}
+	case *arrow.DictionaryType:
+		have, ok := f.Type.(*arrow.DictionaryType)
+		switch {
+		case !ok:
+			return f
+		case t.IndexType.ID() == arrow.UINT32 && have.IndexType.ID() == arrow.INT32:
+			f.Type = &arrow.DictionaryType{IndexType: t.IndexType, ValueType: have.ValueType, Ordered: have.Ordered}
+		case !arrow.TypeEqual(t.IndexType, have.IndexType):
+			return f
+		}
+	}
+	for i, key := range was.Metadata.Keys() {
+		if f.Metadata.FindKey(key) < 0 {
+			f.Metadata = arrow.NewMetadata(append(slices.Clone(f.Metadata.Keys()), key), append(slices.Clone(f.Metadata.Values()), was.Metadata.Values()[i]))
 		}
 	}
 	return f

@@ -95,13 +95,21 @@ func (m *mapper) dictionary(f arrow.Field, t *arrow.DictionaryType, name string)
 	}
 	switch of.ID() {
 	case arrow.STRING, arrow.BINARY:
-		// Row groups have dictionaries of their own: a narrow index may
-		// not do for the values of all.
-		value.declared.Type = &arrow.DictionaryType{
-			IndexType: arrow.PrimitiveTypes.Int32, ValueType: of, Ordered: t.Ordered,
-		}
+		value.declared.Type = &arrow.DictionaryType{IndexType: declaredIndex(f, t), ValueType: of, Ordered: t.Ordered}
 	}
 	return value, nil
+}
+
+// declaredIndex returns the type of a dictionary's indexes in the stored schema.
+// Row groups have dictionaries of their own: a narrow index may not do for the
+// values of all. Where polars lists the values, it does, and polars reads them
+// by no other.
+func declaredIndex(f arrow.Field, t *arrow.DictionaryType) arrow.DataType {
+	const values = "_PL_ENUM_VALUES2"
+	if f.Metadata.FindKey(values) >= 0 || t.IndexType.ID() == arrow.UINT32 {
+		return t.IndexType
+	}
+	return arrow.PrimitiveTypes.Int32
 }
 
 func listOf(elem arrow.Field) arrow.DataType      { return arrow.ListOfField(elem) }
@@ -201,6 +209,9 @@ func (m *mapper) leaf(f arrow.Field, name string) (mapped, error) {
 		return mapped{}, refused(f, name, "")
 	}
 	leaf := &column{column: m.column, name: name, values: *values, logical: logicalLeaf(f)}
+	if keptType(f) != nil {
+		f.Metadata = withoutKey(f.Metadata, format.TypeKey) // the type tells it
+	}
 	// Labels and keys have statistics, by which queries filter; for pixels
 	// and codes they are a waste.
 	leaf.stats = len(m.path) == 0 && values.order != orderNone
@@ -267,9 +278,13 @@ func cleanMetadata(m arrow.Metadata) arrow.Metadata {
 	if v, ok := m.GetValue(fieldID); !ok || !strings.HasPrefix(v, "-") {
 		return m
 	}
+	return withoutKey(m, fieldID)
+}
+
+func withoutKey(m arrow.Metadata, key string) arrow.Metadata {
 	var keys, values []string
 	for i, k := range m.Keys() {
-		if k != fieldID {
+		if k != key {
 			keys, values = append(keys, k), append(values, m.Values()[i])
 		}
 	}
