@@ -12,9 +12,10 @@ import (
 	"github.com/aefeat/aefeat/model"
 )
 
-// MaxWhole bounds the pixels of an image that [Whole] takes as one patch: 2^20,
-// as 1024x1024 has. A model has weights for each.
-const MaxWhole = 1 << 20
+// MaxWhole bounds the pixels of an image that [Whole] takes as one patch: 2^18,
+// as 512x512 has. A model has weights for each, in colour 300 million for 200
+// units.
+const MaxWhole = 1 << 18
 
 // Of images that are resized maxLines bounds what is kept between the two
 // steps of it, 32 bytes for each line of the image and column of the result;

@@ -39,8 +39,9 @@ const (
 	others // pixels or .npy files
 )
 
-// imageBatchBytes is about what the images of a batch should take as rows.
-const imageBatchBytes = 32 << 20
+// imageBatchBytes is about what the images of a batch should take as rows: as
+// much as a batch of a file does.
+const imageBatchBytes = 8 << 20
 
 // maxImageBytes bounds what the images of one batch take as rows: a few bytes
 // may stand for a million pixels.
