@@ -29,9 +29,22 @@
 // fields, PARQUET:logical_type, from where Parquet gets it back. The keys and
 // values of the footer are the metadata of the schema.
 //
-// Several files are read one after the other. They must have the same
-// columns, by name and type, in the same order; the names of the elements of
-// lists, nullability and metadata may differ.
+// # Data sets of many files
+//
+// Several files are read one after the other. Columns are matched by name, in
+// any order: those of the first file come first, then those that others add.
+// Types must agree, but for the names of the elements of lists, the order of
+// fields in structs, nullability and metadata. The null type goes with every
+// other; lists of one fixed size, ordinary and large ones go together, and so do
+// strings, or binary values, and large ones. A column that a file does not have
+// is null in its rows; [Source.Missing] tells.
+//
+// Folders called key=value in the path of a file become columns, see
+// [Source.Keys]. Files in folders that are no data are passed over, see
+// [Source.Passed].
+//
+// What several files say alike of their columns is parsed once, small files are
+// read at once, and each Reader has one file open at a time.
 //
 // # Damaged files
 //

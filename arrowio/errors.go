@@ -56,7 +56,7 @@ const (
 	KeyForeign     = "foreign"     // neither Parquet nor Arrow
 	KeyDamaged     = "damaged"     // or cut short
 	KeyUnfinished  = "unfinished"  // a stream without its end marker
-	KeyEncrypted   = "encrypted"   //
+	KeyEncrypted   = "encrypted"   // it has to be decrypted first
 	KeyUnsupported = "unsupported" // sound, but of a kind that cannot be read
 	KeyTooLarge    = "too_large"   // reading it takes more memory than any file may
 	KeyDiffers     = "differs"     // its columns are not those of the files before it
@@ -74,7 +74,7 @@ func keyOf(err error) string {
 	switch {
 	case errors.As(err, &system):
 		return ""
-	case errors.As(err, &unsupported):
+	case errors.As(err, &unsupported), errors.Is(err, errOnce):
 		return KeyUnsupported
 	case errors.As(err, &mem):
 		return KeyTooLarge
@@ -103,6 +103,8 @@ func hint(err error) string {
 		return "write the file with smaller rows or shorter lists"
 	case errors.Is(err, parquet.ErrEncrypted):
 		return "decrypt it first"
+	case errors.Is(err, errOnce):
+		return "put it into a file first"
 	case errors.Is(err, ipc.ErrNoEnd):
 		return "the program that wrote it stopped early; if the stream is known to be whole, allow a missing end marker (`AllowMissingEOS`)"
 	}

@@ -191,7 +191,10 @@ func (in *input) openAt(at io.ReaderAt, o container.Options) (container.File, er
 	return in.container.Open(r, o)
 }
 
-var errChanged = errors.New("the file changed while it was being read")
+var (
+	errChanged = errors.New("the file changed while it was being read")
+	errOnce    = errors.New("an Arrow stream from a pipe can be read only once")
+)
 
 // An openFile is a file and what it reads from.
 type openFile struct {

@@ -63,6 +63,16 @@ func decoded(s string) string {
 // has a column of that name itself, the file counts.
 func (s *Source) Keys() []string { return s.keys }
 
+// PathKeys returns the names of the columns that [Open] reads from the path of
+// a file.
+func PathKeys(path string) []string {
+	var names []string
+	for _, k := range keysOf(path) {
+		names = append(names, k.name)
+	}
+	return names
+}
+
 // addKeys adds the columns of keys to the schema.
 func (s *Source) addKeys() error {
 	types := map[string]arrow.DataType{}

@@ -58,11 +58,7 @@ func (s *Source) Reader(ctx context.Context, columns [][]int) (*Reader, error) {
 	defer s.mu.Unlock()
 	for _, in := range s.inputs {
 		if in.pipe != nil && in.used {
-			return nil, &FileError{
-				File: in.name,
-				Err:  errors.New("an Arrow stream from a pipe can be read only once"),
-				Hint: "put it into a file first",
-			}
+			return nil, in.fault(errOnce)
 		}
 	}
 	for _, in := range s.inputs {

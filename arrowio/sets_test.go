@@ -252,6 +252,10 @@ func TestTypesMerge(t *testing.T) {
 		{arrow.ListOf(num), arrow.LargeListOf(num), arrow.LargeListOf(num), `[1, 2]`, `[3]`, "[1,2] [3]"},
 		{arrow.ListOf(str), arrow.LargeListOf(arrow.BinaryTypes.LargeString), arrow.LargeListOf(arrow.BinaryTypes.LargeString), `["a", "b"]`, `["c"]`, `["a","b"] ["c"]`},
 		{arrow.LargeListOf(str), arrow.ListOf(arrow.BinaryTypes.LargeString), arrow.LargeListOf(arrow.BinaryTypes.LargeString), `["a", "b"]`, `["c"]`, `["a","b"] ["c"]`},
+		{arrow.FixedSizeListOf(2, num), arrow.ListOf(num), arrow.ListOf(num), `[1, 2]`, `[3]`, "[1,2] [3]"},
+		{arrow.ListOf(num), arrow.FixedSizeListOf(2, num), arrow.ListOf(num), `null`, `[1, 2]`, "(null) [1,2]"},
+		{arrow.ListOf(num), arrow.FixedSizeListOf(2, num), arrow.ListOf(num), `[5]`, `null`, "[5] (null)"},
+		{arrow.FixedSizeListOf(1, arrow.FixedSizeListOf(2, str)), arrow.LargeListOf(arrow.ListOf(str)), arrow.LargeListOf(arrow.ListOf(str)), `[["a", "b"]]`, `[[], ["c"]]`, `[["a","b"]] [[],["c"]]`},
 		{pair("p", "w"), pair("w", "p"), pair("p", "w"), `{"p": [1], "w": 2}`, `{"p": [3], "w": 4}`, `{"p":[1],"w":2} {"p":[3],"w":4}`},
 	} {
 		dir := t.TempDir()

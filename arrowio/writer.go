@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/memory"
@@ -212,7 +213,8 @@ func (w *Writer) Finish() error {
 		w.err = w.out.flush()
 	}
 	if w.err == nil {
-		w.whole, w.enc, w.out.buf = true, nil, nil
+		w.whole, w.enc = true, nil
+		w.out.end()
 	}
 	return w.err
 }
@@ -276,11 +278,23 @@ type sink struct {
 // sinkBytes is enough to make writes rare beside what they carry.
 const sinkBytes = 256 << 10
 
+// buffers are those of sinks that have ended. Of small files a new one would be
+// much of the work.
+var buffers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, sinkBytes) }}
+
 func (s *sink) open(w io.Writer, name string) {
 	if s.hash != nil {
 		w = io.MultiWriter(w, s.hash)
 	}
-	s.buf, s.name = bufio.NewWriterSize(w, sinkBytes), name
+	s.buf, s.name = buffers.Get().(*bufio.Writer), name
+	s.buf.Reset(w)
+}
+
+// end gives the buffer back. Nothing is written after it.
+func (s *sink) end() {
+	s.buf.Reset(nil)
+	buffers.Put(s.buf)
+	s.buf = nil
 }
 
 func (s *sink) Write(p []byte) (int, error) {

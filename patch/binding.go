@@ -28,6 +28,11 @@ type BindOptions struct {
 	// Width is the number of values in a patch. 0: the first good row shows it.
 	Width int
 
+	// Units is the number of values in sparse codes where neither Width nor the
+	// metadata tell it, which is an error for them. It says nothing of other
+	// columns.
+	Units int
+
 	// Source is the type of the values in cells of bytes: "uint8" for raw
 	// bytes, or of .npy files, all of one type. "": the first good row shows
 	// it. It says nothing of other columns.
@@ -72,6 +77,7 @@ type Binding struct {
 type boundColumn struct {
 	leaf
 	index []int  // of the column in the schema, then of the field in each struct
+	other []int  // the same of the values of a pair
 	weave weaver // of scalar columns like it
 }
 
@@ -86,21 +92,25 @@ const unknown = -1
 // lists of them to any depth (rows of pixels), all of one shape; raw uint8
 // pixels in fixed_size_binary, binary, large_binary or binary_view, where a cell
 // of any length may also be a whole .npy file in C order; a vector of Spark,
-// dense or sparse; or one scalar column for every value. It may be a field of
-// structs, dictionary-encoded at any level, and an extension type: an
-// arrow.fixed_shape_tensor is taken in the order in which it is stored,
-// whatever its permutation says, and [Binding.Shape] tells that order.
+// dense or sparse; sparse codes, two columns X_indices and X_values that are
+// called X together, unless a column is; or one scalar column for every value.
+// It may be a field of structs, dictionary-encoded at any level, and an
+// extension type: an arrow.fixed_shape_tensor is taken in the order in which it
+// is stored, whatever its permutation says, and [Binding.Shape] tells that
+// order.
 //
-// With no columns named the patch is the one list of numbers or vector; in a
-// schema without them the one column of bytes; in one without bytes either
-// (keys of 16, 20 or 32 bytes do not count) the scalar columns whose names
-// differ in their numbers alone. Columns of truth values or decimals come after
+// With no columns named the patch is the one list of numbers, vector or pair of
+// sparse codes; in a schema without them the one column of bytes; in one
+// without bytes either (keys of 16, 20 or 32 bytes do not count) the scalar
+// columns whose names differ in their numbers alone. Columns of truth values or decimals come after
 // all these. Extension types have to be named, but for arrays: the tensors of
 // Arrow, Ray and Daft and the arrays of Hugging Face datasets.
 func Bind(schema *arrow.Schema, o BindOptions) (*Binding, error) {
 	switch {
 	case o.Width < 0:
 		return nil, bindError("", fmt.Sprintf("width %d is negative", o.Width), "")
+	case o.Units < 0 || o.Units > math.MaxInt32:
+		return nil, bindError("", fmt.Sprintf("%d is not a number of units", o.Units), "")
 	case o.Width > math.MaxInt32:
 		return nil, bindError("", "patch of too many values", "")
 	}
@@ -126,27 +136,8 @@ func Bind(schema *arrow.Schema, o BindOptions) (*Binding, error) {
 	for _, l := range chosen {
 		b.columns = append(b.columns, boundColumn{leaf: l})
 	}
-	if b.scalar = len(chosen[0].dims) == 0; b.scalar {
-		b.source = promote(chosen)
-		b.dims = []int{len(chosen)}
-	} else {
-		b.source = chosen[0].element
-		if chosen[0].mayHoldFiles() {
-			b.open = o.Source == ""
-			b.source = cmp.Or(elementNamed(o.Source), b.source)
-			b.images = encoded{decode: o.Decode, want: o.Images}
-			if chosen[0].image && chosen[0].tensor.Type == imageFeature {
-				b.images.cells = images
-			}
-		}
-		b.dims = slices.Clone(chosen[0].dims)
-		if len(b.dims) == 1 && b.dims[0] == unknown && o.Width > 0 {
-			b.dims[0] = o.Width
-		}
-	}
-	b.kind = b.source.kind
-	for i := range b.columns {
-		b.columns[i].weave = b.columns[i].element.weave[b.kind]
+	if err := b.settleElements(chosen, o); err != nil {
+		return nil, err
 	}
 	if err := b.settleWidth(o.Width); err != nil {
 		return nil, err
@@ -155,6 +146,41 @@ func Bind(schema *arrow.Schema, o BindOptions) (*Binding, error) {
 		return nil, err
 	}
 	return b, nil
+}
+
+// settleElements sets what the chosen columns hold, and the sizes of their
+// lists as far as these are known.
+func (b *Binding) settleElements(chosen []leaf, o BindOptions) error {
+	first := chosen[0]
+	if b.scalar = len(first.dims) == 0; b.scalar {
+		b.source = promote(chosen)
+		b.dims = []int{len(chosen)}
+	} else {
+		b.source = first.element
+		if first.mayHoldFiles() {
+			b.open = o.Source == ""
+			b.source = cmp.Or(elementNamed(o.Source), b.source)
+			b.images = encoded{decode: o.Decode, want: o.Images}
+			if first.image && first.tensor.Type == imageFeature {
+				b.images.cells = images
+			}
+		}
+		b.dims = slices.Clone(first.dims)
+		if len(b.dims) == 1 && b.dims[0] == unknown && o.Width > 0 {
+			b.dims[0] = o.Width
+		}
+		if first.isPair() && b.dims[0] == unknown {
+			if o.Units == 0 {
+				return errNoUnits(first)
+			}
+			b.dims[0] = o.Units
+		}
+	}
+	b.kind = b.source.kind
+	for i := range b.columns {
+		b.columns[i].weave = b.columns[i].element.weave[b.kind]
+	}
+	return nil
 }
 
 // settleWidth sets the width as the schema tells it, if it does. asked is 0, or
@@ -178,7 +204,8 @@ func (b *Binding) settleWidth(asked int) error {
 }
 
 // Columns returns the columns of the patch in its order: names, with dots into
-// structs. They are what a projection has to keep.
+// structs, and the one of a pair of sparse codes. [Paths] leads to what a
+// projection has to keep.
 func (b *Binding) Columns() []string {
 	names := make([]string, len(b.columns))
 	for i, c := range b.columns {
@@ -216,32 +243,50 @@ func (b *Binding) resolve(schema *arrow.Schema) error {
 	if schema == b.schema {
 		return nil
 	}
-	indexes := make([][]int, len(b.columns))
+	indexes, others := make([][]int, len(b.columns)), make([][]int, len(b.columns))
 	for i := range b.columns {
 		var err error
-		if indexes[i], err = b.columns[i].locate(schema); err != nil {
+		if indexes[i], others[i], err = b.columns[i].locate(schema); err != nil {
 			return err
 		}
 	}
 	for i := range b.columns {
-		b.columns[i].index = indexes[i]
+		b.columns[i].index, b.columns[i].other = indexes[i], others[i]
 	}
 	b.schema = schema
 	return nil
 }
 
-// locate returns where a schema has the column, as boundColumn.index.
-func (c *boundColumn) locate(schema *arrow.Schema) ([]int, error) {
-	index := make([]int, 0, len(c.path))
+// locate returns where a schema has the column, as boundColumn.index and other.
+func (c *boundColumn) locate(schema *arrow.Schema) (index, other []int, err error) {
+	if !c.isPair() {
+		index, err = c.follow(schema, c.path, c.typ, func(f arrow.Field) bool {
+			e, dims, ok := columnType(f)
+			return ok && e == c.element && slices.Equal(dims, c.dims)
+		})
+		return index, nil, err
+	}
+	index, err = c.follow(schema, c.path, c.typ, func(f arrow.Field) bool { return holdsPair(f.Type, c.valuesType) })
+	if err != nil {
+		return nil, nil, err
+	}
+	other, err = c.follow(schema, c.values, c.valuesType, func(f arrow.Field) bool { return listElement(f.Type) == c.element })
+	return index, other, err
+}
+
+// follow returns where a path leads in a schema. fits reports whether a field
+// can be read as one of the type expected.
+func (c *boundColumn) follow(schema *arrow.Schema, path []string, expected arrow.DataType, fits func(arrow.Field) bool) ([]int, error) {
+	index := make([]int, 0, len(path))
 	fields := schema.Fields()
-	for depth, name := range c.path {
+	for depth, name := range path {
 		at := -1
 		for j, f := range fields {
 			if f.Name != name {
 				continue
 			}
 			if at >= 0 {
-				return nil, bindError(c.name, fmt.Sprintf("the name %q stands for two columns", strings.Join(c.path[:depth+1], ".")), "").keyed(KeyAmbiguous)
+				return nil, bindError(c.name, fmt.Sprintf("the name %q stands for two columns", strings.Join(path[:depth+1], ".")), "").keyed(KeyAmbiguous)
 			}
 			at = j
 		}
@@ -249,10 +294,9 @@ func (c *boundColumn) locate(schema *arrow.Schema) ([]int, error) {
 			return nil, bindError(c.name, "no such column", "").keyed(KeyMissing)
 		}
 		index = append(index, at)
-		if depth == len(c.path)-1 {
-			e, dims, ok := columnType(fields[at])
-			if !ok || e != c.element || !slices.Equal(dims, c.dims) {
-				return nil, bindError(c.name, fmt.Sprintf("type %s, expected %s", fields[at].Type, c.typ), "").keyed(KeyType)
+		if depth == len(path)-1 {
+			if !fits(fields[at]) {
+				return nil, bindError(c.name, fmt.Sprintf("type %s, expected %s", fields[at].Type, expected), "").keyed(KeyType)
 			}
 			break
 		}

@@ -252,7 +252,7 @@ func selectOne(schema *arrow.Schema, all []leaf, name string) ([]leaf, error) {
 		if ambiguous(schema.Fields(), path) {
 			return nil, bindError(name, "the name stands for two columns", "").keyed(KeyAmbiguous)
 		}
-		if i := slices.IndexFunc(all, func(l leaf) bool { return slices.Equal(l.at, path) }); i >= 0 {
+		if i := slices.IndexFunc(all, func(l leaf) bool { return !l.isPair() && slices.Equal(l.at, path) }); i >= 0 {
 			return all[i : i+1 : i+1], nil
 		}
 		f := fieldAt(schema.Fields(), path)
@@ -271,15 +271,13 @@ func selectOne(schema *arrow.Schema, all []leaf, name string) ([]leaf, error) {
 		}
 		return chosen, nil
 	}
+	if pair, ok := findPair(all, name); ok {
+		return []leaf{pair}, nil
+	}
 	if !strings.ContainsAny(name, "*?#") {
 		return nil, bindError(name, "no such column", columnsHint(schema)).keyed(KeyMissing)
 	}
-	var matched []leaf
-	for _, l := range all {
-		if (len(l.path) == 1 || strings.Contains(name, ".")) && matchPattern(name, l.name) {
-			matched = append(matched, l)
-		}
-	}
+	matched := matching(all, name)
 	for _, f := range schema.Fields() {
 		if _, _, ok := patchType(f.Type); !ok && f.Type.ID() != arrow.STRUCT && matchPattern(name, f.Name) {
 			return nil, bindError(f.Name, fmt.Sprintf("%s cannot be part of a patch, but matches %q", f.Type, name), "in a pattern # stands for a number, where * stands for anything").keyed(KeyType)
@@ -290,6 +288,33 @@ func selectOne(schema *arrow.Schema, all []leaf, name string) ([]leaf, error) {
 	}
 	sortNatural(matched)
 	return matched, nil
+}
+
+// matching returns the columns whose names match a pattern. A pair that matches,
+// or whose columns both do, stands for these.
+func matching(all []leaf, pattern string) []leaf {
+	var matched []leaf
+	for _, l := range all {
+		if (len(l.path) == 1 || strings.Contains(pattern, ".")) && matchPattern(pattern, l.name) {
+			matched = append(matched, l)
+		}
+	}
+	for _, pair := range all {
+		if !pair.isPair() {
+			continue
+		}
+		part := func(l leaf) bool { return l.partOf(pair) }
+		whole := slices.ContainsFunc(matched, func(l leaf) bool { return l.isPair() && l.name == pair.name })
+		both := len(matched) - len(slices.DeleteFunc(slices.Clone(matched), part))
+		if !whole && both < 2 {
+			continue
+		}
+		matched = slices.DeleteFunc(matched, part)
+		if !whole {
+			matched = append(matched, pair)
+		}
+	}
+	return matched
 }
 
 // othersHint says what to name in place of a column that cannot be a patch.

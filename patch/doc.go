@@ -20,6 +20,8 @@
 //	fixed-size, any and large binary    uint8, one value a byte
 //	.npy files in binary of any width   as lists of their type
 //	vectors of Spark, dense and sparse  float32
+//	sparse codes, in two columns,       as a list of their values
+//	X_indices and X_values
 //	the extension                       as its list
 //	arrow.fixed_shape_tensor
 //	Array2D and so on of Hugging Face   as their lists

@@ -26,6 +26,7 @@ const (
 	KeyAmbiguous = "ambiguous" // several columns could be meant
 	KeyType      = "type"      // a column cannot be what it is taken for
 	KeyTaken     = "taken"     // the name of a column to be added is taken
+	KeyUnits     = "units"     // nothing tells how many units sparse codes have
 	KeyNoPatch   = "no_patch"  // no column can be a patch, unless it is named
 )
 

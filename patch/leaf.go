@@ -27,7 +27,16 @@ type leaf struct {
 	dims []int
 
 	tensor tensor // what metadata say of the axes; zero: nothing
+
+	// Of a pair the path leads to the indices, whose type is typ, and values to
+	// the other column.
+	values     []string
+	valuesAt   []int
+	valuesType arrow.DataType
 }
+
+// isPair reports two columns of sparse codes.
+func (l leaf) isPair() bool { return l.values != nil }
 
 // standing says whether a column may be the patch.
 type standing int
@@ -179,6 +188,7 @@ func leaves(schema *arrow.Schema) []leaf {
 	var all []leaf
 	described := featuresOf(schema)
 	var visit func(path []string, at []int, f arrow.Field, least standing)
+	var visitAll func(path []string, at []int, fields []arrow.Field, least standing, tensor bool)
 	visit = func(path []string, at []int, f arrow.Field, least standing) {
 		path = append(slices.Clone(path), f.Name)
 		e, dims, ok := columnType(f)
@@ -203,20 +213,31 @@ func leaves(schema *arrow.Schema) []leaf {
 			all = append(all, l)
 			least = partOfPatch
 		}
-		if !isStruct {
-			return
+		if isStruct {
+			visitAll(path, at, st.Fields(), least, holdsTensor(st))
 		}
-		for i, child := range st.Fields() {
+	}
+	visitAll = func(path []string, at []int, fields []arrow.Field, least standing, tensor bool) {
+		pairs, parts := map[int]leaf{}, map[int]bool{} // by position
+		for _, p := range pairsOf(fields) {
+			l := p.leaf(path, at, fields)
+			if l.standing = least; find(schema.Fields(), l.name) == nil {
+				pairs[p.indices] = l
+				parts[p.indices], parts[p.values] = true, true
+			}
+		}
+		for i, f := range fields {
+			if l, ok := pairs[i]; ok {
+				all = append(all, l)
+			}
 			inner := least
-			if child.Name == "shape" && holdsTensor(st) {
+			if parts[i] || tensor && f.Name == "shape" {
 				inner = partOfPatch
 			}
-			visit(path, append(slices.Clone(at), i), child, inner)
+			visit(path, append(slices.Clone(at), i), f, inner)
 		}
 	}
-	for i, f := range schema.Fields() {
-		visit(nil, []int{i}, f, plain)
-	}
+	visitAll(nil, nil, schema.Fields(), plain, false)
 	return all
 }
 

@@ -24,18 +24,27 @@ func Find(schema *arrow.Schema, name string) (path []int, field arrow.Field, err
 	return nil, field, bindError(name, "no such column", columnsHint(schema)).keyed(KeyMissing)
 }
 
-// Paths is [Find] for each name of a projection. No names (nil) are nil: all
-// columns.
+// Paths is [Find] for each name of a projection; the name of a pair of sparse
+// codes has two paths. No names (nil) are nil: all columns.
 func Paths(schema *arrow.Schema, names []string) ([][]int, error) {
 	if names == nil {
 		return nil, nil
 	}
-	paths := make([][]int, len(names))
-	for i, name := range names {
-		var err error
-		if paths[i], _, err = Find(schema, name); err != nil {
+	paths := make([][]int, 0, len(names))
+	for _, name := range names {
+		path, _, err := Find(schema, name)
+		if err == nil {
+			paths = append(paths, path)
+			continue
+		}
+		if schema == nil {
 			return nil, err
 		}
+		pair, ok := findPair(leaves(schema), name)
+		if !ok {
+			return nil, err
+		}
+		paths = append(paths, pair.at, pair.valuesAt)
 	}
 	return paths, nil
 }

@@ -180,7 +180,7 @@ const shortBitmap = "validity bitmap is cut short"
 // read takes the cursor to the elements of its rows, and returns what its
 // positions then refer to.
 func (rd *rowReader) read(batch arrow.RecordBatch) ([]byte, error) {
-	a, err := rd.reach(batch)
+	a, err := rd.reach(batch, rd.column.index)
 	if err != nil {
 		return nil, err
 	}
@@ -191,14 +191,21 @@ func (rd *rowReader) read(batch arrow.RecordBatch) ([]byte, error) {
 		if a, err = rd.fileOf(a); err != nil {
 			return nil, err
 		}
+	case rd.column.isPair():
+		values, err := rd.reach(batch, rd.column.other)
+		if err != nil {
+			return nil, err
+		}
+		return rd.pairs(a, values)
 	}
 	return rd.descend(a)
 }
 
-// reach follows structs from the batch's column down to the one that is read.
-func (rd *rowReader) reach(batch arrow.RecordBatch) (arrow.Array, error) {
-	a := batch.Column(rd.column.index[0])
-	for depth, i := range rd.column.index[1:] {
+// reach follows structs from a batch's column down to the one that index leads
+// to.
+func (rd *rowReader) reach(batch arrow.RecordBatch, index []int) (arrow.Array, error) {
+	a := batch.Column(index[0])
+	for depth, i := range index[1:] {
 		st, ok := a.(*array.Struct)
 		if !ok {
 			return nil, bindError(rd.column.name, fmt.Sprintf("array of %s, expected a struct", a.DataType()), "")

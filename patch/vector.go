@@ -35,36 +35,42 @@ func vectorElement(t *arrow.StructType) *element {
 	if t.NumFields() != len(vectorFields) {
 		return nil
 	}
-	var levels [4]int
-	var elements [4]*element
 	for i, name := range vectorFields {
 		if t.Field(i).Name != name {
 			return nil
 		}
-		e, dims, ok := patchType(t.Field(i).Type)
-		if !ok {
-			return nil
-		}
-		elements[i], levels[i] = e, len(dims)
 	}
-	whole := func(i int) bool { return elements[i].signed && !elements[i].float && !elements[i].huge }
-	lists := func(i int) bool {
-		id := t.Field(i).Type.ID()
-		return levels[i] == 1 && (id == arrow.LIST || id == arrow.LARGE_LIST)
-	}
-	if levels[vectorType] != 0 || levels[vectorSize] != 0 || !lists(vectorIndices) || !lists(vectorValues) ||
-		!whole(vectorType) || !whole(vectorSize) || !whole(vectorIndices) || !elements[vectorValues].float {
+	whole := func(e *element) bool { return e != nil && e.signed && !e.float && !e.huge }
+	values := listElement(t.Field(vectorValues).Type)
+	if !whole(bareElement(t.Field(vectorType).Type)) || !whole(bareElement(t.Field(vectorSize).Type)) ||
+		!whole(listElement(t.Field(vectorIndices).Type)) || values == nil || !values.float {
 		return nil
 	}
-	return elements[vectorValues]
+	return values
 }
 
-// Sparse reports the type of a column whose patches may take much more memory
-// as rows than in the column: vectors of Spark. Batches of them should have few
-// rows, a hundred or so.
-func Sparse(t arrow.DataType) bool {
-	st, ok := storage(t).(*arrow.StructType)
-	return ok && vectorElement(st) != nil
+// BatchRows returns how many rows the batches of a schema should have at most,
+// 0 for any number. Sparse vectors and codes take much more memory as rows than
+// in their columns: a few bytes may stand for a row of any width.
+func BatchRows(schema *arrow.Schema) int64 {
+	const (
+		unknownWidth = 128      // as hashing makes them, 2^18 values of float64: 256 MiB
+		bytes        = 32 << 20 // where the width is known
+	)
+	rows := int64(0)
+	for _, l := range leaves(schema) {
+		most := int64(unknownWidth)
+		switch {
+		case l.isPair() && l.dims[0] != unknown:
+			most = max(1, bytes/(int64(l.dims[0])*int64(l.element.size)))
+		case !l.vector && !l.isPair():
+			continue
+		}
+		if rows == 0 || most < rows {
+			rows = most
+		}
+	}
+	return rows
 }
 
 // vectors reads the rows that the cursor stands on, positions of a, and leaves
@@ -86,6 +92,23 @@ func (rd *rowReader) vectors(a arrow.Array) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return rd.densify(v)
+}
+
+// pairs is vectors for the two columns of sparse codes.
+func (rd *rowReader) pairs(indices, values arrow.Array) (_ []byte, err error) {
+	v := vectorArrays{noun: "code", units: rd.dims[0]}
+	if v.indices, err = rd.listsOf(indices, nil); err != nil {
+		return nil, err
+	}
+	if v.values, err = rd.listsOf(values, rd.column.element); err != nil {
+		return nil, err
+	}
+	return rd.densify(v)
+}
+
+// densify leaves the cursor on the values of its rows, zeros included.
+func (rd *rowReader) densify(v vectorArrays) ([]byte, error) {
 	for k, r := range rd.rows {
 		rd.checkVector(v, rd.start(k), r)
 	}
@@ -95,8 +118,8 @@ func (rd *rowReader) vectors(a arrow.Array) ([]byte, error) {
 	}
 	n, size := rd.dims[0], rd.column.element.size
 	if total := int64(len(rd.rows)) * int64(n) * int64(size); total > maxVectorBytes {
-		return nil, bindError(rd.column.name, fmt.Sprintf("%d vectors of %d values in one batch are %d bytes as rows", len(rd.rows), n, total),
-			"write them in smaller batches or row groups, or make the vectors shorter")
+		return nil, bindError(rd.column.name, fmt.Sprintf("%d %ss of %d values in one batch are %d bytes as rows", len(rd.rows), v.noun, n, total),
+			"write them in smaller batches or row groups, or make them shorter")
 	}
 	rd.gathered = resize(rd.gathered, words(len(rd.rows)*n*size))
 	out := asBytes(rd.gathered)[:len(rd.rows)*n*size]
@@ -104,7 +127,7 @@ func (rd *rowReader) vectors(a arrow.Array) ([]byte, error) {
 	for k := range rd.rows {
 		i, row := rd.start(k), out[k*n*size:(k+1)*n*size]
 		lo, hi := v.values.at(i)
-		if v.typ.at(i) == denseVector {
+		if !v.sparse(i) {
 			copy(row, v.values.numbers[lo*size:hi*size])
 			continue
 		}
@@ -118,10 +141,23 @@ func (rd *rowReader) vectors(a arrow.Array) ([]byte, error) {
 	return out, nil
 }
 
-// vectorArrays are the fields of an array of vectors.
+// vectorArrays are the fields of an array of vectors, or the columns of a pair:
+// all sparse, and of the same size.
 type vectorArrays struct {
+	noun            string
 	typ, size       vectorInts
+	units           int // of a pair; 0: these are vectors
 	indices, values vectorLists
+}
+
+func (v vectorArrays) sparse(i int) bool { return v.units > 0 || v.typ.at(i) == sparseVector }
+
+// width returns the size of sparse vector i.
+func (v vectorArrays) width(i int) int {
+	if v.units > 0 {
+		return v.units
+	}
+	return v.size.at(i)
 }
 
 type vectorInts struct {
@@ -133,20 +169,22 @@ type vectorInts struct {
 func (v vectorInts) at(i int) int { return int(v.element.value(v.numbers, i)) }
 
 type vectorLists struct {
-	arrow.Array
-	offset  func(i int) int
+	array.ListLike
 	inner   arrow.Array
 	element *element
 	numbers []byte
 }
 
 // at returns where list i lies in inner.
-func (v vectorLists) at(i int) (lo, hi int) { return v.offset(i), v.offset(i + 1) }
+func (v vectorLists) at(i int) (lo, hi int) {
+	from, to := v.ValueOffsets(i)
+	return int(from), int(to)
+}
 
 func (v vectorLists) value(i int) int { return int(v.element.value(v.numbers, i)) }
 
 // fault says why list i cannot be read; "": it can.
-func (v vectorLists) fault(i int) (Reason, string) {
+func (v vectorLists) fault(i int, noun string) (Reason, string) {
 	lo, hi := v.at(i)
 	if lo < 0 || hi < lo || hi > v.inner.Len() {
 		return Damaged, fmt.Sprintf("list from value %d to %d of %d", lo, hi, v.inner.Len())
@@ -154,7 +192,7 @@ func (v vectorLists) fault(i int) (Reason, string) {
 	if v.inner.NullN() > 0 {
 		for j := lo; j < hi; j++ {
 			if v.inner.IsNull(j) {
-				return Null, fmt.Sprintf("null at value %d of the vector", j-lo)
+				return Null, fmt.Sprintf("null at value %d of the %s", j-lo, noun)
 			}
 		}
 	}
@@ -164,75 +202,68 @@ func (v vectorLists) fault(i int) (Reason, string) {
 // vectorsOf takes an array of vectors apart. Its error is one of buffers that
 // are cut short.
 func (rd *rowReader) vectorsOf(st *array.Struct) (v vectorArrays, err error) {
+	v.noun = "vector"
 	for i, ints := range []*vectorInts{&v.typ, &v.size} {
-		ints.Array, ints.element = st.Field(i), elementOf(st.Field(i).DataType())
+		ints.Array, ints.element = st.Field(i), bareElement(st.Field(i).DataType())
 		if ints.numbers, err = rd.whole(ints.Array); err != nil {
 			return v, err
 		}
 	}
-	for i, lists := range []*vectorLists{&v.indices, &v.values} {
-		lists.Array = st.Field(vectorIndices + i)
-		first, have := lists.Data().Offset(), 0
-		switch x := lists.Array.(type) {
-		case *array.List:
-			offsets := x.Offsets()
-			lists.offset, have = func(i int) int { return int(offsets[first+i]) }, len(offsets)
-		case *array.LargeList:
-			offsets := x.Offsets()
-			lists.offset, have = func(i int) int { return int(offsets[first+i]) }, len(offsets)
-		}
-		if need := first + lists.Len() + 1; have < need {
-			return v, bindError(rd.column.name, fmt.Sprintf("%d list offsets, expected %d", have, need), "")
-		}
-		lists.inner = lists.Array.(array.ListLike).ListValues()
-		lists.element = elementOf(lists.inner.DataType())
-		if lists.numbers, err = rd.whole(lists.inner); err != nil {
-			return v, err
-		}
+	if v.indices, err = rd.listsOf(st.Field(vectorIndices), nil); err == nil {
+		v.values, err = rd.listsOf(st.Field(vectorValues), rd.column.element)
 	}
-	return v, nil
+	return v, err
+}
+
+// listsOf takes an array of lists apart. They hold elements of the type that is
+// wanted; nil: of any.
+func (rd *rowReader) listsOf(a arrow.Array, want *element) (lists vectorLists, err error) {
+	list, ok := a.(array.ListLike)
+	if !ok || listElement(a.DataType()) == nil || want != nil && listElement(a.DataType()) != want {
+		return lists, bindError(rd.column.name, fmt.Sprintf("array of %s cannot be read", a.DataType()), "")
+	}
+	if cutShort(a) {
+		return lists, bindError(rd.column.name, shortBitmap, "")
+	}
+	need, have := a.Data().Offset()+a.Len(), 0
+	switch x := a.(type) {
+	case *array.List:
+		have = len(x.Offsets()) - 1
+	case *array.LargeList:
+		have = len(x.Offsets()) - 1
+	case *array.ListView:
+		have = min(len(x.Offsets()), len(x.Sizes()))
+	case *array.LargeListView:
+		have = min(len(x.Offsets()), len(x.Sizes()))
+	}
+	if have < need {
+		return lists, bindError(rd.column.name, fmt.Sprintf("offsets of %d lists, expected %d", max(have, 0), need), "")
+	}
+	lists = vectorLists{ListLike: list, inner: list.ListValues()}
+	lists.element = bareElement(lists.inner.DataType())
+	lists.numbers, err = rd.whole(lists.inner)
+	return lists, err
 }
 
 // whole returns all numbers of an array, whose nulls can be told.
 func (rd *rowReader) whole(a arrow.Array) ([]byte, error) {
-	if bitmap := a.NullBitmapBytes(); len(bitmap) > 0 && 8*len(bitmap) < a.Data().Offset()+a.Len() {
+	if cutShort(a) {
 		return nil, bindError(rd.column.name, shortBitmap, "")
 	}
-	return rd.numbersOf(elementOf(a.DataType()), a, a.Len())
+	return rd.numbersOf(bareElement(a.DataType()), a, a.Len())
+}
+
+// cutShort reports an array whose nulls cannot be told.
+func cutShort(a arrow.Array) bool {
+	bitmap := a.NullBitmapBytes()
+	return len(bitmap) > 0 && 8*len(bitmap) < a.Data().Offset()+a.Len()
 }
 
 // checkVector marks row r, vector i, unless it holds dims[0] values.
 func (rd *rowReader) checkVector(v vectorArrays, i int, r int32) {
-	for _, a := range []arrow.Array{v.typ, v.values} {
-		if a.IsNull(i) {
-			rd.reject(r, Null, func() string { return "null in the vector" })
-			return
-		}
-	}
-	if reason, text := v.values.fault(i); reason != "" {
+	n, reason, text := v.examine(i)
+	if reason != "" {
 		rd.reject(r, reason, func() string { return text })
-		return
-	}
-	lo, hi := v.values.at(i)
-	n := hi - lo
-	switch typ := v.typ.at(i); typ {
-	case denseVector:
-	case sparseVector:
-		if v.size.IsNull(i) || v.indices.IsNull(i) {
-			rd.reject(r, Null, func() string { return "null in the vector" })
-			return
-		}
-		n = v.size.at(i)
-		if reason, text := v.indices.fault(i); reason != "" {
-			rd.reject(r, reason, func() string { return text })
-			return
-		}
-		if text := v.sparseFault(i); text != "" {
-			rd.reject(r, Damaged, func() string { return text })
-			return
-		}
-	default:
-		rd.reject(r, Damaged, func() string { return fmt.Sprintf("vector of type %d", typ) })
 		return
 	}
 	if rd.dims[0] == unknown && n > 0 {
@@ -243,22 +274,70 @@ func (rd *rowReader) checkVector(v vectorArrays, i int, r int32) {
 	}
 }
 
+// examine returns how many values vector i has, or why it cannot be read; "":
+// it can.
+func (v vectorArrays) examine(i int) (n int, reason Reason, text string) {
+	if text := v.null(i); text != "" {
+		return 0, Null, text
+	}
+	if reason, text := v.values.fault(i, v.noun); reason != "" {
+		return 0, reason, text
+	}
+	if v.units == 0 {
+		switch typ := v.typ.at(i); typ {
+		case denseVector:
+			lo, hi := v.values.at(i)
+			return hi - lo, "", ""
+		case sparseVector:
+		default:
+			return 0, Damaged, fmt.Sprintf("vector of type %d", typ)
+		}
+	}
+	if reason, text := v.indices.fault(i, v.noun); reason != "" {
+		return 0, reason, text
+	}
+	if text := v.sparseFault(i); text != "" {
+		return 0, Damaged, text
+	}
+	return v.width(i), "", ""
+}
+
+// null says what of vector i is null that may not be; "": nothing.
+func (v vectorArrays) null(i int) string {
+	if v.units > 0 {
+		switch {
+		case v.indices.IsNull(i) && v.values.IsNull(i):
+			return "null value"
+		case v.indices.IsNull(i):
+			return "values without indices"
+		case v.values.IsNull(i):
+			return "indices without values"
+		}
+		return ""
+	}
+	if v.typ.IsNull(i) || v.values.IsNull(i) || v.typ.at(i) == sparseVector && (v.size.IsNull(i) || v.indices.IsNull(i)) {
+		return "null in the vector"
+	}
+	return ""
+}
+
 // sparseFault says what keeps sparse vector i, whose lists can be read, from
 // being one; "": nothing.
 func (v vectorArrays) sparseFault(i int) string {
 	lo, hi := v.values.at(i)
 	from, to := v.indices.at(i)
 	if to-from != hi-lo {
-		return fmt.Sprintf("vector of %d indices and %d values", to-from, hi-lo)
+		return fmt.Sprintf("%s of %d indices and %d values", v.noun, to-from, hi-lo)
 	}
-	if size := v.size.at(i); size < 0 {
+	size := v.width(i)
+	if size < 0 {
 		return fmt.Sprintf("vector of %d values", size)
 	}
 	last := -1
 	for j := from; j < to; j++ {
 		at := v.indices.value(j)
-		if at <= last || at >= v.size.at(i) {
-			return fmt.Sprintf("index %d after %d in a vector of %d values", at, last, v.size.at(i))
+		if at <= last || at >= size {
+			return fmt.Sprintf("index %d after %d in a %s of %d values", at, last, v.noun, size)
 		}
 		last = at
 	}

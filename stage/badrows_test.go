@@ -324,7 +324,7 @@ func TestOutOfRangeRowsHaveNullCodes(t *testing.T) {
 		for _, i := range null {
 			wantBad.Add(patch.BadRow{Row: int64(i), Reason: patch.Null})
 		}
-		for _, layout := range []string{LayoutColumns, LayoutList} {
+		for _, layout := range layouts {
 			tr, err := NewTransformer(m, patchSchema(n), TransformConfig{Layout: layout, Skip: true, Allocator: mem})
 			if err != nil {
 				t.Fatal(err)
@@ -428,7 +428,7 @@ func TestOverflowingRowsAreSkipped(t *testing.T) {
 	for _, i := range bad {
 		input[i][1] = 3e38
 	}
-	for _, c := range []TransformConfig{{}, {Layout: LayoutList}, {Reconstruction: true, Score: true}, {Layout: LayoutNone, Score: true}} {
+	for _, c := range []TransformConfig{{}, {Layout: LayoutList}, {Layout: LayoutArray}, {Layout: LayoutSparse}, {Reconstruction: true, Score: true}, {Layout: LayoutNone, Score: true}} {
 		c.Skip = true
 		name := fmt.Sprintf("%+v", c)
 		clean := slices.Clone(input)

@@ -36,6 +36,10 @@ type Config struct {
 	// or found by patch.Bind.
 	Columns []string
 
+	// Units is the number of values in sparse codes whose metadata have lost it.
+	// See [patch.BindOptions].
+	Units int
+
 	// Shape says which pixel each value of a row is, for pictures of the model.
 	// Zero: that of Init, else what the data tell by [patch.Binding.Shape].
 	Shape model.Shape

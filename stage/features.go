@@ -3,6 +3,8 @@ package stage
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -18,8 +20,12 @@ type features struct {
 	t              *Transformer
 	m              int
 	code, y, score *values
+	sparse         *nonzeros      // codes of which the zeros are left out
 	valid          *memory.Buffer // nil when all are
 	nulls          int
+
+	// offsets (m+1) of the lists of codes, where lists may have any length.
+	offsets *memory.Buffer
 }
 
 // values are width float32 for each row, in one piece of memory.
@@ -30,10 +36,20 @@ type values struct {
 	x      []float32
 }
 
-func newFeatures(t *Transformer, m int) *features {
+// variable reports whether codes are lists of any length, of which a batch has
+// at most 2^31-1 values.
+func (t *Transformer) variable() bool { return t.code == LayoutArray || t.code == LayoutSparse }
+
+func newFeatures(t *Transformer, m int) (*features, error) {
+	if t.variable() && m > math.MaxInt32/t.model.Hidden {
+		return nil, &patch.RowError{Row: -1, Reason: fmt.Sprintf("lists of any length hold no %d codes of %d units in one batch", m, t.model.Hidden),
+			Hint: "give smaller batches, or choose `Layout` list"}
+	}
 	f := &features{t: t, m: m}
 	switch t.code {
-	case LayoutList:
+	case LayoutSparse:
+		f.sparse = newNonzeros(t.mem)
+	case LayoutList, LayoutArray:
 		f.code = newValues(t.mem, m*t.model.Hidden, t.model.Hidden, 0)
 	case LayoutColumns:
 		// Columns begin at multiples of 64 bytes, as Arrow recommends.
@@ -46,7 +62,7 @@ func newFeatures(t *Transformer, m int) *features {
 	if t.score {
 		f.score = newValues(t.mem, m, 1, 0)
 	}
-	return f
+	return f, nil
 }
 
 func newValues(mem memory.Allocator, elements, width, stride int) *values {
@@ -91,6 +107,9 @@ func (f *features) encode(ctx context.Context, w *worker, rows model.Rows, first
 		}
 	}
 	f.void(rows.Number[:done], first)
+	if f.t.variable() {
+		f.measure(rows.Number[:done], first)
+	}
 	return nil
 }
 
@@ -100,13 +119,15 @@ func (f *features) put(w *worker, chunk model.Rows, at int, first int64) error {
 	m := chunk.Len()
 	code := f.code.rows(at, at+m)
 	columns := f.t.code == LayoutColumns
-	if columns {
-		code = w.codes[:m*f.code.width]
+	if columns || f.sparse != nil {
+		code = w.codes[:m*f.t.model.Hidden]
 	}
 	if err := w.encoder.Reconstruct(code, f.y.rows(at, at+m), f.score.rows(at, at+m), chunk); err != nil {
 		return err
 	}
 	switch start := chunk.Number[0]; {
+	case f.sparse != nil:
+		f.sparse.add(code, f.t.model.Hidden)
 	case !columns:
 	case chunk.Number[m-1]-start == int64(m-1):
 		f.code.transpose(code, int(start-first), int(start-first)+m)
@@ -127,11 +148,35 @@ func (f *features) void(number []int64, first int64) {
 	for _, n := range number {
 		bitutil.SetBit(f.valid.Bytes(), int(n-first))
 	}
-	for _, v := range []*values{f.code, f.y, f.score} {
-		v.spread(number, first)
+	if f.t.code == LayoutList {
+		f.code.spread(number, first)
 	}
+	f.y.spread(number, first)
+	f.score.spread(number, first)
 	if f.t.code == LayoutColumns {
 		f.code.blank(f.valid.Bytes(), f.m)
+	}
+}
+
+// measure says where the lists of codes end: those of rows with numbers follow
+// one another, the others are empty.
+func (f *features) measure(number []int64, first int64) {
+	f.offsets = memory.NewResizableBuffer(f.t.mem)
+	f.offsets.Resize((f.m + 1) * arrow.Int32SizeBytes)
+	offsets := arrow.Int32Traits.CastFromBytes(f.offsets.Bytes())
+	offsets[0] = 0
+	k := 0
+	for i := range f.m {
+		offsets[i+1] = offsets[i]
+		if k == len(number) || number[k]-first != int64(i) {
+			continue
+		}
+		if f.sparse != nil {
+			offsets[i+1] = f.sparse.ends[k]
+		} else {
+			offsets[i+1] += int32(f.code.width)
+		}
+		k++
 	}
 }
 
@@ -204,6 +249,10 @@ func (f *features) arrays() []arrow.Array {
 	switch f.t.code {
 	case LayoutList:
 		arrays = append(arrays, f.list(f.code))
+	case LayoutArray:
+		arrays = append(arrays, f.lists(arrow.PrimitiveTypes.Float32, f.code.buffer))
+	case LayoutSparse:
+		arrays = append(arrays, f.lists(arrow.PrimitiveTypes.Uint32, f.sparse.indices), f.lists(arrow.PrimitiveTypes.Float32, f.sparse.values))
 	case LayoutColumns:
 		for j := range f.code.width {
 			arrays = append(arrays, f.column(f.code, j*f.code.stride))
@@ -236,7 +285,24 @@ func (f *features) list(v *values) arrow.Array {
 	return array.NewFixedSizeListData(data)
 }
 
+// lists returns elements of 4 bytes as an array of lists of any length.
+func (f *features) lists(element arrow.DataType, buffer *memory.Buffer) arrow.Array {
+	ends := arrow.Int32Traits.CastFromBytes(f.offsets.Bytes())
+	elements := array.NewData(element, int(ends[f.m]), []*memory.Buffer{nil, buffer}, nil, 0, 0)
+	defer elements.Release()
+	data := array.NewData(arrow.ListOf(element), f.m, []*memory.Buffer{f.valid, f.offsets}, []arrow.ArrayData{elements}, f.nulls, 0)
+	defer data.Release()
+	return array.NewListData(data)
+}
+
 func (f *features) release() {
+	if f.sparse != nil {
+		f.sparse.indices.Release()
+		f.sparse.values.Release()
+	}
+	if f.offsets != nil {
+		f.offsets.Release()
+	}
 	for _, v := range []*values{f.code, f.y, f.score} {
 		if v != nil {
 			v.buffer.Release()

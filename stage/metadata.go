@@ -86,6 +86,18 @@ func (o outputColumns) metadata(in arrow.Metadata) arrow.Metadata {
 	return arrow.NewMetadata(keys, values)
 }
 
+// inside returns the type of the numbers in an added column. length is that of
+// its lists, -1 where they may have any.
+func inside(t arrow.DataType) (element arrow.DataType, length int, list bool) {
+	switch t := t.(type) {
+	case *arrow.FixedSizeListType:
+		return t.Elem(), int(t.Len()), true
+	case *arrow.ListType:
+		return t.Elem(), -1, true
+	}
+	return t, 0, false
+}
+
 // An object is a JSON object, whose values stay as they are.
 type object map[string]json.RawMessage
 
@@ -160,9 +172,10 @@ func pandasColumns(value string, o outputColumns) (string, bool) {
 		mixLabels(level, labelled, len(levels) == 1)
 	}
 	for _, f := range o.added {
-		name, pandas, numpy := f.Name, "float32", "float32"
-		if _, list := f.Type.(*arrow.FixedSizeListType); list {
-			pandas, numpy = "list[float32]", "object"
+		element, _, list := inside(f.Type)
+		name, pandas, numpy := f.Name, element.Name(), element.Name()
+		if list {
+			pandas, numpy = "list["+pandas+"]", "object"
 		}
 		if len(levels) > 1 {
 			name = fmt.Sprintf("('%s'%s)", pythonText.Replace(name), strings.Repeat(", ''", len(levels)-1))
@@ -231,12 +244,13 @@ func huggingFaceColumns(value string, o outputColumns) (string, bool) {
 			return "", false
 		}
 	}
-	number := map[string]any{"dtype": "float32", "_type": "Value"}
 	for _, f := range o.added {
-		features.set(f.Name, number)
-		if list, ok := f.Type.(*arrow.FixedSizeListType); ok {
-			features.set(f.Name, map[string]any{"feature": number, "length": list.Len(), "_type": "Sequence"})
+		element, length, list := inside(f.Type)
+		feature := map[string]any{"dtype": element.Name(), "_type": "Value"}
+		if list {
+			feature = map[string]any{"feature": feature, "length": length, "_type": "Sequence"}
 		}
+		features.set(f.Name, feature)
 	}
 	info.set("features", features)
 	set.set("info", info)
@@ -264,9 +278,14 @@ func sparkColumns(value string, o outputColumns) (string, bool) {
 	for _, f := range o.added {
 		s := object{}
 		s.set("name", f.Name)
-		s.set("type", "float")
-		if _, list := f.Type.(*arrow.FixedSizeListType); list {
-			s.set("type", map[string]any{"type": "array", "elementType": "float", "containsNull": true})
+		element, _, list := inside(f.Type)
+		name := "float"
+		if element.ID() == arrow.UINT32 { // Spark has no type of so many bits without a sign
+			name = "long"
+		}
+		s.set("type", name)
+		if list {
+			s.set("type", map[string]any{"type": "array", "elementType": name, "containsNull": true})
 		}
 		s.set("nullable", true)
 		s.set("metadata", struct{}{})

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -29,6 +30,7 @@ type plan struct {
 	folder string  // of the spill file; "": the system's
 
 	columns  []string
+	units    int
 	decode   patch.Decoder
 	images   model.Images // as they were asked for
 	shape    model.Shape  // zero: unknown, or the data tell
@@ -43,13 +45,16 @@ func newPlan(c Config) (*plan, error) {
 	p := &plan{
 		init: c.Init, model: c.Model, train: c.Train,
 		memory: cmp.Or(c.Memory, DefaultMemory), folder: c.SpillDir,
-		columns: c.Columns, decode: c.Decode, images: c.Images, shape: c.Shape, skip: c.Skip, first: c.FirstRow, observer: c.Observer,
+		columns: c.Columns, units: c.Units, decode: c.Decode, images: c.Images, shape: c.Shape, skip: c.Skip, first: c.FirstRow, observer: c.Observer,
 	}
 	if err := checkNumbers(c.FirstRow, 0); err != nil {
 		return nil, err
 	}
 	if err := checkImages(c.Images); err != nil {
 		return nil, err
+	}
+	if c.Units < 0 || c.Units > math.MaxInt32 {
+		return nil, &model.ConfigError{Setting: "Units", Reason: fmt.Sprintf("%d is not a number of units", c.Units)}
 	}
 	for _, settle := range []func(Config) error{p.settlePasses, p.settleModel, p.settleRule, p.settleMemory} {
 		if err := settle(c); err != nil {
@@ -202,7 +207,7 @@ func (p *plan) bind(schema *arrow.Schema) (*patch.Binding, error) {
 		from = imagesOf(p.init)
 	}
 	from.Shape = p.shape
-	o := patch.BindOptions{Columns: p.columns, Width: p.model.Inputs, Skip: p.skip, Decode: p.decode, Images: imagesAre(p.images, from)}
+	o := patch.BindOptions{Columns: p.columns, Width: p.model.Inputs, Units: p.units, Skip: p.skip, Decode: p.decode, Images: imagesAre(p.images, from)}
 	if len(o.Columns) == 0 && p.init != nil && len(p.init.Binding.Columns) > 0 {
 		o.Columns = p.init.Binding.Columns
 		if b, err := patch.Bind(schema, o); err == nil {

@@ -3,6 +3,7 @@ package stage
 import (
 	"context"
 	"errors"
+	"math"
 	"runtime"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -112,6 +113,9 @@ func (t *Transformer) Run(ctx context.Context, r array.RecordReader, w Writer) (
 // on. The channel's capacity bounds how many there are.
 func (t *Transformer) read(ctx context.Context, r array.RecordReader, pieces chan<- *piece) error {
 	size := int64(t.pieceRows())
+	if t.variable() {
+		size = min(size, math.MaxInt32/int64(t.model.Hidden))
+	}
 	next := t.first
 	for ctx.Err() == nil && r.Next() {
 		batch := r.RecordBatch()

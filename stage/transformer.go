@@ -25,6 +25,14 @@ const (
 	LayoutColumns = "columns"
 	// LayoutList is one column of fixed-size lists of float32: code.
 	LayoutList = "list"
+	// LayoutArray is one column of lists of float32 that may have any length:
+	// code. Some programs, such as Spark, take no fixed-size lists.
+	LayoutArray = "array"
+	// LayoutSparse is two columns, of what is not 0 in each code: code_indices,
+	// lists of uint32 that ascend from 0 up, and code_values, as many float32.
+	// -0 counts as 0. The field of the indices has the number of units as
+	// metadata, under patch.UnitsKey. A null code is null in both.
+	LayoutSparse = "sparse"
 	// LayoutNone leaves the codes out, for who wants reconstructions or scores
 	// alone.
 	LayoutNone = "none"
@@ -48,9 +56,9 @@ type TransformConfig struct {
 	// that is an error.
 	PixelMax float64
 
-	Layout   string   // LayoutColumns, the default, LayoutList or LayoutNone
+	Layout   string   // LayoutColumns, the default, or another
 	Prefix   string   // of the columns' names, or name of the list; "": "code"
-	Keep     []string // input columns that stay; nil: all, empty: none
+	Keep     []string // input columns, or pairs of sparse codes, that stay; nil: all, empty: none
 	FirstRow int64    // number of the first row, from 0 up, for errors
 
 	// Reconstruction adds a column of that name, fixed-size lists of n float32:
@@ -75,14 +83,14 @@ const (
 // the others, as a [*model.ConfigError]. [NewTransformer] does so too.
 func (c TransformConfig) Validate() error {
 	switch c.Layout {
-	case "", LayoutColumns, LayoutList:
+	case "", LayoutColumns, LayoutList, LayoutArray, LayoutSparse:
 	case LayoutNone:
 		if !c.Reconstruction && !c.Score {
 			return &model.ConfigError{Setting: "Layout", Reason: "layout none leaves nothing to add",
 				Hint: "ask for `Reconstruction`, or ask for `Score`, or choose `Layout` list"}
 		}
 	default:
-		return &model.ConfigError{Setting: "Layout", Reason: fmt.Sprintf("%q is unknown", c.Layout), Hint: "choose columns, list or none"}
+		return &model.ConfigError{Setting: "Layout", Reason: fmt.Sprintf("%q is unknown", c.Layout), Hint: "choose columns, list, array, sparse or none"}
 	}
 	return checkNumbers(c.FirstRow, 0)
 }
@@ -109,7 +117,7 @@ type Transformer struct {
 type worker struct {
 	binding *patch.Binding
 	encoder *model.Encoder
-	codes   []float32 // of a chunk of rows, on their way to columns
+	codes   []float32 // of a chunk of rows, on their way to columns or pairs
 	rows    []byte    // of a batch, without those that are out of range
 
 	schema *arrow.Schema // of the batch before
@@ -165,7 +173,7 @@ func NewTransformer(m *model.Model, schema *arrow.Schema, c TransformConfig) (*T
 	}
 	t.workers.New = func() any {
 		w := &worker{binding: binding.Clone(), encoder: model.NewEncoder(m), schema: t.in, keep: t.keep}
-		if t.code == LayoutColumns {
+		if t.code == LayoutColumns || t.code == LayoutSparse {
 			w.codes = make([]float32, encodeRows*m.Hidden)
 		}
 		return w
@@ -188,15 +196,28 @@ func (t *Transformer) checkWidths() error {
 
 // build makes the output schema. hash is that of the model; "": unknown.
 func (t *Transformer) build(keep []string, prefix, hash string) error {
+	stays := make([]bool, t.in.NumFields())
 	for _, name := range keep {
-		if !t.in.HasField(name) {
+		at := t.in.FieldIndices(name)
+		if len(at) == 0 { // it may be a pair
+			paths, _ := patch.Paths(t.in, []string{name})
+			for _, path := range paths {
+				if len(path) == 1 { // not a field of a struct
+					at = append(at, path[0])
+				}
+			}
+		}
+		if len(at) == 0 {
 			return &patch.RowError{Column: name, Row: -1, Key: patch.KeyMissing, Reason: "the column to keep is not in the data", Hint: "check the names given to `Keep`"}
+		}
+		for _, i := range at {
+			stays[i] = true
 		}
 	}
 	var fields []arrow.Field
 	taken := map[string]bool{}
 	for i, field := range t.in.Fields() {
-		if keep == nil || slices.Contains(keep, field.Name) {
+		if keep == nil || stays[i] {
 			t.keep = append(t.keep, i)
 			fields = append(fields, field)
 			taken[field.Name] = true
@@ -221,26 +242,42 @@ func (t *Transformer) build(keep []string, prefix, hash string) error {
 
 // added returns the fields of the columns that are added.
 func (t *Transformer) added(prefix string) []arrow.Field {
-	var fields []arrow.Field
-	add := func(name string, typ arrow.DataType) {
-		fields = append(fields, arrow.Field{Name: name, Type: typ, Nullable: t.skip})
-	}
-	switch h := t.model.Hidden; t.code {
-	case LayoutList:
-		add(prefix, listOf(h))
-	case LayoutColumns:
-		digits := len(strconv.Itoa(h - 1))
-		for j := range h {
-			add(fmt.Sprintf("%s_%0*d", prefix, digits, j), arrow.PrimitiveTypes.Float32)
-		}
-	}
+	fields := CodeFields(t.code, prefix, t.model.Hidden)
 	if t.y {
-		add(reconstructionName, listOf(t.model.Inputs))
+		fields = append(fields, arrow.Field{Name: reconstructionName, Type: listOf(t.model.Inputs)})
 	}
 	if t.score {
-		add(scoreName, arrow.PrimitiveTypes.Float32)
+		fields = append(fields, arrow.Field{Name: scoreName, Type: arrow.PrimitiveTypes.Float32})
+	}
+	for i := range fields {
+		fields[i].Nullable = t.skip
 	}
 	return fields
+}
+
+// CodeFields returns the fields of columns without nulls that hold codes of h
+// units in a layout. prefix is their name, or begins it.
+func CodeFields(layout, prefix string, h int) []arrow.Field {
+	switch layout {
+	case LayoutList:
+		return []arrow.Field{{Name: prefix, Type: listOf(h)}}
+	case LayoutArray:
+		return []arrow.Field{{Name: prefix, Type: arrow.ListOf(arrow.PrimitiveTypes.Float32)}}
+	case LayoutSparse:
+		units := arrow.NewMetadata([]string{patch.UnitsKey}, []string{strconv.Itoa(h)})
+		return []arrow.Field{
+			{Name: prefix + patch.IndicesSuffix, Type: arrow.ListOf(arrow.PrimitiveTypes.Uint32), Metadata: units},
+			{Name: prefix + patch.ValuesSuffix, Type: arrow.ListOf(arrow.PrimitiveTypes.Float32)},
+		}
+	case LayoutColumns:
+		var fields []arrow.Field
+		digits := len(strconv.Itoa(h - 1))
+		for j := range h {
+			fields = append(fields, arrow.Field{Name: fmt.Sprintf("%s_%0*d", prefix, digits, j), Type: arrow.PrimitiveTypes.Float32})
+		}
+		return fields
+	}
+	return nil
 }
 
 // listOf is the type of a column with width values in each row.
@@ -271,7 +308,8 @@ func (t *Transformer) rowBytes() int {
 // [EarlierModelsKey] tell of the models.
 func (t *Transformer) Schema() *arrow.Schema { return t.out }
 
-// Columns returns the names of the input columns that hold the patch.
+// Columns returns the names of the input columns that hold the patch, which
+// [patch.Paths] finds.
 func (t *Transformer) Columns() []string { return slices.Clone(t.columns) }
 
 // Transform returns batch with codes: as many rows, in their order, with the
@@ -409,7 +447,10 @@ func (t *Transformer) add(ctx context.Context, batch arrow.RecordBatch, first in
 			return nil, bad, located(err, t.columns, t.model, nil)
 		}
 	}
-	f := newFeatures(t, int(batch.NumRows()))
+	f, err := newFeatures(t, int(batch.NumRows()))
+	if err != nil {
+		return nil, bad, err
+	}
 	defer f.release()
 	if err := f.encode(ctx, w, rows, first, &bad); err != nil {
 		return nil, bad, located(err, t.columns, t.model, nil)

@@ -43,19 +43,46 @@ func encoded(t testing.TB, m *model.Model, p patches) []float32 {
 	return dst
 }
 
+// layouts are those that have codes.
+var layouts = []string{LayoutColumns, LayoutList, LayoutArray, LayoutSparse}
+
 // codesOf reads the codes of a batch, whichever layout, (m,h), NaN for null.
 func codesOf(t testing.TB, batch arrow.RecordBatch, h int) []float32 {
 	t.Helper()
 	m := int(batch.NumRows())
 	out := make([]float32, m*h)
 	cols := int(batch.NumCols())
-	if list, ok := batch.Column(cols - 1).(*array.FixedSizeList); ok {
+	if list, ok := batch.Column(cols - 1).(array.ListLike); ok {
 		values := list.ListValues().(*array.Float32)
+		var pair array.ListLike // of codes without their zeros
+		if cols > 1 && batch.ColumnName(cols-2) == "code_indices" {
+			pair = batch.Column(cols - 2).(*array.List)
+		}
 		for i := range m {
-			for j := range h {
-				out[i*h+j] = values.Value((i+list.Offset())*h + j)
-				if list.IsNull(i) {
-					out[i*h+j] = float32(math.NaN())
+			code := out[i*h : (i+1)*h]
+			lo, hi := list.ValueOffsets(i)
+			switch {
+			case list.IsNull(i):
+				for j := range code {
+					code[j] = float32(math.NaN())
+				}
+				if pair != nil && pair.IsValid(i) {
+					t.Errorf("row %d has indices without values", i)
+				}
+			case pair == nil:
+				copy(code, values.Float32Values()[lo:hi])
+			default:
+				from, to := pair.ValueOffsets(i)
+				if from != lo || to != hi {
+					t.Fatalf("row %d has %d indices and %d values", i, to-from, hi-lo)
+				}
+				last := -1
+				for k := lo; k < hi; k++ {
+					j := int(pair.ListValues().(*array.Uint32).Value(int(k)))
+					if code[j] = values.Value(int(k)); j <= last || code[j] == 0 {
+						t.Fatalf("row %d has %v at index %d after %d", i, code[j], j, last)
+					}
+					last = j
 				}
 			}
 		}
@@ -74,7 +101,7 @@ func codesOf(t testing.TB, batch arrow.RecordBatch, h int) []float32 {
 }
 
 func TestTransform(t *testing.T) {
-	for _, layout := range []string{LayoutColumns, LayoutList} {
+	for _, layout := range layouts {
 		for _, rows := range []int{0, 1, 15, 16, 17, 511, 1300} {
 			t.Run(fmt.Sprint(layout, rows), func(t *testing.T) {
 				mem := checked(t)
@@ -122,7 +149,7 @@ func TestTransformSlice(t *testing.T) {
 	slice := batch.NewSlice(37, 90)
 	defer slice.Release()
 	want := encoded(t, m, p)[37*5 : 90*5]
-	for _, layout := range []string{LayoutColumns, LayoutList} {
+	for _, layout := range layouts {
 		tr, err := NewTransformer(m, patchSchema(20), TransformConfig{Layout: layout, Allocator: mem})
 		if err != nil {
 			t.Fatal(err)
@@ -151,7 +178,7 @@ func TestSkippedRowsHaveNullCodes(t *testing.T) {
 	batch := p.batch(mem, 0, 1200, null...)
 	defer batch.Release()
 	want := encoded(t, m, p)
-	for _, layout := range []string{LayoutColumns, LayoutList} {
+	for _, layout := range layouts {
 		tr, err := NewTransformer(m, patchSchema(20), TransformConfig{Layout: layout, Skip: true, Allocator: mem, FirstRow: 40})
 		if err != nil {
 			t.Fatal(err)
@@ -208,6 +235,8 @@ func TestOutputSchema(t *testing.T) {
 		{1, TransformConfig{}, "id image label code_0"},
 		{2, TransformConfig{Prefix: "f", Keep: []string{"label", "id"}}, "id label f_0 f_1"},
 		{2, TransformConfig{Layout: LayoutList, Keep: []string{}}, "code"},
+		{2, TransformConfig{Layout: LayoutArray, Prefix: "f", Keep: []string{}}, "f"},
+		{2, TransformConfig{Layout: LayoutSparse, Prefix: "f", Keep: []string{"id"}, Score: true}, "id f_indices f_values score"},
 		{2, TransformConfig{Reconstruction: true, Score: true, Keep: []string{"id"}}, "id code_0 code_1 reconstruction score"},
 		{2, TransformConfig{Layout: LayoutNone, Score: true}, "id image label score"},
 		{2, TransformConfig{Layout: LayoutList, Prefix: "image", Keep: []string{"label"}}, "label image"},
@@ -240,7 +269,7 @@ func TestReconstructionAndScore(t *testing.T) {
 	if err := model.NewEncoder(m).Reconstruct(nil, y, score, model.Uint8Rows(p.pixels, n)); err != nil {
 		t.Fatal(err)
 	}
-	for _, layout := range []string{LayoutColumns, LayoutList, LayoutNone} {
+	for _, layout := range append(layouts, LayoutNone) {
 		for _, null := range [][]int{nil, {0, 7, 8, 600, 1199}, {3}} {
 			for _, wanted := range []struct{ y, score bool }{{true, true}, {true, false}, {false, true}} {
 				t.Run(fmt.Sprint(layout, len(null), wanted), func(t *testing.T) {
@@ -280,7 +309,7 @@ func TestReconstructionAndScore(t *testing.T) {
 							}
 						}
 					}
-					if want := map[string]int{LayoutColumns: h, LayoutList: 1, LayoutNone: 0}[layout]; left != want {
+					if want := map[string]int{LayoutColumns: h, LayoutList: 1, LayoutArray: 1, LayoutSparse: 2, LayoutNone: 0}[layout]; left != want {
 						t.Fatalf("%d columns of codes, want %d", left, want)
 					}
 					if left == 0 {
@@ -329,6 +358,18 @@ func TestAddedNames(t *testing.T) {
 	var config *model.ConfigError
 	if _, err := NewTransformer(m, patchSchema(20), TransformConfig{Layout: LayoutNone}); !errors.As(err, &config) {
 		t.Errorf("nothing to add: error %v", err)
+	}
+}
+
+// The name of a pair of sparse codes keeps both columns.
+func TestKeepPair(t *testing.T) {
+	fields := append(CodeFields(LayoutSparse, "x", 9), patchSchema(20).Fields()...)
+	tr, err := NewTransformer(untrained(t, 20, 1), arrow.NewSchema(fields, nil), TransformConfig{Keep: []string{"label", "x"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := tr.Schema(); s.NumFields() != 4 || s.Field(0).Name != "x_indices" || s.Field(1).Name != "x_values" || !s.Field(0).Equal(fields[0]) {
+		t.Errorf("%v", s)
 	}
 }
 
@@ -626,7 +667,7 @@ func BenchmarkTransform(b *testing.B) {
 	m := untrained(b, 784, 196)
 	batch := p.batch(memory.DefaultAllocator, 0, 4096)
 	defer batch.Release()
-	for _, layout := range []string{LayoutColumns, LayoutList} {
+	for _, layout := range layouts {
 		b.Run(layout, func(b *testing.B) {
 			tr, err := NewTransformer(m, patchSchema(784), TransformConfig{Layout: layout})
 			if err != nil {

@@ -90,6 +90,7 @@ var codeTable = []codeRow{
 	{"column.ambiguous", exitData, "several columns could be meant"},
 	{"column.type", exitData, "a column of a type that does not do"},
 	{"column.taken", exitData, "a column of the name is there already"},
+	{"column.units", exitData, "sparse codes, and nothing tells of how many units"},
 	{"column.no_patch", exitData, "no column can be the patch, unless it is named"},
 	{codeColumnOutput, exitData, "a column that the output cannot hold"},
 	{codeColumn, exitData, "anything else about a column"},
@@ -300,7 +301,7 @@ func (c code) orInput() code {
 // codeOfRow is the code of an error about rows or columns.
 func codeOfRow(e *patch.RowError) code {
 	switch e.Key {
-	case patch.KeyMissing, patch.KeyAmbiguous, patch.KeyType, patch.KeyTaken, patch.KeyNoPatch:
+	case patch.KeyMissing, patch.KeyAmbiguous, patch.KeyType, patch.KeyTaken, patch.KeyUnits, patch.KeyNoPatch:
 		return code("column." + e.Key)
 	case string(patch.Unreadable):
 		return "image.unreadable"

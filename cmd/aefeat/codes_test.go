@@ -55,6 +55,7 @@ var codeCases = []struct {
 	{&patch.RowError{Row: 3, Key: string(patch.Ragged)}, "patch.width"},
 	{&patch.RowError{Row: 3, Key: string(patch.Damaged)}, "patch.damaged"},
 	{&patch.RowError{Row: -1, Key: patch.KeyWidth}, "patch.width"},
+	{&patch.RowError{Row: -1, Key: patch.KeyUnits}, "column.units"},
 	{&patch.RowError{Row: -1, Key: patch.KeyNoPatch}, "column.no_patch"},
 	{&arrowio.ColumnError{Row: -1}, codeColumnOutput},
 	{fmt.Errorf("%w: all were skipped: %w", stage.ErrNoRows, &patch.RowError{Key: patch.KeyWidth}), codeNoRows},

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -21,10 +23,11 @@ import (
 // This file has transform of one file after the other, each to an output of its
 // own.
 
-// commits is how many outputs may wait for the disk at a time. It takes several
-// in hardly more time than one: 1,000 files of 20 kB took 5.1 s one by one, 0.4
-// s with four at a time and no less with 16.
-const commits = 8
+// commits is how many outputs may wait for the disk at a time. It takes many in
+// hardly more time than one: 1,000 files of 20 kB took 5.1 s one by one and 0.4 s
+// with four at a time. A disk that others keep busy takes a second for each
+// turn.
+const commits = 32
 
 // eachJob transforms files one by one.
 type eachJob struct {
@@ -37,13 +40,17 @@ type eachJob struct {
 
 	transformer *stage.Transformer // of the file before
 	schema      *arrow.Schema      // of that file
+	kept        []string           // of it, by that transformer
 	step        step
 
 	// What the files came to.
+	files             int // all of them
 	written, existing int
 	rows              int64
 	bad               patch.BadRows
+	passed            []string // foreign files
 	failed            []error
+	hints             map[string]bool // told
 }
 
 // An ending is a file whose rows are through. It is over when done is closed.
@@ -75,23 +82,31 @@ func transformEach(c *cli.Context, ui *console, dir string) error {
 	if name := sourceReplaced(all, c.String("model")); name != "" {
 		return usagef("transform", "the features would replace %s", name).as(codeUsageOutput)
 	}
-	j := &eachJob{features: f, ui: ui, progress: newProgress(ui, chosen(c, "progress")), dir: dir}
+	var outputs []string
+	for _, p := range all {
+		outputs = append(outputs, p.output)
+	}
+	if err := checkRecord(c, outputs...); err != nil {
+		return err
+	}
+	j := &eachJob{features: f, ui: ui, progress: newProgress(ui, chosen(c, "progress")), dir: dir,
+		files: len(all), hints: map[string]bool{}}
 	var info model.Info
 	if j.model, info, err = requireModel(c, ui); err != nil {
 		return err
 	}
 	j.config.ModelHash = info.Hash
-	if j.features.record, err = newRecorder(c, ui); err != nil {
-		return err
-	}
-	defer j.features.record.abort()
-	j.features.record.used(c.String("model"), j.model, info.Hash, j.settings(j.model))
 	if c.Bool("skip-existing") {
 		all = j.missing(all)
 	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
+	if j.features.record, err = newRecorder(c, ui); err != nil {
+		return err
+	}
+	defer j.features.record.abort()
+	j.features.record.used(c.String("model"), j.model, info.Hash, j.settings(j.model))
 	if j.open, err = newSourceOptions(c, filepath.Join(dir, "output")); err != nil {
 		return err
 	}
@@ -114,8 +129,7 @@ func (j *eachJob) missing(all []pair) []pair {
 }
 
 // run transforms each input to its output. One that fails is told of, and the
-// others are done nonetheless, unless what fails is the writing: the next would
-// fare no better.
+// others are done nonetheless, unless the next would fare no better.
 func (j *eachJob) run(ctx context.Context, all []pair) error {
 	defer j.progress.clear()
 	j.step = step{Phase: "transform", Files: len(all)}
@@ -146,6 +160,12 @@ func (j *eachJob) run(ctx context.Context, all []pair) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if len(j.failed) == 1 && j.files == 1 {
+		return j.failed[0]
+	}
+	if len(j.passed) > 0 && len(j.passed) == j.files {
+		return &arrowio.FileError{File: all[0].root, Err: errors.New("no file in this folder is Parquet or Arrow")}
+	}
 	if len(j.failed) == 0 {
 		if err := j.features.record.finish(); err != nil {
 			return err
@@ -155,7 +175,7 @@ func (j *eachJob) run(ctx context.Context, all []pair) error {
 	if len(j.failed) == 0 {
 		return nil
 	}
-	return &filesError{errs: j.failed, files: len(all), left: len(all) - j.written - len(j.failed)}
+	return &filesError{errs: j.failed, files: j.files, left: len(all) - j.written - len(j.passed) - len(j.failed)}
 }
 
 // transform sends one input through, and begins to commit its output.
@@ -182,13 +202,14 @@ func (j *eachJob) write(ctx context.Context, e *ending) (*arrowio.Writer, error)
 	}
 	defer src.Close()
 	e.src = src
-	if err := j.bind(src); err != nil {
+	f := j.features
+	f.config.Keep = withoutKeys(f.config.Keep, src, e.output)
+	if err := j.bind(src, f.config); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(e.output), 0o777); err != nil {
 		return nil, err
 	}
-	f := j.features
 	if f.format == "" {
 		f.format = src.Format()
 	}
@@ -207,17 +228,33 @@ func (j *eachJob) write(ctx context.Context, e *ending) (*arrowio.Writer, error)
 }
 
 // bind makes the transformer of a file, unless that of the file before will do.
-func (j *eachJob) bind(src *arrowio.Source) error {
+func (j *eachJob) bind(src *arrowio.Source, c stage.TransformConfig) error {
 	s := src.Schema()
-	if j.schema != nil && s.Equal(j.schema) && s.Metadata().Equal(j.schema.Metadata()) {
+	if j.schema != nil && s.Equal(j.schema) && s.Metadata().Equal(j.schema.Metadata()) && slices.Equal(c.Keep, j.kept) {
 		return nil
 	}
-	t, err := stage.NewTransformer(j.model, s, j.config)
+	t, err := stage.NewTransformer(j.model, s, c)
 	if err != nil {
 		return located(src, err)
 	}
-	j.transformer, j.schema = t, s
+	j.transformer, j.schema, j.kept = t, s, c.Keep
 	return nil
+}
+
+// withoutKeys returns the columns to keep, nil for all, without those that src
+// has from its path and the path of the output tells, too.
+func withoutKeys(keep []string, src *arrowio.Source, output string) []string {
+	kept := arrowio.PathKeys(output)
+	told := func(name string) bool { return slices.Contains(src.Keys(), name) && slices.Contains(kept, name) }
+	if !slices.ContainsFunc(src.Keys(), told) {
+		return keep
+	}
+	if keep == nil {
+		for _, f := range src.Schema().Fields() {
+			keep = append(keep, f.Name)
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(keep), told)
 }
 
 // end tells how a file ended, and reports whether no other should be begun.
@@ -231,29 +268,44 @@ func (j *eachJob) end(e *ending) (stop bool) {
 		j.features.record.transformed(e.src, e.files, e.report, outputRecord{File: e.output, Format: e.format, Input: e.input}, e.sum)
 		j.progress.end(withBadRows(event, e.src, e.report.BadRows))
 		return false
+	case e.root != "" && errors.Is(e.err, arrowio.ErrForeign):
+		j.passed = append(j.passed, e.input)
+		return false
 	case errors.Is(e.err, context.Canceled):
 		return true
 	}
 	err := inFlags("transform", e.named())
 	j.failed = append(j.failed, err)
-	j.progress.fail(err)
-	return e.ofOutput()
+	if j.files > 1 {
+		j.progress.fail(j.onceHinted(err))
+	}
+	return hopeless(codeOf(err))
+}
+
+// hopeless reports whether an output of which this is the error tells that the
+// next would fare no better.
+func hopeless(c code) bool { return c == "output.full" || c == "output.io" }
+
+// onceHinted takes the hints off an error if people were told them: thousands of
+// files may have the same fault.
+func (j *eachJob) onceHinted(err error) error {
+	hints := strings.Join(hintsOf(err), "\n")
+	if !j.ui.json && j.hints[hints] {
+		return &hintlessError{err}
+	}
+	j.hints[hints] = true
+	return err
 }
 
 // named returns the error with the name of the input, if that is not told.
 func (e *ending) named() error {
 	var file *arrowio.FileError
 	var row *patch.RowError
-	if errors.As(e.err, &file) || errors.As(e.err, &row) && row.File != "" || e.ofOutput() {
+	var output *fs.PathError
+	if errors.As(e.err, &file) || errors.As(e.err, &row) && row.File != "" || errors.As(e.err, &output) && output.Path == e.output {
 		return e.err
 	}
 	return fmt.Errorf("%s: %w", e.input, e.err)
-}
-
-// ofOutput reports whether the error is about writing the output.
-func (e *ending) ofOutput() bool {
-	var at *fs.PathError
-	return errors.As(e.err, &at) && at.Path == e.output
 }
 
 // tell says what was done.
@@ -262,11 +314,13 @@ func (j *eachJob) tell() {
 	if j.existing > 0 {
 		line += fmt.Sprintf("; %s there already", plural(int64(j.existing), "file"))
 	}
+	j.progress.clear()
+	tellPassed(j.ui, j.passed)
 	lines := []string{line}
 	if j.bad.Total() > 0 {
 		lines = append(lines, skipped(j.bad)+": their features are null")
 	}
-	event := map[string]any{"files": j.written, "existing": j.existing, "failed": len(j.failed), "rows": j.rows, "output": j.dir, "model": j.config.ModelHash, "seed": j.model.Seed}
+	event := map[string]any{"files": j.written, "existing": j.existing, "passed": len(j.passed), "failed": len(j.failed), "rows": j.rows, "output": j.dir, "model": j.config.ModelHash, "seed": j.model.Seed}
 	j.progress.finish(withBadRows(event, nil, j.bad), lines...)
 }
 

@@ -31,15 +31,10 @@ func imageOptions(c *cli.Context) (decode patch.Decoder, images model.Images, er
 	return imagery.Whole(), images, nil
 }
 
-// firstImage returns the shape of the images in the columns of a file, as one
+// firstImage returns the shape of the images in the columns of a source, as one
 // of the first rows shows it; zero where none of them can be read: reading all
 // will say why.
-func firstImage(ctx context.Context, name string, b *patch.Binding) model.Shape {
-	src, err := arrowio.Open([]string{name}, arrowio.OpenOptions{})
-	if err != nil {
-		return model.Shape{}
-	}
-	defer src.Close()
+func firstImage(ctx context.Context, src *arrowio.Source, b *patch.Binding) model.Shape {
 	r, err := read(ctx, src, b.Columns())
 	if err != nil {
 		return model.Shape{}

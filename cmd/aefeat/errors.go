@@ -72,6 +72,12 @@ type hintedError struct {
 func (e *hintedError) Error() string { return e.err.Error() }
 func (e *hintedError) Unwrap() error { return e.err }
 
+// hintlessError is an error whose hints were told before.
+type hintlessError struct{ err error }
+
+func (e *hintlessError) Error() string { return e.err.Error() }
+func (e *hintlessError) Unwrap() error { return e.err }
+
 // commandError is an error of a command. It names flags of the command where a
 // library named fields of its settings.
 type commandError struct {
@@ -239,6 +245,10 @@ func (n *notice) locate(err error) {
 	var atFile *arrowio.FileError
 	var atInput *inputError
 	var atPath *fs.PathError
+	var several *filesError
+	if errors.As(err, &several) {
+		return // each was told of
+	}
 	if errors.As(err, &atPath) {
 		file = atPath.Path
 	}
@@ -276,6 +286,8 @@ func hintsOf(err error) []string {
 		switch e := err.(type) {
 		case *commandError:
 			command = e.command
+		case *hintlessError:
+			return
 		case *filesError:
 			hints = append(hints, "mend or leave out what failed, and go on with --skip-existing")
 			return // the files' own were told

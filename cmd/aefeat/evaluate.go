@@ -55,24 +55,16 @@ func evaluate(c *cli.Context, ui *console) error {
 	if err != nil {
 		return located(src, err)
 	}
-	record.used(c.String("model"), m, source.model.Hash, rowSettingsOf(m, source.columns, source.skip, source.pixelMax))
-	if err := record.evaluated(c.Context, src, e); err != nil {
-		return err
-	}
 	event := map[string]any{"rows": e.Rows, "model": source.model.Hash, "seed": m.Seed}
 	p.finish(withBadRows(event, src, e.BadRows))
 	if e.Skipped > 0 {
 		ui.warn(codeSkipped, "", "%s", skipped(e.BadRows))
 	}
-	if c.Bool("json") {
-		err := json.NewEncoder(ui.out).Encode(e.Evaluation)
-		var unsupported *json.UnsupportedValueError
-		if errors.As(err, &unsupported) {
-			return &codedError{codeNoNumber, fmt.Errorf("some values are too large: the evaluation is %s, which JSON cannot hold", unsupported.Str)}
-		}
+	if err := printEvaluation(ui.out, e, c.Bool("json")); err != nil {
 		return err
 	}
-	return printEvaluation(ui.out, e)
+	record.used(c.String("model"), m, source.model.Hash, rowSettingsOf(m, source.columns, source.skip, source.pixelMax))
+	return record.evaluated(c.Context, src, e)
 }
 
 // evaluation says where the rows are that a model judges.
@@ -121,7 +113,15 @@ func patchColumns(src *arrowio.Source, columns []string) []string {
 	return b.Columns()
 }
 
-func printEvaluation(w io.Writer, e stage.Evaluation) error {
+func printEvaluation(w io.Writer, e stage.Evaluation, asJSON bool) error {
+	if asJSON {
+		err := json.NewEncoder(w).Encode(e.Evaluation)
+		var unsupported *json.UnsupportedValueError
+		if errors.As(err, &unsupported) {
+			return &codedError{codeNoNumber, fmt.Errorf("some values are too large: the evaluation is %s, which JSON cannot hold", unsupported.Str)}
+		}
+		return err
+	}
 	var t table
 	t.row("rows", fmt.Sprint(e.Rows))
 	for _, term := range e.Cost.Terms() {

@@ -121,8 +121,8 @@ var flagTable = []flag{
 		value: oneOf(string(arrowio.Parquet), string(arrowio.Arrow), string(arrowio.Stream)), text: formatText,
 		usage: "format of the rows, an Arrow IPC file or an IPC stream"},
 	{of: "fit transform", name: "layout", category: categoryOutput, key: "Layout",
-		value: oneOf(stage.LayoutColumns, stage.LayoutList, stage.LayoutNone),
-		usage: "one column for each hidden unit (code_000, code_001, ...), one fixed-size list of them, or no codes"},
+		value: oneOf(stage.LayoutColumns, stage.LayoutList, stage.LayoutArray, stage.LayoutSparse, stage.LayoutNone),
+		usage: "one column for each hidden unit (code_000, code_001, ...), one fixed-size list of them, one list of variable length, two lists of what is not 0 (code_indices, code_values), or no codes"},
 	{of: "fit transform image-features", name: "prefix", category: categoryOutput, key: "Prefix", value: "code",
 		usage: "`NAME` of the feature columns"},
 	{of: "fit transform", name: "keep", category: categoryOutput, key: "Keep", value: "all",
@@ -247,6 +247,11 @@ var flagTable = []flag{
 		usage: "`NAME` of the column with the patch, or a pattern such as 'pixel*'; repeat it, or use commas, for several"},
 	{of: "filters", name: "shape", category: categoryInput, value: "", text: "that of the model",
 		usage: "`SHAPE` of a patch, such as 28x28, 6x6x3 or 32x32x3,CHW, in place of a guess"},
+	{of: "fit", name: "units", category: categoryInput, key: "Units", value: 0, text: "as the metadata say", bound: positive,
+		field: func(c *stage.Config) any { return &c.Units },
+		usage: "how many units sparse codes are of, `N`, where a program has dropped the metadata that tell it"},
+	{of: "probe", name: "units", category: categoryInput, key: "Units", value: 0, text: "as the metadata say", bound: positive,
+		usage: "how many units sparse codes are of, `N`, where a program has dropped the metadata that tell it"},
 	{of: "fit", name: "shape", category: categoryInput, key: "Shape", value: "", text: "what the input tells",
 		field: func(c *stage.Config) any { return &c.Shape },
 		usage: "`SHAPE` of a patch for pictures, height x width x channels, such as 28x28 or 6x6x3; 32x32x3,CHW if the values come one channel after the other"},
@@ -256,7 +261,7 @@ var flagTable = []flag{
 	{of: "fit transform evaluate probe filters explain report", name: "on-bad-row", category: categoryInput, key: "Skip", written: "--on-bad-row skip",
 		value: oneOf("fail", "skip"),
 		usage: "what to do with nulls, ragged rows, NaN, infinities and values out of range"},
-	{of: "fit transform evaluate probe filters explain report", name: "allow-missing-eos", category: categoryInput, key: "AllowMissingEOS", value: false,
+	{of: "fit transform evaluate probe filters explain report inspect", name: "allow-missing-eos", category: categoryInput, key: "AllowMissingEOS", value: false,
 		usage: "accept an IPC stream without its end marker, which may have been cut short"},
 
 	// Of encoded images.
@@ -315,8 +320,8 @@ var flagTable = []flag{
 
 	// Of image-features.
 	{of: "image-features", name: "layout", category: categoryOutput, key: "Layout",
-		value: oneOf(stage.LayoutList, stage.LayoutColumns),
-		usage: "one fixed-size list of the features, or one column for each (code_0000, code_0001, ...)"},
+		value: oneOf(stage.LayoutList, stage.LayoutColumns, stage.LayoutArray, stage.LayoutSparse),
+		usage: "one fixed-size list of the features, one column for each (code_0000, code_0001, ...), one list of variable length, or two lists of what is not 0 (code_indices, code_values)"},
 	{of: "image-features", name: "keep", category: categoryOutput, key: "Keep", value: "all",
 		usage: "columns of Parquet and Arrow to keep beside the images: all, none or a list, `COLUMNS`"},
 	{of: "image-features", name: "stride", category: categoryPatches, key: "Stride", value: 1, bound: positive,

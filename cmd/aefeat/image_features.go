@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -116,7 +115,7 @@ type imageRows struct {
 	shape  model.Shape
 	config pool.Config
 	whiten bool
-	list   bool // in one column
+	layout string
 	prefix string
 	width  int // features of an image
 
@@ -142,7 +141,7 @@ func newImageRows(c *cli.Context, m *model.Model, shape model.Shape, config pool
 	}
 	f := &imageRows{
 		model: m, shape: shape, config: config, width: p.Width(),
-		whiten: c.Bool("whiten-images"), list: chosen(c, "layout") == stage.LayoutList, prefix: c.String("prefix"),
+		whiten: c.Bool("whiten-images"), layout: chosen(c, "layout"), prefix: c.String("prefix"),
 	}
 	if f.prefix == "" {
 		return nil, usagef("image-features", "--prefix is empty: columns need a name")
@@ -168,14 +167,7 @@ func (p *pools) settle(f *imageRows, source string, pixelMax float64) {
 func (f *imageRows) lay(set *imageset.Set) error {
 	f.columns = set.Columns()
 	fields := slices.Concat([]arrow.Field{{Name: "image", Type: arrow.BinaryTypes.String}}, set.Extra())
-	if f.list {
-		fields = append(fields, arrow.Field{Name: f.prefix, Type: arrow.FixedSizeListOf(int32(f.width), arrow.PrimitiveTypes.Float32)})
-	} else {
-		digits := len(strconv.Itoa(f.width - 1))
-		for i := range f.width {
-			fields = append(fields, arrow.Field{Name: fmt.Sprintf("%s_%0*d", f.prefix, digits, i), Type: arrow.PrimitiveTypes.Float32})
-		}
-	}
+	fields = append(fields, stage.CodeFields(f.layout, f.prefix, f.width)...)
 	taken := map[string]bool{}
 	for _, field := range fields {
 		if taken[field.Name] {
@@ -273,13 +265,17 @@ func (f *imageRows) flush(w *arrowio.Writer) error {
 
 // arrays returns the features of rows as the columns of the layout.
 func (f *imageRows) arrays(rows int) []arrow.Array {
-	if f.list {
-		list := array.NewFixedSizeListBuilder(memory.DefaultAllocator, int32(f.width), arrow.PrimitiveTypes.Float32)
+	switch f.layout {
+	case stage.LayoutSparse:
+		return f.pairs()
+	case stage.LayoutList, stage.LayoutArray:
+		list := array.NewBuilder(memory.DefaultAllocator, stage.CodeFields(f.layout, f.prefix, f.width)[0].Type).(array.ListLikeBuilder)
 		defer list.Release()
-		for range rows {
+		values := list.ValueBuilder().(*array.Float32Builder)
+		for row := range slices.Chunk(f.values, f.width) {
 			list.Append(true)
+			values.AppendValues(row, nil)
 		}
-		list.ValueBuilder().(*array.Float32Builder).AppendValues(f.values, nil)
 		return []arrow.Array{list.NewArray()}
 	}
 	arrays := make([]arrow.Array, f.width)
@@ -293,4 +289,23 @@ func (f *imageRows) arrays(rows int) []arrow.Array {
 		arrays[i] = column.NewArray()
 	}
 	return arrays
+}
+
+// pairs returns what is not 0 in the features of rows.
+func (f *imageRows) pairs() []arrow.Array {
+	indices := array.NewListBuilder(memory.DefaultAllocator, arrow.PrimitiveTypes.Uint32)
+	defer indices.Release()
+	values := array.NewListBuilder(memory.DefaultAllocator, arrow.PrimitiveTypes.Float32)
+	defer values.Release()
+	for row := range slices.Chunk(f.values, f.width) {
+		indices.Append(true)
+		values.Append(true)
+		for j, v := range row {
+			if v != 0 {
+				indices.ValueBuilder().(*array.Uint32Builder).Append(uint32(j))
+				values.ValueBuilder().(*array.Float32Builder).Append(v)
+			}
+		}
+	}
+	return []arrow.Array{indices.NewArray(), values.NewArray()}
 }

@@ -140,15 +140,14 @@ func (o sourceOptions) open(ctx context.Context, ui *console, inputs []string) (
 		NoHive:          o.noHive,
 	})
 	if err == nil {
-		tellPassed(ui, src)
+		tellPassed(ui, src.Passed())
 		tellMissing(ui, src)
 	}
 	return src, err
 }
 
 // tellPassed tells which files were passed over.
-func tellPassed(ui *console, src *arrowio.Source) {
-	passed := src.Passed()
+func tellPassed(ui *console, passed []string) {
 	if len(passed) == 0 {
 		return
 	}

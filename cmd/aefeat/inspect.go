@@ -1,70 +1,157 @@
 package main
 
 import (
-	"cmp"
+	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/model"
 )
 
 func inspectCommand(ui *console) *cli.Command {
 	return &cli.Command{
-		Name:        "inspect",
-		Usage:       "print what a model file or a data file holds",
-		UsageText:   "aefeat inspect [--json] [FILE]",
-		Description: `Says of a data file also which columns could be the patch, and what reading it takes.`,
-		Flags:       cliFlags("inspect"),
-		Action:      func(c *cli.Context) error { return inspect(c, ui) },
+		Name:      "inspect",
+		Usage:     "print what model files or data files hold",
+		UsageText: "aefeat inspect [--json] [INPUT...]",
+		Description: `Says of data also which columns could be the patch, and what reading it takes. Of
+several files, folders and patterns it prints what they have in common, and a line
+for each file.`,
+		Flags:  cliFlags("inspect"),
+		Action: func(c *cli.Context) error { return inspect(c, ui) },
 	}
 }
 
 func inspect(c *cli.Context, ui *console) error {
-	if c.Args().Len() > 1 {
-		return usagef("inspect", "inspect takes one file").as(codeUsageInput)
-	}
-	name := cmp.Or(c.Args().First(), "-")
-	ui.finally("inputs", []string{name})
-	if name != "-" {
-		tensors, err := looksLikeTensors(name)
+	inputs := orStdin(c.Args().Slice())
+	if len(inputs) == 1 && (isStdin(inputs[0]) || isPipe(inputs[0])) {
+		piped, err := peekable(c.Context, ui, inputs[0])
 		if err != nil {
 			return err
 		}
-		if tensors {
-			return inspectModel(c.Context, ui, name, c.Bool("json"))
+		defer piped.close()
+		if piped.tensors {
+			return inspectModel(c.Context, &piped.console, "-", c.Bool("json"))
+		}
+		return inspectData(c, &piped.console, []string{"-"})
+	}
+	files, err := arrowio.Walk(inputs)
+	if err != nil {
+		return err
+	}
+	var models, data []string
+	for _, f := range files {
+		switch {
+		case f.Root == "" && looksLikeTensors(f.Name):
+			models = append(models, f.Name)
+		case f.Root == "":
+			data = append(data, f.Name)
+		case !slices.Contains(data, f.Root):
+			data = append(data, f.Root)
 		}
 	}
-	return inspectData(c.Context, ui, name, c.Bool("json"))
+	if len(data) > 0 {
+		if err := inspectData(c, ui, data); err != nil {
+			return err
+		}
+	}
+	for i, name := range models {
+		if len(files) > 1 && !c.Bool("json") {
+			if i > 0 || len(data) > 0 {
+				fmt.Fprintln(ui.out)
+			}
+			fmt.Fprintf(ui.out, "%s:\n", escaped(name))
+		}
+		if err := inspectModel(c.Context, ui, name, c.Bool("json")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// looksLikeTensors reports whether a file begins as safetensors do: the length
-// of a header, and the header's brace.
-func looksLikeTensors(name string) (bool, error) {
+// looksLikeTensors reports whether a file begins as safetensors do. What cannot
+// be told now is met when the file is read.
+func looksLikeTensors(name string) bool {
+	info, err := os.Stat(name)
+	if err != nil || !info.Mode().IsRegular() {
+		return false // a pipe can be read only once
+	}
 	f, err := os.Open(name)
 	if err != nil {
-		return false, &inputError{name, err}
+		return false
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return false, nil // what cannot be told now is met later; a pipe can be read only once, and a folder is data
+	start := make([]byte, tensorsHead)
+	n, _ := io.ReadFull(f, start)
+	return isTensors(start[:n])
+}
+
+// tensorsHead is how many bytes tell safetensors: the length of a header, and
+// the header's brace.
+const tensorsHead = 9
+
+func isTensors(head []byte) bool { return len(head) == tensorsHead && head[tensorsHead-1] == '{' }
+
+// isPipe reports whether a name is that of a pipe or a device.
+func isPipe(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && !info.Mode().IsRegular() && !info.IsDir()
+}
+
+// A peeked is a console whose input was looked at: standard input, or a pipe in
+// its place.
+type peeked struct {
+	console
+	tensors bool
+	file    *os.File // nil: standard input
+}
+
+func (p *peeked) close() {
+	if p.file != nil {
+		p.file.Close()
 	}
-	var start [9]byte
-	if _, err := io.ReadFull(f, start[:]); err != nil {
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return false, nil
+}
+
+// peekable looks at the beginning of standard input, or of a pipe.
+func peekable(ctx context.Context, ui *console, name string) (*peeked, error) {
+	p := &peeked{console: *ui}
+	switch {
+	case !isStdin(name):
+		var err error
+		if p.file, err = os.Open(name); err != nil {
+			return nil, &inputError{name, err}
 		}
-		return false, &inputError{name, err}
+		p.in = p.file
+	case isTerminal(ui.in):
+		return nil, usagef("inspect", "no input: name a file, or send data to standard input").as(codeUsageInput)
 	}
-	return start[8] == '{', nil
+	if f, ok := p.in.(*os.File); ok {
+		// A redirected file can be sought in, which data may need.
+		if at, err := f.Seek(0, io.SeekCurrent); err == nil {
+			head := make([]byte, tensorsHead)
+			n, _ := f.ReadAt(head, at)
+			p.tensors = isTensors(head[:n])
+			return p, nil
+		}
+	}
+	b := bufio.NewReaderSize(interruptible(ctx, p.in), 64<<10)
+	head, err := b.Peek(tensorsHead)
+	if err != nil && err != io.EOF {
+		p.close()
+		return nil, &inputError{inputName(name), err}
+	}
+	p.tensors = isTensors(head)
+	p.in = b
+	return p, nil
 }
 
 // modelInfo is what inspect --json prints of a model file.

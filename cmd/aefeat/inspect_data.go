@@ -4,11 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/urfave/cli/v2"
 
 	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/imagery"
@@ -70,49 +71,68 @@ var formatNames = map[arrowio.Format]string{
 	arrowio.Stream:  "Arrow IPC stream",
 }
 
-func inspectData(ctx context.Context, ui *console, name string, asJSON bool) error {
-	if name == "-" && isTerminal(ui.in) {
-		return usagef("inspect", "no input: name a file, or send data to standard input").as(codeUsageInput)
-	}
-	file, err := arrowio.Inspect(name, arrowio.OpenOptions{Stdin: interruptible(ctx, ui.in)})
+func inspectData(c *cli.Context, ui *console, inputs []string) error {
+	o := sourceOptions{command: "inspect", rewindable: true, allowMissingEOS: c.Bool("allow-missing-eos"), noHive: chosen(c, "hive") == hiveOff}
+	src, err := o.open(c.Context, ui, inputs)
 	if err != nil {
 		return err
 	}
-	info := describeData(file)
-	info.lookAtImages(ctx, name)
-	if asJSON {
-		return json.NewEncoder(ui.out).Encode(info)
+	defer src.Close()
+	files, err := src.Inspect()
+	if err != nil {
+		return err
 	}
-	groups := "row groups"
-	if file.Format != arrowio.Parquet {
-		groups = "batches"
+	if len(files) > 1 || isFolder(inputs[0]) {
+		return inspectSet(c.Context, ui, src, files, c.Bool("json"))
+	}
+	file := files[0]
+	file.Schema = src.Schema()
+	info := describeData(&file)
+	info.lookAtImages(c.Context, src)
+	if c.Bool("json") {
+		return json.NewEncoder(ui.out).Encode(info)
 	}
 	var t table
 	t.row("file", formatNames[file.Format]+", "+formatSize(info.Bytes))
-	t.row("rows", strconv.FormatInt(info.Rows, 10))
-	t.row(groups, fmt.Sprintf("%d, of up to %s", info.Groups, plural(info.LargestGroup, "row")))
-	if len(info.Compression) > 0 {
-		t.row("compression", strings.ToLower(strings.Join(info.Compression, ", ")))
+	info.list(&t, src)
+	return t.print(ui.out)
+}
+
+// mostShown is as many columns, or files, as a screen holds; a thousand pixels
+// need no line each.
+const mostShown = 20
+
+// list lists what there is to know but where the data lies.
+func (i *dataInfo) list(t *table, src *arrowio.Source) {
+	groups := "row groups"
+	if i.Format != string(arrowio.Parquet) {
+		groups = "batches"
 	}
-	t.row("reading holds", formatSize(info.Held)+" of the file in memory")
-	t.row("columns", strconv.Itoa(len(info.Columns)))
-	// As many as a screen holds; a thousand pixels need no line each.
-	const shown = 20
-	for i, c := range info.Columns {
-		if i == shown && len(info.Columns) > shown+1 {
-			t.row("  ...", fmt.Sprintf("%d more", len(info.Columns)-shown))
+	t.row("rows", strconv.FormatInt(i.Rows, 10))
+	t.row(groups, fmt.Sprintf("%d, of up to %s", i.Groups, plural(i.LargestGroup, "row")))
+	if len(i.Compression) > 0 {
+		t.row("compression", strings.ToLower(strings.Join(i.Compression, ", ")))
+	}
+	t.row("reading holds", formatSize(i.Held)+" of the file in memory")
+	t.row("columns", strconv.Itoa(len(i.Columns)))
+	for n, c := range i.Columns {
+		if n == mostShown && len(i.Columns) > mostShown+1 {
+			t.row("  ...", fmt.Sprintf("%d more", len(i.Columns)-mostShown))
 			break
 		}
-		t.row("  "+shownName(c.Name), c.Type)
+		typ := c.Type
+		if slices.Contains(src.Keys(), c.Name) {
+			typ += ", from the path"
+		}
+		t.row("  "+shownName(c.Name), typ)
 	}
-	t.row("patch", info.patch())
-	if info.Model != "" {
-		t.row("features of", "the model with hash "+info.Model)
+	t.row("patch", i.patch())
+	if i.Model != "" {
+		t.row("features of", "the model with hash "+i.Model)
 	}
-	for _, hash := range info.EarlierModels {
+	for _, hash := range i.EarlierModels {
 		t.row("  and before", hash)
 	}
-	return t.print(ui.out)
 }
 
 func describeData(file *arrowio.Info) dataInfo {
@@ -146,18 +166,13 @@ func describeData(file *arrowio.Info) dataInfo {
 	return info
 }
 
-// lookAtImages adds the size of encoded images, which only they tell. What came
-// through a pipe is gone.
-func (i dataInfo) lookAtImages(ctx context.Context, name string) {
-	p := i.Patch
-	if name == "-" || p == nil || p.Width > 0 || !p.binding.MayHoldImages() {
-		return
-	}
-	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
-		return
-	}
-	if shape := firstImage(ctx, name, p.binding); shape != (model.Shape{}) {
-		p.Width, p.Shape = shape.Len(), &shape
+// lookAtImages adds the size of encoded images, which only they tell: one of
+// the first rows, where it can be read.
+func (i *dataInfo) lookAtImages(ctx context.Context, src *arrowio.Source) {
+	if p := i.Patch; p != nil && p.Width == 0 && p.binding.MayHoldImages() {
+		if shape := firstImage(ctx, src, p.binding); shape != (model.Shape{}) {
+			p.Width, p.Shape = shape.Len(), &shape
+		}
 	}
 }
 

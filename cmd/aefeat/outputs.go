@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,7 +13,23 @@ import (
 // This file decides which output an input has where the output is a folder.
 
 // A pair is an input and the output that it becomes.
-type pair struct{ input, output string }
+type pair struct {
+	input, output string
+	root          string // the folder that was walked to find the input, if any
+}
+
+// foreign reports whether the input was found in a folder and is of no format
+// that is read.
+func (p pair) foreign() bool {
+	if p.root == "" {
+		return false
+	}
+	src, err := arrowio.Open([]string{p.input}, arrowio.OpenOptions{})
+	if err == nil {
+		src.Close()
+	}
+	return errors.Is(err, arrowio.ErrForeign)
+}
 
 // isFolder reports whether an output is a folder: it ends in a slash, or is
 // one.
@@ -37,11 +54,11 @@ func pairs(command string, inputs []string, dir string, format arrowio.Format) (
 		return nil, err
 	}
 	in := folder{known: map[string]bool{}}
-	if in.info, err = os.Stat(dir); err == nil && !in.info.IsDir() {
+	if in.info, err = os.Stat(filepath.Clean(dir)); err == nil && !in.info.IsDir() {
 		return nil, usagef(command, "%s is a file, not a folder", filepath.Clean(dir)).as(codeUsageOutput)
 	}
 	var all []pair
-	from := map[string]string{} // the input of each output
+	from := map[string]int{} // which of them has an output
 	for _, f := range files {
 		if f.Name == "-" {
 			return nil, usagef(command, "standard input has no name: -o names a folder, and names of outputs come from inputs").as(codeUsageInput)
@@ -58,14 +75,19 @@ func pairs(command string, inputs []string, dir string, format arrowio.Format) (
 				return nil, err
 			}
 		}
-		output := filepath.Join(dir, withEnd(name, format))
-		if other, taken := from[output]; taken {
-			e := usagef(command, "%s and %s would both become %s", other, f.Name, output).as(codeUsageOutput)
+		p := pair{f.Name, filepath.Join(dir, withEnd(name, format)), f.Root}
+		i, taken := from[p.output]
+		switch {
+		case !taken || all[i].foreign():
+			from[p.output] = len(all)
+		case p.input == all[i].input:
+			return nil, usagef(command, "%s is named twice", p.input).as(codeUsageInput)
+		case !p.foreign():
+			e := usagef(command, "%s and %s would both become %s", all[i].input, p.input, p.output).as(codeUsageOutput)
 			e.hints = append([]string{"name the folder that holds both, since paths below it are kept, or transform them one at a time"}, e.hints...)
 			return nil, e
 		}
-		from[output] = f.Name
-		all = append(all, pair{f.Name, output})
+		all = append(all, p)
 	}
 	return all, nil
 }

@@ -28,8 +28,8 @@ func probeCommand(ui *console) *cli.Command {
 		UsageText: "aefeat probe [flags] [TRAIN...]",
 		Description: `Fits a multinomial logistic regression to the standardised features of the training
 rows and counts its errors on others: the --test files or, without any, a fifth of the
-rows that it does not learn from. All rows are held in memory, each value as a float32. A
-test row whose label no training row has counts as an error.`,
+rows that it does not learn from. All rows are held in memory, each value as a float32,
+the zeros of sparse codes too. A test row whose label no training row has counts as an error.`,
 		Flags:  cliFlags("probe"),
 		Action: func(c *cli.Context) error { return probe(c, ui) },
 	}
@@ -43,6 +43,7 @@ type probeJob struct {
 	label    string
 	features []string
 	against  []string // nil: nothing
+	units    int      // of sparse codes that do not tell; 0: unknown
 	inputs   []string
 	tests    []string // nil: a share of the inputs
 	seed     uint64
@@ -73,7 +74,7 @@ func probe(c *cli.Context, ui *console) error {
 // newProbeJob reads the flags. Its errors are usage errors.
 func newProbeJob(c *cli.Context, ui *console) (*probeJob, error) {
 	j := &probeJob{ui: ui, progress: newProgress(ui, chosen(c, "progress")), label: c.String("label"), inputs: c.Args().Slice(), tests: c.StringSlice("test"),
-		features: names(c, "features"), against: names(c, "against"), seed: c.Uint64("seed")}
+		features: names(c, "features"), against: names(c, "against"), units: c.Int("units"), seed: c.Uint64("seed")}
 	var err error
 	if j.source, err = newSourceOptions(c, ""); err != nil {
 		return nil, err
@@ -105,7 +106,7 @@ func (j *probeJob) run(ctx context.Context) (*probeResult, error) {
 	if j.against != nil {
 		sets = append(sets, j.against)
 	}
-	train, err := labelled.New(src.Schema(), j.label, sets, patch.BindOptions{Skip: j.source.skip, Decode: j.source.decode, Images: j.source.images}, &j.classes)
+	train, err := labelled.New(src.Schema(), j.label, sets, patch.BindOptions{Units: j.units, Skip: j.source.skip, Decode: j.source.decode, Images: j.source.images}, &j.classes)
 	if err != nil {
 		return nil, located(src, err)
 	}

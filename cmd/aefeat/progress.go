@@ -317,7 +317,7 @@ func (s step) head() string {
 	case s.Epochs > 0:
 		head = s.count()
 	case s.Files > 0:
-		head = fmt.Sprintf("%s %s of %s, %s", s.Phase, count(int64(s.File)), plural(int64(s.Files), "file"), plural(s.Rows, "row"))
+		head = fmt.Sprintf("%s %s/%s, %s", s.Phase, count(int64(s.File)), plural(int64(s.Files), "file"), plural(s.Rows, "row"))
 	}
 	switch s.Phase {
 	case stage.PhaseLearn:

@@ -47,6 +47,33 @@ func TestBar(t *testing.T) {
 	}
 }
 
+func TestBarOfFiles(t *testing.T) {
+	// Three files of 200 are done, and half of the fourth: 3.5 in 70 s.
+	s := step{Phase: "transform", File: 3, Files: 200, Rows: 7000, Done: 6000, Total: 2000}
+	for width, want := range map[int]string{
+		120: "transform 3/200 files, 7,000 rows  [                                        ]    1%  100 rows/s  1:05:30 left",
+		60:  "transform 3/200 files, 7,000 rows  [              ]    1%",
+	} {
+		if got := s.bar(100, width); got != want {
+			t.Errorf("width %d:\ngot  %q\nwant %q", width, got, want)
+		}
+	}
+	// Half of one file, and all of both.
+	if bar := (step{Phase: "transform", File: 1, Files: 2, Rows: 10}).bar(10, 80); !strings.Contains(bar, "50%") || !strings.HasSuffix(bar, "0:01 left") {
+		t.Errorf("got %q", bar)
+	}
+	if bar := (step{Phase: "transform", File: 2, Files: 2, Rows: 10, Done: 10}).bar(10, 80); !strings.Contains(bar, "100%") || !strings.HasSuffix(bar, "0:00 left") {
+		t.Errorf("got %q", bar)
+	}
+	for width := range 200 {
+		for _, s := range []step{s, {Phase: "transform", Files: 1}, {Phase: "transform", Files: 1e6, File: 1e6, Rows: 1e12}} {
+			if n := utf8.RuneCountInString(s.bar(1e6, width)); n > max(0, width-3) {
+				t.Errorf("width %d: %d columns", width, n)
+			}
+		}
+	}
+}
+
 func TestTimeLeft(t *testing.T) {
 	// Half an epoch of 1,000 rows and three whole ones at 100 rows/s.
 	s := step{Phase: "fit", Epoch: 2, Epochs: 5, Rows: 500, Total: 1000}

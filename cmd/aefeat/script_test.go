@@ -61,6 +61,7 @@ func TestMain(m *testing.M) {
 //	                         image, a struct of PNG bytes and a path, and label
 //	weights FILE n h [tied]  make a safetensors file of bare tensors
 //	rows FILE OUT            write the rows of a data file as JSON lines
+//	bare FILE OUT            write them as an IPC stream without metadata
 //	cut FILE BYTES           keep the first bytes of a file, or with a minus all
 //	                         but the last
 //	flip FILE OFFSET         flip a bit of a byte; negative offsets count from
@@ -90,6 +91,7 @@ func TestScript(t *testing.T) {
 			"dataset": writeDataset,
 			"weights": makeWeights,
 			"rows":    printRows,
+			"bare":    writeBare,
 			"cut":     cutFile,
 			"flip":    flipBit,
 			"only":    onlyFiles,
@@ -651,15 +653,40 @@ func printRows(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: rows FILE OUT")
 	}
 	var out bytes.Buffer
-	defer func() { ts.Check(os.WriteFile(ts.MkAbs(args[1]), out.Bytes(), 0o666)) }()
-	name := ts.MkAbs(args[0])
-	f, err := os.Open(name)
+	eachBatch(ts, args[0], func(rec arrow.RecordBatch) { ts.Check(array.RecordToJSON(rec, &out)) })
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), out.Bytes(), 0o666))
+}
+
+// writeBare writes a data file as a stream, without any metadata.
+func writeBare(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: bare FILE OUT")
+	}
+	var out bytes.Buffer
+	var w *ipc.Writer
+	eachBatch(ts, args[0], func(rec arrow.RecordBatch) {
+		fields := rec.Schema().Fields()
+		for i := range fields {
+			fields[i].Metadata = arrow.Metadata{}
+		}
+		schema := arrow.NewSchema(fields, nil)
+		if w == nil {
+			w = ipc.NewWriter(&out, ipc.WithSchema(schema))
+		}
+		ts.Check(w.Write(array.NewRecordBatch(schema, rec.Columns(), rec.NumRows())))
+	})
+	ts.Check(w.Close())
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), out.Bytes(), 0o666))
+}
+
+// eachBatch reads a data file with the Arrow library alone.
+func eachBatch(ts *testscript.TestScript, name string, each func(arrow.RecordBatch)) {
+	f, err := os.Open(ts.MkAbs(name))
 	ts.Check(err)
 	defer f.Close()
 	var magic [4]byte
 	_, err = f.ReadAt(magic[:], 0)
 	ts.Check(err)
-	print := func(rec arrow.RecordBatch) { ts.Check(array.RecordToJSON(rec, &out)) }
 	switch string(magic[:]) {
 	case "PAR1":
 		p, err := file.NewParquetReader(f)
@@ -672,7 +699,7 @@ func printRows(ts *testscript.TestScript, neg bool, args []string) {
 		tr := array.NewTableReader(table, 0)
 		defer tr.Release()
 		for tr.Next() {
-			print(tr.RecordBatch())
+			each(tr.RecordBatch())
 		}
 	case "ARRO":
 		r, err := ipc.NewFileReader(f)
@@ -680,13 +707,13 @@ func printRows(ts *testscript.TestScript, neg bool, args []string) {
 		for i := range r.NumRecords() {
 			rec, err := r.RecordBatch(i)
 			ts.Check(err)
-			print(rec)
+			each(rec)
 		}
 	default:
 		r, err := ipc.NewReader(f)
 		ts.Check(err)
 		for r.Next() {
-			print(r.RecordBatch())
+			each(r.RecordBatch())
 		}
 		ts.Check(r.Err())
 	}

@@ -7,18 +7,11 @@ import (
 	"github.com/aefeat/aefeat/patch"
 )
 
-// sparseRows is how many rows with sparse vectors are read at a time: a few
-// bytes may stand for a patch of 2^18 values, as feature hashing makes them,
-// of which these are 256 MiB.
-const sparseRows = 128
-
 // inSlices returns r, whose batches are cut where one of the columns has
-// sparse vectors.
+// sparse vectors or codes.
 func inSlices(r array.RecordReader) array.RecordReader {
-	for _, f := range r.Schema().Fields() {
-		if patch.Sparse(f.Type) {
-			return &slicedReader{RecordReader: r}
-		}
+	if rows := patch.BatchRows(r.Schema()); rows > 0 {
+		return &slicedReader{RecordReader: r, rows: rows}
 	}
 	return r
 }
@@ -26,6 +19,7 @@ func inSlices(r array.RecordReader) array.RecordReader {
 // A slicedReader reads the batches of another in slices.
 type slicedReader struct {
 	array.RecordReader
+	rows  int64 // of a slice, at most
 	at    int64 // row of the batch that the next slice begins with
 	slice arrow.RecordBatch
 }
@@ -39,7 +33,7 @@ func (r *slicedReader) Next() bool {
 		}
 		batch, r.at = r.RecordReader.RecordBatch(), 0
 	}
-	end := min(r.at+sparseRows, batch.NumRows())
+	end := min(r.at+r.rows, batch.NumRows())
 	r.slice = batch.NewSlice(r.at, end)
 	r.at = end
 	return true

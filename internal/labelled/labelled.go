@@ -49,7 +49,7 @@ type Set struct {
 func New(schema *arrow.Schema, label string, sets [][]string, o patch.BindOptions, classes *Classes) (*Rows, error) {
 	r := &Rows{classes: classes, options: o}
 	for _, columns := range sets {
-		if err := r.bind(schema, strings.Join(columns, ","), label, columns, o.Width); err != nil {
+		if err := r.bind(schema, strings.Join(columns, ","), label, columns, o.Width, o.Units); err != nil {
 			return nil, err
 		}
 	}
@@ -66,7 +66,7 @@ func New(schema *arrow.Schema, label string, sets [][]string, o patch.BindOption
 func (r *Rows) Bind(schema *arrow.Schema) (*Rows, error) {
 	other := &Rows{classes: r.classes, options: r.options}
 	for _, s := range r.Sets {
-		if err := other.bind(schema, s.Name, r.label.Column(), s.binding.Columns(), s.Width); err != nil {
+		if err := other.bind(schema, s.Name, r.label.Column(), s.binding.Columns(), s.Width, s.binding.Width()); err != nil {
 			return nil, err
 		}
 	}
@@ -76,9 +76,9 @@ func (r *Rows) Bind(schema *arrow.Schema) (*Rows, error) {
 }
 
 // bind adds a set.
-func (r *Rows) bind(schema *arrow.Schema, name, label string, columns []string, width int) error {
+func (r *Rows) bind(schema *arrow.Schema, name, label string, columns []string, width, units int) error {
 	o := r.options
-	o.Columns, o.Width = columns, width
+	o.Columns, o.Width, o.Units = columns, width, units
 	b, err := patch.Bind(schema, o)
 	if err != nil {
 		return err

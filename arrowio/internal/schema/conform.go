@@ -56,27 +56,48 @@ func Conform(data arrow.ArrayData, t arrow.DataType, mem memory.Allocator) arrow
 			}
 		}
 	}
-	if w, ok := wider[data.DataType().ID()]; ok && w == layout.ID() {
+	if widens(layout.ID(), data.DataType().ID()) {
+		offsets := widen(data, layout.(arrow.OffsetsDataType), mem)
+		defer offsets.Release()
 		buffers = slices.Clone(buffers)
-		buffers[1] = widen(buffers[1], mem)
-		defer buffers[1].Release()
+		if len(buffers) == 1 { // lists of a fixed size have no offsets
+			buffers = append(buffers, nil)
+		}
+		buffers[1] = offsets
 	}
 	return array.NewData(t, data.Len(), buffers, children, data.NullN(), data.Offset())
 }
 
-// widen returns offsets of 32 bits as such of 64.
-func widen(offsets *memory.Buffer, mem memory.Allocator) *memory.Buffer {
-	wide := memory.NewResizableBuffer(mem)
-	if offsets == nil {
-		return wide
+// widen returns the offsets of data as another type of its family has them. It
+// panics with a [*bound.UnsupportedError] where these are too narrow.
+func widen(data arrow.ArrayData, to arrow.OffsetsDataType, mem memory.Allocator) *memory.Buffer {
+	at := func(i int) int64 { return 0 }
+	n := data.Offset() + data.Len() + 1
+	if list, ok := data.DataType().(*arrow.FixedSizeListType); ok {
+		at = func(i int) int64 { return int64(i) * int64(list.Len()) }
+	} else if b := data.Buffers()[1]; b != nil {
+		from := arrow.Int32Traits.CastFromBytes(b.Bytes())
+		n = len(from)
+		at = func(i int) int64 { return int64(from[i]) }
 	}
-	from := arrow.Int32Traits.CastFromBytes(offsets.Bytes())
-	wide.Resize(arrow.Int64Traits.BytesRequired(len(from)))
-	to := arrow.Int64Traits.CastFromBytes(wide.Bytes())
-	for i, at := range from {
-		to[i] = int64(at)
+	offsets := memory.NewResizableBuffer(mem)
+	offsets.Resize(to.OffsetTypeTraits().BytesRequired(n))
+	if to.OffsetTypeTraits() == arrow.Int64Traits {
+		wide := arrow.Int64Traits.CastFromBytes(offsets.Bytes())
+		for i := range wide {
+			wide[i] = at(i)
+		}
+		return offsets
 	}
-	return wide
+	if at(n-1) > math.MaxInt32 {
+		offsets.Release()
+		panic(&bound.UnsupportedError{What: "a batch of lists with more than 2,147,483,647 values, beside lists of another type", Hint: "write smaller batches"})
+	}
+	narrow := arrow.Int32Traits.CastFromBytes(offsets.Bytes())
+	for i := range narrow {
+		narrow[i] = int32(at(i))
+	}
+	return offsets
 }
 
 // maxNulls bounds the memory of nulls. They take what values would.

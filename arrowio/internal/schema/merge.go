@@ -7,10 +7,24 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 )
 
-// A Conflict says that a column has types which do not go together.
+// A Conflict says that a column has types, or numbers of units, which do not go
+// together.
 type Conflict struct {
 	Column    string
-	Has, Want arrow.DataType
+	Has, Want fmt.Stringer
+}
+
+// units is the number of units of sparse codes, as the metadata of the field of
+// their indices have it under unitsKey. An index into others is another unit.
+type units string
+
+const unitsKey = "aefeat.units" // patch.UnitsKey
+
+func (u units) String() string { return fmt.Sprintf("of %s units", string(u)) }
+
+func unitsOf(f arrow.Field) units {
+	text, _ := f.Metadata.GetValue(unitsKey)
+	return units(text)
 }
 
 func (e *Conflict) Error() string {
@@ -39,6 +53,9 @@ func Merge(a, b *arrow.Schema) (*arrow.Schema, error) {
 		if !ok {
 			return nil, &Conflict{f.Name, b.Field(j).Type, f.Type}
 		}
+		if has, want := unitsOf(b.Field(j)), unitsOf(*f); has != want && has != "" && want != "" {
+			return nil, &Conflict{f.Name, has, want}
+		}
 		f.Type = t
 		f.Nullable = f.Nullable || b.Field(j).Nullable || t.ID() == arrow.NULL
 	}
@@ -53,10 +70,23 @@ func Merge(a, b *arrow.Schema) (*arrow.Schema, error) {
 	return arrow.NewSchema(fields, &meta), nil
 }
 
-// wider are types and those whose values they can take, by what their offsets
-// are.
-var wider = map[arrow.Type]arrow.Type{
-	arrow.LIST: arrow.LARGE_LIST, arrow.STRING: arrow.LARGE_STRING, arrow.BINARY: arrow.LARGE_BINARY,
+// families are types whose values are the same but for how they are counted:
+// each type can take the values of those before it.
+var families = [][]arrow.Type{
+	{arrow.FIXED_SIZE_LIST, arrow.LIST, arrow.LARGE_LIST},
+	{arrow.STRING, arrow.LARGE_STRING},
+	{arrow.BINARY, arrow.LARGE_BINARY},
+}
+
+// widens reports whether a type can take the values of another one of its
+// family.
+func widens(to, from arrow.Type) bool {
+	for _, f := range families {
+		if i := slices.Index(f, from); i >= 0 && slices.Contains(f[i+1:], to) {
+			return true
+		}
+	}
+	return false
 }
 
 // mergeTypes returns the type that values of both types have. It takes types
@@ -66,33 +96,32 @@ func mergeTypes(a, b arrow.DataType) (arrow.DataType, bool) {
 	switch {
 	case arrow.TypeEqual(a, b), b.ID() == arrow.NULL:
 		return a, true
-	case a.ID() == arrow.NULL, wider[a.ID()] == b.ID() && b.ID() != arrow.LARGE_LIST:
+	case a.ID() == arrow.NULL:
 		return b, true
-	case wider[b.ID()] == a.ID() && a.ID() != arrow.LARGE_LIST:
-		return a, true
-	case a.ID() == b.ID(), wider[a.ID()] == b.ID(), wider[b.ID()] == a.ID():
-		return mergeNested(a, b)
+	case a.ID() == b.ID():
+		return mergeNested(a, b, a)
+	case widens(b.ID(), a.ID()):
+		return mergeNested(a, b, b)
+	case widens(a.ID(), b.ID()):
+		return mergeNested(a, b, a)
 	}
 	return nil, false
 }
 
-func mergeNested(a, b arrow.DataType) (arrow.DataType, bool) {
+// mergeNested merges what is inside of types of one family, to a type like of.
+func mergeNested(a, b, of arrow.DataType) (arrow.DataType, bool) {
 	switch t := a.(type) {
 	case *arrow.StructType:
 		return mergeStructs(t, b.(*arrow.StructType))
 	case *arrow.FixedSizeListType:
-		if t.Len() != b.(*arrow.FixedSizeListType).Len() {
+		if other, ok := b.(*arrow.FixedSizeListType); ok && t.Len() != other.Len() {
 			return nil, false
 		}
 	case *arrow.MapType:
 		return nil, false
 	case arrow.ListLikeType:
 	default:
-		return nil, false
-	}
-	of := a
-	if wider[a.ID()] == b.ID() {
-		of = b
+		return of, a.ID() != b.ID() // of one ID they differ in something else
 	}
 	x, y := a.(arrow.NestedType).Fields(), b.(arrow.NestedType).Fields()
 	elem, ok := mergeTypes(x[0].Type, y[0].Type)
