@@ -5,7 +5,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
 func TestNaturalOrder(t *testing.T) {
@@ -81,4 +85,26 @@ func TestKeysOf(t *testing.T) {
 			t.Errorf("%q", value)
 		}
 	}
+}
+
+func FuzzKeys(f *testing.F) {
+	f.Add("a=1/b=%C3%A9/c")
+	f.Add("=/%=%/x=%ff/")
+	f.Fuzz(func(t *testing.T, path string) {
+		for _, k := range keysOf(path) {
+			if k.name == "" || strings.Count(path, "=") == 0 {
+				t.Errorf("%q: %v", path, k)
+			}
+			for _, typ := range []arrow.DataType{arrow.BinaryTypes.String, arrow.PrimitiveTypes.Int64} {
+				if typ.ID() == arrow.INT64 && !isInteger(k.value) {
+					continue
+				}
+				a := k.column(memory.DefaultAllocator, typ, 3)
+				if a.Len() != 3 || a.IsNull(2) != k.null || !k.null && typ.ID() == arrow.STRING && a.ValueStr(2) != k.value {
+					t.Errorf("%q: %v as %s", path, k, a)
+				}
+				a.Release()
+			}
+		}
+	})
 }

@@ -146,7 +146,7 @@ func (s *Source) checkFolders(files []File) error {
 	}
 	for _, f := range files {
 		if f.Root != "" && !fit[f.Root] {
-			return &FileError{File: f.Root, Err: errors.New("no file in this folder is Parquet or Arrow"), Key: KeyForeign}
+			return &FileError{File: f.Root, Err: errors.New("no file in this folder is Parquet or Arrow"), Key: KeyMissing}
 		}
 	}
 	return nil

@@ -16,9 +16,10 @@ type Candidate struct {
 	// a pattern such as "pixel*".
 	Column string
 	// Type is Arrow's name of the type, of the single columns in a family, and
-	// that of an extension in brackets.
+	// that of an extension in brackets; of a pair "sparse codes".
 	Type string
-	// Columns counts those of the family: 1 where one holds a whole patch.
+	// Columns counts those of the family: 1 where one, or a pair, holds a whole
+	// patch.
 	Columns int
 	// Width is the number of values in a patch, by the type or by what metadata
 	// say of the shape; 0 where only the rows tell.
@@ -236,6 +237,11 @@ func selectColumns(schema *arrow.Schema, all []leaf, names []string) ([]leaf, er
 			seen[l.name] = true
 		}
 		chosen = append(chosen, found...)
+	}
+	for _, pair := range all {
+		if pair.isPair() && len(chosen) == 2 && chosen[0].partOf(pair) && chosen[1].partOf(pair) {
+			return []leaf{pair}, nil
+		}
 	}
 	if len(chosen) > 1 {
 		for _, l := range chosen {

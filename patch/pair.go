@@ -94,15 +94,15 @@ func bareElement(t arrow.DataType) *element {
 func (p pair) leaf(path []string, at []int, fields []arrow.Field) leaf {
 	indices, values := fields[p.indices], fields[p.values]
 	within := func(name string) []string { return append(slices.Clone(path), name) }
-	of := ""
+	shown := "sparse codes"
 	if p.units == unknown {
-		of = " of an unknown number of units"
+		shown += " of an unknown number of units"
 	}
 	return leaf{
 		name: strings.Join(within(p.name), "."), element: listElement(values.Type), dims: []int{p.units},
 		path: within(indices.Name), at: append(slices.Clone(at), p.indices), typ: indices.Type,
 		values: within(values.Name), valuesAt: append(slices.Clone(at), p.values), valuesType: values.Type,
-		shown: fmt.Sprintf("sparse codes%s, %s and %s", of, indices.Type, values.Type),
+		shown: shown,
 	}
 }
 

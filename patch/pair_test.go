@@ -216,6 +216,7 @@ func TestNamesOfPairs(t *testing.T) {
 		{[]arrow.Field{values, indices}, "x*", "x", []int{1}, []int{0}},
 		{[]arrow.Field{values, indices}, "x_*", "x", []int{1}, []int{0}},
 		{[]arrow.Field{values, indices}, "?", "x", []int{1}, []int{0}},
+		{[]arrow.Field{values, indices}, "x_indices,x_values", "x", []int{1}, []int{0}},
 		{[]arrow.Field{values, indices}, "x_values", "x_values", []int{0}, nil},
 		{[]arrow.Field{values, indices}, "x_ind*", "x_indices", []int{1}, nil},
 		{[]arrow.Field{indices, within}, "", "s.x", []int{1, 1}, []int{1, 0}},
@@ -227,7 +228,7 @@ func TestNamesOfPairs(t *testing.T) {
 		schema := arrow.NewSchema(c.fields, nil)
 		var o BindOptions
 		if c.columns != "" {
-			o.Columns = []string{c.columns}
+			o.Columns = strings.Split(c.columns, ",")
 		}
 		if c.want == "s.x" && c.columns == "" { // x_indices alone is a list
 			o.Columns = []string{"s.x"}

@@ -51,6 +51,7 @@ func newApp(ui *console) *cli.App {
 			if err := checkBounds(x); err != nil {
 				return err
 			}
+			ui.quiet = ui.quiet || x.Bool("quiet")
 			return inFlags(c.Name, ui.run(x, action))
 		}
 		c.OnUsageError = func(c *cli.Context, err error, _ bool) error { return flagError(c.Command, err) }

@@ -72,7 +72,7 @@ func arrange(command *cli.Command, args []string) ([]string, error) {
 
 // letters are the flags that stand for a longer one and take one dash; k is
 // the whole name of its flag.
-const letters = "hmo"
+const letters = "hmoq"
 
 // spell writes the name of a flag as it stands on a command line.
 func spell(name string) string {

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
@@ -57,22 +60,50 @@ func demo(c *cli.Context, ui *console) error {
 		}
 	}
 	commands := files.commands()
+	var judged probeResult
 	for _, args := range commands {
 		ui.printf("running: %s", shell(args))
 		// Run the very commands that are printed, so that both do the same.
-		args := append(args, "--progress", chosen(c, "progress"))
-		if err := runApp(c.Context, newApp(ui), args); err != nil {
+		mode := chosen(c, "progress") // ui knows of --quiet
+		if args[1] != "probe" {
+			if err := runApp(c.Context, newApp(ui), append(args, "--progress", mode)); err != nil {
+				return err
+			}
+			continue
+		}
+		// Of which only the accuracies are for everybody.
+		if mode != progressJSON {
+			mode = progressNone
+		}
+		inner, out := *ui, bytes.Buffer{}
+		inner.out = &out
+		if err := runApp(c.Context, newApp(&inner), append(args, "--json", "--progress", mode)); err != nil {
+			return err
+		}
+		if err := json.Unmarshal(out.Bytes(), &judged); err != nil {
 			return err
 		}
 	}
-	w := &strings.Builder{}
-	fmt.Fprintf(w, "\nThe learned filters: %s\n", files.filters)
-	fmt.Fprintf(w, "What was learned, to open in a browser: %s\n", files.report)
-	fmt.Fprintf(w, "The same by hand:\n")
+	return files.summary(ui.out, commands, judged)
+}
+
+// summary prints what the demo has done, what matters most at the end.
+func (f demoFiles) summary(w io.Writer, commands [][]string, judged probeResult) error {
+	var b strings.Builder
+	b.WriteString("The same by hand:\n")
 	for _, args := range commands {
-		fmt.Fprintf(w, "  %s\n", shell(args))
+		fmt.Fprintf(&b, "  %s\n", shell(args))
 	}
-	_, err := io.WriteString(ui.out, w.String())
+	fmt.Fprintf(&b, "\nWhat was learned, to open in a browser: %s\n", f.report)
+	b.WriteString("How well a linear classifier reads held-out digits from the code, and from pixels:\n\n")
+	columns := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
+	fmt.Fprintf(columns, "features\t%s\t%s\n", judged.Features.Columns, judged.Against.Columns)
+	fmt.Fprintf(columns, "accuracy\t%.2f%%\t%.2f%%\n", 100*judged.Features.Accuracy, 100*judged.Against.Accuracy)
+	fmt.Fprintf(columns, "picture\t%s\n", f.filters)
+	if err := columns.Flush(); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, b.String())
 	return err
 }
 

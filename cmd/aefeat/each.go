@@ -24,9 +24,9 @@ import (
 // own.
 
 // commits is how many outputs may wait for the disk at a time. It takes many in
-// hardly more time than one: 1,000 files of 20 kB took 5.1 s one by one and 0.4 s
-// with four at a time. A disk that others keep busy takes a second for each
-// turn.
+// hardly more time than one: 1,000 files of 20 kB took 5.1 s one by one and
+// 0.4 s with four at a time. A disk that others keep busy takes a second for
+// each turn.
 const commits = 32
 
 // eachJob transforms files one by one.
@@ -164,7 +164,7 @@ func (j *eachJob) run(ctx context.Context, all []pair) error {
 		return j.failed[0]
 	}
 	if len(j.passed) > 0 && len(j.passed) == j.files {
-		return &arrowio.FileError{File: all[0].root, Err: errors.New("no file in this folder is Parquet or Arrow")}
+		return &arrowio.FileError{File: all[0].root, Err: errors.New("no file in this folder is Parquet or Arrow"), Key: arrowio.KeyMissing}
 	}
 	if len(j.failed) == 0 {
 		if err := j.features.record.finish(); err != nil {
@@ -286,8 +286,8 @@ func (j *eachJob) end(e *ending) (stop bool) {
 // next would fare no better.
 func hopeless(c code) bool { return c == "output.full" || c == "output.io" }
 
-// onceHinted takes the hints off an error if people were told them: thousands of
-// files may have the same fault.
+// onceHinted takes the hints off an error if people were told them: thousands
+// of files may have the same fault.
 func (j *eachJob) onceHinted(err error) error {
 	hints := strings.Join(hintsOf(err), "\n")
 	if !j.ui.json && j.hints[hints] {

@@ -52,6 +52,7 @@ var flagsElsewhere = map[string]string{
 	"memory":          "mem ram max-memory memory-limit",
 	"spill-dir":       "tmp-dir temp-dir tmpdir tempdir scratch",
 	"progress":        "verbose log log-level",
+	"quiet":           "silent",
 	"on-bad-row":      "skip-bad ignore-errors errors on-error",
 	"size":            "patch-size",
 	"per-image":       "n-patches num-patches",

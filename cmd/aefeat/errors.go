@@ -249,7 +249,14 @@ func (n *notice) locate(err error) {
 	if errors.As(err, &several) {
 		return // each was told of
 	}
-	if errors.As(err, &atPath) {
+	var atSpill *stage.SpillError
+	var atSpool *arrowio.SpoolError
+	switch {
+	case errors.As(err, &atSpill):
+		file = atSpill.Dir
+	case errors.As(err, &atSpool):
+		file = atSpool.Dir
+	case errors.As(err, &atPath):
 		file = atPath.Path
 	}
 	if errors.As(err, &atInput) {

@@ -270,6 +270,12 @@ var flagTable = []flag{
 	{of: "fit transform evaluate probe filters explain report", name: "resize", category: categoryInput, key: "Resize", value: "", text: "none; as the model was fitted",
 		usage: "resample encoded images to `HEIGHTxWIDTH` pixels"},
 
+	// What inspect tells of rows.
+	{of: "inspect", name: "head", category: categoryOutput, value: 0, text: "0, none", bound: notNegative,
+		usage: fmt.Sprintf("show the first `N` rows of data, %d at most, with lists and texts shortened", mostHead)},
+	{of: "inspect", name: "stats", category: categoryOutput, value: false,
+		usage: "read all rows, and tell of each column values, nulls, NaN, range, mean, deviation, how much is constant, and how often each label occurs"},
+
 	// Of datasets of many files.
 	{of: "fit transform evaluate probe filters explain report patches image-features inspect", name: "hive", category: categoryInput, key: "NoHive", written: "--hive off",
 		value: oneOf("auto", hiveOff),
@@ -285,6 +291,9 @@ var flagTable = []flag{
 	{of: "fit transform evaluate probe demo filters patches image-features explain report inspect", name: "progress", category: categoryMachine,
 		value: oneOf(progressAuto, progressBar, progressPlain, progressJSON, progressNone),
 		usage: "how progress is shown on standard error; auto is a bar on a terminal, lines otherwise"},
+	{of: "fit transform evaluate probe demo filters patches image-features explain report inspect", name: "quiet", letter: "q", category: categoryMachine,
+		value: false,
+		usage: "print nothing on standard error but errors: no progress, report, note or warning"},
 
 	// Of patches.
 	{of: "patches", name: "keep", category: categoryOutput, key: "Keep", value: "none",
@@ -384,7 +393,7 @@ func (f flag) cli() cli.Flag {
 	}
 	switch v := f.value.(type) {
 	case bool:
-		return &cli.BoolFlag{Name: f.name, Category: f.category, DisableDefaultText: true, Usage: f.usage}
+		return &cli.BoolFlag{Name: f.name, Aliases: letters, Category: f.category, DisableDefaultText: true, Usage: f.usage}
 	case int:
 		return &cli.IntFlag{Name: f.name, Hidden: f.hidden, Category: f.category, Value: v, DefaultText: f.text, Usage: f.usage}
 	case uint64:

@@ -22,7 +22,7 @@ func inspectCommand(ui *console) *cli.Command {
 	return &cli.Command{
 		Name:      "inspect",
 		Usage:     "print what model files or data files hold",
-		UsageText: "aefeat inspect [--json] [INPUT...]",
+		UsageText: "aefeat inspect [flags] [INPUT...]",
 		Description: `Says of data also which columns could be the patch, and what reading it takes. Of
 several files, folders and patterns it prints what they have in common, and a line
 for each file.`,
@@ -32,7 +32,13 @@ for each file.`,
 }
 
 func inspect(c *cli.Context, ui *console) error {
+	if err := stdinOnce(c, ui); err != nil {
+		return err
+	}
 	inputs := orStdin(c.Args().Slice())
+	if n := c.Int("head"); n > mostHead {
+		return usagef("inspect", "--head %d is more than %d", n, mostHead)
+	}
 	if len(inputs) == 1 && (isStdin(inputs[0]) || isPipe(inputs[0])) {
 		piped, err := peekable(c.Context, ui, inputs[0])
 		if err != nil {
@@ -40,6 +46,9 @@ func inspect(c *cli.Context, ui *console) error {
 		}
 		defer piped.close()
 		if piped.tensors {
+			if asksForRows(c) {
+				return errNoRowsInModels
+			}
 			return inspectModel(c.Context, &piped.console, "-", c.Bool("json"))
 		}
 		return inspectData(c, &piped.console, []string{"-"})
@@ -58,6 +67,9 @@ func inspect(c *cli.Context, ui *console) error {
 		case !slices.Contains(data, f.Root):
 			data = append(data, f.Root)
 		}
+	}
+	if len(data) == 0 && asksForRows(c) {
+		return errNoRowsInModels
 	}
 	if len(data) > 0 {
 		if err := inspectData(c, ui, data); err != nil {

@@ -38,6 +38,10 @@ type dataInfo struct {
 
 	// Patch is what a command without --column takes; null: none.
 	Patch *patchInfo `json:"patch"`
+
+	// What --head and --stats ask for.
+	Head       []json.RawMessage `json:"head,omitempty"`
+	Statistics []*tally          `json:"statistics,omitempty"`
 }
 
 type columnInfo struct {
@@ -82,20 +86,28 @@ func inspectData(c *cli.Context, ui *console, inputs []string) error {
 	if err != nil {
 		return err
 	}
+	rows, err := surveyOf(c, ui, src)
+	if err != nil {
+		return err
+	}
 	if len(files) > 1 || isFolder(inputs[0]) {
-		return inspectSet(c.Context, ui, src, files, c.Bool("json"))
+		return inspectSet(c.Context, ui, src, files, rows, c.Bool("json"))
 	}
 	file := files[0]
 	file.Schema = src.Schema()
 	info := describeData(&file)
 	info.lookAtImages(c.Context, src)
 	if c.Bool("json") {
+		info.tell(rows)
 		return json.NewEncoder(ui.out).Encode(info)
 	}
 	var t table
 	t.row("file", formatNames[file.Format]+", "+formatSize(info.Bytes))
 	info.list(&t, src)
-	return t.print(ui.out)
+	if err := t.print(ui.out); err != nil {
+		return err
+	}
+	return rows.print(ui.out)
 }
 
 // mostShown is as many columns, or files, as a screen holds; a thousand pixels

@@ -39,10 +39,11 @@ type missingInfo struct {
 	First  string `json:"first"` // of them
 }
 
-func inspectSet(ctx context.Context, ui *console, src *arrowio.Source, files []arrowio.Info, asJSON bool) error {
+func inspectSet(ctx context.Context, ui *console, src *arrowio.Source, files []arrowio.Info, rows *survey, asJSON bool) error {
 	info := describeSet(src, files)
 	info.lookAtImages(ctx, src)
 	if asJSON {
+		info.tell(rows)
 		return json.NewEncoder(ui.out).Encode(info)
 	}
 	var t table
@@ -60,7 +61,10 @@ func inspectSet(ctx context.Context, ui *console, src *arrowio.Source, files []a
 		}
 		fmt.Fprintf(aligned, "%s\t%s\t%s\t   %s\n", strconv.FormatInt(f.Rows, 10), formatSize(f.Bytes), f.Format, escaped(f.Name))
 	}
-	return aligned.Flush()
+	if err := aligned.Flush(); err != nil {
+		return err
+	}
+	return rows.print(ui.out)
 }
 
 // describeSet adds up what is known of files.

@@ -6,13 +6,17 @@
 //	aefeat probe     [flags] [TRAIN...]   judge features by a linear classifier
 //	aefeat explain   [flags] [INPUT...]   find what excites each unit most
 //	aefeat report    [flags] [INPUT...]   write a page of what a model learned
-//	aefeat inspect   FILE                 print what a file holds
+//	aefeat inspect   [flags] [INPUT...]   print what files hold
 //	aefeat patches   [flags] IMAGES...    cut patches out of images
 //	aefeat demo                           do all of it on embedded digits
+//	aefeat version                        print the version and its commit
+//	aefeat completion bash|zsh|fish       print a script for a shell
+//	aefeat man                            print the manual page
 //
-// Each command describes its flags with --help. Without INPUT, or with "-", a
-// command reads standard input; without -o, or with "-o -", it writes standard
-// output. Flags may stand before or after inputs.
+// Each command describes its main flags with --help, all with --help-all.
+// Without INPUT, or with "-", a command reads standard input; without -o, or
+// with "-o -", it writes standard output. Flags may stand before or after
+// inputs.
 //
 // # Exit status
 //

@@ -13,6 +13,7 @@ package main
 //   - The methods of console are all that writes there: printf for a report,
 //     warn for a warning with its code and hint, fail for an error, event for
 //     what only programs want to know, draw for the bar.
+//   - Under --quiet errors alone go to standard error, with their hints.
 //   - An error is one line, however long: a log keeps it whole.
 //   - Names of files and columns may hold anything; what would move a cursor is
 //     escaped.
@@ -43,6 +44,8 @@ type console struct {
 	out io.Writer
 	err io.Writer
 
+	quiet bool // errors alone go to standard error
+
 	json bool // standard error is for a program: events, one a line
 
 	// done is what the command at work will tell a program at its end.
@@ -71,23 +74,19 @@ type notice struct {
 }
 
 // printf tells one line of a report.
-func (c *console) printf(format string, a ...any) {
-	text := fmt.Sprintf(format, a...)
-	if c.json {
-		c.event(note{"note", text})
-		return
-	}
-	c.line("", text)
-}
+func (c *console) printf(format string, a ...any) { c.note("", fmt.Sprintf(format, a...)) }
 
 // hintf tells what to do though nothing is wrong.
-func (c *console) hintf(format string, a ...any) {
-	text := fmt.Sprintf(format, a...)
-	if c.json {
+func (c *console) hintf(format string, a ...any) { c.note("hint: ", fmt.Sprintf(format, a...)) }
+
+func (c *console) note(style, text string) {
+	switch {
+	case c.quiet:
+	case c.json:
 		c.event(note{"note", text})
-		return
+	default:
+		c.line(style, text)
 	}
-	c.line("hint: ", text)
 }
 
 // warn tells of something that may be wrong, and what to do about it; hint may
@@ -105,6 +104,9 @@ func (c *console) notice(n notice) {
 	n.Message = strings.Join(strings.FieldsFunc(n.Message, isNewline), " ")
 	if c.heard != nil && n.Event == "warning" {
 		c.heard(n.Code, n.Message)
+	}
+	if c.quiet && n.Event != "error" {
+		return
 	}
 	if c.json {
 		if n.Hints == nil {
@@ -125,6 +127,9 @@ func (c *console) line(style, text string) { c.write("aefeat: " + style + escape
 
 // event tells a program something, as a line of JSON.
 func (c *console) event(e any) {
+	if n, ok := e.(notice); c.quiet && !(ok && n.Event == "error") {
+		return
+	}
 	var b strings.Builder
 	lines := json.NewEncoder(&b)
 	lines.SetEscapeHTML(false)
@@ -169,7 +174,7 @@ func outputsOf(x *cli.Context) []string {
 
 // draw sends text to the terminal as it is.
 func (c *console) draw(text string) {
-	if !c.json {
+	if !c.json && !c.quiet {
 		c.write(text)
 	}
 }
