@@ -19,7 +19,7 @@ ALL = [
     Difference(
         "1", "Types that differ from others in memory alone: views become strings, binaries and lists; decimals of 32 and 64 bits those of 128; "
         "date64 becomes date32; in Parquet, indexes of dictionaries become int32, unless polars needs theirs.",
-        readers="pyarrow|pandas_pyarrow|polars",
+        readers="pyarrow|pandas_pyarrow|polars|datasets",
         words=r".*(_view|decimal(32|64)|date64|Datetime\(time_unit='ms', time_zone=None\)|indices=u?int(8|16)).* became .*"),
     Difference(
         "2", "In an IPC file, categories (dictionaries) become their values, since such a file has one dictionary for all batches. They stay in streams and in Parquet.",

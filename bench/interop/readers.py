@@ -121,10 +121,11 @@ def read_polars(path, columns=None):
 
 
 def logical_types(db, path):
-    """The logical types of the kept columns, without those that say no more than the physical type."""
-    rows = db.sql(f"select name, num_children, converted_type, logical_type from parquet_schema('{path}') where name not like 'code_%' offset 1").fetchall()
-    names = {"item": "element", "array": "element", "bag": "list"}
-    return str([(names.get(n, n), c, "" if t in ("INT_32", "INT_64") else t or l or "") for n, c, t, l in rows])
+    """The logical types of the kept columns of a file, without those of times, which DuckDB's types tell, and those that say no more than the physical type."""
+    rows = db.sql(f"select name, converted_type, logical_type from parquet_schema('{path}') where num_children is null and name not like 'code_%'").fetchall()
+    names = {"item": "element", "array": "element"}
+    types = [(names.get(n, n), t or l or "") for n, t, l in rows]
+    return str([(n, t) for n, t in types if not t.upper().startswith("TIME") and t not in ("", "INT_32", "INT_64")])
 
 
 @reader(PARQUET, "")
