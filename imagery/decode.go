@@ -83,16 +83,24 @@ func Format(head []byte) string {
 // is turned upright where the EXIF data of a JPEG image or the tag of a TIFF
 // image say how.
 func Decode(data []byte) (p *Picture, err error) {
-	// A decoder that meets what its author did not think of may panic.
-	defer func() {
-		if r := recover(); r != nil {
-			p, err = nil, fmt.Errorf("imagery: decoding the image: %v", r)
-		}
-	}()
+	defer noPanic(&err)
 	f, config, err := header(data)
 	if err != nil {
 		return nil, err
 	}
+	return f.picture(data, config)
+}
+
+// noPanic makes an error of a panic: a decoder that meets what its author did
+// not think of may panic.
+func noPanic(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("imagery: decoding the image: %v", r)
+	}
+}
+
+// picture decodes an image whose header is known.
+func (f format) picture(data []byte, config image.Config) (*Picture, error) {
 	switch {
 	case config.Width < 1 || config.Height < 1:
 		return nil, fmt.Errorf("imagery: image of %d by %d pixels (height by width) is empty", config.Height, config.Width)
@@ -103,7 +111,7 @@ func Decode(data []byte) (p *Picture, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("imagery: decoding the image: %w", err)
 	}
-	p = FromImage(img)
+	p := FromImage(img)
 	if f.orientation != nil {
 		p = p.upright(f.orientation(data))
 	}

@@ -54,17 +54,25 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+// pngBomb begins as a PNG image of a size does, and ends in its pixels.
+func pngBomb(height, width uint32) []byte {
+	data := []byte("\x89PNG\r\n\x1a\n")
+	chunk := func(name string, body []byte) {
+		data = binary.BigEndian.AppendUint32(data, uint32(len(body)))
+		named := append([]byte(name), body...)
+		data = binary.BigEndian.AppendUint32(append(data, named...), crc32.ChecksumIEEE(named))
+	}
+	header := binary.BigEndian.AppendUint32(nil, width)
+	header = binary.BigEndian.AppendUint32(header, height)
+	chunk("IHDR", append(header, 8, 6, 0, 0, 0))
+	chunk("IDAT", []byte{0x78, 0x9c, 0, 0})
+	return data
+}
+
 // A header that promises more pixels than allowed is refused before anything
 // of that size exists.
 func TestDecodeTooLarge(t *testing.T) {
-	header := []byte("IHDR")
-	header = binary.BigEndian.AppendUint32(header, 1<<20)
-	header = binary.BigEndian.AppendUint32(header, 1<<20)
-	header = append(header, 8, 6, 0, 0, 0)
-	data := []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\x0d")
-	data = append(data, header...)
-	data = binary.BigEndian.AppendUint32(data, crc32.ChecksumIEEE(header))
-	if _, err := imagery.Decode(data); err == nil || errors.Is(err, io.ErrUnexpectedEOF) {
+	if _, err := imagery.Decode(pngBomb(1<<20, 1<<20)); err == nil || errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("%v, want an error about the size", err)
 	}
 }

@@ -18,7 +18,7 @@ var fieldsOf = map[string][]string{
 	"arrowio":           {"OpenOptions", "WriteOptions"},
 	"patch":             {"BindOptions"},
 	"internal/imageset": {"Options"},
-	"model":             {"Config", "TrainOptions"},
+	"model":             {"Config", "TrainOptions", "Images"},
 	"stage":             {"Config", "TransformConfig", "EvaluateConfig", "ExplainConfig"},
 	"imagery/pool":      {"Config"},
 }

@@ -31,6 +31,7 @@ type Binding struct {
 	Columns []string `json:"columns,omitempty"` // names or patterns of columns
 	Source  string   `json:"source,omitempty"`  // element type in the input
 	Width   int      `json:"width,omitempty"`   // n
+	Images  *Images  `json:"images,omitempty"`  // what became of encoded images; nil: there were none
 }
 
 // Epoch is what training saw in one pass over the rows: one line of a model's

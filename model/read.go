@@ -219,6 +219,11 @@ func (m *Model) settingsFrom(h *fileHeader) error {
 		}
 		m.Shape = *c.Shape
 	}
+	if i := c.Binding.Images; i != nil {
+		if err := i.check(c.Inputs); err != nil {
+			return damaged("in its settings: %w", err)
+		}
+	}
 	m.Config, m.Preprocess, m.Binding = c.Config, c.Preprocess, c.Binding
 	m.RowsSeen, m.History, m.Cost, m.Best, m.Parent = c.RowsSeen, c.History, c.Cost, c.Best, c.Parent
 	return nil

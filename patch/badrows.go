@@ -13,12 +13,15 @@ type Reason string
 const (
 	// Null is a null on the way to the patch, or in it.
 	Null Reason = "null"
-	// Ragged is a patch of more or fewer values than others, or of none.
+	// Ragged is a patch of more or fewer values than others, or of none, or an
+	// image of another size or with colours among grey ones.
 	Ragged Reason = "ragged"
 	// NotFinite is a NaN or an infinity.
 	NotFinite Reason = "not_finite"
 	// OutOfRange is a number beyond float32, or beyond what the model takes.
 	OutOfRange Reason = "out_of_range"
+	// Unreadable is an image that cannot be decoded.
+	Unreadable Reason = "unreadable"
 	// Damaged is an array whose offsets or indexes lead out of it.
 	Damaged Reason = "damaged"
 )

@@ -38,6 +38,18 @@ type BindOptions struct {
 	// it. It says nothing of other columns.
 	Source string
 
+	// Decode decodes encoded images, PNG and others, in cells of bytes of any
+	// length, or in structs of bytes and a path as Hugging Face datasets have
+	// them. Then it is the first rows that tell whether cells hold images or
+	// pixels. It is called on all cores. nil: encoded images are an error.
+	Decode Decoder
+
+	// Images says what encoded images become. The zero value takes the size and
+	// the channels of the first one, and of no other; its channels are those
+	// that make patches of Width, where that is given. It says nothing of other
+	// columns.
+	Images model.Images
+
 	// Skip leaves bad rows out, and [Binding.Rows] returns their positions and
 	// what is wrong with them, where otherwise the first of them is an error.
 	Skip bool
@@ -52,7 +64,8 @@ type Binding struct {
 	scalar  bool     // the columns are one value each
 	source  *element // what the columns hold, or what covers them all
 	kind    model.Kind
-	open    bool  // source is not known: cells may be .npy files
+	open    bool // source is not known: cells may be .npy files
+	images  encoded
 	dims    []int // as in leaf; unknown where a row has to show it
 	width   int   // product of dims, or as asked for; 0 while unknown
 
@@ -147,6 +160,10 @@ func (b *Binding) settleElements(chosen []leaf, o BindOptions) error {
 		if first.mayHoldFiles() {
 			b.open = o.Source == ""
 			b.source = cmp.Or(elementNamed(o.Source), b.source)
+			b.images = encoded{decode: o.Decode, want: o.Images}
+			if first.image && first.tensor.Type == imageFeature {
+				b.images.cells = images
+			}
 		}
 		b.dims = slices.Clone(first.dims)
 		if len(b.dims) == 1 && b.dims[0] == unknown && o.Width > 0 {

@@ -98,10 +98,11 @@ func (l leaf) candidate() Candidate {
 
 // detect chooses the patch among the columns that nobody named.
 func detect(all []leaf) ([]leaf, error) {
-	// What may be the patch, the likeliest first: lists, bytes, numbered
-	// columns, and at last truth values and decimals.
+	// What may be the patch, the likeliest first: lists, image files, bytes,
+	// numbered columns, and at last truth values and decimals.
 	const (
 		lists = iota
+		files
 		binaries
 		scalars
 		packed
@@ -113,6 +114,8 @@ func detect(all []leaf) ([]leaf, error) {
 		switch {
 		case l.standing != plain || len(l.dims) == 0:
 			continue
+		case l.image:
+			kind = files
 		case l.bytes:
 			kind = binaries
 		case l.packed():

@@ -18,6 +18,7 @@ type leaf struct {
 	element  *element
 	bytes    bool // the innermost level is binary
 	vector   bool // of Spark
+	image    bool // a struct of bytes and path
 	bool8    bool // numbers of 8 bits stand for truth values
 	standing standing
 
@@ -66,10 +67,14 @@ func (l leaf) unpackerOf(a arrow.Array) unpacker {
 	return unpackerOf(a)
 }
 
-// columnType is patchType, for vectors of Spark and truth values of 8 bits too.
+// columnType is patchType, for vectors of Spark, image files and truth values of 8
+// bits too.
 func columnType(f arrow.Field) (e *element, dims []int, ok bool) {
 	if st, isStruct := storage(f.Type).(*arrow.StructType); isStruct {
 		e := vectorElement(st)
+		if isImageFile(st) {
+			e = elementOfID(arrow.UINT8)
+		}
 		return e, []int{unknown}, e != nil
 	}
 	e, dims, ok = patchType(f.Type)
@@ -190,12 +195,17 @@ func leaves(schema *arrow.Schema) []leaf {
 		st, isStruct := f.Type.(*arrow.StructType)
 		if ok {
 			extension, metadata := extensionOf(f)
+			stored, isStruct := storage(f.Type).(*arrow.StructType)
+			image := isStruct && isImageFile(stored)
 			l := leaf{
 				name: nameOf(schema.Fields(), at), path: path, at: at, typ: f.Type, shown: TypeName(f), element: e, dims: dims,
-				bytes: holdsBytes(f.Type), vector: storage(f.Type).ID() == arrow.STRUCT, bool8: holdsBool8(f), standing: least, tensor: tensorOf(extension, metadata),
+				bytes: image || holdsBytes(f.Type), vector: isStruct && !image, image: image, bool8: holdsBool8(f), standing: least, tensor: tensorOf(extension, metadata),
 			}
 			if len(l.tensor.Shape) == 0 {
 				l.tensor = described.tensor(path)
+			}
+			if kind := l.tensor.Type; image && kind != "" && kind != imageFeature {
+				l.standing = max(least, inQuestion) // sound and films are files too
 			}
 			if extension != "" && !l.vector && (l.bytes || !arrayExtension(extension)) && extension != bool8 { // bytes may be pickled
 				l.standing = max(least, inQuestion)

@@ -1,7 +1,6 @@
 package patch
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -30,6 +29,11 @@ type rowReader struct {
 	open    bool
 	shape   []int
 	cells   []npyCell
+
+	// images are what is known of encoded images, and looked says that this
+	// batch has none.
+	images encoded
+	looked bool
 
 	all      []int32  // every row of the batch
 	spare    [2][]int // starts, in turn: exploding one cursor writes the other
@@ -64,7 +68,7 @@ func (c *cursor) start(k int) int {
 // batch's row base on.
 func (rd *rowReader) begin(column *boundColumn, dims []int, rows []int32, base int) {
 	rd.column, rd.dims, rd.level = column, dims, 0
-	rd.element, rd.open, rd.shape = column.element, false, nil
+	rd.element, rd.open, rd.shape, rd.images = column.element, false, nil, encoded{}
 	rd.cursor = cursor{rows: rows, perRow: 1, run: 1, base: base}
 }
 
@@ -183,6 +187,10 @@ func (rd *rowReader) read(batch arrow.RecordBatch) ([]byte, error) {
 	switch {
 	case rd.column.vector:
 		return rd.vectors(a)
+	case rd.column.image:
+		if a, err = rd.fileOf(a); err != nil {
+			return nil, err
+		}
 	case rd.column.isPair():
 		values, err := rd.reach(batch, rd.column.other)
 		if err != nil {
@@ -296,8 +304,10 @@ func (rd *rowReader) enter(a arrow.Array) (arrow.Array, error) {
 // innermost returns what the innermost lists hold: numbers, or bytes that are.
 func (rd *rowReader) innermost(a arrow.Array) ([]byte, error) {
 	if rd.level == 0 && rd.column.mayHoldFiles() {
-		if raw, done, err := rd.decodeFiles(a); done {
-			return raw, err
+		for _, decode := range []func(arrow.Array) ([]byte, bool, error){rd.decodeImages, rd.decodeFiles} {
+			if raw, done, err := decode(a); done {
+				return raw, err
+			}
 		}
 	}
 	switch x := a.(type) {
@@ -574,27 +584,6 @@ func (rd *rowReader) notImage(value []byte) error {
 	}
 	return &RowError{Column: rd.column.name, Reason: "holds a " + format + " file, not raw pixels", Key: KeyType,
 		Hint: "cut patches out of the images of this column with `aefeat patches`, and take those"}
-}
-
-// fileFormat names the format of a file of an image or array by its first
-// bytes, "" for what may be pixels.
-func fileFormat(value []byte) string {
-	begins := func(magic string) bool { return bytes.HasPrefix(value, []byte(magic)) }
-	switch {
-	case begins("\x89PNG\r\n\x1a\n"):
-		return "PNG"
-	// Pixels may start like a JPEG's first marker; they hardly go on with the
-	// start of a second one.
-	case len(value) > 4 && begins("\xff\xd8\xff") && value[3] >= 0xc0 && value[3] != 0xff:
-		return "JPEG"
-	case len(value) > 12 && begins("RIFF") && string(value[8:12]) == "WEBP":
-		return "WebP"
-	case len(value) > 8 && (begins("II\x2a\x00") || begins("MM\x00\x2a")):
-		return "TIFF"
-	case begins("\x93NUMPY"):
-		return ".npy"
-	}
-	return ""
 }
 
 // lookUp copies the numbers that a dictionary array stands for into one piece.

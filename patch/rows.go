@@ -37,6 +37,7 @@ func (b *Binding) Rows(batch arrow.RecordBatch, first int64) (rows model.Rows, s
 	}
 	rd := &b.reader
 	rd.reset(m)
+	rd.looked = false
 
 	var (
 		data []byte
@@ -72,14 +73,14 @@ func (b *Binding) Rows(batch arrow.RecordBatch, first int64) (rows model.Rows, s
 
 // patchRows reads a column that holds whole patches.
 func (b *Binding) patchRows(batch arrow.RecordBatch, m int) ([]byte, []int32, error) {
-	if product(b.dims) == unknown || b.open {
-		if err := b.learn(batch, m); err != nil || product(b.dims) == unknown || b.open {
+	if !b.learned() {
+		if err := b.learn(batch, m); err != nil || !b.learned() {
 			return nil, nil, err
 		}
 	}
 	rd := &b.reader
 	rd.begin(&b.columns[0], b.dims, rd.every(m), 0)
-	rd.element = b.source
+	rd.element, rd.images = b.source, b.images
 	raw, err := rd.read(batch)
 	if err != nil || len(rd.rows) == 0 {
 		return nil, nil, err
@@ -104,8 +105,13 @@ func (b *Binding) patches(raw []byte) []byte {
 	return data
 }
 
-// learn takes the sizes of the list levels, and what .npy files hold, from the
-// first row that is good on its own.
+// learned reports whether a row has shown all that the schema does not tell.
+func (b *Binding) learned() bool {
+	return product(b.dims) != unknown && !b.open && (!b.MayHoldImages() || b.images.cells == images && b.images.want.Shape.Len() > 0)
+}
+
+// learn takes the sizes of the list levels, and what images and .npy files
+// hold, from the first row that is good on its own.
 func (b *Binding) learn(batch arrow.RecordBatch, m int) error {
 	rd := &b.reader
 	dims := slices.Clone(b.dims)
@@ -117,7 +123,7 @@ func (b *Binding) learn(batch arrow.RecordBatch, m int) error {
 		copy(dims, b.dims)
 		row[0] = int32(r)
 		rd.begin(&b.columns[0], dims, row, r)
-		rd.element, rd.open = b.source, b.open
+		rd.element, rd.open, rd.images = b.source, b.open, b.images
 		raw, err := rd.read(batch)
 		if err != nil {
 			return err
@@ -136,6 +142,9 @@ func (b *Binding) learn(batch arrow.RecordBatch, m int) error {
 		if rd.bad[r] {
 			b.width, b.source, b.kind = asked, source, source.kind
 			continue
+		}
+		if b.images = rd.images; b.images.cells == anything {
+			b.images.cells = others
 		}
 		if b.open = false; rd.shape != nil && len(b.columns[0].tensor.Shape) == 0 {
 			b.columns[0].tensor.Shape = rd.shape

@@ -12,7 +12,7 @@ import (
 
 // Shape returns the shape of the patches, in the order in which they are
 // stored, as far as the input tells it: the zero Shape where it does not, or
-// not yet. It comes from the metadata of an arrow.fixed_shape_tensor, from the
+// not yet. Encoded images tell their own. Others come from the metadata of an arrow.fixed_shape_tensor, from the
 // features that Hugging Face datasets describe in a schema, or from two or
 // three levels of lists, whose sizes a row may have to show.
 //
@@ -23,6 +23,9 @@ import (
 func (b *Binding) Shape() model.Shape {
 	if b.scalar || len(b.columns) == 0 || b.width == 0 {
 		return model.Shape{}
+	}
+	if b.images.cells == images {
+		return b.images.want.Shape
 	}
 	for _, t := range []tensor{b.columns[0].tensor, {Shape: b.dims}} {
 		if slices.ContainsFunc(t.Shape, func(size int) bool { return size < 1 }) || product(t.Shape) != b.width {
@@ -41,7 +44,14 @@ type tensor struct {
 	Shape       []int    `json:"shape"` // as stored, the slowest axis first
 	Names       []string `json:"dim_names"`
 	Permutation []int    `json:"permutation"` // logical axis i is the stored axis Permutation[i]
+
+	// Type is that of a feature of Hugging Face datasets; "": it is none.
+	Type string `json:"_type"`
 }
+
+// imageFeature is the type of a feature whose structs of bytes and path are
+// images.
+const imageFeature = "Image"
 
 // axes returns a letter for each stored axis, H, W or C; "" where there are
 // none to tell.
@@ -203,5 +213,5 @@ func (f features) tensor(path []string) (t tensor) {
 	if raw := f[path[len(path)-1]]; raw == nil || json.Unmarshal(raw, &t) != nil {
 		return tensor{}
 	}
-	return tensor{Shape: t.Shape}
+	return tensor{Shape: t.Shape, Type: t.Type}
 }

@@ -1,6 +1,9 @@
 package stage
 
-import "github.com/aefeat/aefeat/model"
+import (
+	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
+)
 
 // Config says what to fit and how. Of its fields only Model.Hidden, or Init,
 // must be set.
@@ -40,6 +43,15 @@ type Config struct {
 	// Shape says which pixel each value of a row is, for pictures of the model.
 	// Zero: that of Init, else what the data tell by [patch.Binding.Shape].
 	Shape model.Shape
+
+	// Decode decodes encoded images, PNG and others, as [patch.BindOptions]
+	// says; nil: they are an error.
+	Decode patch.Decoder
+
+	// Images says what encoded images become. Where it is zero that is what
+	// Init says, and the images have the size and channels of Shape, if that is
+	// known; else the first image tells.
+	Images model.Images
 
 	// Skip leaves bad rows out, and Report.BadRows tells of them, instead of
 	// failing at the first. See the package comment.

@@ -15,6 +15,11 @@ type EvaluateConfig struct {
 	Skip     bool     // leave bad rows out, instead of failing at the first
 	PixelMax float64  // divisor for elements of another type than the model's; 0: that is an error
 	FirstRow int64    // number of the first row, from 0 up, for errors
+
+	// Decode decodes encoded images; nil: they are an error. Images says what
+	// they become; where it is zero, what the model says.
+	Decode patch.Decoder
+	Images model.Images
 }
 
 // Evaluation is the cost of a model over some rows, clean and with the model's

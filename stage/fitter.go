@@ -124,7 +124,12 @@ func (f *Fitter) push(ctx context.Context, batch arrow.RecordBatch) error {
 	case f.intake == nil:
 		return errNoRowsDue
 	case f.plan.trains():
-		return f.copy(ctx, batch)
+		for part := range patch.Slices(batch, f.intake.binding.BatchRows) {
+			if err := f.copy(ctx, part); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	for lo, m := int64(0), batch.NumRows(); lo < m && !f.Ready(); {
 		hi := min(lo+f.room(), m)

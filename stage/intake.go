@@ -28,6 +28,9 @@ func newIntake(p *plan, schema *arrow.Schema) (*intake, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := useless(p.images, binding); err != nil {
+		return nil, err
+	}
 	if err := p.checkShape(binding.Width()); err != nil {
 		return nil, err
 	}
@@ -103,22 +106,31 @@ func (in *intake) pour(ctx context.Context, r array.RecordReader, f *feed) error
 		if err := patch.Usable(batch); err != nil {
 			return err
 		}
-		rows, _, bad := in.read(batch)
-		if err := f.add(ctx, rows); err != nil {
-			return err
-		}
-		if bad != nil {
-			// What is on its way lies before this row: so does its error.
-			if earlier := f.finish(ctx); earlier != nil {
-				return earlier
+		for part := range patch.Slices(batch, in.binding.BatchRows) {
+			if err := in.hand(ctx, part, f); err != nil {
+				return err
 			}
-			return bad
 		}
 	}
 	if err := readError(r); err != nil {
 		return err
 	}
 	return f.finish(ctx)
+}
+
+// hand reads a batch into a feed.
+func (in *intake) hand(ctx context.Context, batch arrow.RecordBatch, f *feed) error {
+	rows, _, bad := in.read(batch)
+	if err := f.add(ctx, rows); err != nil {
+		return err
+	}
+	if bad != nil {
+		// What is on its way lies before this row: so does its error.
+		if earlier := f.finish(ctx); earlier != nil {
+			return earlier
+		}
+	}
+	return bad
 }
 
 // end is told that no more batches come: their memory is for training now.

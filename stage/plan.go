@@ -31,7 +31,9 @@ type plan struct {
 
 	columns  []string
 	units    int
-	shape    model.Shape // zero: unknown, or the data tell
+	decode   patch.Decoder
+	images   model.Images // as they were asked for
+	shape    model.Shape  // zero: unknown, or the data tell
 	skip     bool
 	first    int64 // number of the first row
 	observer func(Progress)
@@ -43,9 +45,12 @@ func newPlan(c Config) (*plan, error) {
 	p := &plan{
 		init: c.Init, model: c.Model, train: c.Train,
 		memory: cmp.Or(c.Memory, DefaultMemory), folder: c.SpillDir,
-		columns: c.Columns, units: c.Units, shape: c.Shape, skip: c.Skip, first: c.FirstRow, observer: c.Observer,
+		columns: c.Columns, units: c.Units, decode: c.Decode, images: c.Images, shape: c.Shape, skip: c.Skip, first: c.FirstRow, observer: c.Observer,
 	}
 	if err := checkNumbers(c.FirstRow, 0); err != nil {
+		return nil, err
+	}
+	if err := checkImages(c.Images); err != nil {
 		return nil, err
 	}
 	if c.Units < 0 || c.Units > math.MaxInt32 {
@@ -197,7 +202,12 @@ func (p *plan) budgets(rowBytes int) (kept, heldOut int64, err error) {
 // bind finds the columns of the patch: those that were named, else those of
 // the initial model where the data have them, else what the schema suggests.
 func (p *plan) bind(schema *arrow.Schema) (*patch.Binding, error) {
-	o := patch.BindOptions{Columns: p.columns, Width: p.model.Inputs, Units: p.units, Skip: p.skip}
+	var from model.Images
+	if p.init != nil {
+		from = imagesOf(p.init)
+	}
+	from.Shape = p.shape
+	o := patch.BindOptions{Columns: p.columns, Width: p.model.Inputs, Units: p.units, Skip: p.skip, Decode: p.decode, Images: imagesAre(p.images, from)}
 	if len(o.Columns) == 0 && p.init != nil && len(p.init.Binding.Columns) > 0 {
 		o.Columns = p.init.Binding.Columns
 		if b, err := patch.Bind(schema, o); err == nil {
@@ -230,10 +240,13 @@ func (p *plan) newModel(binding *patch.Binding, first model.Rows) (*model.Model,
 	}
 	m.Shape = p.shape
 	if binding != nil {
+		if err := useless(p.images, binding); err != nil {
+			return nil, err
+		}
 		if m.Shape == (model.Shape{}) {
 			m.Shape = binding.Shape()
 		}
-		m.Binding = model.Binding{Columns: binding.Columns(), Source: binding.Source(), Width: c.Inputs}
+		m.Binding = model.Binding{Columns: binding.Columns(), Source: binding.Source(), Width: c.Inputs, Images: binding.Images()}
 		if len(p.columns) > 0 {
 			m.Binding.Columns = slices.Clone(p.columns)
 		}

@@ -31,7 +31,7 @@ func newScan(ctx context.Context, m *model.Model, r array.RecordReader, c Evalua
 	if err != nil {
 		return nil, err
 	}
-	m, binding, err := bindTo(m, schema, c.Columns, c.Skip, c.PixelMax)
+	m, binding, err := bindTo(m, schema, c)
 	if err != nil {
 		return nil, err
 	}

@@ -203,10 +203,10 @@ func learnedFault(p model.Preprocess, n int) string {
 	return ""
 }
 
-// bindTo binds the columns that a model takes, or those of the given names, and
+// bindTo binds the columns that a model takes, or those that c names, and
 // returns the model with its preprocessing rule adapted to them. Of a model
 // without parameters the schema tells the width, if the model does not.
-func bindTo(m *model.Model, schema *arrow.Schema, columns []string, skip bool, pixelMax float64) (*model.Model, *patch.Binding, error) {
+func bindTo(m *model.Model, schema *arrow.Schema, c EvaluateConfig) (*model.Model, *patch.Binding, error) {
 	switch {
 	case m == nil:
 		return nil, nil, errNoModel
@@ -220,15 +220,14 @@ func bindTo(m *model.Model, schema *arrow.Schema, columns []string, skip bool, p
 			return nil, nil, errors.New("stage: " + fault)
 		}
 	}
-	own := len(columns) == 0
-	if own {
-		columns = m.Binding.Columns
+	if err := checkImages(c.Images); err != nil {
+		return nil, nil, err
 	}
-	b, err := patch.Bind(schema, patch.BindOptions{Columns: columns, Width: m.Inputs, Skip: skip, Source: BytesAre(m, pixelMax)})
+	b, err := patch.Bind(schema, c.BindOptions(m))
 	if err != nil {
 		var e *patch.RowError
 		switch isRow := errors.As(err, &e); {
-		case isRow && own:
+		case isRow && len(c.Columns) == 0:
 			err = &patch.RowError{Column: e.Column, Row: e.Row, Key: e.Key,
 				Reason: "the model was fitted on this column: " + e.Reason, Hint: couldBe(schema, m.Inputs)}
 		case isRow && e.Hint == "":
@@ -236,23 +235,31 @@ func bindTo(m *model.Model, schema *arrow.Schema, columns []string, skip bool, p
 		}
 		return nil, nil, err
 	}
+	if err := useless(c.Images, b); err != nil {
+		return nil, nil, err
+	}
 	adapted := *m
 	adapted.Inputs = cmp.Or(m.Inputs, b.Width())
-	adapted.Preprocess, err = m.Preprocess.Adapt(b.Source(), pixelMax)
+	adapted.Preprocess, err = m.Preprocess.Adapt(b.Source(), c.PixelMax)
 	if err != nil {
 		return nil, nil, err
 	}
 	return &adapted, b, nil
 }
 
-// BytesAre returns what cells of bytes are to hold for a model, as
-// patch.BindOptions.Source: the type of its training, or raw bytes where a
-// largest value is given for them.
-func BytesAre(m *model.Model, pixelMax float64) string {
-	if pixelMax != 0 || m.Preprocess.Source == "" {
-		return "uint8"
+// BindOptions returns how the rows are bound that m is to take. Cells of bytes
+// are what m was trained on, or raw bytes where a largest value is given for
+// them.
+func (c EvaluateConfig) BindOptions(m *model.Model) patch.BindOptions {
+	o := patch.BindOptions{Columns: c.Columns, Width: m.Inputs, Source: m.Preprocess.Source, Skip: c.Skip,
+		Decode: c.Decode, Images: imagesAre(c.Images, imagesOf(m))}
+	if len(o.Columns) == 0 {
+		o.Columns = m.Binding.Columns
 	}
-	return m.Preprocess.Source
+	if c.PixelMax != 0 || o.Source == "" {
+		o.Source = "uint8"
+	}
+	return o
 }
 
 // couldBe says which columns of schema could hold patches of the given width.

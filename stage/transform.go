@@ -112,7 +112,7 @@ func (t *Transformer) Run(ctx context.Context, r array.RecordReader, w Writer) (
 // read cuts the batches of r into pieces, starts work on each, and sends them
 // on. The channel's capacity bounds how many there are.
 func (t *Transformer) read(ctx context.Context, r array.RecordReader, pieces chan<- *piece) error {
-	size := int64(max(encodeRows, pieceBytes/t.rowBytes()))
+	size := int64(t.pieceRows())
 	if t.variable() {
 		size = min(size, math.MaxInt32/int64(t.model.Hidden))
 	}
@@ -145,6 +145,15 @@ func (t *Transformer) read(ctx context.Context, r array.RecordReader, pieces cha
 		return nil
 	}
 	return readError(r)
+}
+
+// pieceRows is how many rows a piece has at most.
+func (t *Transformer) pieceRows() int {
+	rows := max(encodeRows, pieceBytes/t.rowBytes())
+	if t.images {
+		rows = min(rows, max(1, pieceBytes/t.model.Inputs))
+	}
+	return rows
 }
 
 func (p *piece) release() {

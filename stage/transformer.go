@@ -47,6 +47,11 @@ type TransformConfig struct {
 	// instead of failing at the first. See the package comment.
 	Skip bool
 
+	// Decode decodes encoded images; nil: they are an error. Images says what
+	// they become; where it is zero, what the model says.
+	Decode patch.Decoder
+	Images model.Images
+
 	// PixelMax is the divisor for elements of another type than the model's. 0:
 	// that is an error.
 	PixelMax float64
@@ -99,6 +104,7 @@ type Transformer struct {
 	code     string // layout of the codes
 	y, score bool   // reconstructions and scores are wanted
 	skip     bool   // bad rows have null codes, and no row fails
+	images   bool   // rows may be encoded images
 	in, out  *arrow.Schema
 	columns  []string
 	workers  sync.Pool
@@ -144,7 +150,7 @@ const encodeRows = 512
 // whose width the schema does not tell. It must not change while the
 // Transformer is in use.
 func NewTransformer(m *model.Model, schema *arrow.Schema, c TransformConfig) (*Transformer, error) {
-	m, binding, err := bindTo(m, schema, c.Columns, c.Skip, c.PixelMax)
+	m, binding, err := bindTo(m, schema, EvaluateConfig{Columns: c.Columns, Skip: c.Skip, PixelMax: c.PixelMax, Decode: c.Decode, Images: c.Images})
 	if err != nil {
 		return nil, err
 	}
@@ -154,6 +160,7 @@ func NewTransformer(m *model.Model, schema *arrow.Schema, c TransformConfig) (*T
 	t := &Transformer{
 		model: m, first: c.FirstRow, mem: c.Allocator, skip: c.Skip,
 		in: schema, columns: binding.Columns(), code: cmp.Or(c.Layout, LayoutColumns), y: c.Reconstruction, score: c.Score,
+		images: binding.MayHoldImages(),
 	}
 	if t.mem == nil {
 		t.mem = memory.DefaultAllocator

@@ -303,6 +303,8 @@ func codeOfRow(e *patch.RowError) code {
 	switch e.Key {
 	case patch.KeyMissing, patch.KeyAmbiguous, patch.KeyType, patch.KeyTaken, patch.KeyUnits, patch.KeyNoPatch:
 		return code("column." + e.Key)
+	case string(patch.Unreadable):
+		return "image.unreadable"
 	case string(patch.Ragged):
 		return "patch." + patch.KeyWidth
 	case "":

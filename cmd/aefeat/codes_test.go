@@ -65,8 +65,8 @@ var codeCases = []struct {
 	{inFlags("fit", &model.ConfigError{Setting: "Emphasis"}), codeSetting},
 	{&codedError{codeNoNumber, io.EOF}, codeNoNumber},
 	{imageError{patch.Null, io.EOF}, "image.null"},
-	{imageError{imageset.Unreadable, io.EOF}, "image.unreadable"},
-	{imageError{imageset.Unreadable, ofFile(syscall.EACCES, "")}, "input.permission"},
+	{imageError{patch.Unreadable, io.EOF}, "image.unreadable"},
+	{imageError{patch.Unreadable, ofFile(syscall.EACCES, "")}, "input.permission"},
 
 	{pathError(syscall.ENOENT), "output.missing"},
 	{pathError(syscall.EACCES), "output.permission"},

@@ -44,7 +44,7 @@ func TestErrorsNameFlags(t *testing.T) {
 	if err := inFlags("fit", nil); err != nil {
 		t.Errorf("an error without one: %v", err)
 	}
-	for key, want := range map[string]string{"Inputs": "inputs", "PreprocessRows": "preprocess rows", "ZCAEpsilon": "zca epsilon", "K": "k", "AllowMissingEOS": "allow missing eos"} {
+	for key, want := range map[string]string{"Inputs": "inputs", "PreprocessRows": "preprocess rows", "ZCAEpsilon": "zca epsilon", "K": "k", "WeightDecay": "weight decay"} {
 		if got := flagOf("inspect", key); got != want {
 			t.Errorf("%s in plain words: %q, want %q", key, got, want)
 		}

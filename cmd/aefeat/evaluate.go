@@ -69,7 +69,7 @@ func evaluate(c *cli.Context, ui *console) error {
 
 // evaluation says where the rows are that a model judges.
 func (o sourceOptions) evaluation() stage.EvaluateConfig {
-	return stage.EvaluateConfig{Columns: o.columns, Skip: o.skip, PixelMax: o.pixelMax}
+	return stage.EvaluateConfig{Columns: o.columns, Skip: o.skip, PixelMax: o.pixelMax, Decode: o.decode, Images: o.images}
 }
 
 // patches begins to read the columns that m takes, and others beside them.
@@ -86,7 +86,7 @@ func (o sourceOptions) patches(ctx context.Context, src *arrowio.Source, m *mode
 
 // bound returns m with its preprocessing rule adapted to the data.
 func (o sourceOptions) bound(src *arrowio.Source, m *model.Model) (*model.Model, error) {
-	b, err := patch.Bind(src.Schema(), patch.BindOptions{Columns: o.patchNames(m), Width: m.Inputs, Source: stage.BytesAre(m, o.pixelMax)})
+	b, err := patch.Bind(src.Schema(), o.evaluation().BindOptions(m))
 	if err != nil {
 		return nil, err
 	}

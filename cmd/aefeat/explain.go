@@ -203,7 +203,7 @@ var kindTypes = map[model.Kind]arrow.DataType{
 
 // createExplainTable opens the table.
 func createExplainTable(ui *console, output string, schema *arrow.Schema, source sourceOptions, m *model.Model, keep []string) (*explainTable, error) {
-	b, err := patch.Bind(schema, patch.BindOptions{Columns: source.patchNames(m), Width: m.Inputs, Source: stage.BytesAre(m, source.pixelMax)})
+	b, err := patch.Bind(schema, source.evaluation().BindOptions(m))
 	if err != nil {
 		return nil, err
 	}

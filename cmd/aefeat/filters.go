@@ -233,7 +233,7 @@ func (j *filtersJob) observeOne(ctx context.Context, src *arrowio.Source, s *see
 	defer r.Release()
 	total, _ := src.NumRows()
 	a, err := stage.Observe(ctx, s.m, &watched{RecordReader: r, progress: j.progress, step: step{Phase: "observe", Total: total}},
-		stage.EvaluateConfig{Columns: j.source.columns, Skip: j.source.skip, PixelMax: j.source.pixelMax})
+		j.source.evaluation())
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.name, located(src, err))
 	}

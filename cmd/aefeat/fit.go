@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/urfave/cli/v2"
 
 	"github.com/aefeat/aefeat/arrowio"
@@ -205,6 +206,7 @@ func (j *fitJob) readFlags(c *cli.Context) error {
 	j.source.rewindable = j.emit != ""
 	j.config.Columns = j.source.columns
 	j.config.Skip = j.source.skip
+	j.config.Decode, j.config.Images = j.source.decode, j.source.images
 	j.config.SpillDir = j.source.spillDir
 	j.progress = newProgress(j.ui, chosen(c, "progress"))
 	j.config.Observer = j.observe
@@ -248,7 +250,40 @@ func (j *fitJob) train(ctx context.Context, src *arrowio.Source, f *stage.Fitter
 	}
 	defer r.Release()
 	j.total, _ = src.NumRows()
+	if f.Patch().Width() == 0 {
+		sized := &sizedReader{RecordReader: r, job: j, patch: f.Patch()}
+		m, report, err := f.Run(ctx, sized)
+		if sized.tooLarge != nil {
+			err = sized.tooLarge
+		}
+		return m, report, err
+	}
 	return f.Run(ctx, r)
+}
+
+// sizedReader ends before the first rows where these tell that the model is
+// more than the machine has memory for.
+type sizedReader struct {
+	array.RecordReader
+	job      *fitJob
+	patch    *patch.Binding
+	tooLarge error
+}
+
+func (r *sizedReader) Next() bool {
+	if !r.RecordReader.Next() {
+		return false
+	}
+	batch := r.RecordBatch()
+	if r.patch.Width() > 0 || batch.NumRows() == 0 {
+		return true
+	}
+	part := batch.NewSlice(0, min(batch.NumRows(), int64(r.patch.BatchRows())))
+	defer part.Release()
+	if _, _, err := r.patch.Rows(part, 0); err == nil { // else the fit meets it
+		r.tooLarge = r.job.checkSize(r.patch)
+	}
+	return r.tooLarge == nil
 }
 
 // checkEmit finds out before training what would stop --emit after it.

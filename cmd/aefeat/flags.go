@@ -264,6 +264,12 @@ var flagTable = []flag{
 	{of: "fit transform evaluate probe filters explain report inspect", name: "allow-missing-eos", category: categoryInput, key: "AllowMissingEOS", value: false,
 		usage: "accept an IPC stream without its end marker, which may have been cut short"},
 
+	// Of encoded images.
+	{of: "fit transform evaluate probe filters explain report", name: "grey", category: categoryInput, key: "Grey", value: false, text: "colours stay; as the model was fitted",
+		usage: "take the brightness alone of encoded images"},
+	{of: "fit transform evaluate probe filters explain report", name: "resize", category: categoryInput, key: "Resize", value: "", text: "none; as the model was fitted",
+		usage: "resample encoded images to `HEIGHTxWIDTH` pixels"},
+
 	// What inspect tells of rows.
 	{of: "inspect", name: "head", category: categoryOutput, value: 0, text: "0, none", bound: notNegative,
 		usage: fmt.Sprintf("show the first `N` rows of data, %d at most, with lists and texts shortened", mostHead)},

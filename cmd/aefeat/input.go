@@ -26,6 +26,8 @@ type sourceOptions struct {
 	columns         []string
 	skip            bool
 	pixelMax        float64
+	decode          patch.Decoder
+	images          model.Images // what encoded images become, as flags say
 	allowMissingEOS bool
 	noHive          bool
 	spillDir        string
@@ -50,7 +52,9 @@ func newSourceOptions(c *cli.Context, output string) (sourceOptions, error) {
 	if o.spillDir == "" {
 		o.spillDir = besideOutput(output)
 	}
-	return o, nil
+	var err error
+	o.decode, o.images, err = imageOptions(c)
+	return o, err
 }
 
 // openForModel reads the model of a command, and then opens the rows that it is

@@ -259,7 +259,7 @@ func describeModel(t *table, m *model.Model) {
 	}
 	t.row("preprocessing", rule(m.Preprocess))
 	if len(m.Binding.Columns) > 0 {
-		t.row("fitted on", fmt.Sprintf("%s: %d x %s", columnList(m.Binding.Columns), m.Binding.Width, m.Binding.Source))
+		t.row("fitted on", fmt.Sprintf("%s: %d x %s", columnList(m.Binding.Columns), m.Binding.Width, m.Binding.Source)+becoming(m.Binding.Images))
 	}
 	t.row("seed", strconv.FormatUint(m.Seed, 10))
 	rows := fmt.Sprintf("%d in %s", m.RowsSeen, plural(int64(len(m.History)), "epoch"))
@@ -279,6 +279,21 @@ func describeModel(t *table, m *model.Model) {
 	case m.Cost != nil:
 		t.row("last epoch", sum(*m.Cost))
 	}
+}
+
+// becoming says what became of encoded images; "": there were none.
+func becoming(i *model.Images) string {
+	if i == nil {
+		return ""
+	}
+	text := ", encoded images"
+	if i.Grey {
+		text += ", grey"
+	}
+	if i.Resize {
+		text += fmt.Sprintf(", resized to %dx%d", i.Shape.Height, i.Shape.Width)
+	}
+	return text
 }
 
 // columnList writes names of columns, of many the first and the last.

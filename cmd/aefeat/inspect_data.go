@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/imagery"
 	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/patch"
 	"github.com/aefeat/aefeat/stage"
@@ -60,8 +62,11 @@ type patchInfo struct {
 	Source  string   `json:"source"`
 	Width   int      `json:"width"` // 0: only rows tell
 
-	// Shape is what the schema tells of it; null: nothing.
+	// Shape is what the schema or the first encoded image tells of it; null:
+	// nothing.
 	Shape *model.Shape `json:"shape,omitempty"`
+
+	binding *patch.Binding
 }
 
 var formatNames = map[arrowio.Format]string{
@@ -86,11 +91,12 @@ func inspectData(c *cli.Context, ui *console, inputs []string) error {
 		return err
 	}
 	if len(files) > 1 || isFolder(inputs[0]) {
-		return inspectSet(ui, src, files, rows, c.Bool("json"))
+		return inspectSet(c.Context, ui, src, files, rows, c.Bool("json"))
 	}
 	file := files[0]
 	file.Schema = src.Schema()
 	info := describeData(&file)
+	info.lookAtImages(c.Context, src)
 	if c.Bool("json") {
 		info.tell(rows)
 		return json.NewEncoder(ui.out).Encode(info)
@@ -158,8 +164,8 @@ func describeData(file *arrowio.Info) dataInfo {
 	for _, c := range patch.Candidates(file.Schema) {
 		info.Candidates = append(info.Candidates, candidateInfo{c.Column, c.Type, c.Columns, c.Width})
 	}
-	if b, err := patch.Bind(file.Schema, patch.BindOptions{}); err == nil {
-		info.Patch = &patchInfo{Columns: b.Columns(), Source: b.Source(), Width: b.Width()}
+	if b, err := patch.Bind(file.Schema, patch.BindOptions{Decode: imagery.Whole(), Skip: true}); err == nil {
+		info.Patch = &patchInfo{Columns: b.Columns(), Source: b.Source(), Width: b.Width(), binding: b}
 		for _, c := range info.Candidates {
 			if info.Patch.Width == 0 && len(b.Columns()) == 1 && c.Column == b.Columns()[0] {
 				info.Patch.Width = c.Width // by metadata
@@ -170,6 +176,16 @@ func describeData(file *arrowio.Info) dataInfo {
 		}
 	}
 	return info
+}
+
+// lookAtImages adds the size of encoded images, which only they tell: one of
+// the first rows, where it can be read.
+func (i *dataInfo) lookAtImages(ctx context.Context, src *arrowio.Source) {
+	if p := i.Patch; p != nil && p.Width == 0 && p.binding.MayHoldImages() {
+		if shape := firstImage(ctx, src, p.binding); shape != (model.Shape{}) {
+			p.Width, p.Shape = shape.Len(), &shape
+		}
+	}
 }
 
 // typeName writes the type of a column on one line, with the name of an

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -38,8 +39,9 @@ type missingInfo struct {
 	First  string `json:"first"` // of them
 }
 
-func inspectSet(ui *console, src *arrowio.Source, files []arrowio.Info, rows *survey, asJSON bool) error {
+func inspectSet(ctx context.Context, ui *console, src *arrowio.Source, files []arrowio.Info, rows *survey, asJSON bool) error {
 	info := describeSet(src, files)
+	info.lookAtImages(ctx, src)
 	if asJSON {
 		info.tell(rows)
 		return json.NewEncoder(ui.out).Encode(info)

@@ -208,6 +208,9 @@ func newFeatures(c *cli.Context, output string) (features, error) {
 		},
 		format: format,
 	}
+	if f.config.Decode, f.config.Images, err = imageOptions(c); err != nil {
+		return f, err
+	}
 	if err := f.config.Validate(); err != nil {
 		return f, wrong(c.Command.Name, err)
 	}

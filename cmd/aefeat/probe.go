@@ -106,7 +106,7 @@ func (j *probeJob) run(ctx context.Context) (*probeResult, error) {
 	if j.against != nil {
 		sets = append(sets, j.against)
 	}
-	train, err := labelled.New(src.Schema(), j.label, sets, j.units, j.source.skip, &j.classes)
+	train, err := labelled.New(src.Schema(), j.label, sets, patch.BindOptions{Units: j.units, Skip: j.source.skip, Decode: j.source.decode, Images: j.source.images}, &j.classes)
 	if err != nil {
 		return nil, located(src, err)
 	}

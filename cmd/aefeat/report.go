@@ -355,7 +355,7 @@ func (j *reportJob) probe(ctx context.Context, src *arrowio.Source, label string
 	if p.progress.mode == progressPlain {
 		p.progress = newProgress(j.ui, progressNone) // a line for each penalty says little here
 	}
-	train, err := labelled.New(src.Schema(), label, [][]string{j.source.patchNames(j.model)}, j.model.Inputs, j.source.skip, &p.classes)
+	train, err := labelled.New(src.Schema(), label, [][]string{j.source.patchNames(j.model)}, j.source.evaluation().BindOptions(j.model), &p.classes)
 	if err != nil {
 		return located(src, err)
 	}

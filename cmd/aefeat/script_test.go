@@ -69,6 +69,8 @@ func TestMain(m *testing.M) {
 //	only DIR FILE...         the folder holds these files, in this order, and
 //	                         nothing else; .tmp is where TMPDIR points
 //	shell OUT PAGE           write the shell commands of a page to a file
+//	encoded FILE CELL...     write rows with encoded images; see writeEncoded
+//	tensors FILE OUT         write the tensors of a model, without its settings
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
@@ -94,6 +96,8 @@ func TestScript(t *testing.T) {
 			"flip":    flipBit,
 			"only":    onlyFiles,
 			"shell":   shellCommands,
+			"encoded": writeEncoded,
+			"tensors": copyTensors,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("GOMAXPROCS", "2") // same.txtar changes it

@@ -9,14 +9,9 @@ import (
 	"github.com/aefeat/aefeat/patch"
 )
 
-// The reasons, beside patch.Null, why images are left out.
-const (
-	// Unreadable is an image that cannot be decoded.
-	Unreadable patch.Reason = "unreadable"
-	// Unfit is an image that the work of [Run] did not take, such as one
-	// smaller than a patch.
-	Unfit patch.Reason = "unfit"
-)
+// Unfit is why an image is left out that the work of [Run] did not take, such
+// as one smaller than a patch.
+const Unfit patch.Reason = "unfit"
 
 // errNull is the error of a row without an image.
 var errNull = errors.New("null image")
@@ -39,7 +34,7 @@ func reasonOf(err error) patch.Reason {
 	if errors.Is(err, errNull) {
 		return patch.Null
 	}
-	return Unreadable
+	return patch.Unreadable
 }
 
 // A hintedError says what to do about it.
@@ -66,7 +61,7 @@ func faultOf(it *item, err error, reason patch.Reason) error {
 	var setting *model.ConfigError // which no other image would mend
 	if hintOf(err) == "" && !errors.As(err, &setting) {
 		hint := "leave bad images out with `Skip`"
-		if reason == Unreadable {
+		if reason == patch.Unreadable {
 			hint = "mend it or convert it to PNG, or " + hint
 		}
 		err = &hintedError{err, hint}

@@ -310,7 +310,7 @@ func TestSkip(t *testing.T) {
 	got, s, err := readAll(t, inputs, Options{Skip: true})
 	check(t, got, err, seen{"good.png", "1x2", "[7 8]", ""}, seen{"good.png", "1x2", "[7 8]", ""})
 	bad := s.Bad()
-	if bad.Counts[Unreadable] != 2 || bad.Total() != 2 || !slices.Equal(bad.First, []patch.BadRow{{Row: 0, Reason: Unreadable}, {Row: 2, Reason: Unreadable}}) {
+	if bad.Counts[patch.Unreadable] != 2 || bad.Total() != 2 || !slices.Equal(bad.First, []patch.BadRow{{Row: 0, Reason: patch.Unreadable}, {Row: 2, Reason: patch.Unreadable}}) {
 		t.Errorf("bad %+v", bad)
 	}
 	s, err = Open([]string{good, good}, Options{Skip: true})
@@ -325,7 +325,7 @@ func TestSkip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.First(context.Background()); !errors.Is(err, ErrNoImages) || !strings.Contains(err.Error(), "text.png") || s.Bad().Counts[Unreadable] != 1 {
+	if _, err := s.First(context.Background()); !errors.Is(err, ErrNoImages) || !strings.Contains(err.Error(), "text.png") || s.Bad().Counts[patch.Unreadable] != 1 {
 		t.Errorf("no images: %v, %+v", err, s.Bad())
 	}
 }

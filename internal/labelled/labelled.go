@@ -8,6 +8,7 @@ package labelled
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"strings"
 
@@ -26,7 +27,7 @@ type Rows struct {
 
 	label   *patch.LabelBinding
 	classes *Classes
-	skip    bool
+	options patch.BindOptions // but for the columns
 
 	batch []patch.Label  // scratch
 	bad   []patch.Reason // "": the row is good
@@ -42,13 +43,13 @@ type Set struct {
 	batch   []float32 // scratch
 }
 
-// New binds the label and each set to columns of the schema. units is for sparse
-// codes whose metadata have lost it; 0: unknown. Add leaves bad rows out when
-// skip is set, else they are errors.
-func New(schema *arrow.Schema, label string, sets [][]string, units int, skip bool, classes *Classes) (*Rows, error) {
-	r := &Rows{classes: classes, skip: skip}
+// New binds the label and each set to columns of the schema, as o says, whose
+// own columns do not count. Add leaves bad rows out when o.Skip is set, else
+// they are errors.
+func New(schema *arrow.Schema, label string, sets [][]string, o patch.BindOptions, classes *Classes) (*Rows, error) {
+	r := &Rows{classes: classes, options: o}
 	for _, columns := range sets {
-		if err := r.bind(schema, strings.Join(columns, ","), label, patch.BindOptions{Columns: columns, Units: units}); err != nil {
+		if err := r.bind(schema, strings.Join(columns, ","), label, columns, o.Width, o.Units); err != nil {
 			return nil, err
 		}
 	}
@@ -63,9 +64,9 @@ func New(schema *arrow.Schema, label string, sets [][]string, units int, skip bo
 // Bind returns empty rows of the same label, sets, widths and classes, out of
 // the columns of another schema.
 func (r *Rows) Bind(schema *arrow.Schema) (*Rows, error) {
-	other := &Rows{classes: r.classes, skip: r.skip}
+	other := &Rows{classes: r.classes, options: r.options}
 	for _, s := range r.Sets {
-		if err := other.bind(schema, s.Name, r.label.Column(), patch.BindOptions{Columns: s.binding.Columns(), Width: s.Width, Units: s.binding.Width()}); err != nil {
+		if err := other.bind(schema, s.Name, r.label.Column(), s.binding.Columns(), s.Width, s.binding.Width()); err != nil {
 			return nil, err
 		}
 	}
@@ -75,8 +76,9 @@ func (r *Rows) Bind(schema *arrow.Schema) (*Rows, error) {
 }
 
 // bind adds a set.
-func (r *Rows) bind(schema *arrow.Schema, name, label string, o patch.BindOptions) error {
-	o.Skip = r.skip
+func (r *Rows) bind(schema *arrow.Schema, name, label string, columns []string, width, units int) error {
+	o := r.options
+	o.Columns, o.Width, o.Units = columns, width, units
 	b, err := patch.Bind(schema, o)
 	if err != nil {
 		return err
@@ -121,6 +123,25 @@ func (r *Rows) Width() int {
 // bad in one set is left out of all, so that all are judged by the same rows. Nothing
 // of the batch is kept.
 func (r *Rows) Add(batch arrow.RecordBatch, first int64, where func(row int64) *Rows) error {
+	for part := range patch.Slices(batch, r.batchRows) {
+		if err := r.add(part, first, where); err != nil {
+			return err
+		}
+		first += part.NumRows()
+	}
+	return nil
+}
+
+// batchRows is how many rows should be added at a time.
+func (r *Rows) batchRows() int {
+	rows := math.MaxInt
+	for _, s := range r.Sets {
+		rows = min(rows, s.binding.BatchRows())
+	}
+	return rows
+}
+
+func (r *Rows) add(batch arrow.RecordBatch, first int64, where func(row int64) *Rows) error {
 	var err error
 	if r.batch, err = r.label.Labels(r.batch[:0], batch); err != nil {
 		var at *patch.RowError
@@ -131,7 +152,7 @@ func (r *Rows) Add(batch arrow.RecordBatch, first int64, where func(row int64) *
 	}
 	r.bad = append(r.bad[:0], make([]patch.Reason, len(r.batch))...)
 	for i, l := range r.batch {
-		if l.Null && !r.skip {
+		if l.Null && !r.options.Skip {
 			return patch.BadRowError(r.label.Column(), first+int64(i), "null label")
 		}
 		if l.Null {

@@ -38,7 +38,7 @@ func TestBadRowsAreLeftOutOfAllSets(t *testing.T) {
 		{"digit": 9, "code": [5, 6], "image": [10, 11, 12]}]`)
 	sets := [][]string{{"code"}, {"image"}}
 	var classes labelled.Classes
-	rows, err := labelled.New(schema, "digit", sets, 0, true, &classes)
+	rows, err := labelled.New(schema, "digit", sets, patch.BindOptions{Skip: true}, &classes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestBadRowsAreLeftOutOfAllSets(t *testing.T) {
 		t.Errorf("images %v", x)
 	}
 
-	if rows, err = labelled.New(schema, "digit", sets, 0, false, &classes); err != nil {
+	if rows, err = labelled.New(schema, "digit", sets, patch.BindOptions{}, &classes); err != nil {
 		t.Fatal(err)
 	}
 	var e *patch.RowError
@@ -70,7 +70,7 @@ func TestBadRowsAreLeftOutOfAllSets(t *testing.T) {
 // and those of other classes are counted.
 func TestSettle(t *testing.T) {
 	var classes labelled.Classes
-	train, err := labelled.New(schema, "digit", [][]string{{"code"}}, 0, false, &classes)
+	train, err := labelled.New(schema, "digit", [][]string{{"code"}}, patch.BindOptions{}, &classes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func TestDamagedLabel(t *testing.T) {
 	}
 	b := array.NewRecordBatch(schema, []arrow.Array{array.NewDictionaryArray(typ, indexes.NewArray(), digits.NewArray()), codes}, 2)
 	var classes labelled.Classes
-	rows, err := labelled.New(schema, "digit", [][]string{{"code"}}, 0, false, &classes)
+	rows, err := labelled.New(schema, "digit", [][]string{{"code"}}, patch.BindOptions{}, &classes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func TestBindKeepsWidthAndOrder(t *testing.T) {
 		return b
 	}
 	var classes labelled.Classes
-	train, err := labelled.New(ragged, "digit", [][]string{{"code"}}, 0, true, &classes)
+	train, err := labelled.New(ragged, "digit", [][]string{{"code"}}, patch.BindOptions{Skip: true}, &classes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +172,7 @@ func TestBindKeepsWidthAndOrder(t *testing.T) {
 
 func TestLabelAmongFeatures(t *testing.T) {
 	var classes labelled.Classes
-	if _, err := labelled.New(schema, "digit", [][]string{{"digit"}}, 0, false, &classes); err == nil || !strings.Contains(err.Error(), "is the label") {
+	if _, err := labelled.New(schema, "digit", [][]string{{"digit"}}, patch.BindOptions{}, &classes); err == nil || !strings.Contains(err.Error(), "is the label") {
 		t.Errorf("error %v", err)
 	}
 }
