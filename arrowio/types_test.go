@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -60,6 +61,49 @@ func TestTypes(t *testing.T) {
 			if got, want := logicalTypes(t, to), logicalTypes(t, from); !slices.Equal(got, want) {
 				t.Errorf("%s in %s: logical types %q, expected %q", name, format, got, want)
 			}
+		}
+	}
+}
+
+// TestLegacyLists reads lists of lists, of maps and of structs as Avro and old
+// versions of Spark and Hive have them: without a level between.
+func TestLegacyLists(t *testing.T) {
+	src, err := arrowio.Open([]string{filepath.Join("testdata", "spark-legacy.parquet")}, arrowio.OpenOptions{Allocator: checked(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	var types []string
+	for _, f := range src.Schema().Fields() {
+		types = append(types, f.Type.String())
+	}
+	want := []string{
+		"list<array: list<array: int32>>", "list<array: map<utf8, int32, items_nullable>>", "list<array: list<array: list<array: int32>>>",
+		"list<array: struct<a: int32 nullable>, nullable>", "list<array: list<array: int32, nullable>, nullable>",
+	}
+	if !slices.Equal(types, want) {
+		t.Errorf("types %q", types)
+	}
+	rows, _ := readRows(t, src, nil)
+	if len(rows) != 40 {
+		t.Fatalf("%d rows", len(rows))
+	}
+	for i, row := range rows {
+		maps, deep := fmt.Sprintf(`[[{"key":"k","value":%d}],[]]`, i), fmt.Sprintf("[[[%d],[]],[]]", i)
+		if i%3 == 0 {
+			maps = "(null)"
+		}
+		if i%4 == 0 {
+			deep = "(null)"
+		}
+		want := fmt.Sprintf(`image=[[%d,1,2],[3,4,%d]] maps=%s deep=%s records=[{"a":%d},{"a":null}] nulls=[[%d,null],null] `, i, i, maps, deep, i, i)
+		if row != want {
+			t.Errorf("row %d is\n%s\nexpected\n%s", i, row, want)
+		}
+	}
+	for column, want := range map[string]string{"image": "image=[[39,1,2],[3,4,39]] ", "maps": "maps=(null) ", "deep": "deep=[[[39],[]],[]] "} {
+		if rows, _ := readRows(t, src, []string{column}); len(rows) != 40 || rows[39] != want {
+			t.Errorf("%s alone: %d rows, the last is %s", column, len(rows), rows[len(rows)-1])
 		}
 	}
 }

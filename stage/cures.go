@@ -64,7 +64,7 @@ func (r *rulePlan) cures(m *model.Model, columnsDiffer bool) []string {
 	case p.Method == model.PreprocessScale && p.PixelMax != 0:
 		return []string{standardize}
 	case p.Method == model.PreprocessScale:
-		return []string{standardize, "`Preprocess` none with " + linear}
+		return []string{standardize, "choose `Preprocess` none with " + linear}
 	case p.PixelMax != 0 && !wide(p.Source):
 		return []string{"leave `PixelMax` out"}
 	case p.Method == model.PreprocessStandardize:

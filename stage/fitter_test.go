@@ -220,11 +220,11 @@ func TestRangeHints(t *testing.T) {
 		columns string
 		want    string
 	}{
-		{-0.5, scale, &rulePlan{}, "patch", "choose `Preprocess` standardize, or `Preprocess` none with `Output` linear"},
-		{7, scale, &rulePlan{}, "patch", "name the largest with `PixelMax`, or choose `Preprocess` standardize, or `Preprocess` none with `Output` linear"},
-		{7, scale, &rulePlan{}, "x1 x2", "name the largest with `PixelMax`, or choose `Preprocess` standardize, or `Preprocess` none with `Output` linear"},
-		{7, scale, &rulePlan{}, "age income", "choose `Preprocess` standardize, or name the largest with `PixelMax`, or `Preprocess` none with `Output` linear"},
-		{-0.5, entropy, &rulePlan{}, "patch", "choose `Preprocess` standardize and with `Loss` squared, or `Preprocess` none with `Output` linear and `Loss` squared"},
+		{-0.5, scale, &rulePlan{}, "patch", "choose `Preprocess` standardize, or choose `Preprocess` none with `Output` linear"},
+		{7, scale, &rulePlan{}, "patch", "name the largest with `PixelMax`, or choose `Preprocess` standardize, or choose `Preprocess` none with `Output` linear"},
+		{7, scale, &rulePlan{}, "x1 x2", "name the largest with `PixelMax`, or choose `Preprocess` standardize, or choose `Preprocess` none with `Output` linear"},
+		{7, scale, &rulePlan{}, "age income", "choose `Preprocess` standardize, or name the largest with `PixelMax`, or choose `Preprocess` none with `Output` linear"},
+		{-0.5, entropy, &rulePlan{}, "patch", "choose `Preprocess` standardize and with `Loss` squared, or choose `Preprocess` none with `Output` linear and `Loss` squared"},
 		{-0.5, rule(model.PreprocessScale, "float32", 9), &rulePlan{pixelMax: 9}, "patch", "choose `Preprocess` standardize without `PixelMax`"},
 		{7, none, &rulePlan{}, "patch", "choose `Output` linear, or choose `Preprocess` standardize"},
 		{7, none, &rulePlan{}, "age income", "choose `Preprocess` standardize, or choose `Output` linear"},

@@ -69,6 +69,20 @@ pl.DataFrame({
     "kinds": pl.Series([["a"], ["b", None]] * 20, dtype=pl.List(pl.Categorical)), "sizes": pl.Series([["S"], []] * 20, dtype=pl.List(pl.Enum(["S", "M"]))),
 }).write_parquet("polars-categories.parquet")
 
+# Lists of lists without a level between, which need Java and pip install pyspark.
+def spark_legacy():
+    from pyspark.sql import SparkSession
+    from pyspark.sql.types import ArrayType, IntegerType, MapType, StringType, StructField, StructType
+
+    number, numbers = IntegerType(), ArrayType(IntegerType(), False)
+    schema = StructType([
+        StructField("image", ArrayType(numbers, False), False), StructField("maps", ArrayType(MapType(StringType(), number), False)),
+        StructField("deep", ArrayType(ArrayType(numbers, False), False)), StructField("records", ArrayType(StructType([StructField("a", number)]), False)),
+        StructField("nulls", ArrayType(ArrayType(number)))])
+    rows = [([[i, 1, 2], [3, 4, i]], [{"k": i}, {}] if i % 3 else None, [[[i], []], []] if i % 4 else None, [(i,), (None,)], [[i, None], None]) for i in range(N)]
+    spark = SparkSession.builder.config("spark.sql.parquet.writeLegacyFormat", "true").getOrCreate()
+    spark.createDataFrame(rows, schema).coalesce(1).write.parquet("spark-legacy")  # a folder with one file
+
 # Types that are more than what they are stored as.
 def extension(typ, values):
     return pa.ExtensionArray.from_storage(typ, pa.array(values, typ.storage_type))

@@ -15,7 +15,29 @@ class Difference:
     words: str = ".*"  # a regular expression, of what is told
 
 
-ALL = []
+ALL = [
+    Difference(
+        "1", "Types that differ from others in memory alone: views become strings, binaries and lists; decimals of 32 and 64 bits those of 128; "
+        "date64 becomes date32; in Parquet, indexes of dictionaries become int32, unless polars needs theirs.",
+        readers="pyarrow|pandas_pyarrow|polars",
+        words=r".*(_view|decimal(32|64)|date64|Datetime\(time_unit='ms', time_zone=None\)|indices=u?int(8|16)).* became .*"),
+    Difference(
+        "2", "In an IPC file, categories (dictionaries) become their values, since such a file has one dictionary for all batches. They stay in streams and in Parquet.",
+        to=".arrow", words=r".*(dictionary<|Categorical|Enum|category).* became .*"),
+    Difference(
+        "3", "INT96 becomes a timestamp without a zone: of nanoseconds, but of microseconds where Spark wrote the file.",
+        columns="time|moment|key logical types", cases="*/*.parquet", words=r"(Datetime|TIMESTAMP|timestamp|datetime64).* became .*|.*Timestamp.*"),
+    Difference("4", "Integers of 128 bits, which polars alone has, become their 16 bytes.", cases="polars/*int128*", columns="wide"),
+    Difference(
+        "5", "Keys in the names of folders become int64 or text. Others make them int32, dates or categories.",
+        cases="*/*/", columns="label|word|day", words=r"(int32|category|dictionary|Date|DATE|date|bigint|int|list).* became .*"),
+    Difference(
+        "6", "VARIANT, GEOMETRY and JSON columns of Parquet name the extension type of Arrow besides.",
+        readers="pyarrow|pandas_pyarrow|polars", words=r".* became .*(ARROW:extension:name|Extension\().*"),
+    Difference(
+        "7", "A struct that is null in Parquet has null fields in an IPC file, so that pandas makes floats of their integers.",
+        cases="*.parquet", to=".arrow", readers="pandas", columns="row"),
+]
 
 
 def find(case, source, output, reader, column, words):

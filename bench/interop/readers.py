@@ -54,12 +54,13 @@ def chosen(columns):
     return {} if columns is None else {"columns": columns}
 
 
-def of_arrow(table):
-    def typ(f):
-        # Parquet calls the elements of all lists so.
-        return re.sub(r"<item: ", "<element: ", f"{f.type}") + (f" {f.metadata}" if f.metadata else "")
+def shown(typ):
+    """A type of Arrow, with the elements of lists called as Parquet calls them."""
+    return re.sub(r"<(item|array|l): ", "<element: ", str(typ))
 
-    columns = [(f.name, typ(f), table.column(i).to_pylist()) for i, f in enumerate(table.schema)]
+
+def of_arrow(table):
+    columns = [(f.name, shown(f.type) + (f" {f.metadata}" if f.metadata else ""), table.column(i).to_pylist()) for i, f in enumerate(table.schema)]
     return columns, {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
 
 
@@ -81,7 +82,7 @@ def read_pyarrow(path, columns=None):
 
 
 def of_pandas(frame):
-    columns = [(str(c), str(frame.dtypes.iloc[i]), frame.iloc[:, i].tolist()) for i, c in enumerate(frame.columns)]
+    columns = [(str(c), shown(frame.dtypes.iloc[i]), frame.iloc[:, i].tolist()) for i, c in enumerate(frame.columns)]
     index = frame.index
     return columns, {
         "index": f"{type(index).__name__} {index.names} {index.dtype} {index.tolist()}", "levels": str(list(frame.columns.names)),
@@ -122,8 +123,8 @@ def read_polars(path, columns=None):
 def logical_types(db, path):
     """The logical types of the kept columns, without those that say no more than the physical type."""
     rows = db.sql(f"select name, num_children, converted_type, logical_type from parquet_schema('{path}') where name not like 'code_%' offset 1").fetchall()
-    plain = {"INT_32", "INT_64"}
-    return str([(n if n not in ("item", "array") else "element", c, *(("", "") if t in plain else (t or "", l or ""))) for n, c, t, l in rows])
+    names = {"item": "element", "array": "element", "bag": "list"}
+    return str([(names.get(n, n), c, "" if t in ("INT_32", "INT_64") else t or l or "") for n, c, t, l in rows])
 
 
 @reader(PARQUET, "")
@@ -251,8 +252,10 @@ def reading(read, path):
         each = []
     out = []
     for name in each:
-        column, _ = attempt(read, path, [name])
+        column, error = attempt(read, path, [name])
         out += column or []
+        if error.get("error") == more["error"] and not out:
+            break  # it is the file that cannot be read
     return {**more, "columns": out}
 
 

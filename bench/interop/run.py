@@ -102,7 +102,7 @@ def write(pythons, work, tools):
                 failed.append((f"{one['case']}{one['format'] or '/'}", f"not written: {one['error']}"))
                 continue
             stem = work / "cases" / one["case"]
-            for suffix in one["formats"]:
+            for suffix in (f for f in one["formats"] if os.path.exists(f"{stem}{f}")):
                 for to in one["formats"] if "types" in one["case"] else [suffix]:
                     to = to or ".parquet"
                     source, twin = f"{stem}{suffix}", f"{stem}{to}"
@@ -121,8 +121,12 @@ def learn(aefeat, cases):
     for c in cases:
         pathlib.Path(c.output).parent.mkdir(parents=True, exist_ok=True)
         model = models.setdefault(c.source, c.output + ".safetensors")
+        base = pathlib.Path(c.source).parents[1] / "pyarrow" / f"base_{c.pixels}.parquet"
         fit = ["fit", "--hidden", str(UNITS), "--seed", "1", *c.flags, "-o", model, c.source]
-        for command in ([fit] if not os.path.exists(model) else []) + [["transform", "-m", model, "-o", c.output, c.source]]:
+        transform = ["transform", "-m", model, "-o", c.output, c.source]
+        if os.path.isdir(c.source):  # whose rows come in another order, so that another model is learned
+            transform[2] = models.get(str(base), model)
+        for command in ([fit] if not os.path.exists(model) else []) + [transform]:
             done = subprocess.run([aefeat, *command], capture_output=True, text=True)
             if done.returncode:
                 failed.append((c.label, c.output, f"{command[0]}: {done.stderr.strip()}"))

@@ -580,7 +580,7 @@ def spark_session():
 
     return (SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").config("spark.sql.session.timeZone", "UTC")
             .config("spark.sql.shuffle.partitions", "1").config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
-            .config("spark.log.level", "ERROR").config("spark.ui.showConsoleProgress", "false").config("spark.sql.timestampType", "TIMESTAMP_LTZ").getOrCreate())
+            .config("spark.log.level", "ERROR").config("spark.ui.showConsoleProgress", "false").config("spark.sql.timestampType", "TIMESTAMP_LTZ").config("spark.sql.timeType.enabled", "true").getOrCreate())
 
 
 def spark_frame(image=None, schema="id long, image array<int>, label long"):
@@ -657,7 +657,7 @@ def spark_cases(tool, four):
     add("zstd", lambda to: spark_write(spark_frame(), to, compression="zstd"), flags=IMAGE)
     add("pages_v2", lambda to: spark_write(spark_frame().selectExpr("*", "concat('n', id) text", "id / 3 real"), to, **{"parquet.writer.version": "v2"}))
     add("hive", lambda to: spark_write_by(to), FOLDER)
-    add("image_files", spark_images, flags=("--column", "image.data"))
+    add("image_files", spark_images)
 
 
 def types_of(text):
@@ -828,7 +828,7 @@ def daft_case(name, image, *formats, pixels="bytes", flags=(), more=None):
 
 DAFT_TYPES = {
     "fixed_size_list": lambda t: t.fixed_size_list(t.uint8(), WIDTH), "tensor": lambda t: t.tensor(t.uint8()), "shaped_tensor": lambda t: t.tensor(t.uint8(), (SIDE, SIDE)),
-    "embedding": lambda t: t.embedding(t.float32(), WIDTH), "sparse_tensor": lambda t: t.sparse_tensor(t.float32()), "image": lambda t: t.image("L"),
+    "embedding": lambda t: t.embedding(t.float32(), WIDTH), "image": lambda t: t.image("L"),
     "shaped_image": lambda t: t.image("L", SIDE, SIDE),
 }
 
@@ -837,8 +837,6 @@ def daft_cast(frame, name):
     import daft
 
     typ = DAFT_TYPES.get(name)
-    if name == "sparse_tensor":
-        frame = frame.with_column("image", daft.col("image").cast(daft.DataType.tensor(daft.DataType.float32())))
     return frame.with_column("image", daft.col("image").cast(typ(daft.DataType))) if typ else frame
 
 
@@ -851,7 +849,6 @@ daft_case("fixed_size_list", lambda daft: PIXELS.tolist())
 daft_case("tensor", squares)
 daft_case("shaped_tensor", squares)
 daft_case("embedding", lambda daft: UNIT.tolist(), pixels="unit")
-daft_case("sparse_tensor", lambda daft: list(SPARSE.reshape(ROWS, SIDE, SIDE)), pixels="sparse")
 daft_case("image", lambda daft: list(PIXELS.reshape(ROWS, SIDE, SIDE, 1)))
 daft_case("shaped_image", lambda daft: list(PIXELS.reshape(ROWS, SIDE, SIDE, 1)))
 daft_case("types", lambda daft: PIXELS.tolist(), flags=IMAGE, more={

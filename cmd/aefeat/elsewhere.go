@@ -185,7 +185,7 @@ func refuseRemote(command *cli.Command, args []string, at int, flag cli.Flag) er
 	if hint == "" {
 		return nil
 	}
-	e := usagef(command.Name, "%s is an address, and takes the place of a file", name).as(code)
+	e := usagef(command.Name, "%s is an address, and aefeat takes files", name).as(code)
 	e.hints = append([]string{hint}, e.hints...)
 	return e
 }

@@ -57,7 +57,7 @@ type fitRecord struct {
 
 // inputRecord is a file that was read.
 type inputRecord struct {
-	File   string         `json:"file"`
+	File   string         `json:"file"` // "-": standard input
 	Format arrowio.Format `json:"format"`
 	Rows   int64          `json:"rows"`
 	Bytes  int64          `json:"bytes"`

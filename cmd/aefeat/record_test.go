@@ -214,7 +214,7 @@ func TestRecordOfTransform(t *testing.T) {
 
 	// From standard input, in place of which a file stands for the reader.
 	stream := runIn(t, nil, "transform -m m --on-bad-row skip --progress none --format stream --report plain.json -o - c.parquet")
-	if err := os.WriteFile("standard input", stream, 0o666); err != nil {
+	if err := os.WriteFile("-", stream, 0o666); err != nil {
 		t.Fatal(err)
 	}
 	runIn(t, io.MultiReader(bytes.NewReader(stream)), "transform -m m --prefix again --on-bad-row skip --progress none --report pipe.json -o twice.parquet -")

@@ -100,6 +100,9 @@ func (r *recorder) files(ctx context.Context, src *arrowio.Source) ([]arrowio.In
 func (r *recorder) read(files []arrowio.InputFile) {
 	for _, f := range files {
 		in := inputRecord{File: f.Name, Format: f.Format, Rows: f.Rows, Bytes: f.Bytes}
+		if f.Name == inputName("-") {
+			in.File = "-"
+		}
 		if f.SHA256 != "" {
 			in.SHA256 = &f.SHA256
 		}

@@ -299,7 +299,8 @@ func (t *tally) line() string {
 // labels writes how often each value occurs, the most frequent first, "" where
 // they are no labels: each value is another, or they are too many.
 func (t *tally) labels() string {
-	if len(t.counts) == 0 || t.many || len(t.counts) > 2 && int64(len(t.counts)) == t.values {
+	const classes = 40 // more are ages rather than labels
+	if len(t.counts) == 0 || len(t.counts) > classes || t.many || len(t.counts) > 2 && int64(len(t.counts)) == t.values {
 		return ""
 	}
 	const most = 12 // as many as a line or two hold

@@ -3,6 +3,8 @@ package format
 // Logical types, by their numbers in the union of the format, and as the type
 // that was there before.
 const (
+	LogicalMap       = 2
+	LogicalList      = 3
 	LogicalEnum      = 4
 	LogicalTime      = 7
 	LogicalJSON      = 12
@@ -12,6 +14,8 @@ const (
 	LogicalGeometry  = 17
 	LogicalGeography = 18
 
+	ConvertedMap        = 1
+	ConvertedList       = 3
 	ConvertedEnum       = 4
 	ConvertedTimeMillis = 7
 	ConvertedTimeMicros = 8

@@ -105,8 +105,37 @@ func knownLogical(b []byte) bool {
 	return known
 }
 
+// spellOut writes lists of lists, and of maps, as the format has them today:
+//
+//	group (LIST) { repeated group (LIST) {...} }
+//
+// as Avro and old versions of Spark and Hive have them, becomes
+//
+//	group (LIST) { repeated group list { required group (LIST) {...} } }
+//
+// which has the same levels. The library takes the inner list for a struct.
+func (t *tree) spellOut() {
+	for i := 0; i+1 < len(t.nodes); i++ {
+		outer, inner := &t.nodes[i], &t.nodes[i+1]
+		if !outer.is(format.LogicalList, format.ConvertedList) || outer.children != 1 || inner.physical >= 0 || inner.repetition != format.Repeated {
+			continue
+		}
+		if inner.is(format.LogicalList, format.ConvertedList) || inner.is(format.LogicalMap, format.ConvertedMap) {
+			inner.repetition = format.Required
+			t.nodes = slices.Insert(t.nodes, i+1, node{physical: -1, repetition: format.Repeated, name: "list", children: 1, converted: -1})
+		}
+	}
+}
+
+// is reports a group of a logical type.
+func (n *node) is(logical int16, converted int32) bool {
+	id, _ := n.logicalType()
+	return n.physical < 0 && (id == logical || id == 0 && n.converted == converted)
+}
+
 // build finds the leaves of the tree.
 func (t *tree) build() error {
+	t.spellOut()
 	root := t.nodes[0]
 	if root.physical >= 0 || root.children < 0 {
 		return errors.New("schema without a root")
