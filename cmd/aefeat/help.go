@@ -16,7 +16,6 @@ const helpWidth = 80
 // a screen holds, in the order of help.
 var mainFlags = map[string]string{
 	"fit":            "output hidden objective sparsity-weight epochs preprocess pixel-max column validation seed",
-	"evaluate":       "model column json on-bad-row pixel-max",
 	"transform":      "model output column layout prefix keep score on-bad-row pixel-max format",
 	"evaluate":       "model json column on-bad-row pixel-max report",
 	"probe":          "label features against test json penalty seed on-bad-row",
