@@ -68,6 +68,7 @@ func TestSuggestion(t *testing.T) {
 		{"fit --frobnicate", "run 'aefeat fit --help' for usage"},
 		{"transfrom a", "did you mean transform?"},
 		{"train a", "fit does that: run 'aefeat fit --help'"},
+		{"frobnicate a", "run 'aefeat --help' for usage"},
 		{"--hidden 3 fit a", "the command comes first: aefeat COMMAND [flags] [INPUT...]"},
 	} {
 		err := runApp(t.Context(), testApp(), append([]string{"aefeat"}, strings.Split(test.args, " ")...))

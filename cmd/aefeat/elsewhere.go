@@ -164,7 +164,7 @@ func refuseRemote(command *cli.Command, args []string, at int, flag cli.Flag) er
 		}
 	}
 	hint, code := "", codeUsageInput
-	if flag != nil && isOutput(flag) {
+	if flag != nil && flag.(cli.CategorizableFlag).GetCategory() == categoryOutput {
 		code = codeUsageOutput
 	}
 	if local, ok := strings.CutPrefix(name, "file://"); ok {
@@ -174,6 +174,8 @@ func refuseRemote(command *cli.Command, args []string, at int, flag cli.Flag) er
 		line[at] = written + "-"
 		piped := shell(append([]string{"aefeat", command.Name}, line...))
 		switch {
+		case code == codeUsageOutput && (!canBePipe(flag) || strings.HasSuffix(name, "/")):
+			hint = "write it to a file or folder here, and copy that there"
 		case code == codeUsageOutput:
 			hint = "write it through a pipe: " + piped + " | " + s.of(s.write, name)
 		case flag == nil && pipes(command, args, at):
@@ -200,8 +202,8 @@ func takesFile(f cli.Flag) bool {
 	return what == "FILE" || what == "FOLDER"
 }
 
-// isOutput reports whether a flag names an output that - can stand for.
-func isOutput(f cli.Flag) bool {
+// canBePipe reports whether a flag names an output that - can stand for.
+func canBePipe(f cli.Flag) bool {
 	return slices.ContainsFunc(f.Names(), func(name string) bool { return name == "output" || name == "emit" })
 }
 

@@ -17,6 +17,7 @@ const helpWidth = 80
 var mainFlags = map[string]string{
 	"fit":            "output hidden objective sparsity-weight epochs preprocess pixel-max column validation seed",
 	"transform":      "model output column layout prefix keep score on-bad-row pixel-max format",
+	"evaluate":       "model json column on-bad-row pixel-max report",
 	"probe":          "label features against test json penalty seed on-bad-row",
 	"patches":        "output size grey per-image stride seed column label-from whiten-images on-bad-row",
 	"image-features": "model output pool grid stride layout prefix keep column label-from",
