@@ -19,7 +19,7 @@ ALL = [
     Difference(
         "1", "Types that differ from others in memory alone: views become strings, binaries and lists; decimals of 32 and 64 bits those of 128; "
         "date64 becomes date32; in Parquet, indexes of dictionaries become int32, unless polars needs theirs.",
-        readers="pyarrow|pandas_pyarrow|polars|datasets",
+        readers="pyarrow|pandas_pyarrow|polars|datasets|ray",
         words=r".*(_view|decimal(32|64)|date64|Datetime\(time_unit='ms', time_zone=None\)|indices=u?int(8|16)).* became .*"),
     Difference(
         "2", "In an IPC file, categories (dictionaries) become their values, since such a file has one dictionary for all batches. They stay in streams and in Parquet.",
@@ -35,7 +35,7 @@ ALL = [
         cases="*/*/", columns="label|word|day", words=r"(int32|category|dictionary|Date|DATE|date|bigint|int|list).* became .*"),
     Difference(
         "6", "VARIANT, GEOMETRY and JSON columns of Parquet name the extension type of Arrow besides.",
-        readers="pyarrow|pandas_pyarrow|polars|daft", words=r".* became .*(ARROW:extension:name|Extension[(\[]).*"),
+        readers="pyarrow|pandas_pyarrow|polars|daft|ray", words=r".* became .*(ARROW:extension:name|Extension[(\[]).*"),
     Difference(
         "7", "A struct that is null in Parquet has null fields in an IPC file, so that pandas makes floats of their integers.",
         cases="*.parquet", to=".arrow", readers="pandas", columns="row"),
