@@ -305,7 +305,7 @@ func (im *encoded) learn(file []byte, width int) *imageFault {
 		if n == 3*width && shape.Channels == 3 {
 			return &imageFault{Ragged, fmt.Sprintf("image of %d by %d pixels in colour, expected %d values", shape.Height, shape.Width, width), greyHint}
 		}
-		return &imageFault{Ragged, fmt.Sprintf("image of %v pixels, expected %d values", shape, width), sizeHint}
+		return &imageFault{Ragged, fmt.Sprintf("image of %v pixels, expected %d values", shape, width), sizeHint(model.GuessShape(width))}
 	}
 	shape.Order = want.Shape.Order
 	im.want.Shape = shape
@@ -335,12 +335,13 @@ func (im *encoded) put(row []byte, file []byte) *imageFault {
 	return nil
 }
 
-// What to do about images of another size, and about colours that would be
-// lost.
-const (
-	sizeHint = "bring all images to one size with `Resize`, cut patches of one size out of them with `aefeat patches`"
-	greyHint = "take the brightness of colours with `Grey`"
-)
+// greyHint is what to do about colours that would be lost.
+const greyHint = "take the brightness of colours with `Grey`"
+
+// sizeHint is what to do about images of another size.
+func sizeHint(s model.Shape) string {
+	return fmt.Sprintf("bring all images to one size with `Resize` %dx%d, cut patches of one size out of them with `aefeat patches`", s.Height, s.Width)
+}
 
 // pixels decodes an image of the shape that is wanted.
 func (im *encoded) pixels(file []byte, want model.Images) ([]uint8, model.Shape, *imageFault) {
@@ -350,11 +351,11 @@ func (im *encoded) pixels(file []byte, want model.Images) ([]uint8, model.Shape,
 	case err != nil:
 		return nil, s, &imageFault{Unreadable, err.Error(), "mend it or convert it to PNG"}
 	case asked.Height > 0 && (s.Height != asked.Height || s.Width != asked.Width):
-		return nil, s, &imageFault{Ragged, fmt.Sprintf("image of %d by %d pixels (height by width), expected %d by %d", s.Height, s.Width, asked.Height, asked.Width), sizeHint}
+		return nil, s, &imageFault{Ragged, fmt.Sprintf("image of %d by %d pixels (height by width), expected %d by %d", s.Height, s.Width, asked.Height, asked.Width), sizeHint(asked)}
 	case asked.Channels == 1 && s.Channels == 3:
 		return nil, s, &imageFault{Ragged, "the image is in colour, expected grey", greyHint}
 	case pixels == nil:
-		return nil, s, &imageFault{Ragged, fmt.Sprintf("image of %d by %d pixels (height by width) is too large for one patch", s.Height, s.Width), sizeHint}
+		return nil, s, &imageFault{Ragged, fmt.Sprintf("image of %d by %d pixels (height by width) is too large for one patch", s.Height, s.Width), sizeHint(model.Shape{Height: 32, Width: 32})}
 	case asked.Channels > 0 && s.Channels != asked.Channels:
 		return nil, s, &imageFault{Ragged, fmt.Sprintf("image of %d channels, expected %d", s.Channels, asked.Channels), ""}
 	case len(pixels) == 0 || len(pixels) != s.Len():

@@ -117,21 +117,46 @@ def write(pythons, work, tools):
 def learn(aefeat, cases):
     """Runs the command on every case; what it says where it fails."""
     failed = []
-    models = {}  # by source
+    models = {}  # by the source that they were fitted to
     for c in cases:
         pathlib.Path(c.output).parent.mkdir(parents=True, exist_ok=True)
-        model = models.setdefault(c.source, c.output + ".safetensors")
-        base = pathlib.Path(c.source).parents[1] / "pyarrow" / f"base_{c.pixels}.parquet"
-        fit = ["fit", "--hidden", str(UNITS), "--seed", "1", *c.flags, "-o", model, c.source]
-        transform = ["transform", "-m", model, "-o", c.output, c.source]
-        if os.path.isdir(c.source):  # whose rows come in another order, so that another model is learned
-            transform[2] = models.get(str(base), model)
-        for command in ([fit] if not os.path.exists(model) else []) + [transform]:
-            done = subprocess.run([aefeat, *command], capture_output=True, text=True)
-            if done.returncode:
-                failed.append((c.label, c.output, f"{command[0]}: {done.stderr.strip()}"))
-                break
+        model = c.output + ".safetensors"
+        words = ""
+        if c.source not in models:
+            models[c.source] = model
+            words = run(aefeat, "fit", "--hidden", UNITS, "--seed", 1, *c.flags, "-o", model, c.source)
+        if not words:
+            words = transform(aefeat, c, fitted(c, cases, models))
+        if words:
+            failed.append((c.label, c.output, words))
     return failed
+
+
+def fitted(case, cases, models):
+    """The models that have to give the case the codes of its pixels. The rows of
+    a folder come in another order, from which another model is learned: so
+    those of the same pixels in a file are taken."""
+    if not os.path.isdir(case.source):
+        return [models[case.source]]
+    like = [c for c in cases if c.pixels == case.pixels and not os.path.isdir(c.source) and c.tool in (case.tool, "pyarrow")]
+    like.sort(key=lambda c: (c.source != case.twin, "/base_" not in c.source, c.tool != case.tool))
+    return [models[c.source] for c in like if c.source in models]
+
+
+def transform(aefeat, case, models):
+    """Transforms with the first model that is of such pixels; what is said where none is."""
+    words = "no model to transform with"
+    for model in models:
+        words = run(aefeat, "transform", "-m", model, "-o", case.output, case.source)
+        if not words:
+            break
+    return words
+
+
+def run(aefeat, *arguments):
+    """What a command says where it fails, else nothing."""
+    done = subprocess.run([aefeat, *map(str, arguments)], capture_output=True, text=True)
+    return f"{arguments[0]}: {done.stderr.strip()}" if done.returncode else ""
 
 
 def read(pythons, work, readers, cases):

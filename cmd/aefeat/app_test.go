@@ -20,20 +20,20 @@ var publicFlags = map[string]string{
 	"fit": `--output -o --hidden --objective --sparsity --sparsity-weight --weight-decay --contraction --corruption --noise --emphasis --k --k-encode
 		--activation --output-activation --loss --tied --optimizer --learning-rate --momentum --batch-size --epochs
 		--validation --validation-key --patience
-		--preprocess --preprocess-rows --zca-epsilon --no-contrast --pixel-max --init --seed --memory --spill-dir --column --units --shape --on-bad-row --allow-missing-eos --hive --emit
+		--preprocess --preprocess-rows --zca-epsilon --no-contrast --pixel-max --init --seed --memory --spill-dir --column --units --shape --on-bad-row --allow-missing-eos --grey --resize --hive --emit
 		--format --layout --prefix --keep --reconstruction --score --progress --report`,
 	"transform": `--skip-existing --model -m --output -o --format --layout --prefix --keep --reconstruction --score --column --pixel-max --on-bad-row
-		--allow-missing-eos --hive --spill-dir --progress --report`,
-	"evaluate": "--report --model -m --json --column --pixel-max --on-bad-row --allow-missing-eos --hive --spill-dir --progress",
-	"probe":    "--json --label --features --against --test --seed --penalty --iterations --units --on-bad-row --allow-missing-eos --hive --spill-dir --progress",
+		--allow-missing-eos --grey --resize --hive --spill-dir --progress --report`,
+	"evaluate": "--report --model -m --json --column --pixel-max --on-bad-row --allow-missing-eos --grey --resize --hive --spill-dir --progress",
+	"probe":    "--json --label --features --against --test --seed --penalty --iterations --units --on-bad-row --allow-missing-eos --grey --resize --hive --spill-dir --progress",
 	"inspect":  "--json --allow-missing-eos --hive --progress --head --stats",
 	"patches": "--output -o --format --keep --size --height --width --grey --per-image --stride --min-contrast --whiten-images --seed " +
 		"--list --column --shape --label-from --hive --on-bad-row --progress",
 	"image-features": "--model -m --output -o --format --layout --prefix --keep --stride --pool --grid --split-sign --root --whiten-images --list --column --shape --label-from --hive --pixel-max --on-bad-row --progress",
 	"filters": `--model -m --output -o --json --part --space --scale --order --units --shape --column --pixel-max --on-bad-row
-		--allow-missing-eos --hive --spill-dir --progress`,
-	"explain": "--model -m --output -o --picture --top --keep --column --pixel-max --on-bad-row --allow-missing-eos --hive --spill-dir --progress",
-	"report":  "--model -m --output -o --label --test --column --pixel-max --on-bad-row --allow-missing-eos --hive --spill-dir --progress",
+		--allow-missing-eos --grey --resize --hive --spill-dir --progress`,
+	"explain": "--model -m --output -o --picture --top --keep --column --pixel-max --on-bad-row --allow-missing-eos --grey --resize --hive --spill-dir --progress",
+	"report":  "--model -m --output -o --label --test --column --pixel-max --on-bad-row --allow-missing-eos --grey --resize --hive --spill-dir --progress",
 	"demo":    "--dir --progress",
 
 	"version": "", "completion": "", "man": "",

@@ -17,7 +17,7 @@ import (
 )
 
 // writeEncoded writes rows of a column image as Hugging Face datasets have it,
-// and of a column number. A cell is the size of a PNG image, in grey or with x3
+// and of a column number, 0 and 1. A cell is the size of a PNG image, in grey or with x3
 // in colour, or one of null, path (without the bytes), empty and text.
 func writeEncoded(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
@@ -33,7 +33,7 @@ func writeEncoded(ts *testscript.TestScript, neg bool, args []string) {
 	images := b.Field(0).(*array.StructBuilder)
 	data, path := images.FieldBuilder(0).(*array.BinaryBuilder), images.FieldBuilder(1).(*array.StringBuilder)
 	for i, cell := range args[1:] {
-		b.Field(1).(*array.Int64Builder).Append(int64(i))
+		b.Field(1).(*array.Int64Builder).Append(int64(i % 2))
 		if cell == "null" {
 			images.AppendNull()
 			continue

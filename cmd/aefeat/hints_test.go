@@ -115,6 +115,7 @@ func guidedFiles() []guided {
 	pictures := patchOf("encoded images", t.Uint8, nil)
 	pictures.largest = 200
 	pictures.fields = []arrow.Field{{Name: "image", Type: arrow.BinaryTypes.Binary}, pictures.fields[1]}
+	pictures.largest = 200
 	pictures.cell = func(row, column int) any {
 		var b bytes.Buffer
 		img := image.NewGray(image.Rect(0, 0, 3, 3))
