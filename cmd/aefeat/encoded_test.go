@@ -17,8 +17,8 @@ import (
 )
 
 // writeEncoded writes rows of a column image as Hugging Face datasets have it,
-// and of a column number, 0 and 1. A cell is the size of a PNG image, in grey or with x3
-// in colour, or one of null, path (without the bytes), empty and text.
+// and of a column number, 0 and 1. A cell is the size of a PNG image, in grey or
+// with x3 in colour, or one of null, path (without the bytes), empty and text.
 func writeEncoded(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: encoded FILE CELL...")
