@@ -189,15 +189,16 @@ def read_datasets(path, columns=None):
 
 @reader(PARQUET, "")
 def read_ray(path, columns=None):
+    import pyarrow as pa
     import ray
 
     if not ray.is_initialized():
-        ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR", configure_logging=False, object_store_memory=200 << 20)
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR", configure_logging=False, object_store_memory=200 << 20)
         ray.data.DataContext.get_current().enable_progress_bars = False
-    data = ray.data.read_parquet(folder(path), override_num_blocks=1, partitioning=None if path.endswith(PARQUET) else ray.data.datasource.Partitioning("hive"), **chosen(columns))
-    schema = data.schema()
-    rows = data.take_all()
-    return [(c, str(t), [r[c] for r in rows]) for c, t in zip(schema.names, schema.types)], {}
+    partitioning = None if path.endswith(PARQUET) else ray.data.datasource.Partitioning("hive")
+    data = ray.data.read_parquet(folder(path), override_num_blocks=1, partitioning=partitioning, **chosen(columns)).materialize()
+    table = pa.concat_tables(ray.get(data.to_arrow_refs()), promote_options="permissive")
+    return [(c, shown(t), table.column(c).to_pylist()) for c, t in zip(data.schema().names, data.schema().types)], {}
 
 
 @reader(PARQUET, "")

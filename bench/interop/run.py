@@ -339,7 +339,8 @@ def main():
     if args.details:
         table(["file"] + readers, [[c.label] + [cells[c.output, r][0] for r in readers] for c in cases])
     for d in differences.ALL:
-        print(f"{d.number}. {d.says}")
+        if d.says:
+            print(f"{d.number}. {d.says}")
     for name, words in unwritten:
         say(f"FAILED {name}: {words}")
     for label, _, words in failures:
