@@ -79,6 +79,7 @@ type boundColumn struct {
 	index []int  // of the column in the schema, then of the field in each struct
 	other []int  // the same of the values of a pair
 	weave weaver // of scalar columns like it
+	asked bool   // the type of values in cells of bytes is not up to the rows
 }
 
 // unknown is the size of a list level that no row has shown yet.
@@ -159,6 +160,7 @@ func (b *Binding) settleElements(chosen []leaf, o BindOptions) error {
 		b.source = first.element
 		if first.mayHoldFiles() {
 			b.open = o.Source == ""
+			b.columns[0].asked = !b.open
 			b.source = cmp.Or(elementNamed(o.Source), b.source)
 			b.images = encoded{decode: o.Decode, want: o.Images}
 			if first.image && first.tensor.Type == imageFeature {

@@ -51,6 +51,9 @@ func (rd *rowReader) decodeFiles(a arrow.Array) (raw []byte, done bool, err erro
 	}
 	bytesAre := elementOfID(arrow.UINT8)
 	if !files {
+		if err := rd.notForeign(cell, a.Len()); err != nil {
+			return nil, true, err
+		}
 		if rd.open {
 			rd.element = bytesAre
 		}
@@ -132,8 +135,11 @@ func (rd *rowReader) checkCell(c npyCell) bool {
 		}
 	}
 	switch {
+	case e != rd.element && rd.column.asked:
+		rd.rejectImage(c.row, rd.unasked(e, c.header != nil))
+		return false
 	case e != rd.element && c.header == nil:
-		rd.reject(c.row, Damaged, func() string { return fmt.Sprintf("no .npy file of %s", rd.element.name) })
+		rd.reject(c.row, Damaged, func() string { return rd.noFile() })
 		return false
 	case e != rd.element:
 		rd.reject(c.row, Damaged, func() string { return fmt.Sprintf("a .npy file of %s, expected %s", e.name, rd.element.name) })
@@ -147,6 +153,21 @@ func (rd *rowReader) checkCell(c npyCell) bool {
 		return false
 	}
 	return true
+}
+
+// noFile says that a cell holds raw bytes, where it should be a .npy file.
+func (rd *rowReader) noFile() string { return fmt.Sprintf("no .npy file of %s", rd.element.name) }
+
+// unasked says that a cell holds e, where another type was asked for.
+func (rd *rowReader) unasked(e *element, isFile bool) *imageFault {
+	text, hint := rd.noFile(), pixelMaxHint
+	if isFile {
+		text = fmt.Sprintf("a .npy file of %s, expected %s values, as the model was fitted to", e.name, rd.element.name)
+	}
+	if e.id != arrow.UINT8 {
+		hint = fmt.Sprintf("make it a .npy file of %s", rd.element.name)
+	}
+	return &imageFault{Damaged, text, hint}
 }
 
 // copyTo copies the values of a cell, in the order of this machine.
