@@ -17,7 +17,8 @@ import (
 // the data and fails at the first bad row.
 type BindOptions struct {
 	// Columns names the patch: one column of lists or bytes, or the scalar
-	// columns that make it up. A dot leads into a struct ("img.pixels"). In a
+	// columns that make it up. A dot leads into a struct ("img.pixels"), whose
+	// name alone stands for the one patch in it, where there is one. In a
 	// pattern * stands for anything, ? for one character and # for a number;
 	// the columns it matches are taken in the natural order of the numbers in
 	// their names, names without a pattern in the order given. An existing

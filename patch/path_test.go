@@ -108,3 +108,28 @@ func TestNamesAreSpelledAsFound(t *testing.T) {
 		}
 	}
 }
+
+// The name of a struct stands for its field where only one can be the patch,
+// also where a column has the name of that field's path.
+func TestStructStandsForItsPatch(t *testing.T) {
+	list := arrow.FixedSizeListOf(4, arrow.PrimitiveTypes.Float32)
+	for _, c := range []struct {
+		fields []arrow.Field
+		want   string // or the error
+	}{
+		{[]arrow.Field{{Name: "pixels", Type: list}, {Name: "cls", Type: arrow.PrimitiveTypes.Int64}}, `"img"."pixels"`},
+		{[]arrow.Field{{Name: "pixels", Type: list}, {Name: "mask", Type: list}}, "struct: several columns could be the patch"},
+	} {
+		schema := arrow.NewSchema([]arrow.Field{{Name: "img", Type: arrow.StructOf(c.fields...)}, {Name: "img.pixels", Type: list}}, nil)
+		b, err := Bind(schema, BindOptions{Columns: []string{"img"}})
+		if err != nil {
+			if !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v", err)
+			}
+			continue
+		}
+		if got := b.Columns(); !slices.Equal(got, []string{c.want}) {
+			t.Errorf("img is %q, want %s", got, c.want)
+		}
+	}
+}
