@@ -39,6 +39,10 @@ type BindOptions struct {
 	// it. It says nothing of other columns.
 	Source string
 
+	// BytesCure is what to do where cells hold raw bytes, encoded images or .npy
+	// files of uint8 and Source is another type; for the hint.
+	BytesCure string
+
 	// Decode decodes encoded images, PNG and others, in cells of bytes of any
 	// length, or in structs of bytes and a path as Hugging Face datasets have
 	// them. Then it is the first rows that tell whether cells hold images or
@@ -81,6 +85,7 @@ type boundColumn struct {
 	other []int  // the same of the values of a pair
 	weave weaver // of scalar columns like it
 	asked bool   // the type of values in cells of bytes is not up to the rows
+	cure  string // of cells of uint8 where that is another
 }
 
 // unknown is the size of a list level that no row has shown yet.
@@ -161,7 +166,7 @@ func (b *Binding) settleElements(chosen []leaf, o BindOptions) error {
 		b.source = first.element
 		if first.mayHoldFiles() {
 			b.open = o.Source == ""
-			b.columns[0].asked = !b.open
+			b.columns[0].asked, b.columns[0].cure = !b.open, o.BytesCure
 			b.source = cmp.Or(elementNamed(o.Source), b.source)
 			b.images = encoded{decode: o.Decode, want: o.Images}
 			if first.image && first.tensor.Type == imageFeature {

@@ -194,7 +194,7 @@ func (rd *rowReader) decodeImages(a arrow.Array) (raw []byte, done bool, err err
 	bytesAre := elementOfID(arrow.UINT8)
 	if !rd.open && rd.element != bytesAre {
 		return nil, true, bindError(rd.column.name, fmt.Sprintf("encoded images of uint8, expected %s values, as the model was fitted to", rd.element.name),
-			pixelMaxHint).keyed(KeyType)
+			rd.column.cure).keyed(KeyType)
 	}
 	rd.element, rd.open = bytesAre, false
 	raw, err = rd.decodeCells(func(k int) ([]byte, *imageFault) {
@@ -342,9 +342,6 @@ func (im *encoded) put(row []byte, file []byte) *imageFault {
 
 // greyHint is what to do about colours that would be lost.
 const greyHint = "take the brightness of colours with `Grey`"
-
-// pixelMaxHint is what to do about pixels of uint8 where others were expected.
-const pixelMaxHint = "name the largest pixel with `PixelMax` 255"
 
 // sizeHint is what to do about images of another size.
 func sizeHint(s model.Shape) string {

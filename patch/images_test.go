@@ -256,15 +256,24 @@ func TestForeignFiles(t *testing.T) {
 
 // Bytes with a path are a file, whatever their lengths: never pixels.
 func TestImageFilesAreNoPixels(t *testing.T) {
-	raw := structBatch([][]byte{{1, 2}, {3, 4}}, []string{"a", "b"})
-	for _, o := range []BindOptions{{}, {Width: 2, Source: "uint8"}} {
-		o.Decode = testDecode
-		b, err := Bind(raw.Schema(), o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, _, err := b.Rows(raw, 0); err == nil || !strings.Contains(err.Error(), "row 0: no image") {
-			t.Errorf("%+v: %v", o, err)
+	paths := []string{"a", "b"}
+	raw, arrays := [][]byte{{1, 2}, {3, 4}}, [][]byte{npyFile(1, "|u1", "False", "2,", 7, 9), npyFile(1, "|u1", "False", "2,", 1, 2)}
+	for _, decode := range []Decoder{nil, testDecode} {
+		for _, o := range []BindOptions{{Decode: decode}, {Width: 2, Source: "uint8", Decode: decode}} {
+			for _, first := range [][][]byte{raw, arrays, {arrays[0], raw[0]}} {
+				rec := structBatch(first, paths)
+				b, err := Bind(rec.Schema(), o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				rows, _, err := b.Rows(rec, 0)
+				if fine := &first[1][0] == &arrays[1][0]; fine != (err == nil) || fine && rows.Len() != 2 {
+					t.Errorf("%+v: %d rows, %v", o, rows.Len(), err)
+				}
+				if _, _, err := b.Rows(structBatch(raw, paths), 2); err == nil {
+					t.Errorf("%+v: raw bytes are pixels after %q", o, first)
+				}
+			}
 		}
 	}
 }
@@ -276,13 +285,13 @@ func TestUnaskedTypes(t *testing.T) {
 		cell       []byte
 		text, hint string
 	}{
-		"bytes in .npy": {npyFile(1, "|u1", "False", "1,", 1), "row 0: a .npy file of uint8, expected float32 values, as the model was fitted to", "`PixelMax` 255"},
-		"raw bytes":     {[]byte{1}, "row 0: no .npy file of float32", "`PixelMax` 255"},
+		"bytes in .npy": {npyFile(1, "|u1", "False", "1,", 1), "row 0: a .npy file of uint8, expected float32 values, as the model was fitted to", "do this"},
+		"raw bytes":     {[]byte{1}, "row 0: no .npy file of float32", "do this"},
 		"halves":        {npyFile(1, "<f2", "False", "1,", 0, 0), "row 0: a .npy file of float16, expected float32 values", "make it a .npy file of float32"},
-		"an image":      {testImage(1, 1, 1, 0), "encoded images of uint8, expected float32 values, as the model was fitted to", "`PixelMax` 255"},
+		"an image":      {testImage(1, 1, 1, 0), "encoded images of uint8, expected float32 values, as the model was fitted to", "do this"},
 	} {
 		rec := cellBatch(t, mem, arrow.BinaryTypes.Binary, c.cell)
-		b, err := Bind(rec.Schema(), BindOptions{Source: "float32", Width: 1, Decode: testDecode})
+		b, err := Bind(rec.Schema(), BindOptions{Source: "float32", BytesCure: "do this", Width: 1, Decode: testDecode})
 		if err != nil {
 			t.Fatal(err)
 		}
