@@ -263,6 +263,9 @@ func (c EvaluateConfig) BindOptions(m *model.Model) patch.BindOptions {
 	if c.PixelMax != 0 || o.Source == "" {
 		o.Source = "uint8"
 	}
+	if o.BytesCure = "name the largest pixel with `PixelMax` 255"; cmp.Or(m.Preprocess.Method, model.PreprocessNone) == model.PreprocessNone {
+		o.BytesCure = "fit a model to such rows" // PixelMax is refused
+	}
 	return o
 }
 
