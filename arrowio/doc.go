@@ -27,7 +27,8 @@
 // nanoseconds; a value that these cannot tell is an error. What Arrow has no
 // type for (ENUM, BSON, INTERVAL, times of day in UTC) is in the metadata of
 // fields, PARQUET:logical_type, from where Parquet gets it back. The keys and
-// values of the footer are the metadata of the schema.
+// values of the footer are the metadata of the schema. Lists of lists and of
+// maps may lack a level between, as those of Avro and old Spark and Hive do.
 //
 // # Data sets of many files
 //
