@@ -63,6 +63,10 @@ func decoded(s string) string {
 // has a column of that name itself, the file counts.
 func (s *Source) Keys() []string { return s.keys }
 
+// Overruled returns the names of columns that paths tell, too, and that a file
+// has itself. The files count.
+func (s *Source) Overruled() []string { return s.overruled }
+
 // PathKeys returns the names of the columns that [Open] reads from the path of
 // a file.
 func PathKeys(path string) []string {
@@ -106,6 +110,7 @@ func (s *Source) addKeys() error {
 			if err := s.checkKey(name, t); err != nil {
 				return err
 			}
+			s.overruled = append(s.overruled, name)
 			continue
 		}
 		s.keys = append(s.keys, name)

@@ -52,14 +52,16 @@ type OpenOptions struct {
 // other. It is made by [Open] or [OpenReaderAt]. Its methods may be called from
 // several goroutines; several Readers may read at the same time.
 type Source struct {
-	o       OpenOptions
-	inputs  []*input
-	schema  *arrow.Schema
-	keys    []string // columns that paths tell
-	missing []Missing
-	passed  []string
-	parsed  *container.Memo
-	sums    *sums // nil: nobody asked for hashes
+	o      OpenOptions
+	inputs []*input
+	schema *arrow.Schema
+	keys   []string // columns that paths tell
+
+	overruled []string // columns that paths tell and files have
+	missing   []Missing
+	passed    []string
+	parsed    *container.Memo
+	sums      *sums // nil: nobody asked for hashes
 
 	mu    sync.Mutex
 	rows  []int64 // of each input, -1 until known

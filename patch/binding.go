@@ -17,7 +17,8 @@ import (
 // the data and fails at the first bad row.
 type BindOptions struct {
 	// Columns names the patch: one column of lists or bytes, or the scalar
-	// columns that make it up. A dot leads into a struct ("img.pixels"). In a
+	// columns that make it up. A dot leads into a struct ("img.pixels"), whose
+	// name alone stands for the one patch in it, where there is one. In a
 	// pattern * stands for anything, ? for one character and # for a number;
 	// the columns it matches are taken in the natural order of the numbers in
 	// their names, names without a pattern in the order given. An existing
@@ -37,6 +38,10 @@ type BindOptions struct {
 	// bytes, or of .npy files, all of one type. "": the first good row shows
 	// it. It says nothing of other columns.
 	Source string
+
+	// BytesCure is what to do where cells hold raw bytes, encoded images or .npy
+	// files of uint8 and Source is another type; for the hint.
+	BytesCure string
 
 	// Decode decodes encoded images, PNG and others, in cells of bytes of any
 	// length, or in structs of bytes and a path as Hugging Face datasets have
@@ -79,6 +84,8 @@ type boundColumn struct {
 	index []int  // of the column in the schema, then of the field in each struct
 	other []int  // the same of the values of a pair
 	weave weaver // of scalar columns like it
+	asked bool   // the type of values in cells of bytes is not up to the rows
+	cure  string // of cells of uint8 where that is another
 }
 
 // unknown is the size of a list level that no row has shown yet.
@@ -159,6 +166,7 @@ func (b *Binding) settleElements(chosen []leaf, o BindOptions) error {
 		b.source = first.element
 		if first.mayHoldFiles() {
 			b.open = o.Source == ""
+			b.columns[0].asked, b.columns[0].cure = !b.open, o.BytesCure
 			b.source = cmp.Or(elementNamed(o.Source), b.source)
 			b.images = encoded{decode: o.Decode, want: o.Images}
 			if first.image && first.tensor.Type == imageFeature {

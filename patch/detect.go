@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"
 )
@@ -34,13 +35,18 @@ func (c Candidate) String() string {
 	return fmt.Sprintf("%s (%s)", c.Name(), c.Type)
 }
 
-// Name returns Column in quotes, with whatever a terminal should not see
-// escaped.
-func (c Candidate) Name() string {
-	if quotedParts(c.Column) != nil && !strings.ContainsFunc(c.Column, func(r rune) bool { return !strconv.IsPrint(r) }) {
-		return c.Column // has its quotes
+// Name returns Column in quotes as [Find] takes it, a quote in it doubled; with
+// escapes, where it has what a terminal should not see.
+func (c Candidate) Name() string { return quotedName(c.Column) }
+
+func quotedName(name string) string {
+	switch {
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !strconv.IsPrint(r) }):
+		return strconv.Quote(name)
+	case quotedParts(name) != nil: // has its quotes
+		return name
 	}
-	return strconv.Quote(c.Column)
+	return inQuotes(name)
 }
 
 // Candidates returns the columns of schema that could be the patch: lists of

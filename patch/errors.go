@@ -36,7 +36,7 @@ func (e *RowError) Error() string {
 		fmt.Fprintf(&b, "%s: ", e.File)
 	}
 	if e.Column != "" {
-		fmt.Fprintf(&b, "column %q: ", e.Column)
+		fmt.Fprintf(&b, "column %s: ", quotedName(e.Column))
 	}
 	if e.Row >= 0 {
 		fmt.Fprintf(&b, "row %d: ", e.Row)

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"math"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -185,15 +186,15 @@ func (rd *rowReader) decodeImages(a arrow.Array) (raw []byte, done bool, err err
 		return nil, false, nil
 	}
 	if im.cells == anything {
-		if rd.looked = !holdImages(cell, a.Len()); rd.looked {
+		if rd.looked = !holdImages(cell, a.Len(), rd.column.image); rd.looked {
 			return nil, false, nil
 		}
 		im.cells = images
 	}
 	bytesAre := elementOfID(arrow.UINT8)
 	if !rd.open && rd.element != bytesAre {
-		return nil, true, bindError(rd.column.name, fmt.Sprintf("encoded images of uint8, expected .npy files of %s", rd.element.name),
-			"give the largest pixel with `PixelMax`").keyed(KeyType)
+		return nil, true, bindError(rd.column.name, fmt.Sprintf("encoded images of uint8, expected %s values, as the model was fitted to", rd.element.name),
+			rd.column.cure).keyed(KeyType)
 	}
 	rd.element, rd.open = bytesAre, false
 	raw, err = rd.decodeCells(func(k int) ([]byte, *imageFault) {
@@ -210,16 +211,20 @@ func (rd *rowReader) decodeImages(a arrow.Array) (raw []byte, done bool, err err
 	return raw, true, err
 }
 
-// holdImages reports whether one of n cells is an encoded image.
-func holdImages(cell func(i int) []byte, n int) bool {
+// holdImages reports whether one of n cells is an encoded image. Cells with a
+// path are files: where they are not .npy files, they should be images.
+func holdImages(cell func(i int) []byte, n int, paths bool) bool {
+	arrays := false
 	for i := range n {
 		switch fileFormat(cell(i)) {
-		case "", ".npy":
+		case "":
+		case ".npy":
+			arrays = true
 		default:
 			return true
 		}
 	}
-	return false
+	return paths && !arrays
 }
 
 // decodeCells decodes the cells of the rows that the cursor stands on, on all
@@ -347,9 +352,12 @@ func sizeHint(s model.Shape) string {
 func (im *encoded) pixels(file []byte, want model.Images) ([]uint8, model.Shape, *imageFault) {
 	pixels, s, err := im.decode(file, want)
 	asked := want.Shape
+	format, cure := foreignFormat(file)
 	switch {
+	case err != nil && format != "":
+		return nil, s, &imageFault{Unreadable, format + " cannot be decoded", cure}
 	case err != nil:
-		return nil, s, &imageFault{Unreadable, err.Error(), "mend it or convert it to PNG"}
+		return nil, s, &imageFault{Unreadable, strings.TrimPrefix(err.Error(), "imagery: "), "mend it or convert it to PNG"}
 	case asked.Height > 0 && (s.Height != asked.Height || s.Width != asked.Width):
 		return nil, s, &imageFault{Ragged, fmt.Sprintf("image of %d by %d pixels (height by width), expected %d by %d", s.Height, s.Width, asked.Height, asked.Width), sizeHint(asked)}
 	case asked.Channels == 1 && s.Channels == 3:
@@ -386,4 +394,66 @@ func fileFormat(value []byte) string {
 		return ".npy"
 	}
 	return ""
+}
+
+// foreignFormats are formats of files that are not decoded, by their first
+// bytes. No start is so short that pixels are likely to have it.
+var foreignFormats = []struct{ magic, name, hint string }{
+	{"GIF87a", "GIF images", convertHint},
+	{"GIF89a", "GIF images", convertHint},
+	{"%PDF-", "PDF files", convertHint},
+	{"\x1f\x8b\x08", "gzip files", unpackHint},
+	{"\x28\xb5\x2f\xfd", "zstd files", unpackHint},
+	{"PK\x03\x04", "zip and .npz files", unpackHint},
+	{"PAR1", "Parquet files", tableHint},
+	{"ARROW1", "Arrow files", tableHint},
+}
+
+const (
+	convertHint = "convert them to PNG, JPEG or WebP"
+	unpackHint  = "unpack them, and store what is in them: images, .npy files or raw pixels"
+	tableHint   = "store the patches that are in them, or give these files as the input"
+)
+
+// foreignFormat names the format of files that are not decoded, and what to do
+// about them; "" for what may be something else.
+func foreignFormat(value []byte) (name, hint string) {
+	for _, f := range foreignFormats {
+		if bytes.HasPrefix(value, []byte(f.magic)) {
+			return f.name, f.hint
+		}
+	}
+	if len(value) >= 12 && string(value[4:8]) == "ftyp" {
+		switch string(value[8:12]) {
+		case "avif", "avis":
+			return "AVIF images", convertHint
+		case "heic", "heix", "heim", "heis", "hevc", "mif1", "msf1":
+			return "HEIC images", convertHint
+		}
+		return "MP4 files", convertHint
+	}
+	return "", ""
+}
+
+// notForeign refuses n cells that are all files that are not decoded. The first
+// bytes of some cells may be chance, those of all are not.
+func (rd *rowReader) notForeign(cell func(i int) []byte, n int) error {
+	first, cure := "", ""
+	for i := range n {
+		v := cell(i)
+		if len(v) == 0 {
+			continue
+		}
+		name, hint := foreignFormat(v)
+		if name == "" {
+			return nil
+		}
+		if first == "" {
+			first, cure = name, hint
+		}
+	}
+	if first == "" {
+		return nil
+	}
+	return &RowError{Column: rd.column.name, Row: int64(rd.rows[0]), Reason: first + " cannot be decoded", Hint: cure, Key: KeyType}
 }

@@ -176,7 +176,7 @@ func TestImagesOrPixels(t *testing.T) {
 	}
 	// A model of float32 takes no bytes for pixels.
 	image := cellBatch(t, mem, arrow.BinaryTypes.Binary, testImage(1, 1, 1, 0))
-	if _, _, err := bind(image, BindOptions{Source: "float32", Width: 1}).Rows(image, 0); err == nil || !strings.Contains(err.Error(), "encoded images of uint8, expected .npy files of float32") {
+	if _, _, err := bind(image, BindOptions{Source: "float32", Width: 1}).Rows(image, 0); err == nil || !strings.Contains(err.Error(), "encoded images of uint8, expected float32 values, as the model was fitted to") {
 		t.Errorf("an image for float32: %v", err)
 	}
 	// A batch of nulls alone tells nothing.
@@ -191,6 +191,115 @@ func TestImagesOrPixels(t *testing.T) {
 	clone := b.Clone()
 	if rows, _, err := clone.Rows(image, 0); err != nil || rows.Len() != 1 || clone.Images() == nil {
 		t.Errorf("a clone: %v, %v", rows, err)
+	}
+}
+
+// Files that are not decoded are never pixels: cells that are all such files
+// are refused by name, and one by one where there are images too.
+func TestForeignFiles(t *testing.T) {
+	mem := memory.NewGoAllocator()
+	for start, want := range map[string]string{
+		"GIF87a":                           "GIF images",
+		"GIF89a":                           "GIF images",
+		"\x1f\x8b\x08":                     "gzip files",
+		"PK\x03\x04":                       "zip and .npz files",
+		"%PDF-1.7":                         "PDF files",
+		"\x28\xb5\x2f\xfd":                 "zstd files",
+		"PAR1":                             "Parquet files",
+		"ARROW1\x00\x00":                   "Arrow files",
+		"\x00\x00\x00\x20ftypavif":         "AVIF images",
+		"\x00\x00\x00\x18ftypheic":         "HEIC images",
+		"\x00\x00\x00\x18ftypisom\x00\x00": "MP4 files",
+	} {
+		file := append([]byte(start), make([]byte, 16)...)
+		for _, typ := range []arrow.DataType{arrow.BinaryTypes.Binary, arrow.BinaryTypes.LargeBinary, arrow.BinaryTypes.BinaryView, nil} {
+			make := func(cells ...[]byte) arrow.RecordBatch {
+				if typ == nil {
+					return structBatch(cells, nil)
+				}
+				return cellBatch(t, mem, typ, cells...)
+			}
+			for name, rec := range map[string]arrow.RecordBatch{"alone": make(file, nil, file), "after an image": make(testImage(1, 2, 1, 5), file)} {
+				for _, o := range []BindOptions{{}, {Width: 2, Source: "uint8"}, {Width: len(file), Source: "uint8"}} {
+					if name != "alone" && o.Width > 2 {
+						continue
+					}
+					o.Decode = testDecode
+					b, err := Bind(rec.Schema(), o)
+					if err != nil {
+						t.Fatal(err)
+					}
+					_, _, err = b.Rows(rec, 0)
+					var at *RowError
+					if !errors.As(err, &at) || at.Reason != want+" cannot be decoded" || at.Hint == "" || (at.Row == 0) != (name == "alone") {
+						t.Errorf("%q %s in %v: %v", start, name, typ, err)
+					}
+				}
+			}
+		}
+	}
+
+	// One cell that starts like one may be chance, and so may short starts.
+	for _, cells := range [][][]byte{
+		{[]byte("GIF89a"), []byte("GIF88a")}, {{0x1f, 0x8b, 7}, {0x1f, 0x8b, 8}}, {[]byte("PK"), []byte("PK")},
+	} {
+		rec := cellBatch(t, mem, arrow.BinaryTypes.Binary, cells...)
+		b, err := Bind(rec.Schema(), BindOptions{Decode: testDecode})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rows, _, err := b.Rows(rec, 0); err != nil || rows.Len() != 2 {
+			t.Errorf("%q: %d rows, %v", cells, rows.Len(), err)
+		}
+	}
+}
+
+// Bytes with a path are a file, whatever their lengths: never pixels.
+func TestImageFilesAreNoPixels(t *testing.T) {
+	paths := []string{"a", "b"}
+	raw, arrays := [][]byte{{1, 2}, {3, 4}}, [][]byte{npyFile(1, "|u1", "False", "2,", 7, 9), npyFile(1, "|u1", "False", "2,", 1, 2)}
+	for _, decode := range []Decoder{nil, testDecode} {
+		for _, o := range []BindOptions{{Decode: decode}, {Width: 2, Source: "uint8", Decode: decode}} {
+			for _, first := range [][][]byte{raw, arrays, {arrays[0], raw[0]}} {
+				rec := structBatch(first, paths)
+				b, err := Bind(rec.Schema(), o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				rows, _, err := b.Rows(rec, 0)
+				if fine := &first[1][0] == &arrays[1][0]; fine != (err == nil) || fine && rows.Len() != 2 {
+					t.Errorf("%+v: %d rows, %v", o, rows.Len(), err)
+				}
+				if _, _, err := b.Rows(structBatch(raw, paths), 2); err == nil {
+					t.Errorf("%+v: raw bytes are pixels after %q", o, first)
+				}
+			}
+		}
+	}
+}
+
+// What is wrong for a model of another type has the cure that works.
+func TestUnaskedTypes(t *testing.T) {
+	mem := memory.NewGoAllocator()
+	for name, c := range map[string]struct {
+		cell       []byte
+		text, hint string
+	}{
+		"bytes in .npy": {npyFile(1, "|u1", "False", "1,", 1), "row 0: a .npy file of uint8, expected float32 values, as the model was fitted to", "do this"},
+		"raw bytes":     {[]byte{1}, "row 0: no .npy file of float32", "do this"},
+		"halves":        {npyFile(1, "<f2", "False", "1,", 0, 0), "row 0: a .npy file of float16, expected float32 values", "make it a .npy file of float32"},
+		"an image":      {testImage(1, 1, 1, 0), "encoded images of uint8, expected float32 values, as the model was fitted to", "do this"},
+	} {
+		rec := cellBatch(t, mem, arrow.BinaryTypes.Binary, c.cell)
+		b, err := Bind(rec.Schema(), BindOptions{Source: "float32", BytesCure: "do this", Width: 1, Decode: testDecode})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = b.Rows(rec, 0)
+		var at *RowError
+		if !errors.As(err, &at) || !strings.Contains(err.Error(), c.text) || !strings.Contains(at.Hint, c.hint) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -50,7 +50,10 @@ func (rd *rowReader) decodeFiles(a arrow.Array) (raw []byte, done bool, err erro
 		}
 	}
 	bytesAre := elementOfID(arrow.UINT8)
-	if !files {
+	if !files && !rd.column.image {
+		if err := rd.notForeign(cell, a.Len()); err != nil {
+			return nil, true, err
+		}
 		if rd.open {
 			rd.element = bytesAre
 		}
@@ -115,6 +118,10 @@ func (rd *rowReader) npyCells(a arrow.Array, cell func(i int) []byte) ([]npyCell
 
 // checkCell marks the row of a cell that does not hold dims[0] elements.
 func (rd *rowReader) checkCell(c npyCell) bool {
+	if c.header == nil && rd.column.image {
+		rd.reject(c.row, Unreadable, func() string { return "neither an image nor a .npy file" })
+		return false
+	}
 	e, n := elementOfID(arrow.UINT8), len(c.values)
 	if h := c.header; h != nil {
 		e, n = npyElements[h.Type], product(h.Dims)
@@ -132,8 +139,11 @@ func (rd *rowReader) checkCell(c npyCell) bool {
 		}
 	}
 	switch {
+	case e != rd.element && rd.column.asked:
+		rd.rejectImage(c.row, rd.unasked(e, c.header != nil))
+		return false
 	case e != rd.element && c.header == nil:
-		rd.reject(c.row, Damaged, func() string { return fmt.Sprintf("no .npy file of %s", rd.element.name) })
+		rd.reject(c.row, Damaged, func() string { return rd.noFile() })
 		return false
 	case e != rd.element:
 		rd.reject(c.row, Damaged, func() string { return fmt.Sprintf("a .npy file of %s, expected %s", e.name, rd.element.name) })
@@ -147,6 +157,21 @@ func (rd *rowReader) checkCell(c npyCell) bool {
 		return false
 	}
 	return true
+}
+
+// noFile says that a cell holds raw bytes, where it should be a .npy file.
+func (rd *rowReader) noFile() string { return fmt.Sprintf("no .npy file of %s", rd.element.name) }
+
+// unasked says that a cell holds e, where another type was asked for.
+func (rd *rowReader) unasked(e *element, isFile bool) *imageFault {
+	text, hint := rd.noFile(), rd.column.cure
+	if isFile {
+		text = fmt.Sprintf("a .npy file of %s, expected %s values, as the model was fitted to", e.name, rd.element.name)
+	}
+	if e.id != arrow.UINT8 || hint == "" {
+		hint = fmt.Sprintf("make it a .npy file of %s", rd.element.name)
+	}
+	return &imageFault{Damaged, text, hint}
 }
 
 // copyTo copies the values of a cell, in the order of this machine.

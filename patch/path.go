@@ -120,13 +120,16 @@ func nameOf(fields []arrow.Field, path []int) string {
 	for i := range path {
 		name := fieldAt(fields, path[:i+1]).Name
 		plain += "." + name
-		quoted += `."` + strings.ReplaceAll(name, `"`, `""`) + `"`
+		quoted += "." + inQuotes(name)
 	}
 	if len(path) == 1 || slices.Equal(find(fields, plain[1:]), path) {
 		return plain[1:]
 	}
 	return quoted[1:]
 }
+
+// inQuotes returns one name in quotes, which cutQuoted takes.
+func inQuotes(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
 // findPlain is find for a name as it is, or names with dots between them.
 func findPlain(fields []arrow.Field, name string) []int {
@@ -168,7 +171,7 @@ func columnsHint(schema *arrow.Schema) string {
 			names = append(names, fmt.Sprintf("... (%d columns)", schema.NumFields()))
 			break
 		}
-		names = append(names, fmt.Sprintf("%q", f.Name))
+		names = append(names, quotedName(f.Name))
 	}
 	if len(names) == 0 {
 		return ""

@@ -77,3 +77,59 @@ func FuzzNames(f *testing.F) {
 		}
 	})
 }
+
+// What errors and hints call a column is what finds it, quotes, commas and all.
+func TestNamesAreSpelledAsFound(t *testing.T) {
+	for name, want := range map[string]string{
+		`pixels`:                `"pixels"`,
+		`画像 патч, "q" [0]`:      `"画像 патч, ""q"" [0]"`,
+		`a\b`:                   `"a\b"`,
+		``:                      `""`,
+		"x\ny":                  `"x\ny"`, // no terminal should break the line
+		`label, a`:              `"label, a"`,
+		`img."pixels" and more`: `"img.""pixels"" and more"`,
+	} {
+		schema := arrow.NewSchema([]arrow.Field{{Name: "other", Type: arrow.PrimitiveTypes.Int64},
+			{Name: name, Type: arrow.ListOf(arrow.PrimitiveTypes.Float32)}}, nil)
+		c := Candidates(schema)
+		if len(c) != 1 || c[0].Name() != want {
+			t.Errorf("%q is called %v, want %s", name, c, want)
+			continue
+		}
+		_, _, err := Find(schema, "none")
+		if e := err.(*RowError); e.Hint != `the columns are "other", `+want {
+			t.Errorf("%q: %s", name, e.Hint)
+		}
+		if e := (&RowError{Column: name, Row: 1, Reason: "bad"}); name != "" && e.Error() != "column "+want+": row 1: bad" {
+			t.Errorf("%q: %v", name, e)
+		}
+		if path, _, err := Find(schema, want); !strings.Contains(name, "\n") && (err != nil || path[0] != 1) {
+			t.Errorf("%s finds %v, %v", want, path, err)
+		}
+	}
+}
+
+// The name of a struct stands for its field where only one can be the patch,
+// also where a column has the name of that field's path.
+func TestStructStandsForItsPatch(t *testing.T) {
+	list := arrow.FixedSizeListOf(4, arrow.PrimitiveTypes.Float32)
+	for _, c := range []struct {
+		fields []arrow.Field
+		want   string // or the error
+	}{
+		{[]arrow.Field{{Name: "pixels", Type: list}, {Name: "cls", Type: arrow.PrimitiveTypes.Int64}}, `"img"."pixels"`},
+		{[]arrow.Field{{Name: "pixels", Type: list}, {Name: "mask", Type: list}}, "struct: several columns could be the patch"},
+	} {
+		schema := arrow.NewSchema([]arrow.Field{{Name: "img", Type: arrow.StructOf(c.fields...)}, {Name: "img.pixels", Type: list}}, nil)
+		b, err := Bind(schema, BindOptions{Columns: []string{"img"}})
+		if err != nil {
+			if !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v", err)
+			}
+			continue
+		}
+		if got := b.Columns(); !slices.Equal(got, []string{c.want}) {
+			t.Errorf("img is %q, want %s", got, c.want)
+		}
+	}
+}

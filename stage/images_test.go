@@ -196,3 +196,19 @@ func TestDamagedImages(t *testing.T) {
 		}
 	}
 }
+
+// The cure for bytes that a model of floats does not take is none that the
+// model's preprocessing refuses.
+func TestBytesCure(t *testing.T) {
+	for method, want := range map[string]string{
+		model.PreprocessScale: "name the largest pixel with `PixelMax` 255", model.PreprocessNone: "fit a model to such rows", "": "fit a model to such rows",
+	} {
+		m := &model.Model{}
+		m.Inputs, m.Preprocess = 4, model.Preprocess{Method: method, Source: "float32"}
+		o := EvaluateConfig{}.BindOptions(m)
+		_, err := m.Preprocess.Adapt("uint8", 255)
+		if o.BytesCure != want || o.Source != "float32" || (err == nil) != strings.Contains(want, "PixelMax") {
+			t.Errorf("%q: cure %q for other than %s; PixelMax: %v", method, o.BytesCure, o.Source, err)
+		}
+	}
+}

@@ -75,6 +75,10 @@
 // of it on its way to the score. [Transform] has GOMAXPROCS+1 pieces of batches
 // in work, each of up to 8 MiB of what is added, but at least 512 rows.
 //
+// Encoded images take their pixels besides, of the rows of a batch in work up to
+// 8 MiB or one image, and what the Decoder takes. A Transformer that is pushed
+// batches decodes each whole, up to 1 GiB.
+//
 // [Explain] takes the rows that it keeps, up to ExplainConfig.Top for each unit,
 // the codes of 512 rows, and rows on their way as a fit does. The columns that
 // ExplainConfig.Keep names stay in memory as long as a row of their batch is on
@@ -258,6 +262,9 @@ func (c EvaluateConfig) BindOptions(m *model.Model) patch.BindOptions {
 	}
 	if c.PixelMax != 0 || o.Source == "" {
 		o.Source = "uint8"
+	}
+	if o.BytesCure = "name the largest pixel with `PixelMax` 255"; cmp.Or(m.Preprocess.Method, model.PreprocessNone) == model.PreprocessNone {
+		o.BytesCure = "fit a model to such rows" // PixelMax is refused
 	}
 	return o
 }

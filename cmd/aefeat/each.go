@@ -175,7 +175,7 @@ func (j *eachJob) run(ctx context.Context, all []pair) error {
 	if len(j.failed) == 0 {
 		return nil
 	}
-	return &filesError{errs: j.failed, files: j.files, left: len(all) - j.written - len(j.passed) - len(j.failed)}
+	return &filesError{errs: j.failed, files: j.files - len(j.passed), left: len(all) - j.written - len(j.passed) - len(j.failed)}
 }
 
 // transform sends one input through, and begins to commit its output.

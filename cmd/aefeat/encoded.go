@@ -31,23 +31,21 @@ func imageOptions(c *cli.Context) (decode patch.Decoder, images model.Images, er
 	return imagery.Whole(), images, nil
 }
 
-// firstImage returns the shape of the images in the columns of a source, as one
-// of the first rows shows it; zero where none of them can be read: reading all
-// will say why.
-func firstImage(ctx context.Context, src *arrowio.Source, b *patch.Binding) model.Shape {
+// showFirst lets the first rows of a source show b what cells of bytes hold: the
+// size of images, the type of .npy files. It reports whether they did: where
+// none of them can be read, reading all will say why.
+func showFirst(ctx context.Context, src *arrowio.Source, b *patch.Binding) bool {
 	r, err := read(ctx, src, b.Columns())
 	if err != nil {
-		return model.Shape{}
+		return false
 	}
 	defer r.Release()
 	if !r.Next() {
-		return model.Shape{}
+		return false
 	}
 	batch := r.RecordBatch()
 	part := batch.NewSlice(0, min(batch.NumRows(), int64(b.BatchRows())))
 	defer part.Release()
-	if _, _, err := b.Rows(part, 0); err != nil || b.Images() == nil {
-		return model.Shape{}
-	}
-	return b.Shape()
+	_, _, err = b.Rows(part, 0)
+	return err == nil && b.Width() > 0
 }

@@ -17,8 +17,8 @@ import (
 )
 
 // writeEncoded writes rows of a column image as Hugging Face datasets have it,
-// and of a column number, 0 and 1. A cell is the size of a PNG image, in grey or with x3
-// in colour, or one of null, path (without the bytes), empty and text.
+// and of a column number, 0 and 1. A cell is the size of a PNG image, in grey or
+// with x3 in colour, or one of null, path (without the bytes), empty, text and gif.
 func writeEncoded(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: encoded FILE CELL...")
@@ -48,6 +48,9 @@ func writeEncoded(ts *testscript.TestScript, neg bool, args []string) {
 			path.AppendNull()
 		case "text":
 			data.Append([]byte("404 not found"))
+			path.AppendNull()
+		case "gif":
+			data.Append([]byte("GIF89a\x01\x00\x01\x00\x00\x00\x00"))
 			path.AppendNull()
 		default:
 			data.Append(encodedImage(ts, cell, i))

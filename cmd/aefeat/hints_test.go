@@ -113,6 +113,7 @@ func guidedFiles() []guided {
 	lists.fields = slices.Clone(lists.fields)
 	lists.fields[0].Type = arrow.ListOf(t.Float64)
 	pictures := patchOf("encoded images", t.Uint8, nil)
+	pictures.largest = 200
 	pictures.fields = []arrow.Field{{Name: "image", Type: arrow.BinaryTypes.Binary}, pictures.fields[1]}
 	pictures.largest = 200
 	pictures.cell = func(row, column int) any {

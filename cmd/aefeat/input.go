@@ -142,6 +142,7 @@ func (o sourceOptions) open(ctx context.Context, ui *console, inputs []string) (
 	if err == nil {
 		tellPassed(ui, src.Passed())
 		tellMissing(ui, src)
+		tellOverruled(ui, src)
 	}
 	return src, err
 }
@@ -156,6 +157,13 @@ func tellPassed(ui *console, passed []string) {
 		are = "is"
 	}
 	ui.printf("passed over %s that %s neither Parquet nor Arrow: %s", plural(int64(len(passed)), "file"), are, someOf(passed))
+}
+
+// tellOverruled tells which columns are not those of the paths.
+func tellOverruled(ui *console, src *arrowio.Source) {
+	for _, name := range src.Overruled() {
+		ui.printf("column %q is that of the files, not what their paths say", name)
+	}
 }
 
 // tellMissing tells which columns some files do not have.

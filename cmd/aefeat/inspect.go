@@ -297,7 +297,11 @@ func becoming(i *model.Images) string {
 }
 
 // columnList writes names of columns, of many the first and the last.
-func columnList(names []string) string {
+func columnList(columns []string) string {
+	names := make([]string, len(columns))
+	for i, name := range columns {
+		names[i] = columnName(name)
+	}
 	if n := len(names); n > 6 {
 		return fmt.Sprintf("%s, %s, ... %s (%d columns)", names[0], names[1], names[n-1], n)
 	}

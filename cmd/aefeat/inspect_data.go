@@ -62,8 +62,8 @@ type patchInfo struct {
 	Source  string   `json:"source"`
 	Width   int      `json:"width"` // 0: only rows tell
 
-	// Shape is what the schema or the first encoded image tells of it; null:
-	// nothing.
+	// Shape is what the schema or the first image or .npy file tells of it;
+	// null: nothing.
 	Shape *model.Shape `json:"shape,omitempty"`
 
 	binding *patch.Binding
@@ -96,7 +96,7 @@ func inspectData(c *cli.Context, ui *console, inputs []string) error {
 	file := files[0]
 	file.Schema = src.Schema()
 	info := describeData(&file)
-	info.lookAtImages(c.Context, src)
+	info.lookAtCells(c.Context, src)
 	if c.Bool("json") {
 		info.tell(rows)
 		return json.NewEncoder(ui.out).Encode(info)
@@ -136,7 +136,7 @@ func (i *dataInfo) list(t *table, src *arrowio.Source) {
 		if slices.Contains(src.Keys(), c.Name) {
 			typ += ", from the path"
 		}
-		t.row("  "+shownName(c.Name), typ)
+		t.row("  "+columnName(c.Name), typ)
 	}
 	t.row("patch", i.patch())
 	if i.Model != "" {
@@ -178,13 +178,16 @@ func describeData(file *arrowio.Info) dataInfo {
 	return info
 }
 
-// lookAtImages adds the size of encoded images, which only they tell: one of
-// the first rows, where it can be read.
-func (i *dataInfo) lookAtImages(ctx context.Context, src *arrowio.Source) {
-	if p := i.Patch; p != nil && p.Width == 0 && p.binding.MayHoldImages() {
-		if shape := firstImage(ctx, src, p.binding); shape != (model.Shape{}) {
-			p.Width, p.Shape = shape.Len(), &shape
-		}
+// lookAtCells adds what only cells of bytes tell: of encoded images the size, of
+// .npy files the type too. One of the first rows shows it, where it can be read.
+func (i *dataInfo) lookAtCells(ctx context.Context, src *arrowio.Source) {
+	p := i.Patch
+	if p == nil || p.Width != 0 || !p.binding.MayHoldImages() || !showFirst(ctx, src, p.binding) {
+		return
+	}
+	p.Source, p.Width = p.binding.Source(), p.binding.Width()
+	if shape := p.binding.Shape(); shape != (model.Shape{}) {
+		p.Shape = &shape
 	}
 }
 
@@ -201,6 +204,15 @@ func shownName(name string) string {
 		return strconv.Quote(name)
 	}
 	return name
+}
+
+// columnName is shownName for a name to be given to --column or --keep: one
+// that a list would cut stands in quotes.
+func columnName(name string) string {
+	if strings.ContainsAny(name, `,"`) {
+		return patch.Candidate{Column: name}.Name()
+	}
+	return shownName(name)
 }
 
 // patch says which columns are the patch where nobody names them.

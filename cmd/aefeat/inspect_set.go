@@ -41,7 +41,7 @@ type missingInfo struct {
 
 func inspectSet(ctx context.Context, ui *console, src *arrowio.Source, files []arrowio.Info, rows *survey, asJSON bool) error {
 	info := describeSet(src, files)
-	info.lookAtImages(ctx, src)
+	info.lookAtCells(ctx, src)
 	if asJSON {
 		info.tell(rows)
 		return json.NewEncoder(ui.out).Encode(info)

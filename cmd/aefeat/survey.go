@@ -169,7 +169,7 @@ func (s *survey) print(w io.Writer) error {
 	}
 	for _, t := range s.columns {
 		if text := t.labels(); text != "" {
-			if _, err := fmt.Fprintf(w, "\n%s: %s\n", shownName(t.Column), text); err != nil {
+			if _, err := fmt.Fprintf(w, "\n%s: %s\n", columnName(t.Column), text); err != nil {
 				return err
 			}
 		}
@@ -196,7 +196,7 @@ func (s *survey) printHead(w io.Writer) error {
 	}
 	var names []string
 	for _, name := range s.names {
-		names = append(names, shownName(name))
+		names = append(names, columnName(name))
 	}
 	line("row", names)
 	for i, row := range s.rows {

@@ -280,7 +280,7 @@ func scaleOf(a arrow.Array) int32 { return a.DataType().(arrow.DecimalType).GetS
 
 // line is the tally as cells of a table.
 func (t *tally) line() string {
-	cells := []string{shownName(t.Column), count(t.values), count(t.nulls), count(t.nans)}
+	cells := []string{columnName(t.Column), count(t.values), count(t.nulls), count(t.nans)}
 	switch share, places := t.constant(); {
 	case t.noted == 0:
 	case t.lengths:

@@ -10,8 +10,8 @@ func transformCommand(ui *console) *cli.Command {
 		Usage:     "add the features of a model to every row",
 		UsageText: "aefeat transform -m MODEL [flags] [INPUT...]",
 		Description: `Every row and column of the input stays, in order, and the hidden code is added. A row
-that --on-bad-row skip passes over gets nulls. The output may replace the input, once
-it is whole. With -o FOLDER/ each input has an output of its own there.`,
+that --on-bad-row skip passes over gets nulls. With -o FOLDER/ each input has an output
+of its own there. No output replaces an input.`,
 		Flags:  cliFlags("transform"),
 		Action: func(c *cli.Context) error { return transform(c, ui) },
 	}
@@ -30,6 +30,9 @@ func transform(c *cli.Context, ui *console) error {
 	}
 	if name := c.String("model"); wouldReplace(output, name) {
 		return usagef("transform", "the features would replace the model %s", inputName(name)).as(codeUsageOutput)
+	}
+	if input := replaced(output, orStdin(c.Args().Slice())); input != "" {
+		return usagef("transform", "the features would replace the input %s", input).as(codeUsageOutput)
 	}
 	f, err := newFeatures(c, output)
 	if err != nil {

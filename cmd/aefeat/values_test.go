@@ -84,3 +84,15 @@ func FuzzSplit(f *testing.F) {
 		}
 	})
 }
+
+// A column that inspect lists can be named as it is listed.
+func TestColumnName(t *testing.T) {
+	for name, want := range map[string]string{
+		"image": "image", "label, a": `"label, a"`, `画像 патч, "q" [0]`: `"画像 патч, ""q"" [0]"`, `5" wide`: `"5"" wide"`, "": `""`, " a": `" a"`, "a*b": "a*b",
+	} {
+		got := columnName(name)
+		if words := split(got); got != want || len(words) != 1 || words[0] != name {
+			t.Errorf("%q is listed as %s, want %s; that names %q", name, got, want, words)
+		}
+	}
+}
