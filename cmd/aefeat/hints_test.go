@@ -564,6 +564,9 @@ func (w *guide) follow(flags flagsGiven, path []string) {
 // every kind of wish, until a model is fitted or it is a person's turn. No
 // message may come twice on the way.
 func TestHintsLeadToAModel(t *testing.T) {
+	if testing.Short() {
+		t.Skip("hundreds of fits")
+	}
 	for _, g := range guidedFiles() {
 		t.Run(g.name, func(t *testing.T) {
 			t.Parallel()
@@ -579,6 +582,9 @@ func TestHintsLeadToAModel(t *testing.T) {
 
 // TestHintsLeadToFeatures does the same for transform, with a model of bytes.
 func TestHintsLeadToFeatures(t *testing.T) {
+	if testing.Short() {
+		t.Skip("hundreds of fits")
+	}
 	dir := t.TempDir()
 	m := filepath.Join(dir, "model")
 	made := newGuide(t, guidedFiles()[1], filepath.Join(dir, "pixels.arrows"), "fit", "-o", m, "--progress", "none", "--hidden", "4")
