@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"hash"
 	"io"
-	"os"
 )
 
 // InputFile is what is known of one file of a [Source].
@@ -119,18 +118,11 @@ func (u *sums) end() {
 func (in *input) hash(buffer []byte, stop <-chan struct{}) (string, error) {
 	at := in.at
 	if at == nil {
-		f, err := os.Open(in.path)
+		f, err := in.reopen()
 		if err != nil {
-			return "", pathError(in.name, err)
+			return "", err
 		}
 		defer f.Close()
-		info, err := f.Stat()
-		if err != nil {
-			return "", pathError(in.name, err)
-		}
-		if info.Size() != in.size {
-			return "", errChanged
-		}
 		at = f
 	}
 	sum := sha256.New()

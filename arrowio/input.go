@@ -148,21 +148,12 @@ func (in *input) open(o container.Options) (container.File, error) {
 	if in.at != nil {
 		return in.openAt(in.at, o)
 	}
-	file, err := os.Open(in.path)
-	if err != nil {
-		return nil, pathError(in.name, err)
-	}
-	info, err := file.Stat()
-	if err == nil && info.Size() != in.size {
-		err = errChanged
-	}
-	if err != nil || in.size <= smallBytes {
-		defer file.Close()
-	}
+	file, err := in.reopen()
 	if err != nil {
 		return nil, err
 	}
 	if in.size <= smallBytes {
+		defer file.Close()
 		b := make([]byte, in.size)
 		if err := bound.ReadFullAt(file, b, 0); err != nil {
 			return nil, err
@@ -175,6 +166,26 @@ func (in *input) open(o container.Options) (container.File, error) {
 		return nil, err
 	}
 	return &openFile{f, file}, nil
+}
+
+// reopen opens the file of the path, which must be as long as it was.
+func (in *input) reopen() (*os.File, error) {
+	file, err := os.Open(in.path)
+	if err != nil {
+		return nil, pathError(in.name, err)
+	}
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+		err = pathError(in.name, err)
+	case info.Size() != in.size:
+		err = errChanged
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
 }
 
 func (in *input) openAt(at io.ReaderAt, o container.Options) (container.File, error) {

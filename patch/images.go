@@ -128,13 +128,7 @@ func isText(t arrow.DataType) bool {
 // fileOf takes the cursor from a struct of bytes and path to its bytes. A path
 // alone is of no use: nobody knows where the file is now.
 func (rd *rowReader) fileOf(a arrow.Array) (arrow.Array, error) {
-	for {
-		ext, ok := a.(array.ExtensionArray)
-		if !ok {
-			break
-		}
-		a = ext.Storage()
-	}
+	a = stored(a)
 	st, ok := a.(*array.Struct)
 	if !ok || !isImageFile(st.DataType().(*arrow.StructType)) {
 		return nil, bindError(rd.column.name, fmt.Sprintf("array of %s, expected %s", a.DataType(), rd.column.typ), "").keyed(KeyType)

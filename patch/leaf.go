@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 )
 
 // A leaf is a column, or a field of a struct column, made of numbers in some
@@ -115,6 +116,17 @@ func storage(t arrow.DataType) arrow.DataType {
 	}
 }
 
+// stored returns the array in which an extension is stored.
+func stored(a arrow.Array) arrow.Array {
+	for {
+		ext, ok := a.(array.ExtensionArray)
+		if !ok {
+			return a
+		}
+		a = ext.Storage()
+	}
+}
+
 // patchType reads a type as levels of lists around a number. Dictionaries and
 // extension types count as what they stand for, and binary as lists of uint8.
 func patchType(t arrow.DataType) (e *element, dims []int, ok bool) {
@@ -127,18 +139,9 @@ func patchType(t arrow.DataType) (e *element, dims []int, ok bool) {
 		case *arrow.FixedSizeListType:
 			dims = append(dims, int(x.Len()))
 			t = x.Elem()
-		case *arrow.ListType:
+		case *arrow.ListType, *arrow.LargeListType, *arrow.ListViewType, *arrow.LargeListViewType:
 			dims = append(dims, unknown)
-			t = x.Elem()
-		case *arrow.LargeListType:
-			dims = append(dims, unknown)
-			t = x.Elem()
-		case *arrow.ListViewType:
-			dims = append(dims, unknown)
-			t = x.Elem()
-		case *arrow.LargeListViewType:
-			dims = append(dims, unknown)
-			t = x.Elem()
+			t = x.(arrow.ListLikeType).Elem()
 		case *arrow.FixedSizeBinaryType:
 			return elementOfID(arrow.UINT8), append(dims, x.ByteWidth), true
 		case *arrow.BinaryType, *arrow.LargeBinaryType, *arrow.BinaryViewType:

@@ -588,14 +588,7 @@ func (rd *rowReader) notImage(value []byte) error {
 
 // lookUp copies the numbers that a dictionary array stands for into one piece.
 func (rd *rowReader) lookUp(x *array.Dictionary) ([]byte, error) {
-	values := x.Dictionary()
-	for {
-		ext, ok := values.(array.ExtensionArray)
-		if !ok {
-			break
-		}
-		values = ext.Storage()
-	}
+	values := stored(x.Dictionary())
 	if rd.column.elementOf(values) != rd.column.element {
 		return nil, bindError(rd.column.name, fmt.Sprintf("dictionary of %s, expected %s", values.DataType(), rd.column.element.name), "")
 	}

@@ -68,13 +68,7 @@ func (rd *rowReader) scalars(batch arrow.RecordBatch, column *boundColumn, m int
 	if a.Len() < m {
 		return nil, bindError(column.name, fmt.Sprintf("%d values in a batch of %d rows", a.Len(), m), "")
 	}
-	for {
-		ext, ok := a.(array.ExtensionArray)
-		if !ok {
-			break
-		}
-		a = ext.Storage()
-	}
+	a = stored(a)
 	rd.markNulls(a, m, "null value")
 	if x, ok := a.(*array.Dictionary); ok {
 		return rd.decoded(x, m)

@@ -76,13 +76,7 @@ func BatchRows(schema *arrow.Schema) int64 {
 // vectors reads the rows that the cursor stands on, positions of a, and leaves
 // it on their values, zeros included.
 func (rd *rowReader) vectors(a arrow.Array) ([]byte, error) {
-	for {
-		ext, ok := a.(array.ExtensionArray)
-		if !ok {
-			break
-		}
-		a = ext.Storage()
-	}
+	a = stored(a)
 	st, ok := a.(*array.Struct)
 	if !ok || st.NumField() != len(vectorFields) {
 		return nil, bindError(rd.column.name, fmt.Sprintf("array of %s, expected %s", a.DataType(), rd.column.typ), "")

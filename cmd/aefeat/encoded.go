@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/urfave/cli/v2"
 
 	"github.com/aefeat/aefeat/arrowio"
@@ -43,9 +44,14 @@ func showFirst(ctx context.Context, src *arrowio.Source, b *patch.Binding) bool 
 	if !r.Next() {
 		return false
 	}
-	batch := r.RecordBatch()
+	return showRows(r.RecordBatch(), b) && b.Width() > 0
+}
+
+// showRows lets the first rows of a batch show b what its schema does not tell.
+// It reports whether they could be read.
+func showRows(batch arrow.RecordBatch, b *patch.Binding) bool {
 	part := batch.NewSlice(0, min(batch.NumRows(), int64(b.BatchRows())))
 	defer part.Release()
-	_, _, err = b.Rows(part, 0)
-	return err == nil && b.Width() > 0
+	_, _, err := b.Rows(part, 0)
+	return err == nil
 }

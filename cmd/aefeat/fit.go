@@ -278,9 +278,7 @@ func (r *sizedReader) Next() bool {
 	if r.patch.Width() > 0 || batch.NumRows() == 0 {
 		return true
 	}
-	part := batch.NewSlice(0, min(batch.NumRows(), int64(r.patch.BatchRows())))
-	defer part.Release()
-	if _, _, err := r.patch.Rows(part, 0); err == nil { // else the fit meets it
+	if showRows(batch, r.patch) { // else the fit meets what is wrong
 		r.tooLarge = r.job.checkSize(r.patch)
 	}
 	return r.tooLarge == nil

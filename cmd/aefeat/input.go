@@ -104,11 +104,16 @@ func stdinOnce(c *cli.Context, ui *console, models ...string) error {
 	names = slices.DeleteFunc(names, func(name string) bool { return !isStdin(name) })
 	switch {
 	case len(names) > 1:
-		return usagef(c.Command.Name, "standard input cannot be read twice").as(codeUsageInput)
+		return stdinTwice(c.Command.Name)
 	case len(names) == 1 && isTerminal(ui.in):
 		return usagef(c.Command.Name, "standard input is a terminal: name a file, or send one to standard input").as(codeUsageInput)
 	}
 	return nil
+}
+
+// stdinTwice is the error of standard input in two places.
+func stdinTwice(command string) error {
+	return usagef(command, "standard input cannot be read twice").as(codeUsageInput)
 }
 
 // onlyModel is the error of a model on standard input and no input beside it.
@@ -121,7 +126,7 @@ func (o sourceOptions) open(ctx context.Context, ui *console, inputs []string) (
 	stdin := len(inputs) == 0
 	for _, name := range inputs {
 		if isStdin(name) && stdin {
-			return nil, usagef(o.command, "standard input cannot be read twice").as(codeUsageInput)
+			return nil, stdinTwice(o.command)
 		}
 		stdin = stdin || isStdin(name)
 	}

@@ -43,6 +43,9 @@ func wouldReplace(output, file string) bool {
 // replaced returns the first file of inputs, which may be folders and patterns,
 // whose place writing output would take; "" if there is none.
 func replaced(output string, inputs []string) string {
+	if info, err := os.Stat(output); err != nil || !info.Mode().IsRegular() {
+		return "" // there is nothing to replace, and inputs may be thousands
+	}
 	for _, input := range inputs {
 		// Where there are no such files, opening them says so.
 		files, _ := arrowio.Expand([]string{input})

@@ -195,7 +195,7 @@ func listed(c *cli.Context, ui *console) ([]string, error) {
 	}
 	stdin := slices.DeleteFunc(slices.Concat(inputs, lists), func(name string) bool { return name != "-" })
 	if len(stdin) > 1 {
-		return nil, usagef(c.Command.Name, "standard input cannot be read twice").as(codeUsageInput)
+		return nil, stdinTwice(c.Command.Name)
 	}
 	return inputs, nil
 }

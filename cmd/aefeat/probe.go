@@ -87,7 +87,7 @@ func newProbeJob(c *cli.Context, ui *console) (*probeJob, error) {
 		return nil, usagef("probe", "--iterations %d is less than one", j.config.Iterations)
 	}
 	if slices.Contains(j.tests, "-") && (len(j.inputs) == 0 || slices.Contains(j.inputs, "-")) {
-		return nil, usagef("probe", "standard input cannot be read twice").as(codeUsageInput)
+		return nil, stdinTwice("probe")
 	}
 	return j, nil
 }

@@ -64,7 +64,7 @@ func writeReport(c *cli.Context, ui *console) error {
 	case len(tests) > 0 && c.String("label") == "":
 		return usagef("report", "--test has rows for a classifier, and --label '' wants none: give one of them")
 	case slices.Contains(tests, "-") && slices.Contains(inputs, "-"):
-		return usagef("report", "standard input cannot be read twice").as(codeUsageInput)
+		return stdinTwice("report")
 	}
 	source, err := newSourceOptions(c, output)
 	if err != nil {
