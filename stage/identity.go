@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/aefeat/aefeat/model"
@@ -62,15 +63,12 @@ type identity struct {
 	Marks  [][]byte `json:"marks,omitempty"`
 }
 
-// fault says what an identity that was read cannot be; "": nothing.
-func (d *identity) fault() string {
-	switch {
-	case d.Kind.Size() == 0 || d.Width < 1 || d.Blocks < 1 || d.Rows < d.Blocks || d.Stride < 1:
-		return "the identity of its input is incomplete"
-	case int64(len(d.Marks)) != d.Blocks/d.Stride || len(d.Marks) > maxMarks:
-		return "the identity of its input has the wrong number of sums"
+// check reports what an identity that was read cannot be.
+func (d *identity) check() error {
+	if d.Kind.Size() == 0 || d.Blocks < 1 || d.Rows < d.Blocks || d.Stride < 1 || int64(len(d.Marks)) != d.Blocks/d.Stride || len(d.Marks) > maxMarks {
+		return errors.New("the identity of its input is incomplete")
 	}
-	return ""
+	return nil
 }
 
 // reading takes the identity of an input while it is read, and compares it with
