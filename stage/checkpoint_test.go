@@ -8,8 +8,11 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
@@ -163,4 +166,122 @@ func TestResume(t *testing.T) {
 	}
 }
 
-var errCallback = errors.New("no room")
+// moments returns checkpoints of a fit of p: in the first epoch, in the second,
+// and at the end.
+func moments(t *testing.T, r array.RecordReader, c Config) [3][]byte {
+	t.Helper()
+	var saved [][]byte
+	fitAll(t, r, every(t, c, &saved))
+	return [3][]byte{saved[2], saved[len(saved)-2], saved[len(saved)-1]}
+}
+
+// with returns a copy of p in which change has changed some pixels.
+func (p patches) with(change func(q patches)) patches {
+	q := patches{p.n, slices.Clone(p.pixels), slices.Clone(p.labels)}
+	change(q)
+	return q
+}
+
+// without returns p without row i.
+func (p patches) without(i int) patches {
+	return patches{p.n, slices.Delete(slices.Clone(p.pixels), i*p.n, (i+1)*p.n), slices.Delete(slices.Clone(p.labels), i, i+1)}
+}
+
+// doubled returns p with row i twice.
+func (p patches) doubled(i int) patches {
+	row := slices.Clone(p.pixels[i*p.n : (i+1)*p.n])
+	return patches{p.n, slices.Insert(slices.Clone(p.pixels), i*p.n, row...), slices.Insert(slices.Clone(p.labels), i, p.labels[i])}
+}
+
+// An input that is another is found before any row is trained on, and what does
+// not matter to the fit may change.
+func TestResumeOtherInput(t *testing.T) {
+	noGoroutinesLeft(t)
+	const m = 5000
+	p := makePatches(m, 16, 2)
+	c := Config{Model: model.Sparse(4), Epochs: 2, Validation: 0.2, ValidationKey: "label"}
+	saved := moments(t, p.reader(t, memory.DefaultAllocator, 512), c)
+	for _, to := range []struct {
+		name   string
+		q      patches
+		reason [3]string // at each of the moments; "": none
+	}{
+		{"a pixel", p.with(func(q patches) { q.pixels[2100*16+3] ^= 1 }), [3]string{"rows 2048 to 3071 differ", "rows 2048 to 3071 differ", "rows 2048 to 3071 differ"}},
+		{"a later pixel", p.with(func(q patches) { q.pixels[4999*16] ^= 1 }), [3]string{"", "rows 4096 to 4999 differ", "rows 4096 to 4999 differ"}},
+		{"two rows swapped", p.with(func(q patches) {
+			for j := range 16 {
+				q.pixels[j], q.pixels[16+j] = q.pixels[16+j], q.pixels[j]
+			}
+		}), [3]string{"rows 0 to 1023 differ", "rows 0 to 1023 differ", "rows 0 to 1023 differ"}},
+		{"a row added", p.doubled(100), [3]string{"rows 0 to 1023 differ", "rows 0 to 1023 differ", "rows 0 to 1023 differ"}},
+		{"a row added at the end", p.doubled(m - 1), [3]string{"", "more than 5000 rows", "more than 5000 rows"}},
+		{"a row removed", p.without(1500), [3]string{"rows 1024 to 2047 differ", "rows 1024 to 2047 differ", "rows 1024 to 2047 differ"}},
+		{"the last row removed", p.without(m - 1), [3]string{"", "it has 4999 rows, and had 5000", "it has 4999 rows, and had 5000"}},
+		{"half of it", patches{16, p.pixels[:1000*16], p.labels[:1000]}, [3]string{"it has 1000 rows, and had at least 3072", "it has 1000 rows, and had 5000", "it has 1000 rows, and had 5000"}},
+		{"nothing", patches{n: 16}, [3]string{"it has 0 rows", "it has 0 rows", "it has 0 rows"}},
+		{"a key", p.with(func(q patches) { q.labels[1100] = (q.labels[1100] + 5) % 10 }), [3]string{"rows 1024 to 2047 differ", "rows 1024 to 2047 differ", "rows 1024 to 2047 differ"}},
+	} {
+		for i, b := range saved {
+			_, err := resumed(t, b, to.q.reader(t, memory.DefaultAllocator, 700), Config{Observer: func(p Progress) {
+				if p.Phase != PhaseResume && to.reason[i] != "" {
+					t.Errorf("%s: trained: %+v", to.name, p)
+				}
+			}})
+			var changed *InputChangedError
+			if got := errors.As(err, &changed); got != (to.reason[i] != "") || got && !strings.Contains(err.Error(), to.reason[i]) || !got && err != nil {
+				t.Errorf("%s, moment %d: error %v, want %q", to.name, i, err, to.reason[i])
+			}
+		}
+	}
+}
+
+// Only the values of the patch and the key are looked at.
+func TestResumeOtherColumns(t *testing.T) {
+	p := makePatches(3000, 16, 2)
+	c := Config{Model: model.Sparse(4), Epochs: 2, Validation: 0.2}
+	want := fitAll(t, p.reader(t, memory.DefaultAllocator, 512), c)
+	for i, b := range moments(t, p.reader(t, memory.DefaultAllocator, 512), c) {
+		q := p.with(func(q patches) { slices.Reverse(q.labels) })
+		got, err := resumed(t, b, q.reader(t, memory.DefaultAllocator, 100), Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want.same(t, fmt.Sprintf("other labels, moment %d", i), got)
+		got, err = resumed(t, b, p.as(t, array.NewListBuilder(memory.DefaultAllocator, arrow.PrimitiveTypes.Uint8), "more"), Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want.same(t, fmt.Sprintf("another list and one more column, moment %d", i), got)
+		for _, typ := range []arrow.DataType{arrow.PrimitiveTypes.Uint16, arrow.PrimitiveTypes.Int32, arrow.PrimitiveTypes.Float32} {
+			_, err = resumed(t, b, p.as(t, array.NewListBuilder(memory.DefaultAllocator, typ), "label"), Config{})
+			if changed := (*InputChangedError)(nil); !errors.As(err, &changed) || !strings.Contains(err.Error(), fmt.Sprintf("values are of type %v, and were uint8", typ)) {
+				t.Errorf("%v: error %v", typ, err)
+			}
+		}
+	}
+}
+
+// as returns the rows as lists of other numbers, in one batch that has another
+// column of lists.
+func (p patches) as(t *testing.T, list *array.ListBuilder, other string) array.RecordReader {
+	t.Helper()
+	defer list.Release()
+	for i := range p.rows() {
+		list.Append(true)
+		for _, v := range p.pixels[i*p.n : (i+1)*p.n] {
+			if err := list.ValueBuilder().AppendValueFromString(fmt.Sprint(v)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	column := list.NewArray()
+	defer column.Release()
+	schema := arrow.NewSchema([]arrow.Field{{Name: other, Type: column.DataType()}, {Name: "image", Type: column.DataType()}}, nil)
+	batch := array.NewRecordBatch(schema, []arrow.Array{column, column}, int64(p.rows()))
+	defer batch.Release()
+	r, err := array.NewRecordReader(schema, []arrow.RecordBatch{batch})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
