@@ -217,11 +217,9 @@ func (c *Checkpoint) plan(now Config) (*plan, error) {
 	settings.Epochs = cmp.Or(now.Epochs, settings.Epochs)
 	settings.Memory, settings.SpillDir, settings.Decode, settings.Observer = now.Memory, now.SpillDir, now.Decode, now.Observer
 	settings.Checkpoint, settings.CheckpointEvery = now.Checkpoint, now.CheckpointEvery
-	if s.Init {
+	if s.Init { // its rule, if that was in force, is the model's now
 		settings.Init = &model.Model{Config: m.Config, Params: m.Params, Binding: m.Binding, Shape: m.Shape}
-		if s.InitRule {
-			settings.Init.Preprocess = m.Preprocess
-		}
+		settings.Preprocess = m.Preprocess.Method
 	}
 	p, err := newPlan(settings)
 	if err != nil {
