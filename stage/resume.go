@@ -75,7 +75,7 @@ func (c *Checkpoint) checkPosition() error {
 		}
 		return s.Input.check()
 	case s.Input != nil || s.Visiting || s.Rows == 0 || f.Next < 0 || f.Width != n || f.Kind.Size() == 0 ||
-		len(c.from.Host.Data[dataNumbers]) != 8*len(waiting.Number) || len(waiting.Number) != waiting.Len() || waiting.Len() >= blockSize(f.Kind, n):
+		len(c.from.Host.Data[dataNumbers]) != 8*len(waiting.Number) || len(waiting.Data) != len(waiting.Number)*rowSize(waiting) || waiting.Len() >= blockSize(f.Kind, n):
 		return errors.New("the rows that wait do not go with it")
 	}
 	return nil
