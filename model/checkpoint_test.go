@@ -312,6 +312,22 @@ func TestCheckpointMemory(t *testing.T) {
 	}
 }
 
+// Reading allocates nothing for what a file only claims, such as a batch.
+func TestReadCheckpointAllocatesWhatIsThere(t *testing.T) {
+	trainer := smallFits()[0].interrupted(t)
+	trainer.o.BatchSize = maxBatchSize
+	data := checkpointOf(t, trainer, Host{})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, err := ReadCheckpoint(bytes.NewReader(data)); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; got > 1<<20 {
+		t.Errorf("%d bytes allocated for a file of %d", got, len(data))
+	}
+}
+
 func TestCheckpointErrors(t *testing.T) {
 	f := smallFits()
 	rows := Uint8Rows(f[0].rows(), fitInputs)
