@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -282,6 +283,29 @@ func TestCheckpointFile(t *testing.T) {
 		}
 		if _, err := c.Trainer(0); err == nil {
 			t.Errorf("%s: two trainers of one checkpoint", f.name)
+		}
+	}
+}
+
+// The package comment names every tensor, some by their last word.
+func TestCheckpointLayoutIsDocumented(t *testing.T) {
+	comment, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(comment), "# The checkpoint file")
+	words := strings.FieldsFunc(table, func(r rune) bool { return strings.ContainsRune(" \t\n,;", r) })
+	for _, f := range smallFits() {
+		s := &stateForm{}
+		f.interrupted(t).state(s)
+		for _, tensor := range s.tensors {
+			name := strings.TrimPrefix(tensor.name, optimizerPrefix)
+			if strings.HasPrefix(name, "epoch.cost.") {
+				name = "epoch.cost.TERM"
+			}
+			if last := name[strings.LastIndex(name, ".")+1:]; !slices.Contains(words, name) && !slices.Contains(words, last) {
+				t.Errorf("nothing tells of %s", name)
+			}
 		}
 	}
 }
