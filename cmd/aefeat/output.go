@@ -17,6 +17,7 @@ import (
 
 	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/internal/atomicfile"
+	"github.com/aefeat/aefeat/internal/disk"
 	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/stage"
 )
@@ -32,8 +33,8 @@ func nameOf(output string) string {
 // wouldReplace reports whether writing output would take the place of a file
 // that is there, which holds something else.
 func wouldReplace(output, file string) bool {
-	a, errA := os.Stat(output)
-	b, errB := os.Stat(file)
+	a, errA := disk.Stat(output)
+	b, errB := disk.Stat(file)
 	if file == "-" {
 		b, errB = os.Stdin.Stat()
 	}
@@ -43,7 +44,7 @@ func wouldReplace(output, file string) bool {
 // replaced returns the first file of inputs, which may be folders and patterns,
 // whose place writing output would take; "" if there is none.
 func replaced(output string, inputs []string) string {
-	if info, err := os.Stat(output); err != nil || !info.Mode().IsRegular() {
+	if info, err := disk.Stat(output); err != nil || !info.Mode().IsRegular() {
 		return "" // there is nothing to replace, and inputs may be thousands
 	}
 	for _, input := range inputs {
@@ -122,7 +123,7 @@ func writeModel(f *outputFile, m *model.Model) (*digest, error) {
 func readModel(ctx context.Context, ui *console, name string, bareToo bool) (m *model.Model, info model.Info, bare bool, err error) {
 	in := ui.in
 	if name != "-" {
-		f, err := os.Open(name)
+		f, err := disk.Open(name)
 		if err != nil {
 			return nil, info, false, &inputError{name, err}
 		}
@@ -230,7 +231,7 @@ func (f features) check(m *model.Model, schema *arrow.Schema, output string) err
 	if err != nil {
 		return err
 	}
-	if info, err := os.Stat(output); output == "-" || err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+	if info, err := disk.Stat(output); output == "-" || err == nil && !info.Mode().IsRegular() && !info.IsDir() {
 		output = os.DevNull // a pipe or device must not be opened twice
 	}
 	w, err := arrowio.Create(output, t.Schema(), arrowio.WriteOptions{Format: f.format})
