@@ -16,6 +16,7 @@ import (
 	"github.com/aefeat/aefeat/arrowio/internal/bound"
 	"github.com/aefeat/aefeat/arrowio/internal/container"
 	"github.com/aefeat/aefeat/internal/atomicfile"
+	"github.com/aefeat/aefeat/internal/disk"
 )
 
 // An input is one file.
@@ -86,7 +87,7 @@ func (s *Source) prepare(in *input) error {
 // read as it comes instead, nil if there is a file.
 func (s *Source) locate(in *input) (io.Reader, error) {
 	if in.path != "" {
-		info, err := os.Stat(in.path)
+		info, err := disk.Stat(in.path)
 		if err != nil {
 			return nil, pathError(in.name, err)
 		}
@@ -99,7 +100,7 @@ func (s *Source) locate(in *input) (io.Reader, error) {
 		}
 		// A named pipe or a device: like standard input. It is open
 		// until it is read.
-		f, err := os.Open(in.path)
+		f, err := disk.Open(in.path)
 		if err != nil {
 			return nil, pathError(in.name, err)
 		}
@@ -118,7 +119,7 @@ func (s *Source) locate(in *input) (io.Reader, error) {
 	if err != nil {
 		return f, nil
 	}
-	in.at, in.base, in.size, in.info = f, at, max(0, info.Size()-at), info
+	in.at, in.base, in.size, in.info = disk.FromOS(f), at, max(0, info.Size()-at), info
 	return nil, nil
 }
 
@@ -179,8 +180,8 @@ func (in *input) open(o container.Options) (container.File, error) {
 }
 
 // reopen opens the file of the path, which must be the one that it was.
-func (in *input) reopen() (*os.File, error) {
-	file, err := os.Open(in.path)
+func (in *input) reopen() (*disk.File, error) {
+	file, err := disk.Open(in.path)
 	if err != nil {
 		return nil, pathError(in.name, err)
 	}
@@ -237,7 +238,7 @@ var (
 // An openFile is a file and what it reads from.
 type openFile struct {
 	container.File
-	from *os.File // to be closed with it
+	from *disk.File // to be closed with it
 }
 
 func (f *openFile) Close() {
@@ -264,7 +265,7 @@ func (in *input) fault(err error) error {
 	key := keyOf(err)
 	if key == KeyDamaged && in.path != "" {
 		// Whoever writes the file meanwhile is to blame, not what it holds.
-		if info, statErr := os.Stat(in.path); statErr == nil && in.info != nil && in.differs(info) {
+		if info, statErr := disk.Stat(in.path); statErr == nil && in.info != nil && in.differs(info) {
 			key, err = KeyChanged, fmt.Errorf("%w: %w", errChanged, err)
 		}
 	}

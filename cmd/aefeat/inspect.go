@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/internal/disk"
 	"github.com/aefeat/aefeat/model"
 )
 
@@ -96,11 +96,11 @@ func inspect(c *cli.Context, ui *console) error {
 // looksLikeTensors reports whether a file begins as safetensors do. What cannot
 // be told now is met when the file is read.
 func looksLikeTensors(name string) bool {
-	info, err := os.Stat(name)
+	info, err := disk.Stat(name)
 	if err != nil || !info.Mode().IsRegular() {
 		return false // a pipe can be read only once
 	}
-	f, err := os.Open(name)
+	f, err := disk.Open(name)
 	if err != nil {
 		return false
 	}
@@ -118,7 +118,7 @@ func isTensors(head []byte) bool { return len(head) == tensorsHead && head[tenso
 
 // isPipe reports whether a name is that of a pipe or a device.
 func isPipe(name string) bool {
-	info, err := os.Stat(name)
+	info, err := disk.Stat(name)
 	return err == nil && !info.Mode().IsRegular() && !info.IsDir()
 }
 
@@ -127,7 +127,7 @@ func isPipe(name string) bool {
 type peeked struct {
 	console
 	tensors bool
-	file    *os.File // nil: standard input
+	file    *disk.File // nil: standard input
 }
 
 func (p *peeked) close() {
@@ -142,14 +142,17 @@ func peekable(ctx context.Context, ui *console, name string) (*peeked, error) {
 	switch {
 	case !isStdin(name):
 		var err error
-		if p.file, err = os.Open(name); err != nil {
+		if p.file, err = disk.Open(name); err != nil {
 			return nil, &inputError{name, err}
 		}
 		p.in = p.file
 	case isTerminal(ui.in):
 		return nil, usagef("inspect", "no input: name a file, or send data to standard input").as(codeUsageInput)
 	}
-	if f, ok := p.in.(*os.File); ok {
+	if f, ok := p.in.(interface {
+		io.Seeker
+		io.ReaderAt
+	}); ok {
 		// A redirected file can be sought in, which data may need.
 		if at, err := f.Seek(0, io.SeekCurrent); err == nil {
 			head := make([]byte, tensorsHead)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/internal/disk"
 )
 
 // This file decides which output an input has where the output is a folder.
@@ -40,7 +41,7 @@ func isFolder(output string) bool {
 	if os.IsPathSeparator(output[len(output)-1]) {
 		return true
 	}
-	info, err := os.Stat(output)
+	info, err := disk.Stat(output)
 	return err == nil && info.IsDir()
 }
 
@@ -54,7 +55,7 @@ func pairs(command string, inputs []string, dir string, format arrowio.Format) (
 		return nil, err
 	}
 	in := folder{known: map[string]bool{}}
-	if in.info, err = os.Stat(filepath.Clean(dir)); err == nil && !in.info.IsDir() {
+	if in.info, err = disk.Stat(filepath.Clean(dir)); err == nil && !in.info.IsDir() {
 		return nil, usagef(command, "%s is a file, not a folder", filepath.Clean(dir)).as(codeUsageOutput)
 	}
 	var all []pair
@@ -116,7 +117,7 @@ type folder struct {
 }
 
 func (f folder) is(dir string) bool {
-	info, err := os.Stat(dir)
+	info, err := disk.Stat(dir)
 	return err == nil && f.info != nil && os.SameFile(info, f.info)
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"os"
 	"slices"
 	"strings"
 
@@ -17,6 +16,7 @@ import (
 
 	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/imagery"
+	"github.com/aefeat/aefeat/internal/disk"
 	"github.com/aefeat/aefeat/internal/imageset"
 	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/patch"
@@ -202,7 +202,7 @@ func listed(c *cli.Context, ui *console) ([]string, error) {
 func readList(c *cli.Context, ui *console, name string) (names []string, err error) {
 	in := interruptible(c.Context, ui.in)
 	if name != "-" {
-		f, err := os.Open(name)
+		f, err := disk.Open(name)
 		if err != nil {
 			return nil, &inputError{name, err}
 		}
