@@ -33,6 +33,7 @@ type File struct {
 	target string // where it will be, links followed; "": written directly
 	temp   string // where it is meanwhile, "" if it has no name
 	done   bool
+	there  bool        // it has appeared
 	old    fs.FileInfo // of the file that it replaces; nil: there is none
 
 	written  int64 // bytes so far
@@ -237,6 +238,7 @@ func syncRegular(f *disk.File) error {
 func (f *File) appear() error {
 	if f.temp == "" {
 		if f.f.Link(f.target) == nil {
+			f.there = true
 			f.close()
 			return nil
 		}
@@ -251,7 +253,7 @@ func (f *File) appear() error {
 	if err := disk.Rename(f.temp, f.target); err != nil {
 		return err
 	}
-	f.temp = ""
+	f.temp, f.there = "", true
 	f.close()
 	return nil
 }
@@ -288,6 +290,10 @@ func (f *File) giveTemp() error {
 	}
 	return nil
 }
+
+// Appeared reports whether a Commit has given the file its name, be it that
+// another one of the same [CommitAll] failed.
+func (f *File) Appeared() bool { return f.there }
 
 // Direct reports whether what is written is seen at once, since the output is a
 // device, a pipe or the like.
