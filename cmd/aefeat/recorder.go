@@ -64,6 +64,11 @@ func checkRecord(c *cli.Context, ui *console, outputs ...string) error {
 			return usagef(command, "the record and the output would go to the same place, %s", nameOf(output)).as(codeUsageOutput)
 		}
 	}
+	if isStdout(path) {
+		if err := ui.needOut(); err != nil {
+			return err
+		}
+	}
 	return ui.keepSources(command, []written{{"the record", path}}, models(c.String("model"), c.String("init")), data(c.Args().Slice()))
 }
 
@@ -150,6 +155,9 @@ func (r *recorder) evaluated(ctx context.Context, src *arrowio.Source, e stage.E
 	r.read(files)
 	r.Rows, r.Evaluation = e.Rows, &e.Evaluation
 	r.skip(src, e.BadRows)
+	if err := r.ui.storeOut(); err != nil { // before the record says that all is well
+		return err
+	}
 	return r.commit()
 }
 
