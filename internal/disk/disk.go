@@ -97,7 +97,7 @@ func Remove(name string) error {
 // do makes a call, or lets it fail as a test wants.
 func do(op, name string, call func() error) error {
 	for {
-		err := fault(op, name, 0).Err
+		err := fault(Call{Op: op, Name: name}).Err
 		if err == nil {
 			err = call()
 		} else {
