@@ -79,14 +79,16 @@ func transformEach(c *cli.Context, ui *console, dir string) error {
 	if err != nil {
 		return err
 	}
-	if name := sourceReplaced(all, c.String("model")); name != "" {
+	if name, err := ui.pairReplaced(all, c.String("model")); err != nil {
+		return err
+	} else if name != "" {
 		return usagef("transform", "the features would replace %s", name).as(codeUsageOutput)
 	}
 	var outputs []string
 	for _, p := range all {
 		outputs = append(outputs, p.output)
 	}
-	if err := checkRecord(c, outputs...); err != nil {
+	if err := checkRecord(c, ui, outputs...); err != nil {
 		return err
 	}
 	j := &eachJob{features: f, ui: ui, progress: newProgress(ui, chosen(c, "progress")), dir: dir,

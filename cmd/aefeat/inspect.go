@@ -39,6 +39,9 @@ func inspect(c *cli.Context, ui *console) error {
 	if n := c.Int("head"); n > mostHead {
 		return usagef("inspect", "--head %d is more than %d", n, mostHead)
 	}
+	if err := ui.keepSources("inspect", []written{{"the description", "-"}}, data(inputs)); err != nil {
+		return err
+	}
 	if len(inputs) == 1 && (isStdin(inputs[0]) || isPipe(inputs[0])) {
 		piped, err := peekable(c.Context, ui, inputs[0])
 		if err != nil {
@@ -57,28 +60,28 @@ func inspect(c *cli.Context, ui *console) error {
 	if err != nil {
 		return err
 	}
-	var models, data []string
+	var tensors, tables []string
 	for _, f := range files {
 		switch {
 		case f.Root == "" && looksLikeTensors(f.Name):
-			models = append(models, f.Name)
+			tensors = append(tensors, f.Name)
 		case f.Root == "":
-			data = append(data, f.Name)
-		case !slices.Contains(data, f.Root):
-			data = append(data, f.Root)
+			tables = append(tables, f.Name)
+		case !slices.Contains(tables, f.Root):
+			tables = append(tables, f.Root)
 		}
 	}
-	if len(data) == 0 && asksForRows(c) {
+	if len(tables) == 0 && asksForRows(c) {
 		return errNoRowsInModels
 	}
-	if len(data) > 0 {
-		if err := inspectData(c, ui, data); err != nil {
+	if len(tables) > 0 {
+		if err := inspectData(c, ui, tables); err != nil {
 			return err
 		}
 	}
-	for i, name := range models {
+	for i, name := range tensors {
 		if len(files) > 1 && !c.Bool("json") {
-			if i > 0 || len(data) > 0 {
+			if i > 0 || len(tables) > 0 {
 				fmt.Fprintln(ui.out)
 			}
 			fmt.Fprintf(ui.out, "%s:\n", escaped(name))

@@ -30,35 +30,6 @@ func nameOf(output string) string {
 	return output
 }
 
-// wouldReplace reports whether writing output would take the place of a file
-// that is there, which holds something else.
-func wouldReplace(output, file string) bool {
-	a, errA := disk.Stat(output)
-	b, errB := disk.Stat(file)
-	if file == "-" {
-		b, errB = os.Stdin.Stat()
-	}
-	return errA == nil && errB == nil && a.Mode().IsRegular() && os.SameFile(a, b)
-}
-
-// replaced returns the first file of inputs, which may be folders and patterns,
-// whose place writing output would take; "" if there is none.
-func replaced(output string, inputs []string) string {
-	if info, err := disk.Stat(output); err != nil || !info.Mode().IsRegular() {
-		return "" // there is nothing to replace, and inputs may be thousands
-	}
-	for _, input := range inputs {
-		// Where there are no such files, opening them says so.
-		files, _ := arrowio.Expand([]string{input})
-		for _, name := range files {
-			if wouldReplace(output, name) {
-				return inputName(name)
-			}
-		}
-	}
-	return ""
-}
-
 // refuseTerminal returns a usage error where binary output would fill a
 // person's screen.
 func refuseTerminal(ui *console, command, what, output string) error {

@@ -163,15 +163,13 @@ func openImages(c *cli.Context, ui *console, channels int, output string) (*imag
 	if o.Label, err = imageset.ParseLabel(c.String("label-from")); err != nil {
 		return nil, usagef(c.Command.Name, "--label-from: %v", err)
 	}
+	lists := append(c.StringSlice("list"), o.Label.File)
+	if err := ui.keepSources(c.Command.Name, []written{{"the output", output}}, reading{what: "the input ", files: lists, inputs: inputs}); err != nil {
+		return nil, err
+	}
 	set, err := imageset.Open(inputs, o)
 	if err != nil {
 		return nil, err
-	}
-	for _, name := range slices.Concat(set.Files(), c.StringSlice("list"), []string{o.Label.File}) {
-		if wouldReplace(output, name) {
-			set.Close()
-			return nil, usagef(c.Command.Name, "the output would replace the input %s", name).as(codeUsageOutput)
-		}
 	}
 	if n := set.PassedOver(); n > 0 {
 		holds := "hold"
