@@ -146,9 +146,7 @@ func (f *File) commit() error {
 			return err
 		}
 	}
-	if err := f.f.Close(); err != nil {
-		return err
-	}
+	_ = f.f.Close() // all is on the disk: Sync said so
 	f.done = true
 	if f.temp != "" {
 		if err := disk.Rename(f.temp, f.target); err != nil {
@@ -195,8 +193,11 @@ func followLinks(path string) (string, error) {
 	target := path
 	for range 40 { // the limit that Linux has
 		info, err := disk.Lstat(target)
-		if err != nil || info.Mode()&fs.ModeSymlink == 0 {
-			return target, nil // an error is for the caller to meet
+		switch {
+		case errors.Is(err, fs.ErrNotExist), err == nil && info.Mode()&fs.ModeSymlink == 0:
+			return target, nil
+		case err != nil:
+			return "", renameError(err, path)
 		}
 		link, err := os.Readlink(target)
 		if err != nil {

@@ -20,6 +20,9 @@ type Fault struct {
 	// io.EOF the first half of those that are there. A ReadAt or Write that is
 	// short needs an Err, too, as those of os do.
 	Short bool
+
+	// Skip makes a call succeed that is not made: Sync takes its time.
+	Skip bool
 }
 
 var injected atomic.Pointer[func(Call) Fault]
