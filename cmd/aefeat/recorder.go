@@ -64,10 +64,15 @@ func checkRecord(c *cli.Context, ui *console, outputs ...string) error {
 			return usagef(command, "the record and the output would go to the same place, %s", nameOf(output)).as(codeUsageOutput)
 		}
 	}
+	if isStdout(path) {
+		if err := ui.needOut(); err != nil {
+			return err
+		}
+	}
 	return ui.keepSources(command, []written{{"the record", path}}, models(c.String("model"), c.String("init")), data(c.Args().Slice()))
 }
 
-// abort leaves no record behind. After finish it does nothing.
+// abort leaves no record behind. After commit it does nothing.
 func (r *recorder) abort() {
 	if r != nil {
 		r.ui.heard = nil
@@ -150,7 +155,10 @@ func (r *recorder) evaluated(ctx context.Context, src *arrowio.Source, e stage.E
 	r.read(files)
 	r.Rows, r.Evaluation = e.Rows, &e.Evaluation
 	r.skip(src, e.BadRows)
-	return r.finish()
+	if err := r.ui.storeOut(); err != nil { // before the record says that all is well
+		return err
+	}
+	return r.commit()
 }
 
 // mostBadRows are listed, as of one input.
@@ -167,10 +175,10 @@ func (r *recorder) skip(src *arrowio.Source, bad patch.BadRows) {
 	r.BadRows.First = first[:min(len(first), mostBadRows)]
 }
 
-// finish writes the record.
-func (r *recorder) finish() error {
+// commit makes outputs appear and, last, the record, which it writes.
+func (r *recorder) commit(outputs ...*outputFile) error {
 	if r == nil {
-		return nil
+		return commitAll(outputs...)
 	}
 	r.ui.heard = nil
 	r.Seconds = seconds(time.Since(r.Started))
@@ -179,13 +187,10 @@ func (r *recorder) finish() error {
 	if err == nil {
 		_, err = r.out.Write(append(b, '\n'))
 	}
-	if err == nil {
-		err = r.out.Commit()
-	}
 	if err != nil {
 		return fmt.Errorf("writing the record %s: %w", nameOf(r.path), err)
 	}
-	return nil
+	return commitAll(append(outputs, r.out)...)
 }
 
 // seconds are thousandths at the least.
