@@ -86,7 +86,7 @@ func transformEach(c *cli.Context, ui *console, dir string) error {
 	for _, p := range all {
 		outputs = append(outputs, p.output)
 	}
-	if err := checkRecord(c, outputs...); err != nil {
+	if err := checkRecord(c, c.Args().Slice(), outputs...); err != nil {
 		return err
 	}
 	j := &eachJob{features: f, ui: ui, progress: newProgress(ui, chosen(c, "progress")), dir: dir,
@@ -102,7 +102,7 @@ func transformEach(c *cli.Context, ui *console, dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	if j.features.record, err = newRecorder(c, ui); err != nil {
+	if j.features.record, err = newRecorder(c, ui, c.Args().Slice()); err != nil {
 		return err
 	}
 	defer j.features.record.abort()

@@ -33,7 +33,7 @@ squared error over the variance of the rows: 1 is no better than their mean.`,
 }
 
 func evaluate(c *cli.Context, ui *console) error {
-	record, err := newRecorder(c, ui, "-")
+	record, err := newRecorder(c, ui, c.Args().Slice(), "-")
 	if err != nil {
 		return err
 	}
