@@ -3,6 +3,7 @@ package stage
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -30,6 +31,12 @@ type Fitter struct {
 	reach    float64
 	learning *learning // nil when preprocessing learns nothing
 	passes   *passes   // nil without epochs
+
+	reading *reading    // the identity of the input; nil: nobody asks
+	from    *Checkpoint // that it goes on from; nil: from the start
+	form    *form       // that the first rows must have; nil: any
+	notes   map[string]string
+	asked   atomic.Bool // to stop
 }
 
 var (
@@ -56,6 +63,9 @@ func NewFitter(schema *arrow.Schema, c Config) (*Fitter, error) {
 	f.intake, err = newIntake(p, schema)
 	if err != nil {
 		return nil, err
+	}
+	if p.checkpoint != nil && p.trains() {
+		f.reading, f.notes = &reading{}, map[string]string{}
 	}
 	return f, nil
 }
@@ -98,7 +108,7 @@ func (f *Fitter) Write(ctx context.Context, batch arrow.RecordBatch) error {
 	if f.err != nil {
 		return f.err
 	}
-	if err := alive(ctx); err != nil {
+	if err := f.alive(ctx); err != nil {
 		return err
 	}
 	return f.write(ctx, batch)
@@ -112,8 +122,38 @@ func (f *Fitter) write(ctx context.Context, batch arrow.RecordBatch) error {
 	if err := patch.Usable(batch); err != nil {
 		return err
 	}
-	f.err = f.push(ctx, batch)
+	f.err = f.interrupted(ctx, f.push(ctx, batch))
 	return f.err
+}
+
+// alive reports that ctx is nil or has ended. Then it makes a checkpoint, for
+// the fit may not go on.
+func (f *Fitter) alive(ctx context.Context) error {
+	err := alive(ctx)
+	if err == nil || ctx == nil || f.passes == nil || f.passes.saver == nil || f.feed.idle() != nil {
+		return err
+	}
+	return joined(err, f.passes.lastSave())
+}
+
+// interrupted makes a checkpoint of a fit that err has ended, where that is the
+// end of ctx. It returns err.
+func (f *Fitter) interrupted(ctx context.Context, err error) error {
+	if err == nil || !errors.Is(err, ctx.Err()) || f.passes == nil || f.passes.saver == nil {
+		return err
+	}
+	if f.feed.stop(); f.feed.err != nil {
+		return err
+	}
+	return joined(err, f.passes.lastSave())
+}
+
+// joined returns err, with what else went wrong.
+func joined(err, also error) error {
+	if also == nil {
+		return err
+	}
+	return errors.Join(err, also)
 }
 
 // push takes in a batch. Without epochs it reads no row after the one that a
@@ -177,6 +217,12 @@ func (f *Fitter) fill(ctx context.Context, rows model.Rows, held []bool) error {
 	if rows.Len() == 0 || f.Ready() {
 		return nil
 	}
+	if f.form != nil {
+		if err := f.form.same(form{f.intake.binding.Source(), rows.Kind, rows.Width}); err != nil {
+			return err
+		}
+		f.form = nil
+	}
 	if f.feed == nil {
 		f.feed = newFeed(rows.Kind, rows.Width)
 	}
@@ -218,6 +264,10 @@ func (f *Fitter) deliver(ctx context.Context) error {
 			return err
 		}
 	}
+	passOver, err := f.identify(block)
+	if err != nil {
+		return err
+	}
 	if err := f.screen(block); err != nil {
 		return err
 	}
@@ -225,6 +275,11 @@ func (f *Fitter) deliver(ctx context.Context) error {
 		if err := f.passes.take(block); err != nil {
 			return err
 		}
+	}
+	if passOver {
+		f.passes.observe(Progress{Phase: PhaseResume, Rows: f.reading.Rows, TotalRows: f.reading.want.Rows})
+		block.reset()
+		return nil
 	}
 	if f.learning != nil && f.learning.waits() {
 		enough, err := f.learning.wait(block.rows, f.passes != nil)
@@ -241,6 +296,25 @@ func (f *Fitter) deliver(ctx context.Context) error {
 	return f.feed.send(ctx)
 }
 
+// identify takes a block into the identity of the input, and reports whether
+// the fit was beyond it when it was interrupted.
+func (f *Fitter) identify(b *block) (passOver bool, err error) {
+	r := f.reading
+	if r == nil {
+		return false, nil
+	}
+	if r.Blocks == 0 {
+		r.begin(form{f.intake.binding.Source(), b.rows.Kind, b.rows.Width}, b.rows.Number[0])
+	}
+	if err := r.add(b); err != nil {
+		return false, err
+	}
+	if b.input = r.seen(); r.want == nil {
+		return false, nil
+	}
+	return f.passes.at.Visiting || r.Blocks <= r.want.Blocks, nil
+}
+
 // screen takes the rows that are out of range out of a block, unless the first
 // of them is an error.
 func (f *Fitter) screen(b *block) error {
@@ -255,6 +329,9 @@ func (f *Fitter) screen(b *block) error {
 // begin makes the model, now that the first rows are known, and all that
 // trains it.
 func (f *Fitter) begin(first model.Rows) error {
+	if f.from != nil {
+		return f.goOn(first)
+	}
 	m, err := f.plan.newModel(f.Patch(), first)
 	if err != nil {
 		return err
@@ -267,17 +344,29 @@ func (f *Fitter) begin(first model.Rows) error {
 	if !f.plan.trains() {
 		return nil
 	}
-	if f.passes, err = newPasses(f.plan, m, first); err != nil {
+	trainer, err := model.NewTrainer(m, f.plan.train)
+	if err != nil {
 		return err
 	}
+	return f.train(trainer, first)
+}
+
+// train begins to train on rows like those of first.
+func (f *Fitter) train(trainer *model.Trainer, first model.Rows) error {
+	var err error
+	if f.passes, err = newPasses(f.plan, f.model, trainer, first); err != nil {
+		return err
+	}
+	f.passes.asked = &f.asked
+	f.passes.saver = newSaver(f)
 	f.feed.start(f.consume)
 	return nil
 }
 
 // consume takes the rows of a block as they arrive, on the feed's goroutine.
-func (f *Fitter) consume(rows model.Rows) error {
+func (f *Fitter) consume(b *block) error {
 	if l := f.learning; l != nil {
-		if err := l.statistics.Add(rows); err != nil {
+		if err := l.statistics.Add(b.rows); err != nil {
 			return err
 		}
 		if !l.done {
@@ -285,7 +374,11 @@ func (f *Fitter) consume(rows model.Rows) error {
 			return nil
 		}
 	}
-	return f.passes.stream(rows)
+	if err := f.passes.stream(b.rows); err != nil {
+		return err
+	}
+	f.passes.at.Input = b.input
+	return f.passes.between()
 }
 
 // learn ends the learning, and trains on the rows that have waited for it.
@@ -295,6 +388,9 @@ func (f *Fitter) learn() error {
 		return err
 	}
 	f.model.Preprocess = rule
+	if f.passes != nil {
+		f.passes.at.Input = f.reading.seen()
+	}
 	for lo := 0; lo < waited.Len(); lo += blockRows {
 		if err := f.passes.stream(cut(waited, lo, min(lo+blockRows, waited.Len()))); err != nil {
 			return err
@@ -315,10 +411,10 @@ func (f *Fitter) Finish(ctx context.Context) (*model.Model, *Report, error) {
 	case f.plan == nil:
 		return nil, nil, errZeroFitter
 	}
-	if err := alive(ctx); err != nil {
+	if err := f.alive(ctx); err != nil {
 		return nil, nil, err
 	}
-	f.err = f.finish(ctx)
+	f.err = f.interrupted(ctx, f.finish(ctx))
 	var report *Report
 	err := f.err
 	if err == nil {
@@ -340,6 +436,9 @@ func (f *Fitter) finish(ctx context.Context) error {
 	if f.intake != nil {
 		f.intake.end()
 	}
+	if err := f.endInput(); err != nil {
+		return err
+	}
 	if f.model == nil {
 		if err := f.beginWithout(); err != nil {
 			return err
@@ -348,7 +447,6 @@ func (f *Fitter) finish(ctx context.Context) error {
 		return f.intake.bad.none()
 	}
 	if f.passes != nil {
-		defer f.passes.trainer.Finish()
 		if err := f.passes.settle(ctx); err != nil {
 			return err
 		}
@@ -361,7 +459,26 @@ func (f *Fitter) finish(ctx context.Context) error {
 	if f.passes == nil {
 		return nil
 	}
-	return f.passes.run(ctx)
+	if err := f.passes.run(ctx); err != nil {
+		return err
+	}
+	f.passes.trainer.Finish()
+	return nil
+}
+
+// endInput takes the end of the input into its identity. There may be more of
+// it where the fit is asked to stop.
+func (f *Fitter) endInput() error {
+	if f.reading == nil {
+		return nil
+	}
+	if err := f.reading.end(!f.asked.Load()); err != nil {
+		return err
+	}
+	if f.passes != nil {
+		f.passes.at.Input = f.reading.seen()
+	}
+	return nil
 }
 
 // beginWithout makes a model without any rows, if there is need of none.
@@ -401,6 +518,17 @@ func (f *Fitter) report() *Report {
 	return r
 }
 
+// Stop makes the fit end after the running epoch, or under model.LBFGS after
+// the running pass, with the model so far; Report.Stop is then
+// model.AskedToStop. It may be called at any time, from any goroutine, and
+// returns at once. The first epoch is as long as the caller goes on to write
+// rows, but where no row is visited again Run reads no more. The last checkpoint
+// goes on as if the fit had not been stopped.
+func (f *Fitter) Stop() { f.asked.Store(true) }
+
+// enough reports whether a reader need not be read to its end.
+func (f *Fitter) enough() bool { return f.asked.Load() && !f.plan.keeps() }
+
 // Close ends the training goroutine and gives memory and spill file back. It
 // may be called at any time and more than once.
 func (f *Fitter) Close() error {
@@ -427,10 +555,10 @@ func (f *Fitter) Run(ctx context.Context, r array.RecordReader) (*model.Model, *
 		return nil, nil, err
 	}
 	for {
-		if err := alive(ctx); err != nil {
+		if err := f.alive(ctx); err != nil {
 			return nil, nil, err
 		}
-		if f.Ready() || !r.Next() {
+		if f.Ready() || f.enough() || !r.Next() {
 			break
 		}
 		// What was read must not be lost, though ctx has ended since.

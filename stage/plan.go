@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -18,6 +19,8 @@ import (
 // and rules checked. It is made once, does not change, and is all that the rest
 // of the fit reads of the settings.
 type plan struct {
+	config Config // as it was given
+
 	init  *model.Model // nil: the weights are drawn
 	model model.Config // Inputs is 0 while only rows can tell
 	train model.TrainOptions
@@ -28,6 +31,7 @@ type plan struct {
 	key    string  // of rows that are held out together; "": each by itself
 	memory int64   // for rows that are kept and held out
 	folder string  // of the spill file; "": the system's
+	stored bool    // rows are kept, whatever the epochs are
 
 	columns  []string
 	units    int
@@ -38,14 +42,18 @@ type plan struct {
 	first    int64 // number of the first row
 	observer func(Progress)
 	warnings []Warning // about settings that change nothing
+
+	checkpoint      func(*Checkpoint) error
+	checkpointEvery time.Duration
 }
 
 // newPlan resolves c. Its errors are those of [Config.Validate].
 func newPlan(c Config) (*plan, error) {
 	p := &plan{
-		init: c.Init, model: c.Model, train: c.Train,
+		config: c, init: c.Init, model: c.Model, train: c.Train,
 		memory: cmp.Or(c.Memory, DefaultMemory), folder: c.SpillDir,
 		columns: c.Columns, units: c.Units, decode: c.Decode, images: c.Images, shape: c.Shape, skip: c.Skip, first: c.FirstRow, observer: c.Observer,
+		checkpoint: c.Checkpoint, checkpointEvery: cmp.Or(c.CheckpointEvery, DefaultCheckpointEvery),
 	}
 	if err := checkNumbers(c.FirstRow, 0); err != nil {
 		return nil, err
@@ -168,8 +176,12 @@ func (p *plan) trains() bool { return p.epochs > 0 }
 // in one order.
 func (p *plan) iterates() bool { return p.train.Optimizer.WholePasses() }
 
+// whole reports whether a pass over all rows makes one gradient, which has no
+// state in between.
+func (p *plan) whole() bool { return p.iterates() || p.train.BatchSize == model.FullBatch }
+
 // keeps reports whether rows are visited again.
-func (p *plan) keeps() bool { return p.epochs > 1 || p.epochs == 1 && p.iterates() }
+func (p *plan) keeps() bool { return p.stored || p.epochs > 1 || p.epochs == 1 && p.iterates() }
 
 // validates reports whether rows are held out.
 func (p *plan) validates() bool { return p.share > 0 }

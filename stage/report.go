@@ -11,6 +11,9 @@ const (
 	// as they arrive.
 	PhaseLearn = "learn"
 
+	// PhaseResume reads again what came before a checkpoint.
+	PhaseResume = "resume"
+
 	PhaseStream  = "stream"  // the first epoch: training on rows as they arrive
 	PhaseArrange = "arrange" // the rows of the spill file are brought into buckets
 	PhaseTrain   = "train"   // a later epoch
