@@ -259,6 +259,10 @@ func ownCode(err error) code {
 		return codeOfSetting(e)
 	case *model.DivergedError:
 		return codeDiverged
+	case *model.KernelsError:
+		return codeKernels
+	case *stage.InputChangedError:
+		return codeInputChanged
 	case *model.BareError:
 		return codeModelBare
 	case *model.FormatError:

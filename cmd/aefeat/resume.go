@@ -158,17 +158,14 @@ func (r *resumption) inputs(c *cli.Context) ([]string, error) {
 }
 
 // position says how far the fit was.
-func (r *resumption) position() string { return positionOf(r.Checkpoint) }
-
-// positionOf says how far the fit of a checkpoint is.
-func positionOf(c *stage.Checkpoint) string {
+func (r *resumption) position() string {
 	unit := "epochs"
-	if c.Settings.Train.Optimizer.WholePasses() {
+	if r.Settings.Train.Optimizer.WholePasses() {
 		unit = "iterations"
 	}
-	text := fmt.Sprintf("after %d of %d %s", c.Epoch, c.Epochs, unit)
-	if c.Rows > 0 {
-		text += " and " + plural(c.Rows, "row")
+	text := fmt.Sprintf("after %d of %d %s", r.Epoch, r.Epochs, unit)
+	if r.Rows > 0 {
+		text += " and " + plural(r.Rows, "row")
 	}
 	return text
 }
@@ -216,9 +213,8 @@ func (r *resumption) advise(src *arrowio.Source, err error) error {
 	var changed *stage.InputChangedError
 	switch {
 	case errors.As(err, &kernels):
-		return &hintedError{&codedError{codeKernels, err}, "go on where the fit began, or here with --resume-other-kernels, to a model that differs in its last bits"}
+		return &hintedError{err, "go on where the fit began, or here with --resume-other-kernels, to a model that differs in its last bits"}
 	case errors.As(err, &changed):
-		err = &codedError{codeInputChanged, err}
 		if file, _, ok := src.Locate(max(0, changed.First)); ok && changed.First >= 0 {
 			err = &inputError{file, fmt.Errorf("%s: %w", file, err)}
 		}

@@ -83,6 +83,11 @@ func describeFit(m *model.Model, o model.TrainOptions) string {
 	for _, term := range m.Terms() {
 		words = append(words, term.Name+" "+term.Settings)
 	}
+	return strings.Join(append(words, describeTraining(m, o)), "; ")
+}
+
+// describeTraining writes how the weights of m follow the gradient.
+func describeTraining(m *model.Model, o model.TrainOptions) string {
 	training := o.Optimizer.String()
 	if o, err := o.WithDefaults(m.Config, m.Preprocess.Method); err == nil && !o.Optimizer.WholePasses() {
 		batches := fmt.Sprintf("batches of %d", o.BatchSize)
@@ -91,7 +96,7 @@ func describeFit(m *model.Model, o model.TrainOptions) string {
 		}
 		training += fmt.Sprintf(", rate %g, %s", o.LearningRate, batches)
 	}
-	return strings.Join(append(words, training), "; ")
+	return training
 }
 
 // skipped says how many bad rows were left out, and why.
