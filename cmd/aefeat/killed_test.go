@@ -19,6 +19,9 @@ func TestKilledFits(t *testing.T) {
 		kills = 1
 	}
 	for i, f := range kill.Fits {
+		if f.Slow {
+			continue
+		}
 		t.Run(f.Name, func(t *testing.T) {
 			t.Parallel()
 			c := kill.Config{Program: program, Dir: t.TempDir(), Kills: kills, Seed: uint64(i), Fit: f}

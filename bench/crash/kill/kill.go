@@ -8,10 +8,13 @@
 package kill
 
 import (
+	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -34,7 +37,8 @@ type Config struct {
 type Fit struct {
 	Name  string
 	Flags string
-	Rows  int // 0: 1,500
+	Rows  int  // 0: 1,500
+	Slow  bool // too slow for a test of every change
 }
 
 // Fits are all kinds of fits: the optimisers, the ways of preprocessing, with
@@ -52,6 +56,8 @@ var Fits = []Fit{
 	{Name: "lbfgs, zca, held-out rows", Flags: "--epochs 30 --optimizer lbfgs --preprocess zca --validation 0.2"},
 	{Name: "one pass, scale", Flags: "--epochs 1 --batch-size 16", Rows: 20_000},
 	{Name: "one pass, standardize ahead", Flags: "--epochs 1 --batch-size 16 --preprocess standardize --preprocess-rows 900", Rows: 20_000},
+	{Name: "adam, patch, spilled", Flags: "--epochs 3 --preprocess patch --memory 16MiB", Rows: 60_000, Slow: true},
+	{Name: "lbfgs, spilled, held-out rows", Flags: "--epochs 4 --optimizer lbfgs --validation 0.3", Rows: 150_000, Slow: true},
 }
 
 // Result is what came of one kind of fit.
@@ -80,7 +86,6 @@ type run struct {
 	random *rand.Rand
 	inputs []string // equal rows, cut into other batches
 	result Result
-	stderr bytes.Buffer
 }
 
 // The names of files in Config.Dir.
@@ -93,10 +98,7 @@ const (
 
 // prepare makes the inputs.
 func (r *run) prepare() error {
-	rows := max(r.Fit.Rows, 1500)
-	if r.Fit.Rows > 0 {
-		rows = r.Fit.Rows
-	}
+	rows := cmp.Or(r.Fit.Rows, 1500)
 	for _, batch := range []int{rows, 700, 64} {
 		name := fmt.Sprintf("in-%d.arrows", batch)
 		if err := writePatches(filepath.Join(r.Dir, name), rows, batch); err != nil {
@@ -110,7 +112,7 @@ func (r *run) prepare() error {
 // all fits without a disturbance, then with kills, and compares.
 func (r *run) all(ctx context.Context) error {
 	began := time.Now()
-	if _, err := r.start(ctx, 0, r.fit(undisturbed)...); err != nil {
+	if _, err := r.start(ctx, nil, r.fit(undisturbed)...); err != nil {
 		return err
 	}
 	r.result.Seconds = time.Since(began).Seconds()
@@ -140,9 +142,9 @@ func (r *run) disturb(ctx context.Context) error {
 	kills := 1 + r.random.IntN(4)
 	before := []byte(nil)
 	for done := false; !done; {
-		moment := time.Duration(0)
+		var at *moment
 		if kills > 0 && r.result.Kills < r.Kills {
-			moment = time.Duration(r.random.Float64() * r.result.Seconds * 1.2 * float64(time.Second))
+			at = r.moment()
 		}
 		args := append(r.fit(output), "--checkpoint", checkpoint, "--checkpoint-every", []string{"0s", "3ms", "1h"}[r.random.IntN(3)])
 		if _, err := os.Stat(filepath.Join(r.Dir, checkpoint)); err == nil {
@@ -155,7 +157,7 @@ func (r *run) disturb(ctx context.Context) error {
 				args = append(args, r.inputs[r.random.IntN(len(r.inputs))])
 			}
 		}
-		killed, err := r.start(ctx, moment, args...)
+		killed, err := r.start(ctx, at, args...)
 		if err != nil {
 			return err
 		}
@@ -179,28 +181,63 @@ func (r *run) fit(output string) []string {
 	return append(append(args, strings.Fields(r.Fit.Flags)...), r.inputs[r.random.IntN(len(r.inputs))])
 }
 
-// start runs the program and kills it after moment; 0: never. killed is whether
-// it was at work then.
-func (r *run) start(ctx context.Context, moment time.Duration, args ...string) (killed bool, err error) {
-	r.stderr.Reset()
-	cmd := exec.CommandContext(ctx, r.Program, append(args, "--progress", "plain")...)
-	cmd.Dir, cmd.Stderr = r.Dir, &r.stderr
+// moment is when a run is killed.
+type moment struct {
+	checkpoints int // so many were told of before
+	delay       time.Duration
+}
+
+// moment draws one: any time of a fit, or soon after a checkpoint.
+func (r *run) moment() *moment {
+	if r.random.IntN(4) == 0 {
+		return &moment{delay: time.Duration(r.random.Float64() * r.result.Seconds * float64(time.Second))}
+	}
+	return &moment{checkpoints: 1 + r.random.IntN(12), delay: time.Duration(r.random.IntN(4000)) * time.Microsecond}
+}
+
+// start runs the program and kills it at a moment; nil: never. killed is
+// whether it was at work then.
+func (r *run) start(ctx context.Context, at *moment, args ...string) (killed bool, err error) {
+	cmd := exec.CommandContext(ctx, r.Program, append(args, "--progress", "json")...)
+	cmd.Dir = r.Dir
 	cmd.Env = append(os.Environ(), fmt.Sprintf("GOMAXPROCS=%d", 1+r.random.IntN(3)))
+	events, err := cmd.StderrPipe()
+	if err != nil {
+		return false, err
+	}
 	if err := cmd.Start(); err != nil {
 		return false, err
 	}
-	if moment > 0 {
-		timer := time.AfterFunc(moment, func() { _ = cmd.Process.Kill() }) // it may have ended
-		defer timer.Stop()
-	}
+	last := watch(events, cmd.Process, at)
 	err = cmd.Wait()
-	if exit := (*exec.ExitError)(nil); moment > 0 && errors.As(err, &exit) && exit.ExitCode() == -1 && ctx.Err() == nil {
+	if exit := (*exec.ExitError)(nil); at != nil && errors.As(err, &exit) && exit.ExitCode() == -1 && ctx.Err() == nil {
 		return true, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("%s %s: %w\n%s", filepath.Base(r.Program), strings.Join(args, " "), err, r.stderr.String())
+		return false, fmt.Errorf("%s %s: %w\n%s", filepath.Base(r.Program), strings.Join(args, " "), err, last)
 	}
 	return false, nil
+}
+
+// watch reads the events of a program to their end, kills it at a moment, and
+// returns the last event.
+func watch(events io.Reader, program *os.Process, at *moment) (last string) {
+	seen := 0
+	arm := func() {
+		if at != nil && seen == at.checkpoints {
+			time.AfterFunc(at.delay, func() { _ = program.Kill() }) // it may have ended
+		}
+	}
+	arm()
+	lines := bufio.NewScanner(events)
+	for lines.Scan() {
+		last = lines.Text()
+		if strings.Contains(last, `"event":"checkpoint"`) {
+			seen++
+			arm()
+		}
+	}
+	return last
 }
 
 // tidy notes what is left beside the files that are meant to be there, and
