@@ -37,13 +37,14 @@ type Checkpoint struct {
 	// best epoch. Of a running fit it must not be changed, nor kept.
 	Model *model.Model
 
-	// Settings are those of the fit, without the fields of which a resumed fit
-	// has its own. Init is nil whether there was one or not.
+	// Settings are those of the fit, defaults filled in, of a checkpoint that was
+	// read. Fields that a checkpoint does not keep, Init among them, are zero.
 	Settings Config
 
-	write func(io.Writer) error // nil once it is over
-	state state
-	from  *model.Checkpoint // nil unless it was read
+	write      func(io.Writer) error // nil once it is over, and where it was read
+	state      state
+	from       *model.Checkpoint // nil unless it was read, and once it is resumed
+	statistics *model.Statistics // nil where preprocessing learned from no rows ahead
 }
 
 // ErrTooEarly is the error of [Fitter.Checkpoint] while there is nothing to go
@@ -115,10 +116,9 @@ type position struct {
 
 // forward is what a fit needs that goes on with the next row.
 type forward struct {
-	Next   int64         `json:"next"` // number of the next row
-	Bad    patch.BadRows `json:"bad_rows,omitzero"`
-	Source string        `json:"source"`
-	Kind   model.Kind    `json:"kind"`
+	form
+	Next int64         `json:"next"` // number of the next row
+	Bad  patch.BadRows `json:"bad_rows,omitzero"`
 }
 
 // The names of what a checkpoint keeps as bytes.
@@ -180,7 +180,7 @@ func (f *Fitter) checkpoint() *Checkpoint {
 	t := f.passes
 	c := &Checkpoint{
 		Epoch: len(f.model.History), Epochs: f.plan.epochs, Rows: t.at.Rows,
-		Notes: f.notes, Model: f.model, Settings: f.plan.config.settings(),
+		Notes: f.notes, Model: f.model,
 	}
 	c.write = func(w io.Writer) error { return f.writeState(w, nil) }
 	return c
@@ -188,7 +188,7 @@ func (f *Fitter) checkpoint() *Checkpoint {
 
 // writeState writes a checkpoint. With forward it holds the rows that wait in
 // the current block, and goes on with the row after these.
-func (f *Fitter) writeState(w io.Writer, next *forward) error {
+func (f *Fitter) writeState(w io.Writer, next *forward) (err error) {
 	p, t := f.plan, f.passes
 	s := state{
 		Version: stateVersion, Settings: p.config, Notes: f.notes,
@@ -206,9 +206,10 @@ func (f *Fitter) writeState(w io.Writer, next *forward) error {
 	}
 	if l := f.learning; l != nil && l.ahead > 0 {
 		s.Ahead = l.ahead
-		host.Data[dataStatistics] = l.statistics.MarshalState()
+		if host.Data[dataStatistics], err = l.statistics.MarshalState(); err != nil {
+			return err
+		}
 	}
-	var err error
 	if host.State, err = json.Marshal(s); err != nil {
 		return fmt.Errorf("writing a checkpoint: %w", err)
 	}
@@ -230,15 +231,17 @@ func (f *Fitter) Checkpoint(w io.Writer) error {
 	if err := f.plan.onePass(); err != nil {
 		return err
 	}
-	if f.passes == nil || f.passes.streamed == 0 {
+	if f.passes == nil || f.learning != nil && !f.learning.done {
 		return ErrTooEarly
 	}
-	if err := f.feed.idle(); err != nil {
-		f.err = err
-		return err
+	if f.err = f.feed.idle(); f.err != nil {
+		return f.err
 	}
-	b := f.intake.binding
-	return f.writeState(w, &forward{Next: f.intake.next, Bad: f.intake.bad.BadRows, Source: b.Source(), Kind: b.Kind()})
+	if f.passes.at.Rows == 0 {
+		return ErrTooEarly
+	}
+	of := form{f.intake.binding.Source(), f.feed.current.rows.Kind, f.model.Inputs}
+	return f.writeState(w, &forward{of, f.intake.next, f.intake.bad.BadRows})
 }
 
 // onePass reports why rows do not just pass by once.

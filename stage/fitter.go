@@ -32,9 +32,10 @@ type Fitter struct {
 	learning *learning // nil when preprocessing learns nothing
 	passes   *passes   // nil without epochs
 
-	reading *reading    // the identity of the input; nil: nobody asks
-	from    *Checkpoint // that it goes on from; nil: from the start
-	form    *form       // that the first rows must have; nil: any
+	reading *reading       // the identity of the input; nil: nobody asks
+	from    *Checkpoint    // that it goes on from; nil: from the start
+	trainer *model.Trainer // of from
+	form    *form          // that the first rows must have; nil: any
 	notes   map[string]string
 	asked   atomic.Bool // to stop
 }
@@ -130,7 +131,7 @@ func (f *Fitter) write(ctx context.Context, batch arrow.RecordBatch) error {
 // the fit may not go on.
 func (f *Fitter) alive(ctx context.Context) error {
 	err := alive(ctx)
-	if err == nil || ctx == nil || f.passes == nil || f.passes.saver == nil || f.feed.idle() != nil {
+	if err == nil || ctx == nil || f.err != nil || f.passes == nil || f.passes.saver == nil || f.feed.idle() != nil {
 		return err
 	}
 	return joined(err, f.passes.lastSave())

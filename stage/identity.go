@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/aefeat/aefeat/model"
@@ -62,15 +63,12 @@ type identity struct {
 	Marks  [][]byte `json:"marks,omitempty"`
 }
 
-// fault says what an identity that was read cannot be; "": nothing.
-func (d *identity) fault() string {
-	switch {
-	case d.Kind.Size() == 0 || d.Width < 1 || d.Blocks < 1 || d.Rows < d.Blocks || d.Stride < 1:
-		return "the identity of its input is incomplete"
-	case int64(len(d.Marks)) != d.Blocks/d.Stride || len(d.Marks) > maxMarks:
-		return "the identity of its input has the wrong number of sums"
+// check reports what an identity that was read cannot be.
+func (d *identity) check() error {
+	if d.Kind.Size() == 0 || d.Blocks < 1 || d.Rows < d.Blocks || d.Stride < 1 || int64(len(d.Marks)) != d.Blocks/d.Stride || len(d.Marks) > maxMarks {
+		return errors.New("the identity of its input is incomplete")
 	}
-	return ""
+	return nil
 }
 
 // reading takes the identity of an input while it is read, and compares it with
@@ -109,7 +107,7 @@ func (r *reading) add(b *block) error {
 	r.Blocks++
 	r.Rows += int64(len(b.rows.Number))
 	last := b.rows.Number[len(b.rows.Number)-1]
-	if err := r.compare(last); err != nil {
+	if err := r.compare(last, b.full()); err != nil {
 		return err
 	}
 	r.mark()
@@ -135,8 +133,9 @@ func (r *reading) mark() {
 }
 
 // compare compares the sum with the one that is wanted here, if that is known.
-// last is the number of the last row.
-func (r *reading) compare(last int64) error {
+// last is the number of the last row of a block; one that is not full is the
+// last one.
+func (r *reading) compare(last int64, full bool) error {
 	w := r.want
 	if w == nil {
 		return nil
@@ -147,7 +146,7 @@ func (r *reading) compare(last int64) error {
 		sum = w.Sum
 	case r.Blocks > w.Blocks && w.Ended:
 		return r.longer()
-	case r.Blocks < w.Blocks && r.Blocks%w.Stride == 0:
+	case r.Blocks < w.Blocks && r.Blocks%w.Stride == 0 && full:
 		sum = w.Marks[r.Blocks/w.Stride-1]
 	default:
 		return nil
@@ -180,7 +179,11 @@ func (r *reading) end(whole bool) error {
 }
 
 func (r *reading) shorter() error {
-	return &InputChangedError{Reason: fmt.Sprintf("it has %d rows, and had at least %d", r.Rows, r.want.Rows), First: -1, Last: -1}
+	had := "at least "
+	if r.want.Ended {
+		had = ""
+	}
+	return &InputChangedError{Reason: fmt.Sprintf("it has %d rows, and had %s%d", r.Rows, had, r.want.Rows), First: -1, Last: -1}
 }
 
 // passed reports whether all of the wanted identity was found.

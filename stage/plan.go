@@ -35,6 +35,7 @@ type plan struct {
 
 	columns  []string
 	units    int
+	source   string // of cells of bytes; "": the first row tells
 	decode   patch.Decoder
 	images   model.Images // as they were asked for
 	shape    model.Shape  // zero: unknown, or the data tell
@@ -219,7 +220,7 @@ func (p *plan) bind(schema *arrow.Schema) (*patch.Binding, error) {
 		from = imagesOf(p.init)
 	}
 	from.Shape = p.shape
-	o := patch.BindOptions{Columns: p.columns, Width: p.model.Inputs, Units: p.units, Skip: p.skip, Decode: p.decode, Images: imagesAre(p.images, from)}
+	o := patch.BindOptions{Columns: p.columns, Width: p.model.Inputs, Units: p.units, Source: p.source, Skip: p.skip, Decode: p.decode, Images: imagesAre(p.images, from)}
 	if len(o.Columns) == 0 && p.init != nil && len(p.init.Binding.Columns) > 0 {
 		o.Columns = p.init.Binding.Columns
 		if b, err := patch.Bind(schema, o); err == nil {

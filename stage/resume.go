@@ -8,9 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"reflect"
-	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -34,15 +32,12 @@ func ReadCheckpoint(r io.Reader) (*Checkpoint, error) {
 	if v := c.state.Version; v != stateVersion {
 		return nil, &model.FormatError{Err: fmt.Errorf("a checkpoint of version %d: this program reads version %d", v, stateVersion)}
 	}
-	if err := c.state.check(from); err != nil {
-		return nil, err
+	for _, check := range []func() error{c.checkModel, c.checkPosition, c.checkPlan} {
+		if err := check(); err != nil {
+			return nil, damagedCheckpoint("%w", err)
+		}
 	}
-	c.Rows, c.Notes, c.Settings = c.state.Rows, c.state.Notes, c.state.Settings
-	p, err := c.plan(Config{})
-	if err != nil {
-		return nil, damagedCheckpoint("%w", err)
-	}
-	c.Epochs = p.epochs
+	c.Rows, c.Notes = c.state.Rows, c.state.Notes
 	return c, nil
 }
 
@@ -50,24 +45,79 @@ func damagedCheckpoint(format string, args ...any) error {
 	return &model.FormatError{Err: fmt.Errorf("damaged checkpoint: "+format, args...)}
 }
 
-// check reports what cannot be.
-func (s *state) check(from *model.Checkpoint) error {
-	rows, numbers := from.Host.Data[dataRows], from.Host.Data[dataNumbers]
-	switch n := int64(from.Model.Inputs); {
-	case s.Rows < 0 || s.Unvalidated && s.Settings.Validation == 0:
-		return damagedCheckpoint("in its position")
-	case s.Forward != nil:
-		size := n * int64(s.Forward.Kind.Size())
-		waiting := int64(len(numbers) / 8)
-		if size == 0 || s.Input != nil || s.Visiting || s.Forward.Next < 0 || len(numbers)%8 != 0 || int64(len(rows)) != waiting*size ||
-			waiting >= int64(blockSize(s.Forward.Kind, int(n))) {
-			return damagedCheckpoint("in the rows that wait")
-		}
-	case s.Input == nil:
-		return damagedCheckpoint("the identity of its input is missing")
-	case s.Input.fault() != "" || int64(s.Input.Width) != n || s.Visiting && !s.Input.Ended:
-		return damagedCheckpoint("%s", cmp.Or(s.Input.fault(), "the identity of its input does not go with it"))
+// checkModel reports what keeps the model from being trained further, and
+// restores the statistics of its rows.
+func (c *Checkpoint) checkModel() error {
+	m := c.Model
+	if fault := learnedFault(m.Preprocess, m.Inputs); fault != "" {
+		return errors.New(fault)
 	}
+	if c.state.Ahead == 0 {
+		return nil
+	}
+	if c.state.Ahead < 0 || !m.Preprocess.Learns() {
+		return errors.New("statistics of rows that nothing learns from")
+	}
+	var err error
+	c.statistics, err = model.RestoreStatistics(m.Preprocess, m.Inputs, c.from.Host.Data[dataStatistics])
+	return err
+}
+
+// checkPosition reports a position that cannot be.
+func (c *Checkpoint) checkPosition() error {
+	s, n, waiting := &c.state, c.Model.Inputs, c.waiting()
+	switch f := s.Forward; {
+	case s.Rows < 0 || s.Unvalidated && (!s.Visiting || s.Rows > 0 || c.Epoch == 0 || s.Settings.Validation == 0):
+		return errors.New("it is nowhere in a fit")
+	case f == nil:
+		if s.Input == nil || s.Input.Width != n || s.Visiting && !s.Input.Ended {
+			return errors.New("the identity of its input does not go with it")
+		}
+		return s.Input.check()
+	case s.Input != nil || s.Visiting || s.Rows == 0 || f.Next < 0 || f.Width != n || f.Kind.Size() == 0 ||
+		len(c.from.Host.Data[dataNumbers]) != 8*len(waiting.Number) || len(waiting.Number) != waiting.Len() || waiting.Len() >= blockSize(f.Kind, n):
+		return errors.New("the rows that wait do not go with it")
+	}
+	return nil
+}
+
+// waiting returns the rows that wait for their block to be full.
+func (c *Checkpoint) waiting() model.Rows {
+	if c.state.Forward == nil {
+		return model.Rows{}
+	}
+	rows := model.Rows{Kind: c.state.Forward.Kind, Width: c.Model.Inputs, Data: c.from.Host.Data[dataRows]}
+	for b := c.from.Host.Data[dataNumbers]; len(b) >= 8; b = b[8:] {
+		rows.Number = append(rows.Number, int64(binary.LittleEndian.Uint64(b)))
+	}
+	return rows
+}
+
+// checkPlan reports settings that are not those of the model and its training,
+// and fills in what is known of the plan.
+func (c *Checkpoint) checkPlan() error {
+	p, err := c.plan(Config{})
+	if err != nil {
+		return err
+	}
+	train, err := p.train.WithDefaults(c.Model.Config, c.Model.Preprocess.Method)
+	if err != nil {
+		return err
+	}
+	s, m := &c.state, c.Model
+	if train != c.from.Options || p.model.Seed != m.Seed || cmp.Or(p.model.Inputs, m.Inputs) != m.Inputs || !p.trains() || p.whole() && s.Rows > 0 {
+		return errors.New("its settings are not those of its training")
+	}
+	if s.Forward != nil {
+		if err := p.onePass(); err != nil {
+			return err
+		}
+	}
+	c.Epochs = p.epochs
+	c.Settings = s.Settings.settings()
+	c.Settings.Epochs, c.Settings.Model, c.Settings.Train, c.Settings.Preprocess = p.epochs, m.Config, train, m.Preprocess.Method
+	c.Settings.Train.Epochs, c.Settings.Train.Validate = 0, false // they have a field of their own
+	c.Settings.Columns = m.Binding.Columns
 	return nil
 }
 
@@ -89,13 +139,15 @@ func (s *state) check(from *model.Checkpoint) error {
 // input that is another are a [*InputChangedError], of Write or Finish, before
 // any row is trained on.
 func Resume(from *Checkpoint, schema *arrow.Schema, c Config) (*Fitter, error) {
+	if from != nil && from.state.Forward != nil {
+		return nil, errors.New("stage: the checkpoint is of Fitter.Checkpoint: use ResumeForward")
+	}
 	f, err := resume(from, schema, c)
 	if err != nil {
 		return nil, err
 	}
-	if from.state.Forward != nil {
-		return nil, errors.New("stage: the checkpoint is of Fitter.Checkpoint: use ResumeForward")
-	}
+	f.reading = &reading{want: from.state.Input}
+	f.form = &from.state.Input.form
 	return f, nil
 }
 
@@ -105,17 +157,26 @@ func Resume(from *Checkpoint, schema *arrow.Schema, c Config) (*Fitter, error) {
 // the model is, to the bit, that of one fit of all rows. Of the settings the
 // rules are those of [Resume], but Epochs must be 1 or 0, and Checkpoint nil.
 func ResumeForward(from *Checkpoint, schema *arrow.Schema, c Config) (*Fitter, error) {
+	switch {
+	case from != nil && from.state.Forward == nil:
+		return nil, errors.New("stage: the checkpoint is not of Fitter.Checkpoint: use Resume")
+	case c.Checkpoint != nil:
+		return nil, &model.ConfigError{Setting: "Checkpoint", Reason: "what was read before is not read again", Hint: "use Fitter.Checkpoint"}
+	case c.Epochs > 1:
+		return nil, &model.ConfigError{Setting: "Epochs", Reason: "rows that went by cannot be visited again", Hint: "leave `Epochs` to the checkpoint"}
+	}
+	var waiting model.Rows
+	if from != nil && from.from != nil {
+		waiting = from.waiting()
+	}
 	f, err := resume(from, schema, c)
 	if err != nil {
 		return nil, err
 	}
-	if from.state.Forward == nil {
-		return nil, errors.New("stage: the checkpoint is not of Fitter.Checkpoint: use Resume")
-	}
-	if err := f.plan.onePass(); err != nil {
+	if err := f.forward(waiting); err != nil {
 		return nil, err
 	}
-	return f, f.forward()
+	return f, nil
 }
 
 // resume makes a Fitter of a checkpoint that was read, and checks the settings.
@@ -133,7 +194,10 @@ func resume(from *Checkpoint, schema *arrow.Schema, c Config) (*Fitter, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Fitter{plan: p, from: from, notes: maps.Clone(from.Notes)}
+	f := &Fitter{plan: p, from: from, notes: from.Notes}
+	if f.notes == nil {
+		f.notes = map[string]string{}
+	}
 	if f.intake, err = newIntake(p, schema); err != nil {
 		return nil, err
 	}
@@ -159,18 +223,25 @@ func (c *Checkpoint) plan(now Config) (*plan, error) {
 			settings.Init.Preprocess = m.Preprocess
 		}
 	}
-	if s.Forward != nil {
-		settings.Model.Inputs = m.Inputs
-	}
-	if settings.Epochs < len(m.History) {
-		return nil, &model.ConfigError{Setting: "Epochs", Reason: fmt.Sprintf("%d are fewer than the %d that have ended", settings.Epochs, len(m.History)),
-			Hint: "give a larger number, or leave `Epochs` to the checkpoint"}
-	}
 	p, err := newPlan(settings)
 	if err != nil {
 		return nil, err
 	}
+	begun := len(m.History)
+	if s.Rows > 0 {
+		begun++
+	}
+	if p.epochs < max(begun, 1) {
+		return nil, &model.ConfigError{Setting: "Epochs", Reason: fmt.Sprintf("%d are fewer than the %d that have begun", p.epochs, begun),
+			Hint: "give a larger number, or leave `Epochs` to the checkpoint"}
+	}
 	p.columns, p.warnings, p.stored = m.Binding.Columns, s.Warnings, s.Kept
+	if s.Forward != nil { // no first row will tell
+		p.model.Inputs, p.source = m.Inputs, m.Binding.Source
+		if m.Binding.Images != nil {
+			p.images = *m.Binding.Images
+		}
+	}
 	return p, nil
 }
 
@@ -223,25 +294,26 @@ func agree(was, now reflect.Value) error {
 func (f *Fitter) goOn(first model.Rows) error {
 	s := &f.from.state
 	f.model, f.reach = f.from.Model, s.Reach
-	if s.Ahead > 0 {
-		f.learning = &learning{ahead: s.Ahead, done: true}
-		var err error
-		if f.learning.statistics, err = model.RestoreStatistics(f.model.Preprocess, f.from.data[dataStatistics]); err != nil {
-			return err
-		}
+	if f.from.statistics != nil {
+		f.learning = &learning{statistics: f.from.statistics, ahead: s.Ahead, done: true}
 	}
-	var err error
-	f.passes, err = newPasses(f.plan, f.model, f.trainer, first)
-	if err != nil {
+	if err := f.train(f.trainer, first); err != nil {
 		return err
 	}
-	f.passes.resume(s.position)
+	f.passes.at = s.position
 	return nil
 }
 
 // forward brings a Fitter to where Fitter.Checkpoint was called.
-func (f *Fitter) forward() error {
-	s, n := f.from.state.Forward, f.model.Inputs
-	rows := model.Rows{Kind: s.Kind, Width: n}
+func (f *Fitter) forward(waiting model.Rows) error {
+	s := f.from.state.Forward
+	f.intake.next, f.intake.bad.BadRows = s.Next, s.Bad
+	f.feed = newFeed(s.Kind, s.Width)
+	f.feed.current.fill(waiting, 0)
+	f.form = &s.form
+	if err := f.begin(f.feed.current.rows); err != nil {
+		return err
+	}
+	f.passes.rows = f.passes.at.Rows
 	return nil
 }
