@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -60,14 +61,23 @@ type saver struct {
 	progress *progress
 	path     string
 	note     string
-	stdin    bool // the rows come from there
-	there    bool // one of this fit is at path
-	failing  bool // the last one was not written, and that was told
+	every    time.Duration // as --checkpoint-every says
+	stdin    bool          // the rows come from there
+	there    bool          // one of this fit is at path
+	failing  bool          // the last one was not written, and that was told
+
+	written time.Time     // when the last one was
+	took    time.Duration // how long that was
 }
+
+// savingShare is the part of the time that writing may take where epochs are
+// short: a tenth. A small file takes some hundredths of a second, most of them
+// spent on waiting for the disk.
+const savingShare = 10
 
 // newSaver makes sure that checkpoints can be written to path. there is whether
 // one of this fit is there already.
-func newSaver(ui *console, p *progress, path string, line commandLine, there bool) (*saver, error) {
+func newSaver(ui *console, p *progress, path string, every time.Duration, line commandLine, there bool) (*saver, error) {
 	f, err := atomicfile.Create(path)
 	if err != nil {
 		return nil, err
@@ -77,14 +87,20 @@ func newSaver(ui *console, p *progress, path string, line commandLine, there boo
 	if err != nil {
 		return nil, err
 	}
-	return &saver{ui: ui, progress: p, path: path, note: string(note), stdin: slices.ContainsFunc(orStdin(line.Inputs), isStdin), there: there}, nil
+	return &saver{ui: ui, progress: p, path: path, note: string(note), every: cmp.Or(every, stage.DefaultCheckpointEvery), there: there, stdin: slices.ContainsFunc(orStdin(line.Inputs), isStdin)}, nil
 }
 
 // write writes a checkpoint. The first that fails is an error while there is
 // none, since somebody relies on one. Later the one before stays, training goes
 // on, and the next may be written.
 func (s *saver) write(c *stage.Checkpoint) error {
+	began := time.Now()
+	if soon := min((savingShare-1)*s.took, s.every); !c.Last && began.Sub(s.written) < soon {
+		return nil
+	}
 	err := s.save(c)
+	s.written = time.Now()
+	s.took = s.written.Sub(began)
 	if err == nil {
 		s.there, s.failing = true, false
 		s.ui.work.resumable(s.path, s.stdin)

@@ -300,7 +300,7 @@ func (j *fitJob) openCheckpoints(c *cli.Context) error {
 	line := newCommandLine(c, j.inputs)
 	line.Parent = j.parent
 	var err error
-	if j.saver, err = newSaver(j.ui, j.progress, j.saveTo, line, j.from != nil && wouldReplace(j.saveTo, j.from.file)); err != nil {
+	if j.saver, err = newSaver(j.ui, j.progress, j.saveTo, j.config.CheckpointEvery, line, j.from != nil && wouldReplace(j.saveTo, j.from.file)); err != nil {
 		return err
 	}
 	j.config.Checkpoint = j.saver.write
