@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync/atomic"
@@ -431,6 +432,11 @@ func (f *Fitter) Finish(ctx context.Context) (*model.Model, *Report, error) {
 }
 
 func (f *Fitter) finish(ctx context.Context) error {
+	if f.asked.Load() && f.passes != nil {
+		if err := cmp.Or(f.feed.idle(), f.passes.stopStream()); err != nil {
+			return err
+		}
+	}
 	if err := f.drain(ctx); err != nil {
 		return err
 	}
@@ -467,13 +473,12 @@ func (f *Fitter) finish(ctx context.Context) error {
 	return nil
 }
 
-// endInput takes the end of the input into its identity. There may be more of
-// it where the fit is asked to stop.
+// endInput takes the end of the input into its identity.
 func (f *Fitter) endInput() error {
 	if f.reading == nil {
 		return nil
 	}
-	if err := f.reading.end(!f.asked.Load()); err != nil {
+	if err := f.reading.end(); err != nil {
 		return err
 	}
 	if f.passes != nil {
@@ -521,14 +526,16 @@ func (f *Fitter) report() *Report {
 
 // Stop makes the fit end after the running epoch, or under model.LBFGS after
 // the running pass, with the model so far; Report.Stop is then
-// model.AskedToStop. It may be called at any time, from any goroutine, and
-// returns at once. The first epoch is as long as the caller goes on to write
-// rows, but where no row is visited again Run reads no more. The last checkpoint
-// goes on as if the fit had not been stopped.
+// model.AskedToStop. There is always one epoch, or iteration, which is as long
+// as the caller goes on to write rows; but where no row is visited again Run
+// reads no more. The last checkpoint goes on as if the fit had not been stopped.
+// Stop may be called at any time, from any goroutine, and returns at once.
 func (f *Fitter) Stop() { f.asked.Store(true) }
 
 // enough reports whether a reader need not be read to its end.
-func (f *Fitter) enough() bool { return f.asked.Load() && !f.plan.keeps() }
+func (f *Fitter) enough() bool {
+	return f.asked.Load() && !f.plan.keeps() && (f.reading == nil || f.reading.passed())
+}
 
 // Close ends the training goroutine and gives memory and spill file back. It
 // may be called at any time and more than once.

@@ -168,10 +168,9 @@ func (r *reading) longer() error {
 	return &InputChangedError{Reason: fmt.Sprintf("it has more than %d rows", r.want.Rows), First: -1, Last: -1}
 }
 
-// end is told that the input has ended, or with whole false that no more of it
-// is read.
-func (r *reading) end(whole bool) error {
-	r.Ended = whole
+// end is told that the input has ended.
+func (r *reading) end() error {
+	r.Ended = true
 	if !r.passed() {
 		return r.shorter()
 	}

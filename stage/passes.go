@@ -24,7 +24,7 @@ type passes struct {
 	at    position
 	saver *saver       // nil when no checkpoints are made
 	asked *atomic.Bool // to stop after the running epoch
-	cut   bool         // asked before the input had ended, which may have more
+	cut   bool         // its only epoch may have had more rows
 }
 
 // newPasses prepares to train m on rows like those of first. The caller closes
@@ -141,8 +141,7 @@ func (t *passes) run(ctx context.Context) error {
 }
 
 // endStream ends the epoch of the rows that were streamed, or the validation
-// that was interrupted. Rows may be missing from an epoch that was cut short,
-// which so goes on from where it was before its end.
+// that was interrupted.
 func (t *passes) endStream(ctx context.Context) error {
 	switch {
 	case t.at.Unvalidated:
@@ -150,13 +149,23 @@ func (t *passes) endStream(ctx context.Context) error {
 	case t.at.Visiting || t.at.Rows == 0:
 		return nil
 	}
-	if t.cut = t.asked.Load(); t.cut && !t.inPass() {
-		if err := t.saver.save(true); err != nil {
-			return err
-		}
+	return t.endEpoch(ctx, PhaseStream)
+}
+
+// stopStream is told that the input may go on after the rows so far, since the
+// fit was asked to stop. The last checkpoint, which goes on with the next block,
+// is of now.
+func (t *passes) stopStream() error {
+	t.cut = t.kept == nil
+	streams := !t.at.Visiting && t.at.Rows > 0 && !t.inPass()
+	var err error
+	if streams {
+		err = t.saver.save(true)
+	}
+	if streams || t.cut {
 		t.saver = nil
 	}
-	return t.endEpoch(ctx, PhaseStream)
+	return err
 }
 
 // visits makes passes over the kept rows.
@@ -186,9 +195,9 @@ func (t *passes) visits(ctx context.Context) error {
 	return nil
 }
 
-// goesOn reports whether there is another pass.
+// goesOn reports whether there is another pass. One epoch there always is.
 func (t *passes) goesOn() bool {
-	return t.trainer.Stopped() == model.NotStopped && !t.asked.Load()
+	return t.trainer.Stopped() == model.NotStopped && (!t.asked.Load() || len(t.model.History) == 0)
 }
 
 // arrange brings the rows of a store into buckets.
