@@ -91,7 +91,7 @@ func fit(c *cli.Context, ui *console) error {
 	}
 	src, err := j.source.open(c.Context, ui, j.inputs)
 	if err != nil {
-		return err
+		return from.adviseInput(c, err)
 	}
 	defer src.Close()
 	f, err := j.fitter(src.Schema())
@@ -125,7 +125,11 @@ func (j *fitJob) fitter(schema *arrow.Schema) (*stage.Fitter, error) {
 	if j.from == nil {
 		return stage.NewFitter(schema, j.config)
 	}
-	return stage.Resume(j.from.Checkpoint, schema, j.config)
+	f, err := stage.Resume(j.from.Checkpoint, schema, j.config)
+	if setting := (*model.ConfigError)(nil); errors.As(err, &setting) && setting.Setting == "Epochs" {
+		err = wrong("fit", err)
+	}
+	return f, err
 }
 
 // keep makes the job keep a record.

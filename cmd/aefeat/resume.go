@@ -206,6 +206,15 @@ func (r *resumption) adviseRead(ctx context.Context, ui *console, err error) err
 	return &hintedError{err, "begin a new fit with its weights: --init " + shell([]string{r.file})}
 }
 
+// adviseInput adds to an error about inputs that the checkpoint has kept that
+// there may be others. r may be nil.
+func (r *resumption) adviseInput(c *cli.Context, err error) error {
+	if r == nil || c.Args().Present() || codeOf(err).status() != exitNoInput {
+		return err
+	}
+	return &hintedError{err, "the fit read its rows there: name where they are now"}
+}
+
 // advise adds to an error of a fit that goes on where it is, and what may cure
 // it.
 func (r *resumption) advise(src *arrowio.Source, err error) error {
