@@ -30,7 +30,8 @@ func fitCommand(ui *console) *cli.Command {
 		Description: `The objective sets the terms of the cost; flags for single terms change them. Rows
 are read once: what --epochs beyond the first need is kept in memory up to --memory
 and in a spill file from there. With lbfgs the number of epochs is one of
-iterations. Equal rows, flags and seed give equal bytes.`,
+iterations. Equal rows, flags and seed give equal bytes. --checkpoint keeps the state
+of a fit in a file, and --resume goes on from there.`,
 		Flags:  cliFlags("fit"),
 		Action: func(c *cli.Context) error { return fit(c, ui) },
 	}
@@ -308,6 +309,7 @@ func (j *fitJob) openCheckpoints(c *cli.Context) error {
 		return err
 	}
 	j.config.Checkpoint = j.saver.write
+	j.ui.finally("checkpoint", j.saveTo)
 	if j.from != nil {
 		j.ui.work.resumable(j.from.file, j.saver.stdin)
 	}
