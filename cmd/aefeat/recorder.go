@@ -33,7 +33,7 @@ type recorder struct {
 // The record must not go where one of outputs goes, nor take the place of one
 // of inputs. The caller aborts it.
 func newRecorder(c *cli.Context, ui *console, inputs []string, outputs ...string) (*recorder, error) {
-	if err := checkRecord(c, inputs, outputs...); err != nil {
+	if err := checkRecord(c, ui, inputs, outputs...); err != nil {
 		return nil, err
 	}
 	path := c.String("report")
@@ -54,7 +54,7 @@ func newRecorder(c *cli.Context, ui *console, inputs []string, outputs ...string
 }
 
 // checkRecord refuses a record that would do harm.
-func checkRecord(c *cli.Context, inputs []string, outputs ...string) error {
+func checkRecord(c *cli.Context, ui *console, inputs []string, outputs ...string) error {
 	path := c.String("report")
 	if path == "" {
 		return nil
@@ -65,18 +65,10 @@ func checkRecord(c *cli.Context, inputs []string, outputs ...string) error {
 			return usagef(command, "the record and the output would go to the same place, %s", nameOf(output)).as(codeUsageOutput)
 		}
 	}
-	for _, name := range []string{c.String("model"), c.String("init")} {
-		if wouldReplace(path, name) {
-			return usagef(command, "the record would replace the model %s", name).as(codeUsageOutput)
-		}
-	}
-	if input := replaced(path, inputs); input != "" {
-		return usagef(command, "the record would replace the input %s", input).as(codeUsageOutput)
-	}
-	return nil
+	return ui.keepSources(command, []written{{"the record", path}}, models(c.String("model"), c.String("init")), data(inputs))
 }
 
-// abort leaves no record behind. After finish it does nothing.
+// abort leaves no record behind. After commit it does nothing.
 func (r *recorder) abort() {
 	if r != nil {
 		r.ui.heard = nil
@@ -159,7 +151,7 @@ func (r *recorder) evaluated(ctx context.Context, src *arrowio.Source, e stage.E
 	r.read(files)
 	r.Rows, r.Evaluation = e.Rows, &e.Evaluation
 	r.skip(src, e.BadRows)
-	return r.finish()
+	return r.commit()
 }
 
 // mostBadRows are listed, as of one input.
@@ -176,10 +168,10 @@ func (r *recorder) skip(src *arrowio.Source, bad patch.BadRows) {
 	r.BadRows.First = first[:min(len(first), mostBadRows)]
 }
 
-// finish writes the record.
-func (r *recorder) finish() error {
+// commit makes outputs appear and, last, the record, which it writes.
+func (r *recorder) commit(outputs ...*outputFile) error {
 	if r == nil {
-		return nil
+		return commitAll(outputs...)
 	}
 	r.ui.heard = nil
 	r.Seconds = seconds(time.Since(r.Started))
@@ -188,13 +180,10 @@ func (r *recorder) finish() error {
 	if err == nil {
 		_, err = r.out.Write(append(b, '\n'))
 	}
-	if err == nil {
-		err = r.out.Commit()
-	}
 	if err != nil {
 		return fmt.Errorf("writing the record %s: %w", nameOf(r.path), err)
 	}
-	return nil
+	return commitAll(append(outputs, r.out)...)
 }
 
 // seconds are thousandths at the least.

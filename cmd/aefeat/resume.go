@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/internal/disk"
 	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/stage"
 )
@@ -82,7 +83,7 @@ func checkResumeFlags(c *cli.Context) error {
 func (r *resumption) read(ctx context.Context, ui *console) error {
 	in, name := ui.in, inputName(r.file)
 	if r.file != "-" {
-		f, err := os.Open(r.file)
+		f, err := disk.Open(r.file)
 		if err != nil {
 			return &inputError{r.file, err}
 		}
@@ -178,14 +179,14 @@ func checkpointFile(c *cli.Context, r *resumption) (string, error) {
 			return "", usagef("fit", "--resume %s is no file that further checkpoints can go to: name one with --checkpoint", r.file).as(codeUsageOutput)
 		}
 	}
-	if info, err := os.Stat(path); path == "-" || err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+	if info, err := disk.Stat(path); path == "-" || err == nil && !info.Mode().IsRegular() && !info.IsDir() {
 		return "", usagef("fit", "--checkpoint %s is no file that a newer one can take the place of", path).as(codeUsageOutput)
 	}
 	return path, nil
 }
 
 func isRegular(name string) bool {
-	info, err := os.Stat(name)
+	info, err := disk.Stat(name)
 	return err == nil && info.Mode().IsRegular()
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/aefeat/aefeat/internal/disk"
 )
 
 // A SpoolError says that the temporary copy of a pipe cannot be written.
@@ -22,17 +24,17 @@ func (e *SpoolError) Unwrap() error { return e.Err }
 // them. The file has no name, so that nothing is left behind; remove deletes it
 // where the system cannot do without. f stands at its end. An error of r is
 // returned as it is, one of the copy as a [*SpoolError].
-func Spool(r io.Reader, dir string) (f *os.File, remove func(), err error) {
+func Spool(r io.Reader, dir string) (f *disk.File, remove func(), err error) {
 	if dir == "" {
 		dir = os.TempDir()
 	}
 	remove = func() {}
-	if f, err = openUnnamed(dir, dir); err != nil {
-		if f, err = os.CreateTemp(dir, "aefeat-*.spool"); err != nil {
+	if f, err = disk.CreateUnnamed(dir, dir); err != nil {
+		if f, err = disk.CreateTemp(dir, "aefeat-*.spool"); err != nil {
 			return nil, nil, &SpoolError{dir, err}
 		}
-		if name := f.Name(); os.Remove(name) != nil { // as on Windows
-			remove = func() { os.Remove(name) }
+		if name := f.Name(); disk.Remove(name) != nil { // as on Windows
+			remove = func() { disk.Remove(name) }
 		}
 	}
 	in := &readError{r: r}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -45,7 +46,8 @@ type file struct {
 	blocks  []message.Block // dictionaries, then batches
 	batches int
 	rows    int64
-	largest int64 // message
+	largest int64             // message
+	sum     [sha256.Size]byte // of the footer
 }
 
 func openFile(r *io.SectionReader, o container.Options) (container.File, error) {
@@ -70,7 +72,7 @@ func openFile(r *io.SectionReader, o container.Options) (container.File, error) 
 	if err := bound.ReadFullAt(r, b, end); err != nil {
 		return nil, err
 	}
-	f := &file{r: r}
+	f := &file{r: r, sum: sha256.Sum256(b)}
 	if err := f.readFooter(b, end); err != nil {
 		return nil, bound.Damaged("Arrow footer", err)
 	}
@@ -265,6 +267,9 @@ func (f *file) messages(mem memory.Allocator) *messages {
 
 // Rows implements [container.File].
 func (f *file) Rows() int64 { return f.rows }
+
+// Sum implements [container.File].
+func (f *file) Sum() [sha256.Size]byte { return f.sum }
 
 // Inspect implements [container.File].
 func (f *file) Inspect() (container.Summary, error) {

@@ -8,6 +8,7 @@ package parquet
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"slices"
@@ -60,6 +61,9 @@ func (f *fileReader) Schema() *arrow.Schema { return f.schema }
 
 // Rows implements [container.File].
 func (f *fileReader) Rows() int64 { return f.footer.rows }
+
+// Sum implements [container.File].
+func (f *fileReader) Sum() [sha256.Size]byte { return f.footer.sum }
 
 // Batches implements [container.File].
 func (f *fileReader) Batches(chosen []schema.Selection) (container.Batches, error) {
