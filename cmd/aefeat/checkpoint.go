@@ -113,7 +113,11 @@ func (s *saver) write(c *stage.Checkpoint) error {
 	}
 	if !s.failing {
 		s.failing = true
-		s.progress.warn(codeCheckpointLost, "the one before it stays, and training goes on", "%v", err)
+		hint := "" // there is none, and the fit is at its end
+		if s.there {
+			hint = "the one before it stays, and training goes on"
+		}
+		s.progress.warn(codeCheckpointLost, hint, "%v", err)
 	}
 	return nil
 }
