@@ -80,7 +80,7 @@ func (t *Trainer) WriteCheckpoint(w io.Writer, host Host) error {
 	case t.err != nil:
 		return t.err
 	case t.finished:
-		return errors.New("model: a checkpoint of a training that has been finished")
+		return errors.New("writing a checkpoint: the training has been finished")
 	}
 	s := &stateForm{}
 	t.state(s)
@@ -88,11 +88,7 @@ func (t *Trainer) WriteCheckpoint(w io.Writer, host Host) error {
 		return &DivergedError{Step: t.engine.steps() + 1, Cost: math.NaN(), LearningRate: t.o.LearningRate}
 	}
 	if s.err != nil {
-		return s.err
-	}
-	text, err := json.Marshal(checkpointText{checkpointVersion, f32.Kernels(), t.o, host.State})
-	if err != nil {
-		return fmt.Errorf("writing a checkpoint: %w", err)
+		return fmt.Errorf("writing a checkpoint: %w", s.err)
 	}
 	tensors := append(s.tensors, t.m.tensors()...)
 	for name, data := range host.Data {
@@ -101,13 +97,22 @@ func (t *Trainer) WriteCheckpoint(w io.Writer, host Host) error {
 		}
 		tensors = append(tensors, filledTensor{namedShape{hostPrefix + name, []int64{int64(len(data))}}, data})
 	}
+	return t.m.writeCheckpoint(w, tensors, checkpointText{checkpointVersion, f32.Kernels(), t.o, host.State})
+}
+
+// writeCheckpoint writes a checkpoint of all these tensors.
+func (m *Model) writeCheckpoint(w io.Writer, tensors []filledTensor, content checkpointText) error {
+	text, err := json.Marshal(content)
+	if err != nil {
+		return fmt.Errorf("writing a checkpoint: %w", err)
+	}
 	// Wide elements come first, so that all are aligned.
 	slices.SortFunc(tensors, func(a, b filledTensor) int {
 		_, x := a.dtype()
 		_, y := b.dtype()
 		return cmp.Or(cmp.Compare(y, x), strings.Compare(a.name, b.name))
 	})
-	return t.m.write(w, tensors, func(metadata map[string]string) {
+	return m.write(w, tensors, func(metadata map[string]string) {
 		metadata[checkpointKey] = string(text)
 		metadata[checkpointChecksumKey] = checkpointChecksum(metadata)
 	})

@@ -19,7 +19,7 @@ func (b *fullBatch) allocate() {
 // state lists what a checkpoint keeps, between two passes.
 func (b *fullBatch) state(s *stateForm) {
 	if !s.restoring() && b.sums.Rows() > 0 {
-		s.fail("model: %w", errMidPass)
+		s.fail("%w", errMidPass)
 	}
 	b.descent.state(s)
 }

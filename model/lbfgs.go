@@ -59,14 +59,13 @@ func (q *quasiNewton) allocate() {
 	q.sums.Reset(fixedNoise)
 }
 
-// errMidPass is the error of a checkpoint where only sums over all rows lead
-// on.
-var errMidPass = errors.New("in the midst of a pass over all rows there is no checkpoint")
+// errMidPass is the error of a checkpoint where sums over rows would be lost.
+var errMidPass = errors.New("a pass over all rows is under way")
 
 // state lists what a checkpoint keeps, between two passes.
 func (q *quasiNewton) state(s *stateForm) {
 	if !s.restoring() && (q.placed || q.sums.Rows() > 0) {
-		s.fail("model: %w", errMidPass)
+		s.fail("%w", errMidPass)
 	}
 	st, parameters := q.search.State(), len(q.m.Params.Flat)
 	s.doubles("search.x", &st.X, parameters)
@@ -77,7 +76,7 @@ func (q *quasiNewton) state(s *stateForm) {
 	s.vectors("search.steps", &st.Steps, pairs, parameters)
 	s.vectors("search.changes", &st.Changes, pairs, parameters)
 	s.number("search.step", &st.Step)
-	s.countInt("search.trials", &trials, maxBatchSize)
+	s.countInt("search.trials", &trials, math.MaxInt32) // Restore knows how many
 	costs, slopes := make([]float64, len(st.Trials)), make([]float64, len(st.Trials))
 	for i, t := range st.Trials {
 		costs[i], slopes[i] = t.Cost, t.Slope
@@ -85,7 +84,7 @@ func (q *quasiNewton) state(s *stateForm) {
 	s.doubles("search.trial_costs", &costs, trials)
 	s.doubles("search.trial_slopes", &slopes, trials)
 	s.number("search.length", &st.Length)
-	s.countInt("search.recent", &recent, maxBatchSize)
+	s.countInt("search.recent", &recent, math.MaxInt32)
 	s.doubles("search.recent_costs", &st.Recent, recent)
 	s.countInt("search.iterations", &st.Iterations, len(q.m.History))
 	s.count("search.evaluations", &st.Evaluations, maxCount)

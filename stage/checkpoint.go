@@ -88,8 +88,7 @@ type state struct {
 	Settings Config            `json:"settings"`
 	Notes    map[string]string `json:"notes,omitempty"`
 
-	Init     bool      `json:"init,omitempty"`      // there was an initial model,
-	InitRule bool      `json:"init_rule,omitempty"` // and its preprocessing is in force
+	Init     bool      `json:"init,omitempty"` // there was an initial model
 	Warnings []Warning `json:"warnings,omitempty"`
 	Reach    float64   `json:"reach,omitempty"`
 
@@ -192,7 +191,7 @@ func (f *Fitter) writeState(w io.Writer, next *forward) (err error) {
 	p, t := f.plan, f.passes
 	s := state{
 		Version: stateVersion, Settings: p.config, Notes: f.notes,
-		Init: p.init != nil, InitRule: p.rule.initial != nil, Warnings: p.warnings, Reach: f.reach,
+		Init: p.init != nil, Warnings: p.warnings, Reach: f.reach,
 		Kept: t.kept != nil, position: t.at, Forward: next,
 	}
 	host := model.Host{Data: map[string][]byte{}}

@@ -75,7 +75,7 @@ func (c *Checkpoint) checkPosition() error {
 		}
 		return s.Input.check()
 	case s.Input != nil || s.Visiting || s.Rows == 0 || f.Next < 0 || f.Width != n || f.Kind.Size() == 0 ||
-		len(c.from.Host.Data[dataNumbers]) != 8*len(waiting.Number) || len(waiting.Number) != waiting.Len() || waiting.Len() >= blockSize(f.Kind, n):
+		len(c.from.Host.Data[dataNumbers]) != 8*len(waiting.Number) || len(waiting.Data) != len(waiting.Number)*rowSize(waiting) || waiting.Len() >= blockSize(f.Kind, n):
 		return errors.New("the rows that wait do not go with it")
 	}
 	return nil
@@ -217,11 +217,9 @@ func (c *Checkpoint) plan(now Config) (*plan, error) {
 	settings.Epochs = cmp.Or(now.Epochs, settings.Epochs)
 	settings.Memory, settings.SpillDir, settings.Decode, settings.Observer = now.Memory, now.SpillDir, now.Decode, now.Observer
 	settings.Checkpoint, settings.CheckpointEvery = now.Checkpoint, now.CheckpointEvery
-	if s.Init {
+	if s.Init { // its rule, if that was in force, is the model's now
 		settings.Init = &model.Model{Config: m.Config, Params: m.Params, Binding: m.Binding, Shape: m.Shape}
-		if s.InitRule {
-			settings.Init.Preprocess = m.Preprocess
-		}
+		settings.Preprocess = m.Preprocess.Method
 	}
 	p, err := newPlan(settings)
 	if err != nil {

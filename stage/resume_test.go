@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -313,8 +314,8 @@ func TestResumeForMoreEpochs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if n := len(got.report.Epochs); n != c.epochs || got.report.Stop != model.OutOfEpochs {
-				t.Errorf("%d epochs, stopped by %v", n, got.report.Stop)
+			if n := len(got.report.Epochs); n != c.epochs || got.report.Stop != model.OutOfEpochs || slices.Contains(got.report.warnings, Warning{Key: WarnUnused, Setting: "PreprocessRows"}) {
+				t.Errorf("%d epochs, stopped by %v, warnings %v", n, got.report.Stop, got.report.warnings)
 			}
 			if !c.same {
 				return
@@ -366,8 +367,8 @@ func TestResumeSpilled(t *testing.T) {
 	if testing.Short() {
 		t.Skip()
 	}
-	const n = 8192 // in some buckets
-	p := makePatches(2400, n, 10)
+	const n = 2048 // in buckets of more than one block
+	p := makePatches(6300, n, 10)
 	plain := model.Plain(2)
 	plain.Output = model.Linear
 	c := Config{Model: plain, Epochs: 2, Memory: 16 << 20, SpillDir: t.TempDir(), Train: model.TrainOptions{LearningRate: 1e-4}}
@@ -377,7 +378,8 @@ func TestResumeSpilled(t *testing.T) {
 	}
 	var saved [][]byte
 	fitAll(t, p.reader(t, memory.DefaultAllocator, 500), every(t, c, &saved))
-	for i, budget := range map[int]int64{3: 16 << 20, 20: 1 << 30, 21: 16 << 20, 25: 16 << 20} {
+	arrived := (6300 + blockRows/2 - 1) / (blockRows / 2) // checkpoints of the first epoch
+	for i, budget := range map[int]int64{3: 16 << 20, arrived + 1: 16 << 20, arrived + 3: 1 << 30, len(saved) - 4: 16 << 20} {
 		got, err := resumed(t, saved[i], p.reader(t, memory.DefaultAllocator, 77), Config{Memory: budget, SpillDir: t.TempDir()})
 		if err != nil {
 			t.Fatal(err)
