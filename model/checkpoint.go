@@ -85,7 +85,7 @@ func (t *Trainer) WriteCheckpoint(w io.Writer, host Host) error {
 	s := &stateForm{}
 	t.state(s)
 	if errors.Is(s.err, errNotFinite) || !f32.AllFinite(t.m.Params.Flat) {
-		return &DivergedError{Step: t.engine.steps() + 1, Cost: math.NaN(), LearningRate: t.o.LearningRate}
+		return t.engine.diverged(math.NaN())
 	}
 	if s.err != nil {
 		return fmt.Errorf("writing a checkpoint: %w", s.err)

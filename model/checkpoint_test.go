@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -286,6 +287,29 @@ func TestCheckpointFile(t *testing.T) {
 	}
 }
 
+// The package comment names every tensor, some by their last word.
+func TestCheckpointLayoutIsDocumented(t *testing.T) {
+	comment, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(comment), "# The checkpoint file")
+	words := strings.FieldsFunc(table, func(r rune) bool { return strings.ContainsRune(" \t\n,;", r) })
+	for _, f := range smallFits() {
+		s := &stateForm{}
+		f.interrupted(t).state(s)
+		for _, tensor := range s.tensors {
+			name := strings.TrimPrefix(tensor.name, optimizerPrefix)
+			if strings.HasPrefix(name, "epoch.cost.") {
+				name = "epoch.cost.TERM"
+			}
+			if last := name[strings.LastIndex(name, ".")+1:]; !slices.Contains(words, name) && !slices.Contains(words, last) {
+				t.Errorf("nothing tells of %s", name)
+			}
+		}
+	}
+}
+
 // Writing takes the tensors from where they are.
 func TestCheckpointMemory(t *testing.T) {
 	for _, o := range []TrainOptions{{BatchSize: 8, Validate: true}, {Optimizer: LBFGS}} {
@@ -309,6 +333,22 @@ func TestCheckpointMemory(t *testing.T) {
 		if got := after.TotalAlloc - before.TotalAlloc; got > parameters {
 			t.Errorf("%v: writing allocates %d bytes, the parameters have %d", o.Optimizer, got, parameters)
 		}
+	}
+}
+
+// Reading allocates nothing for what a file only claims, such as a batch.
+func TestReadCheckpointAllocatesWhatIsThere(t *testing.T) {
+	trainer := smallFits()[0].interrupted(t)
+	trainer.o.BatchSize = maxBatchSize
+	data := checkpointOf(t, trainer, Host{})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, err := ReadCheckpoint(bytes.NewReader(data)); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; got > 1<<20 {
+		t.Errorf("%d bytes allocated for a file of %d", got, len(data))
 	}
 }
 

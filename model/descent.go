@@ -33,8 +33,6 @@ func (d *descent) state(s *stateForm) {
 	s.countInt("epochs", &d.finished, len(d.m.History))
 }
 
-func (d *descent) steps() int64 { return d.optimizer.steps }
-
 // step moves the parameters by the gradient.
 func (d *descent) step(rate float32) { d.optimizer.step(d.m.Params.Flat, d.gradient.Flat, rate) }
 

@@ -186,17 +186,20 @@ func (q *quasiNewton) end() (Epoch, error) {
 // judge returns an error when there is no cost, or no gradient, to begin with.
 func (q *quasiNewton) judge(cost float64) error {
 	if math.IsNaN(cost) || math.IsInf(cost, 0) {
-		return &DivergedError{Step: 1, Cost: cost}
+		return q.diverged(cost)
 	}
 	if !f32.AllFinite(q.gradient) {
-		return &DivergedError{Step: 1, Cost: math.NaN()}
+		return q.diverged(math.NaN())
 	}
 	return nil
 }
 
-func (q *quasiNewton) running() Epoch { return q.sums.tally.epoch(q.epoch) }
+// diverged returns the error of the evaluation at hand.
+func (q *quasiNewton) diverged(cost float64) error {
+	return &DivergedError{Step: q.search.Evaluations() + 1, Cost: cost}
+}
 
-func (q *quasiNewton) steps() int64 { return int64(q.search.Iterations()) }
+func (q *quasiNewton) running() Epoch { return q.sums.tally.epoch(q.epoch) }
 
 func (q *quasiNewton) evaluations() int64 { return q.search.Evaluations() }
 

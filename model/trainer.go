@@ -49,8 +49,8 @@ type engine interface {
 	// state lists what a checkpoint keeps.
 	state(*stateForm)
 
-	// steps is how many were made.
-	steps() int64
+	// diverged returns the error of a training with such a cost.
+	diverged(cost float64) error
 }
 
 // NewTrainer returns a trainer of m, whose preprocessing is settled; what it

@@ -48,7 +48,8 @@ type Checkpoint struct {
 }
 
 // ErrTooEarly is the error of [Fitter.Checkpoint] while there is nothing to go
-// on from: rows have yet to settle the width of a patch and preprocessing.
+// on from: rows have yet to settle the width of a patch and preprocessing, or
+// those before another checkpoint are still read again.
 var ErrTooEarly = errors.New("stage: no checkpoint yet: preprocessing is not settled")
 
 var (
@@ -230,7 +231,7 @@ func (f *Fitter) Checkpoint(w io.Writer) error {
 	if err := f.plan.onePass(); err != nil {
 		return err
 	}
-	if f.passes == nil || f.learning != nil && !f.learning.done {
+	if f.passes == nil || f.learning != nil && !f.learning.done || f.reading != nil && !f.reading.passed() {
 		return ErrTooEarly
 	}
 	if f.err = f.feed.idle(); f.err != nil {

@@ -14,7 +14,7 @@ import (
 )
 
 // Fitter fits a model to the record batches that are written to it. Its
-// methods are for one goroutine at a time. A context that is nil or has ended
+// methods but Stop are for one goroutine at a time. A context that is nil or has ended
 // already, and a batch that is nil or was released, do not end the Fitter: the
 // call may be made again. After every other error each further Write and Finish
 // returns that error. Close must be called, whatever happened.
@@ -103,7 +103,8 @@ func (f *Fitter) Ready() bool {
 // earlier row comes before that of a later one.
 //
 // Errors are [*patch.RowError] for bad data, [*model.DivergedError],
-// [*SpillError] and ctx's. A ctx that is nil or has ended already, and a batch
+// [*SpillError], [*InputChangedError] of a fit that is resumed, that of
+// Config.Checkpoint, and ctx's. A ctx that is nil or has ended already, and a batch
 // that is nil or was released, do not end the Fitter: the call may be made
 // again. Every other error does, also that of a ctx which ends meanwhile.
 func (f *Fitter) Write(ctx context.Context, batch arrow.RecordBatch) error {
@@ -126,36 +127,6 @@ func (f *Fitter) write(ctx context.Context, batch arrow.RecordBatch) error {
 	}
 	f.err = f.interrupted(ctx, f.push(ctx, batch))
 	return f.err
-}
-
-// alive reports that ctx is nil or has ended. Then it makes a checkpoint, for
-// the fit may not go on.
-func (f *Fitter) alive(ctx context.Context) error {
-	err := alive(ctx)
-	if err == nil || ctx == nil || f.err != nil || f.passes == nil || f.passes.saver == nil || f.feed.idle() != nil {
-		return err
-	}
-	return joined(err, f.passes.lastSave())
-}
-
-// interrupted makes a checkpoint of a fit that err has ended, where that is the
-// end of ctx. It returns err.
-func (f *Fitter) interrupted(ctx context.Context, err error) error {
-	if err == nil || !errors.Is(err, ctx.Err()) || f.passes == nil || f.passes.saver == nil {
-		return err
-	}
-	if f.feed.stop(); f.feed.err != nil {
-		return err
-	}
-	return joined(err, f.passes.lastSave())
-}
-
-// joined returns err, with what else went wrong.
-func joined(err, also error) error {
-	if also == nil {
-		return err
-	}
-	return errors.Join(err, also)
 }
 
 // push takes in a batch. Without epochs it reads no row after the one that a
@@ -296,25 +267,6 @@ func (f *Fitter) deliver(ctx context.Context) error {
 		return nil
 	}
 	return f.feed.send(ctx)
-}
-
-// identify takes a block into the identity of the input, and reports whether
-// the fit was beyond it when it was interrupted.
-func (f *Fitter) identify(b *block) (passOver bool, err error) {
-	r := f.reading
-	if r == nil {
-		return false, nil
-	}
-	if r.Blocks == 0 {
-		r.begin(form{f.intake.binding.Source(), b.rows.Kind, b.rows.Width}, b.rows.Number[0])
-	}
-	if err := r.add(b); err != nil {
-		return false, err
-	}
-	if b.input = r.seen(); r.want == nil {
-		return false, nil
-	}
-	return f.passes.at.Visiting || r.Blocks <= r.want.Blocks, nil
 }
 
 // screen takes the rows that are out of range out of a block, unless the first
@@ -473,20 +425,6 @@ func (f *Fitter) finish(ctx context.Context) error {
 	return nil
 }
 
-// endInput takes the end of the input into its identity.
-func (f *Fitter) endInput() error {
-	if f.reading == nil {
-		return nil
-	}
-	if err := f.reading.end(); err != nil {
-		return err
-	}
-	if f.passes != nil {
-		f.passes.at.Input = f.reading.seen()
-	}
-	return nil
-}
-
 // beginWithout makes a model without any rows, if there is need of none.
 func (f *Fitter) beginWithout() error {
 	switch {
@@ -522,19 +460,6 @@ func (f *Fitter) report() *Report {
 	r.judge(f.model.Hidden)
 	r.judgeWeights(f.model, f.plan.init == nil)
 	return r
-}
-
-// Stop makes the fit end after the running epoch, or under model.LBFGS after
-// the running pass, with the model so far; Report.Stop is then
-// model.AskedToStop. There is always one epoch, or iteration, which is as long
-// as the caller goes on to write rows; but where no row is visited again Run
-// reads no more. The last checkpoint goes on as if the fit had not been stopped.
-// Stop may be called at any time, from any goroutine, and returns at once.
-func (f *Fitter) Stop() { f.asked.Store(true) }
-
-// enough reports whether a reader need not be read to its end.
-func (f *Fitter) enough() bool {
-	return f.asked.Load() && !f.plan.keeps() && (f.reading == nil || f.reading.passed())
 }
 
 // Close ends the training goroutine and gives memory and spill file back. It

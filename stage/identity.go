@@ -196,3 +196,36 @@ func (r *reading) seen() *identity {
 	seen := r.identity
 	return &seen
 }
+
+// identify takes a block into the identity of the input, and reports whether
+// the fit was beyond it when it was interrupted.
+func (f *Fitter) identify(b *block) (passOver bool, err error) {
+	r := f.reading
+	if r == nil {
+		return false, nil
+	}
+	if r.Blocks == 0 {
+		r.begin(form{f.intake.binding.Source(), b.rows.Kind, b.rows.Width}, b.rows.Number[0])
+	}
+	if err := r.add(b); err != nil {
+		return false, err
+	}
+	if b.input = r.seen(); r.want == nil {
+		return false, nil
+	}
+	return f.passes.at.Visiting || r.Blocks <= r.want.Blocks, nil
+}
+
+// endInput takes the end of the input into its identity.
+func (f *Fitter) endInput() error {
+	if f.reading == nil {
+		return nil
+	}
+	if err := f.reading.end(); err != nil {
+		return err
+	}
+	if f.passes != nil {
+		f.passes.at.Input = f.reading.seen()
+	}
+	return nil
+}

@@ -50,6 +50,15 @@ type plan struct {
 
 // newPlan resolves c. Its errors are those of [Config.Validate].
 func newPlan(c Config) (*plan, error) {
+	p, err := settledPlan(c)
+	if err != nil {
+		return nil, err
+	}
+	return p, p.settleMemory()
+}
+
+// settledPlan is newPlan without a look at what rows are kept in.
+func settledPlan(c Config) (*plan, error) {
 	p := &plan{
 		config: c, init: c.Init, model: c.Model, train: c.Train,
 		memory: cmp.Or(c.Memory, DefaultMemory), folder: c.SpillDir,
@@ -65,7 +74,7 @@ func newPlan(c Config) (*plan, error) {
 	if c.Units < 0 || c.Units > math.MaxInt32 {
 		return nil, &model.ConfigError{Setting: "Units", Reason: fmt.Sprintf("%d is not a number of units", c.Units)}
 	}
-	for _, settle := range []func(Config) error{p.settlePasses, p.settleModel, p.settleRule, p.settleMemory} {
+	for _, settle := range []func(Config) error{p.settlePasses, p.settleModel, p.settleRule} {
 		if err := settle(c); err != nil {
 			return nil, err
 		}
@@ -157,7 +166,7 @@ func (p *plan) checkShape(n int) error {
 
 // settleMemory checks that rows can be kept, as far as that is known without
 // their size.
-func (p *plan) settleMemory(Config) error {
+func (p *plan) settleMemory() error {
 	if p.memory < 0 {
 		return &model.ConfigError{Setting: "Memory", Reason: fmt.Sprintf("%d is not a number of bytes", p.memory)}
 	}

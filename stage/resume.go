@@ -194,6 +194,9 @@ func resume(from *Checkpoint, schema *arrow.Schema, c Config) (*Fitter, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := p.settleMemory(); err != nil {
+		return nil, err
+	}
 	f := &Fitter{plan: p, from: from, notes: from.Notes}
 	if f.notes == nil {
 		f.notes = map[string]string{}
@@ -210,7 +213,7 @@ func resume(from *Checkpoint, schema *arrow.Schema, c Config) (*Fitter, error) {
 }
 
 // plan returns what a fit that goes on from c will do, under the settings of
-// now that count.
+// now that count. Its memory is still to be settled.
 func (c *Checkpoint) plan(now Config) (*plan, error) {
 	s, m := &c.state, c.Model
 	settings := s.Settings
@@ -221,7 +224,7 @@ func (c *Checkpoint) plan(now Config) (*plan, error) {
 		settings.Init = &model.Model{Config: m.Config, Params: m.Params, Binding: m.Binding, Shape: m.Shape}
 		settings.Preprocess = m.Preprocess.Method
 	}
-	p, err := newPlan(settings)
+	p, err := settledPlan(settings)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
+	"github.com/aefeat/aefeat/imagery"
 	"github.com/aefeat/aefeat/model"
 )
 
@@ -386,4 +387,49 @@ func TestResumeSpilled(t *testing.T) {
 		}
 		want.same(t, fmt.Sprintf("checkpoint %d of %d", i, len(saved)), got)
 	}
+}
+
+// Encoded images go on, and the size that the first one has shown with them.
+func TestResumeImages(t *testing.T) {
+	p := makePatches(2600, 12, 13)
+	read := func(lo, hi int) array.RecordReader {
+		return patches{12, p.pixels[lo*12 : hi*12], p.labels[lo:hi]}.encodedImages(t, memory.DefaultAllocator, 3, 170)
+	}
+	c := Config{Model: model.Sparse(3), Epochs: 1, Decode: imagery.Whole(), Columns: []string{"image"}}
+	want := fitAll(t, read(0, 2600), c)
+	saved := moments(t, read(0, 2600), c)
+	got, err := resumed(t, saved[0], read(0, 2600), Config{Decode: imagery.Whole()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.same(t, "resumed", got)
+
+	r := read(0, 1500)
+	defer r.Release()
+	f, err := NewFitter(r.Schema(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for r.Next() {
+		if err := f.Write(t.Context(), r.RecordBatch()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var b bytes.Buffer
+	if err := f.Checkpoint(&b); err != nil {
+		t.Fatal(err)
+	}
+	next, err := goForward(&b, r.Schema(), Config{Decode: imagery.Whole()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer next.Close()
+	rest := read(1500, 2600)
+	defer rest.Release()
+	m, report, err := next.Run(t.Context(), rest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.same(t, "forward", outcome{file(t, m), report})
 }

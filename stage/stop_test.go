@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
@@ -154,5 +155,42 @@ func TestStop(t *testing.T) {
 			}
 			want.same(t, "resumed", got)
 		})
+	}
+}
+
+// While the input is read again there is nothing new to save.
+func TestCancelWhileReadingAgain(t *testing.T) {
+	noGoroutinesLeft(t)
+	p := makePatches(6000, 16, 5)
+	var saved [][]byte
+	fitAll(t, p.reader(t, memory.DefaultAllocator, 400), every(t, Config{Model: model.Sparse(4), Epochs: 1}, &saved))
+	ctx, cancel := context.WithCancel(t.Context())
+	from, err := ReadCheckpoint(bytes.NewReader(saved[4]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var more [][]byte
+	c := every(t, Config{}, &more)
+	c.Observer = func(p Progress) {
+		if p.Phase != PhaseResume || p.TotalRows != 5120 {
+			t.Errorf("%+v", p)
+		}
+		cancel()
+	}
+	f, err := Resume(from, patchSchema(16), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	batch := p.batch(memory.DefaultAllocator, 0, 2000)
+	defer batch.Release()
+	if err := f.Write(ctx, batch); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Checkpoint(io.Discard); !errors.Is(err, ErrTooEarly) {
+		t.Errorf("a checkpoint: %v", err)
+	}
+	if err := f.Write(ctx, batch); !errors.Is(err, context.Canceled) || len(more) > 0 {
+		t.Errorf("%d checkpoints, error %v", len(more), err)
 	}
 }
