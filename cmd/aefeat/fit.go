@@ -95,15 +95,20 @@ func fit(c *cli.Context, ui *console) error {
 		return from.adviseInput(c, err)
 	}
 	defer src.Close()
+	return j.run(c, src)
+}
+
+// run fits a model to the rows of src.
+func (j *fitJob) run(c *cli.Context, src *arrowio.Source) error {
 	f, err := j.fitter(src.Schema())
 	if err != nil {
 		return j.advise(src, located(src, err))
 	}
 	defer f.Close()
-	if from != nil {
-		ui.printf("going on from %s %s; the model goes to %s", inputName(from.file), from.position(), nameOf(j.output))
-		ui.finally("inputs", j.inputs)
-		ui.finally("outputs", outputsOf(c)) // those that are kept, too
+	if from := j.from; from != nil {
+		j.ui.printf("going on from %s %s; the model goes to %s", inputName(from.file), from.position(), nameOf(j.output))
+		j.ui.finally("inputs", j.inputs)
+		j.ui.finally("outputs", outputsOf(c)) // those that are kept, too
 	}
 	if err := j.makeRoom(f.Patch()); err != nil {
 		return err
