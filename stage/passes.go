@@ -256,8 +256,8 @@ func (t *passes) observe(p Progress) {
 		if p.Phase != PhaseValidate {
 			now = t.trainer.Running()
 		}
-		// What arranges rows comes after an epoch, and belongs to it.
-		if p.Phase != PhaseArrange && !(t.plan.iterates() && p.Evaluations == 0) {
+		// The others come after an epoch, and belong to it.
+		if inEpoch := p.Phase == PhaseStream || p.Phase == PhaseTrain; inEpoch && !(t.plan.iterates() && p.Evaluations == 0) {
 			p.Epoch++
 		}
 	}

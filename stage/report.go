@@ -11,7 +11,8 @@ const (
 	// as they arrive.
 	PhaseLearn = "learn"
 
-	// PhaseResume reads again what came before a checkpoint.
+	// PhaseResume reads again what came before a checkpoint. Its epoch is the
+	// last that had ended.
 	PhaseResume = "resume"
 
 	PhaseStream  = "stream"  // the first epoch: training on rows as they arrive

@@ -391,28 +391,36 @@ func TestResumeSpilled(t *testing.T) {
 
 // Encoded images go on, and the size that the first one has shown with them.
 func TestResumeImages(t *testing.T) {
-	p := makePatches(2600, 12, 13)
-	read := func(lo, hi int) array.RecordReader {
-		return patches{12, p.pixels[lo*12 : hi*12], p.labels[lo:hi]}.encodedImages(t, memory.DefaultAllocator, 3, 170)
+	all := makePatches(1400, 12, 13).encodedImages(t, memory.DefaultAllocator, 3, 100)
+	defer all.Release()
+	var batches []arrow.RecordBatch
+	for all.Next() {
+		all.RecordBatch().Retain()
+		batches = append(batches, all.RecordBatch())
 	}
+	read := func(lo, hi int) array.RecordReader {
+		r, err := array.NewRecordReader(all.Schema(), batches[lo:hi])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	var saved [][]byte
 	c := Config{Model: model.Sparse(3), Epochs: 1, Decode: imagery.Whole(), Columns: []string{"image"}}
-	want := fitAll(t, read(0, 2600), c)
-	saved := moments(t, read(0, 2600), c)
-	got, err := resumed(t, saved[0], read(0, 2600), Config{Decode: imagery.Whole()})
+	want := fitAll(t, read(0, 14), every(t, c, &saved))
+	got, err := resumed(t, saved[0], read(0, 14), Config{Decode: imagery.Whole()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want.same(t, "resumed", got)
 
-	r := read(0, 1500)
-	defer r.Release()
-	f, err := NewFitter(r.Schema(), c)
+	f, err := NewFitter(all.Schema(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	for r.Next() {
-		if err := f.Write(t.Context(), r.RecordBatch()); err != nil {
+	for _, batch := range batches[:12] {
+		if err := f.Write(t.Context(), batch); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -420,12 +428,12 @@ func TestResumeImages(t *testing.T) {
 	if err := f.Checkpoint(&b); err != nil {
 		t.Fatal(err)
 	}
-	next, err := goForward(&b, r.Schema(), Config{Decode: imagery.Whole()})
+	next, err := goForward(&b, all.Schema(), Config{Decode: imagery.Whole()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer next.Close()
-	rest := read(1500, 2600)
+	rest := read(12, 14)
 	defer rest.Release()
 	m, report, err := next.Run(t.Context(), rest)
 	if err != nil {
