@@ -89,6 +89,7 @@ func describeFit(m *model.Model, o model.TrainOptions) string {
 // describeTraining writes how the weights of m follow the gradient.
 func describeTraining(m *model.Model, o model.TrainOptions) string {
 	training := o.Optimizer.String()
+	o.Validate = o.Validate || o.Patience > 0 // a fit says so itself
 	if o, err := o.WithDefaults(m.Config, m.Preprocess.Method); err == nil && !o.Optimizer.WholePasses() {
 		batches := fmt.Sprintf("batches of %d", o.BatchSize)
 		if o.BatchSize == model.FullBatch {
