@@ -17,12 +17,8 @@ const (
 func (t *tridiagonal) inverseSqrt(ctx context.Context, f []float64, epsilon float64) error {
 	n := t.n
 	low, high := t.bounds()
-	shift := epsilon - min(low, 0)
-	low, high = max(low, 0)+epsilon, high+shift
-	if more := least*high - low; more > 0 {
-		shift, low, high = shift+more, low+more, high+more
-	}
-	q := newQuadrature(low, high)
+	shift := max(epsilon, epsilon/2-low, least*(high+epsilon)-low)
+	q := newQuadrature(low+shift, high+shift)
 	inverses := make([]inverse, len(q.shifts))
 	err := parallel(ctx, len(inverses), func(j int) {
 		inverses[j] = t.inverse(shift+q.shifts[j], q.weights[j])

@@ -18,10 +18,10 @@ var ErrNoRoot = errors.New("the matrix has no inverse square root")
 // rounding, and epsilon >= 0 is a multiple of the unit matrix. The result is
 // symmetric to the bit. After an error a holds anything.
 //
-// Where rounding has left A negative eigenvalues, all are raised until the
-// least is 0. Then eigenvalues of A + epsilon below 1e-14 of the largest, of
-// which rounding leaves nothing, count as that much. An input that goes with
-// no other, its row being 0 beside the diagonal, is none of these.
+// Where rounding has left A negative eigenvalues, those of A + epsilon are
+// raised, all by as much, until the least is epsilon/2, and 1e-14 of the
+// largest: of less, rounding leaves nothing. An input that goes with no other,
+// its row being 0 beside the diagonal, has no part in that.
 //
 // It looks at ctx before each column and block of work, some milliseconds
 // apart for n = 3,072, and then returns ctx.Err().

@@ -249,8 +249,7 @@ func TestNegativeByRounding(t *testing.T) {
 	for _, epsilon := range []float64{0, 1e-30, 1e-9, 1e-7, 1e-3, 0.1} {
 		got := rooted(t, a, n, epsilon)
 		symmetric(t, got, n)
-		// The least counts as epsilon, or as 1e-14 of the largest.
-		if most := largest(got); !(most <= 1.001/math.Sqrt(max(epsilon, 2e-13))) {
+		if most := largest(got); !(most <= 1.001/math.Sqrt(max(epsilon/2, 2e-13))) {
 			t.Errorf("epsilon %g: an element is %g", epsilon, most)
 		}
 		if e := far(got, compose(roots(slices.Repeat([]float64{0}, n), 1), v)); e != e {
