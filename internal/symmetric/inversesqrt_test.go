@@ -371,9 +371,17 @@ func TestCancelled(t *testing.T) {
 }
 
 func BenchmarkInverseSqrt(b *testing.B) {
-	for _, n := range []int{192, 784} {
+	for _, n := range []int{192, 784, 1200, 3072} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			a := covariance(n)
+			r := rand.New(rand.NewPCG(7, 8))
+			a := make([]float64, n*n)
+			for i := range n {
+				for j := range i {
+					v := r.NormFloat64()
+					a[i*n+j], a[j*n+i] = v, v
+				}
+				a[i*n+i] = 3 * math.Sqrt(float64(n))
+			}
 			for b.Loop() {
 				rooted(b, a, n, 0.1)
 			}
