@@ -8,11 +8,11 @@ type quadrature struct{ shifts, weights []float64 }
 // newQuadrature returns one whose relative error is about 1e-14 for x from low
 // to high.
 //
-// It is the midpoint rule for x^-1/2 = 2/pi integral of ds / (x + s^2) from 0 to
-// infinity after the substitution s = sqrt(low) sc(u), as in N. Hale,
+// It is the midpoint rule for x^-1/2 = 2/pi integral of ds / (x + s^2) from 0
+// to infinity, after the substitution s = sqrt(low) sc(u), as in N. Hale,
 // N. Higham and L. Trefethen, "Computing A^alpha, log(A), and related matrix
-// functions by contour integrals", 2008, section 4. The error falls as
-// exp(-2 pi^2 N / (log(high/low) + 3)).
+// functions by contour integrals", 2008, method 3. With N points the error
+// falls as exp(-2 pi^2 N / (log(high/low) + 3)).
 func newQuadrature(low, high float64) quadrature {
 	ratio := low / high
 	landen := newLanden(math.Sqrt(ratio))

@@ -128,7 +128,7 @@ func multiply(ctx context.Context, y, a []float64, n, from int, x []float64) err
 	})
 }
 
-// subtract computes A[i,j] -= (V W^T + W V^T)[i,j] for j >= column and i >= row,
+// subtract computes A[i,j] -= (V W^T + W V^T)[i,j] for i >= row, j >= column,
 // where V^T and W^T are the halves of u. V is 0 above that column.
 func (t *tridiagonal) subtract(ctx context.Context, a []float64, row, column int) error {
 	n := t.n
