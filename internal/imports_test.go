@@ -45,6 +45,7 @@ var mayImport = map[string][]string{
 	"internal/arrowtest":  {},
 	"internal/atomicfile": {},
 	"internal/lbfgs":      {},
+	"internal/limits":     {},
 	"internal/npy":        {},
 	"internal/rng":        {},
 	"internal/spill":      {"internal/rng"},

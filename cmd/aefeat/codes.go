@@ -125,7 +125,7 @@ var codeTable = []codeRow{
 	{"spill.full", exitMachine, "no space left for a temporary file"},
 	{"spill.io", exitMachine, "the system fails to write or read a temporary file"},
 
-	{codeMemory, exitMachine, "more memory is needed than the machine has"},
+	{codeMemory, exitMachine, "more memory is needed than the machine has, or than the process may have"},
 	{codeBudget, exitMachine, "more memory is needed than --memory allows"},
 	{codeInternal, exitMachine, "a fault in aefeat; please report it"},
 

@@ -61,6 +61,7 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50)
 	}
+	limitHeap(0)
 	os.Exit(run(os.Args))
 }
 

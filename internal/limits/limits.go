@@ -59,7 +59,7 @@ func groupMemory(root fs.FS) Bound {
 	if least >= unlimited {
 		return Bound{}
 	}
-	return Bound{Bytes: least, By: "its control group allows", Limited: true}
+	return Bound{Bytes: least, By: "the control group allows", Limited: true}
 }
 
 // groupThreads returns how many more threads control groups let start.
