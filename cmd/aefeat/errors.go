@@ -330,5 +330,8 @@ func hintsOf(err error) []string {
 	if err != nil {
 		walk(err)
 	}
+	if errors.Is(err, syscall.EMFILE) {
+		hints = append(hints, "allow more open files (ulimit -n), or close those that the program inherits")
+	}
 	return hints
 }

@@ -47,7 +47,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/aefeat/aefeat/internal/limits"
+	"github.com/aefeat/aefeat/internal/descriptors"
 )
 
 // grace is how long a cancelled command may take to clean up. It is enough to
@@ -70,7 +70,7 @@ func main() {
 // watches.
 func start(args []string) int {
 	ui := &console{err: os.Stderr, json: wantsJSON(args[1:])}
-	if err := limits.OpenFiles(); err != nil {
+	if err := descriptors.Err(); err != nil {
 		ui.fail(noFiles(err))
 		return exitMachine
 	}

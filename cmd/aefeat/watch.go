@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // A run under a tight limit is watched. The Go runtime does not survive it when
@@ -43,36 +44,33 @@ func exhausted(text string) error {
 		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
 	}
 	switch {
+	case says("pthread_create failed") && strings.HasPrefix(memoryBound().By, "ulimit"):
+		// Where C is linked, a thread needs memory for its stack.
+		return noMemory()
 	case says("failed to create new OS thread", "newosproc", "pthread_create failed"):
-		err := &codedError{codeThreads, errors.New("the system lets no other thread start")}
-		hint := "allow more of them (ulimit -u, or pids.max of the control group)"
-		if says("pthread_create failed") { // for want of a stack, perhaps
-			hint += " or more memory (ulimit -v)"
-		}
-		return &hintedError{err, hint}
+		return &hintedError{&codedError{codeThreads, errors.New("the system lets no other thread start")},
+			"allow more of them (ulimit -u, or pids.max of the control group)"}
 	case says("epollcreate failed", "eventfd failed", "netpollinit failed"):
-		return noFiles(errors.New("too many open files"))
+		return noFiles(syscall.EMFILE)
 	case says("out of memory", "cannot allocate memory", "failed to reserve", "failed to allocate", "address space", "cannot map pages", "locked memory"):
-		return &hintedError{&codedError{codeMemory, errors.New("out of memory" + boundWords(": "))},
-			"allow more, or let it take less: fewer hidden units, smaller batches or row groups"}
+		return noMemory()
 	}
 	return nil
 }
 
-// noFiles makes an error of one for want of descriptors.
-func noFiles(err error) error {
-	return &hintedError{&codedError{codeFiles, fmt.Errorf("cannot open files: %w", err)},
-		"allow more open files (ulimit -n), or close what the program inherits"}
+// noMemory is an error for want of memory.
+func noMemory() error {
+	text := "out of memory"
+	if b := memoryBound(); b.Bytes > 0 {
+		text += fmt.Sprintf(": %s %s", b.By, formatSize(b.Bytes))
+	}
+	return &hintedError{&codedError{codeMemory, errors.New(text)},
+		"allow more, or let it take less: fewer hidden units, smaller batches or row groups"}
 }
 
-// boundWords says, behind a word, what bounds the memory; "" where that is not
-// known.
-func boundWords(behind string) string {
-	b := memoryBound()
-	if b.Bytes == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%s%s %s", behind, b.By, formatSize(b.Bytes))
+// noFiles makes an error of one for want of descriptors.
+func noFiles(err error) error {
+	return &codedError{codeFiles, fmt.Errorf("cannot open files: %w", err)}
 }
 
 // overheard keeps what a watched process writes to the descriptor of standard

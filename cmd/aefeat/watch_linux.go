@@ -33,6 +33,7 @@ func underWatch(ui *console, args []string) (status int, done bool) {
 	if !limits.Near() {
 		return 0, false
 	}
+	memoryBound() // which is as it is for the other process now
 	w, err := startWatched(args)
 	switch err {
 	case nil:

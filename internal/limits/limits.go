@@ -1,9 +1,8 @@
-// Package limits knows what the system lets this process have: memory, threads
-// and open files.
+// Package limits knows what the system lets this process have of memory and
+// threads.
 //
 // [Memory] is the least of what bounds the memory of the process. [Near] tells
-// whether the Go runtime may meet a limit that it does not survive, and
-// [OpenFiles] whether files can be opened at all.
+// whether the Go runtime may meet a limit that it does not survive.
 //
 // Limits come from getrlimit and from control groups, of version 1 and 2. Of a
 // control group the limits of its ancestors count as well, as far as they can

@@ -92,23 +92,3 @@ func allThreads() int64 {
 	n, _ := strconv.ParseInt(all, 10, 64)
 	return n
 }
-
-// spare is how many descriptors OpenFiles wants: the runtime takes two when it
-// first waits for a pipe, and does not survive it where they are not there.
-const spare = 4
-
-// OpenFiles returns the error of the system where it lets this process open
-// hardly any file.
-func OpenFiles() error {
-	for range spare {
-		fd, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 0)
-		if err == unix.EBADF {
-			return nil // nothing to try it with
-		}
-		if err != nil {
-			return err
-		}
-		defer unix.Close(fd)
-	}
-	return nil
-}

@@ -48,38 +48,3 @@ func TestLeastBound(t *testing.T) {
 		t.Error("something is left of less than was taken")
 	}
 }
-
-// Without descriptors there is an error rather than the end of the runtime.
-func TestOpenFiles(t *testing.T) {
-	if err := OpenFiles(); err != nil {
-		t.Fatal(err)
-	}
-	last := 0
-	for range 50 { // fills the gaps, too
-		fd, err := unix.Dup(0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer unix.Close(fd)
-		last = max(last, fd)
-	}
-	var was unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &was); err != nil {
-		t.Fatal(err)
-	}
-	low := unix.Rlimit{Cur: uint64(last + spare), Max: was.Max}
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &low); err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &was)
-	if err := OpenFiles(); err != unix.EMFILE {
-		t.Errorf("%v, want %v", err, unix.EMFILE)
-	}
-	low.Cur++
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &low); err != nil {
-		t.Fatal(err)
-	}
-	if err := OpenFiles(); err != nil {
-		t.Errorf("%v, though there are %d", err, spare)
-	}
-}

@@ -9,7 +9,3 @@ func Memory() Bound { return Bound{} }
 // Near reports whether this process may meet a limit that the Go runtime does
 // not survive.
 func Near() bool { return false }
-
-// OpenFiles returns the error of the system where it lets this process open
-// hardly any file.
-func OpenFiles() error { return nil }
