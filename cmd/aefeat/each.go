@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/internal/disk"
 	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/patch"
 	"github.com/aefeat/aefeat/stage"
@@ -79,14 +79,16 @@ func transformEach(c *cli.Context, ui *console, dir string) error {
 	if err != nil {
 		return err
 	}
-	if name := sourceReplaced(all, c.String("model")); name != "" {
+	if name, err := ui.pairReplaced(all, c.String("model")); err != nil {
+		return err
+	} else if name != "" {
 		return usagef("transform", "the features would replace %s", name).as(codeUsageOutput)
 	}
 	var outputs []string
 	for _, p := range all {
 		outputs = append(outputs, p.output)
 	}
-	if err := checkRecord(c, outputs...); err != nil {
+	if err := checkRecord(c, ui, outputs...); err != nil {
 		return err
 	}
 	j := &eachJob{features: f, ui: ui, progress: newProgress(ui, chosen(c, "progress")), dir: dir,
@@ -99,7 +101,7 @@ func transformEach(c *cli.Context, ui *console, dir string) error {
 	if c.Bool("skip-existing") {
 		all = j.missing(all)
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	if err := disk.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
 	if j.features.record, err = newRecorder(c, ui); err != nil {
@@ -119,7 +121,7 @@ func transformEach(c *cli.Context, ui *console, dir string) error {
 func (j *eachJob) missing(all []pair) []pair {
 	var missing []pair
 	for _, p := range all {
-		if info, err := os.Stat(p.output); err == nil && !info.IsDir() {
+		if info, err := disk.Stat(p.output); err == nil && !info.IsDir() {
 			j.existing++
 		} else {
 			missing = append(missing, p)
@@ -207,7 +209,7 @@ func (j *eachJob) write(ctx context.Context, e *ending) (*arrowio.Writer, error)
 	if err := j.bind(src, f.config); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Dir(e.output), 0o777); err != nil {
+	if err := disk.MkdirAll(filepath.Dir(e.output), 0o777); err != nil {
 		return nil, err
 	}
 	if f.format == "" {

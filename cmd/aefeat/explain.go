@@ -89,19 +89,14 @@ func checkExplainOutputs(c *cli.Context, ui *console, output, picture string) er
 	if output != "" && picture != "" && atomicfile.Same(output, picture) {
 		return usagef("explain", "the table and the picture would go to the same place, %s", nameOf(output)).as(codeUsageOutput)
 	}
-	for _, out := range []struct{ what, name string }{{"table", output}, {"picture", picture}} {
-		what, name := out.what, out.name
-		if wouldReplace(name, c.String("model")) {
-			return usagef("explain", "the %s would replace the model %s", what, inputName(c.String("model"))).as(codeUsageOutput)
-		}
-		if input := replaced(name, orStdin(c.Args().Slice())); input != "" {
-			return usagef("explain", "the %s would replace the input %s", what, input).as(codeUsageOutput)
-		}
-		if err := refuseTerminal(ui, "explain", "a "+what, name); err != nil {
-			return err
-		}
+	outputs := []written{{"the table", output}, {"the picture", picture}}
+	if err := ui.keepSources("explain", outputs, models(c.String("model")), data(c.Args().Slice())); err != nil {
+		return err
 	}
-	return nil
+	if err := refuseTerminal(ui, "explain", "a table", output); err != nil {
+		return err
+	}
+	return refuseTerminal(ui, "explain", "a picture", picture)
 }
 
 // placeColumns are what patches writes beside a patch: where it was cut from.

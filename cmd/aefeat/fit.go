@@ -181,13 +181,15 @@ func (j *fitJob) readFlags(c *cli.Context) error {
 	if err := refuseTerminal(j.ui, "fit", "a model", j.output); err != nil {
 		return err
 	}
-	if input := replaced(j.output, orStdin(j.inputs)); input != "" {
-		return usagef("fit", "the model would replace the input %s", input).as(codeUsageOutput)
+	outputs := []written{{"the model", j.output}, {"the features", j.emit}}
+	if err := j.ui.keepSources("fit", outputs, data(j.inputs)); err != nil {
+		return err
 	}
 	var err error
 	if j.emit != "" {
-		if init := c.String("init"); wouldReplace(j.emit, init) {
-			return usagef("fit", "the features would replace the initial model %s", init).as(codeUsageOutput)
+		// The model may take the place of its own parent.
+		if err := j.ui.keepSources("fit", outputs[1:], reading{what: "the initial model ", files: []string{c.String("init")}}); err != nil {
+			return err
 		}
 		if err := refuseTerminal(j.ui, "fit", "features", j.emit); err != nil {
 			return err

@@ -17,6 +17,7 @@ import (
 
 	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/internal/atomicfile"
+	"github.com/aefeat/aefeat/internal/disk"
 	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/stage"
 )
@@ -27,35 +28,6 @@ func nameOf(output string) string {
 		return "standard output"
 	}
 	return output
-}
-
-// wouldReplace reports whether writing output would take the place of a file
-// that is there, which holds something else.
-func wouldReplace(output, file string) bool {
-	a, errA := os.Stat(output)
-	b, errB := os.Stat(file)
-	if file == "-" {
-		b, errB = os.Stdin.Stat()
-	}
-	return errA == nil && errB == nil && a.Mode().IsRegular() && os.SameFile(a, b)
-}
-
-// replaced returns the first file of inputs, which may be folders and patterns,
-// whose place writing output would take; "" if there is none.
-func replaced(output string, inputs []string) string {
-	if info, err := os.Stat(output); err != nil || !info.Mode().IsRegular() {
-		return "" // there is nothing to replace, and inputs may be thousands
-	}
-	for _, input := range inputs {
-		// Where there are no such files, opening them says so.
-		files, _ := arrowio.Expand([]string{input})
-		for _, name := range files {
-			if wouldReplace(output, name) {
-				return inputName(name)
-			}
-		}
-	}
-	return ""
 }
 
 // refuseTerminal returns a usage error where binary output would fill a
@@ -122,7 +94,7 @@ func writeModel(f *outputFile, m *model.Model) (*digest, error) {
 func readModel(ctx context.Context, ui *console, name string, bareToo bool) (m *model.Model, info model.Info, bare bool, err error) {
 	in := ui.in
 	if name != "-" {
-		f, err := os.Open(name)
+		f, err := disk.Open(name)
 		if err != nil {
 			return nil, info, false, &inputError{name, err}
 		}
@@ -230,7 +202,7 @@ func (f features) check(m *model.Model, schema *arrow.Schema, output string) err
 	if err != nil {
 		return err
 	}
-	if info, err := os.Stat(output); output == "-" || err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+	if info, err := disk.Stat(output); output == "-" || err == nil && !info.Mode().IsRegular() && !info.IsDir() {
 		output = os.DevNull // a pipe or device must not be opened twice
 	}
 	w, err := arrowio.Create(output, t.Schema(), arrowio.WriteOptions{Format: f.format})

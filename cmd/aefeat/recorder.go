@@ -32,7 +32,7 @@ type recorder struct {
 // newRecorder opens the file that --report names; nil: there is no such flag.
 // The record must not go where one of outputs goes. The caller aborts it.
 func newRecorder(c *cli.Context, ui *console, outputs ...string) (*recorder, error) {
-	if err := checkRecord(c, outputs...); err != nil {
+	if err := checkRecord(c, ui, outputs...); err != nil {
 		return nil, err
 	}
 	path := c.String("report")
@@ -53,7 +53,7 @@ func newRecorder(c *cli.Context, ui *console, outputs ...string) (*recorder, err
 }
 
 // checkRecord refuses a record that would do harm.
-func checkRecord(c *cli.Context, outputs ...string) error {
+func checkRecord(c *cli.Context, ui *console, outputs ...string) error {
 	path := c.String("report")
 	if path == "" {
 		return nil
@@ -64,15 +64,7 @@ func checkRecord(c *cli.Context, outputs ...string) error {
 			return usagef(command, "the record and the output would go to the same place, %s", nameOf(output)).as(codeUsageOutput)
 		}
 	}
-	for _, name := range []string{c.String("model"), c.String("init")} {
-		if wouldReplace(path, name) {
-			return usagef(command, "the record would replace the model %s", name).as(codeUsageOutput)
-		}
-	}
-	if input := replaced(path, c.Args().Slice()); input != "" {
-		return usagef(command, "the record would replace the input %s", input).as(codeUsageOutput)
-	}
-	return nil
+	return ui.keepSources(command, []written{{"the record", path}}, models(c.String("model"), c.String("init")), data(c.Args().Slice()))
 }
 
 // abort leaves no record behind. After finish it does nothing.

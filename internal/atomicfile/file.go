@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/aefeat/aefeat/internal/disk"
 )
 
 // A File is an output that appears under its name whole or not at all. It is
@@ -24,7 +26,7 @@ import (
 // Devices, named pipes and the like cannot be replaced: they are written as the
 // bytes come.
 type File struct {
-	f      *os.File
+	f      *disk.File
 	name   string // as given, for errors
 	target string // where it will be, links followed; "": written directly
 	temp   string // where it is meanwhile, "" if it has no name
@@ -51,12 +53,12 @@ func Create(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := os.Stat(target)
+	info, err := disk.Stat(target)
 	switch {
 	case err == nil && info.IsDir():
 		return nil, &fs.PathError{Op: "create", Path: path, Err: folderError{}}
 	case err == nil && !info.Mode().IsRegular():
-		f, err := os.OpenFile(target, os.O_WRONLY, 0)
+		f, err := disk.OpenFile(target, os.O_WRONLY, 0)
 		if err != nil {
 			return nil, renameError(err, path)
 		}
@@ -64,7 +66,7 @@ func Create(path string) (*File, error) {
 	case err == nil:
 		// Replacing needs no permission on the file itself. Ask for it
 		// nonetheless: a protected file is protected for a reason.
-		f, err := os.OpenFile(target, os.O_WRONLY, 0)
+		f, err := disk.OpenFile(target, os.O_WRONLY, 0)
 		if err != nil {
 			return nil, renameError(err, path)
 		}
@@ -74,9 +76,9 @@ func Create(path string) (*File, error) {
 	}
 
 	out := &File{name: path, target: target}
-	if out.f, err = openUnnamed(filepath.Dir(target), path); err != nil {
-		out.temp, out.f, err = out.named(func(temp string) (*os.File, error) {
-			return os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+	if out.f, err = disk.CreateUnnamed(filepath.Dir(target), path); err != nil {
+		out.temp, out.f, err = out.named(func(temp string) (*disk.File, error) {
+			return disk.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 		})
 		if err != nil {
 			return nil, renameError(err, path)
@@ -134,23 +136,21 @@ func (f *File) commit() error {
 	}
 	if f.temp == "" {
 		// Give it a name: its own if that is free, else one to rename from.
-		err := linkUnnamed(f.f, f.target)
+		err := f.f.Link(f.target)
 		switch {
 		case errors.Is(err, fs.ErrExist):
-			if f.temp, _, err = f.named(func(temp string) (*os.File, error) { return nil, linkUnnamed(f.f, temp) }); err != nil {
+			if f.temp, _, err = f.named(func(temp string) (*disk.File, error) { return nil, f.f.Link(temp) }); err != nil {
 				return err
 			}
 		case err != nil:
 			return err
 		}
 	}
-	if err := f.f.Close(); err != nil {
-		return err
-	}
+	_ = f.f.Close() // all is on the disk: Sync said so
 	f.done = true
 	if f.temp != "" {
-		if err := os.Rename(f.temp, f.target); err != nil {
-			os.Remove(f.temp)
+		if err := disk.Rename(f.temp, f.target); err != nil {
+			disk.Remove(f.temp)
 			return err
 		}
 	}
@@ -171,13 +171,13 @@ func (f *File) Abort() error {
 	f.done = true
 	err := f.f.Close()
 	if f.temp != "" {
-		err = errors.Join(err, os.Remove(f.temp))
+		err = errors.Join(err, disk.Remove(f.temp))
 	}
 	return renameError(err, f.name)
 }
 
 // named tries names beside the target until make takes one.
-func (f *File) named(make func(temp string) (*os.File, error)) (string, *os.File, error) {
+func (f *File) named(make func(temp string) (*disk.File, error)) (string, *disk.File, error) {
 	for {
 		temp := filepath.Join(filepath.Dir(f.target), fmt.Sprintf(".%s.%08x.tmp", filepath.Base(f.target), rand.Uint32()))
 		file, err := make(temp)
@@ -192,9 +192,12 @@ func (f *File) named(make func(temp string) (*os.File, error)) (string, *os.File
 func followLinks(path string) (string, error) {
 	target := path
 	for range 40 { // the limit that Linux has
-		info, err := os.Lstat(target)
-		if err != nil || info.Mode()&fs.ModeSymlink == 0 {
-			return target, nil // an error is for the caller to meet
+		info, err := disk.Lstat(target)
+		switch {
+		case errors.Is(err, fs.ErrNotExist), err == nil && info.Mode()&fs.ModeSymlink == 0:
+			return target, nil
+		case err != nil:
+			return "", renameError(err, path)
 		}
 		link, err := os.Readlink(target)
 		if err != nil {
@@ -230,7 +233,7 @@ func destination(output string) (there fs.FileInfo, path string) {
 		there, _ = os.Stdout.Stat()
 		return there, output
 	}
-	if there, err := os.Stat(output); err == nil {
+	if there, err := disk.Stat(output); err == nil {
 		return there, ""
 	}
 	target, err := followLinks(output)

@@ -13,6 +13,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/aefeat/aefeat/internal/disk"
 )
 
 // TestCreateDescriptor writes to /dev/fd: output goes on where the descriptor
@@ -101,7 +103,7 @@ func TestKilled(t *testing.T) {
 		t.Skip("needs files without a name")
 	}
 	folder := t.TempDir()
-	if f, err := openUnnamed(folder, "probe"); err != nil {
+	if f, err := disk.CreateUnnamed(folder, "probe"); err != nil {
 		t.Skip(err)
 	} else {
 		f.Close()
@@ -134,8 +136,8 @@ func TestCreateNamed(t *testing.T) {
 	for _, commit := range []bool{false, true} {
 		f := &File{name: "given", target: target}
 		var err error
-		f.temp, f.f, err = f.named(func(temp string) (*os.File, error) {
-			return os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		f.temp, f.f, err = f.named(func(temp string) (*disk.File, error) {
+			return disk.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 		})
 		if err != nil {
 			t.Fatal(err)
