@@ -491,3 +491,42 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// TestFileBytes compares it with the files of models whose history takes as
+// many digits as it can.
+func TestFileBytes(t *testing.T) {
+	for _, method := range learning {
+		for _, epochs := range []int{0, 300} {
+			m := learnedModel(t, method)
+			e := Epoch{Epoch: math.MaxInt32, Rows: math.MaxInt64, Validation: new(Cost)}
+			fillFloats(reflect.ValueOf(&e).Elem())
+			fillFloats(reflect.ValueOf(e.Validation).Elem())
+			m.History = nil
+			for range epochs {
+				m.History = append(m.History, e)
+			}
+			n, err := m.WriteTo(io.Discard)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := FileBytes(m.Config, m.Preprocess.Method, epochs)
+			if got < n || got > n+(64<<10)+64*int64(m.Inputs)+2048*int64(epochs) {
+				t.Errorf("%s, %d epochs: %d bytes, and the file has %d", method, epochs, got, n)
+			}
+		}
+	}
+}
+
+// fillFloats sets all numbers of a struct to one of many digits.
+func fillFloats(v reflect.Value) {
+	for i := range v.NumField() {
+		switch f := v.Field(i); f.Kind() {
+		case reflect.Float64:
+			f.SetFloat(-2.2250738585072014e-308)
+		case reflect.Int, reflect.Int64:
+			f.SetInt(math.MaxInt64)
+		case reflect.Struct:
+			fillFloats(f)
+		}
+	}
+}

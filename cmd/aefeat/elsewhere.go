@@ -3,11 +3,12 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/aefeat/aefeat/internal/disk"
 )
 
 // This file answers what people know from other tools: their names of commands
@@ -119,7 +120,7 @@ func remote(name string) (store, bool) {
 	if !ok {
 		return store{}, false
 	}
-	if _, err := os.Stat(name); err == nil {
+	if _, err := disk.Stat(name); err == nil {
 		return store{}, false
 	}
 	for _, s := range stores {

@@ -33,6 +33,14 @@ squared error over the variance of the rows: 1 is no better than their mean.`,
 }
 
 func evaluate(c *cli.Context, ui *console) error {
+	if err := ui.keepSources("evaluate", []written{{"the evaluation", "-"}}, models(c.String("model")), data(c.Args().Slice())); err != nil {
+		return err
+	}
+	if c.String("report") == "" { // which has the result, too
+		if err := ui.needOut(); err != nil {
+			return err
+		}
+	}
 	record, err := newRecorder(c, ui, "-")
 	if err != nil {
 		return err

@@ -45,10 +45,11 @@ type fitJob struct {
 	emit     string
 	features features
 	source   sourceOptions
-	total    int64     // rows of the input; 0: unknown
-	parent   string    // the file that --init names
-	hash     string    // of that file; "": none
-	record   *recorder // nil: none is wanted
+	total    int64       // rows of the input; 0: unknown
+	out      *outputFile // of the model
+	parent   string      // the file that --init names
+	hash     string      // of that file; "": none
+	record   *recorder   // nil: none is wanted
 }
 
 func fit(c *cli.Context, ui *console) error {
@@ -63,13 +64,12 @@ func fit(c *cli.Context, ui *console) error {
 	}
 	j.keep(record)
 	// Before hours of training, not after them.
-	out, err := createOutput(ui, j.output)
-	if err != nil {
+	if j.out, err = createOutput(ui, j.output); err != nil {
 		return err
 	}
-	defer out.Abort()
+	defer j.out.Abort()
 	if j.needsNoRows() {
-		return j.initial(c.Context, out)
+		return j.initial(c.Context)
 	}
 	if isStdin(j.parent) && len(j.inputs) == 0 {
 		return onlyModel("fit")
@@ -84,7 +84,7 @@ func fit(c *cli.Context, ui *console) error {
 		return located(src, err)
 	}
 	defer f.Close()
-	if err := j.checkSize(f.Patch()); err != nil {
+	if err := j.makeRoom(f.Patch()); err != nil {
 		return err
 	}
 	if err := j.checkEmit(src.Schema(), f.Patch()); err != nil {
@@ -94,37 +94,12 @@ func fit(c *cli.Context, ui *console) error {
 	if err != nil {
 		return j.advise(located(src, err))
 	}
-	if err := j.end(c.Context, out, m, src, report); err != nil || j.emit == "" {
-		return err
-	}
-	return j.features.write(c.Context, ui, j.progress, src, m, j.emit)
+	return j.end(c.Context, m, src, report)
 }
 
 // keep makes the job keep a record.
 func (j *fitJob) keep(r *recorder) {
 	j.record, j.features.record, j.source.hash = r, r, r != nil
-}
-
-// end writes the model and tells of the fit.
-func (j *fitJob) end(ctx context.Context, out *outputFile, m *model.Model, src *arrowio.Source, report *stage.Report) error {
-	files, err := j.record.files(ctx, src)
-	if err != nil {
-		return err
-	}
-	m.Parent = j.hash
-	sum, err := writeModel(out, m)
-	if err != nil {
-		return err
-	}
-	j.record.fitted(j, m, src, files, report, sum)
-	j.features.config.ModelHash = sum.String()
-	if j.emit == "" {
-		if err := j.record.finish(); err != nil {
-			return err
-		}
-	}
-	j.report(m, src, report)
-	return nil
 }
 
 // newFitJob reads the flags. Its errors are usage errors, but for an --init
@@ -179,13 +154,15 @@ func (j *fitJob) readFlags(c *cli.Context) error {
 	if err := refuseTerminal(j.ui, "fit", "a model", j.output); err != nil {
 		return err
 	}
-	if input := replaced(j.output, orStdin(j.inputs)); input != "" {
-		return usagef("fit", "the model would replace the input %s", input).as(codeUsageOutput)
+	outputs := []written{{"the model", j.output}, {"the features", j.emit}}
+	if err := j.ui.keepSources("fit", outputs, data(j.inputs)); err != nil {
+		return err
 	}
 	var err error
 	if j.emit != "" {
-		if init := c.String("init"); wouldReplace(j.emit, init) {
-			return usagef("fit", "the features would replace the initial model %s", init).as(codeUsageOutput)
+		// The model may take the place of its own parent.
+		if err := j.ui.keepSources("fit", outputs[1:], reading{what: "the initial model ", files: []string{c.String("init")}}); err != nil {
+			return err
 		}
 		if err := refuseTerminal(j.ui, "fit", "features", j.emit); err != nil {
 			return err
@@ -225,7 +202,7 @@ func (j *fitJob) needsNoRows() bool {
 }
 
 // initial writes the initial model without any rows.
-func (j *fitJob) initial(ctx context.Context, out *outputFile) error {
+func (j *fitJob) initial(ctx context.Context) error {
 	f, err := stage.NewFitter(nil, j.config)
 	if err != nil {
 		return err
@@ -235,7 +212,7 @@ func (j *fitJob) initial(ctx context.Context, out *outputFile) error {
 	if err != nil {
 		return err
 	}
-	return j.end(ctx, out, m, nil, report)
+	return j.end(ctx, m, nil, report)
 }
 
 // train runs a fit over the rows of src.
@@ -279,7 +256,7 @@ func (r *sizedReader) Next() bool {
 		return true
 	}
 	if showRows(batch, r.patch) { // else the fit meets what is wrong
-		r.tooLarge = r.job.checkSize(r.patch)
+		r.tooLarge = r.job.makeRoom(r.patch)
 	}
 	return r.tooLarge == nil
 }
@@ -297,6 +274,23 @@ func (j *fitJob) checkEmit(schema *arrow.Schema, patch *patch.Binding) error {
 	f := j.features
 	f.config.PixelMax = 0
 	return f.check(m, schema, j.emit)
+}
+
+// makeRoom makes sure of memory for the training, and on the disk of the output
+// for the model that it ends with.
+func (j *fitJob) makeRoom(patch *patch.Binding) error {
+	if err := j.checkSize(patch); err != nil || patch.Width() == 0 {
+		return err
+	}
+	config, epochs := j.config.Model, j.config.Epochs
+	config.Inputs = patch.Width()
+	if epochs == 0 && j.iterates() {
+		epochs = stage.DefaultIterations
+	}
+	if err := j.out.reserve(model.FileBytes(config, j.config.Preprocess, max(epochs, stage.DefaultEpochs))); err != nil {
+		return fmt.Errorf("room for the model: %w", err)
+	}
+	return nil
 }
 
 // checkSize refuses a model that the machine has no memory for, since running

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/internal/disk"
 	"github.com/aefeat/aefeat/model"
 )
 
@@ -39,6 +39,12 @@ func inspect(c *cli.Context, ui *console) error {
 	if n := c.Int("head"); n > mostHead {
 		return usagef("inspect", "--head %d is more than %d", n, mostHead)
 	}
+	if err := ui.needOut(); err != nil {
+		return err
+	}
+	if err := ui.keepSources("inspect", []written{{"the description", "-"}}, data(inputs)); err != nil {
+		return err
+	}
 	if len(inputs) == 1 && (isStdin(inputs[0]) || isPipe(inputs[0])) {
 		piped, err := peekable(c.Context, ui, inputs[0])
 		if err != nil {
@@ -57,28 +63,35 @@ func inspect(c *cli.Context, ui *console) error {
 	if err != nil {
 		return err
 	}
-	var models, data []string
+	var tensors, tables []string
 	for _, f := range files {
+		if f.Root != "" {
+			if !slices.Contains(tables, f.Root) {
+				tables = append(tables, f.Root)
+			}
+			continue
+		}
+		model, err := looksLikeTensors(f.Name)
 		switch {
-		case f.Root == "" && looksLikeTensors(f.Name):
-			models = append(models, f.Name)
-		case f.Root == "":
-			data = append(data, f.Name)
-		case !slices.Contains(data, f.Root):
-			data = append(data, f.Root)
+		case err != nil:
+			return &inputError{f.Name, err}
+		case model:
+			tensors = append(tensors, f.Name)
+		default:
+			tables = append(tables, f.Name)
 		}
 	}
-	if len(data) == 0 && asksForRows(c) {
+	if len(tables) == 0 && asksForRows(c) {
 		return errNoRowsInModels
 	}
-	if len(data) > 0 {
-		if err := inspectData(c, ui, data); err != nil {
+	if len(tables) > 0 {
+		if err := inspectData(c, ui, tables); err != nil {
 			return err
 		}
 	}
-	for i, name := range models {
+	for i, name := range tensors {
 		if len(files) > 1 && !c.Bool("json") {
-			if i > 0 || len(data) > 0 {
+			if i > 0 || len(tables) > 0 {
 				fmt.Fprintln(ui.out)
 			}
 			fmt.Fprintf(ui.out, "%s:\n", escaped(name))
@@ -90,21 +103,24 @@ func inspect(c *cli.Context, ui *console) error {
 	return nil
 }
 
-// looksLikeTensors reports whether a file begins as safetensors do. What cannot
-// be told now is met when the file is read.
-func looksLikeTensors(name string) bool {
-	info, err := os.Stat(name)
+// looksLikeTensors reports whether a file begins as safetensors do. A pipe can
+// be read only once: it is none.
+func looksLikeTensors(name string) (bool, error) {
+	info, err := disk.Stat(name)
 	if err != nil || !info.Mode().IsRegular() {
-		return false // a pipe can be read only once
+		return false, err
 	}
-	f, err := os.Open(name)
+	f, err := disk.Open(name)
 	if err != nil {
-		return false
+		return false, err
 	}
 	defer f.Close()
 	start := make([]byte, tensorsHead)
-	n, _ := io.ReadFull(f, start)
-	return isTensors(start[:n])
+	n, err := io.ReadFull(f, start)
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		err = nil
+	}
+	return isTensors(start[:n]), err
 }
 
 // tensorsHead is how many bytes tell safetensors: the length of a header, and
@@ -115,7 +131,7 @@ func isTensors(head []byte) bool { return len(head) == tensorsHead && head[tenso
 
 // isPipe reports whether a name is that of a pipe or a device.
 func isPipe(name string) bool {
-	info, err := os.Stat(name)
+	info, err := disk.Stat(name)
 	return err == nil && !info.Mode().IsRegular() && !info.IsDir()
 }
 
@@ -124,7 +140,7 @@ func isPipe(name string) bool {
 type peeked struct {
 	console
 	tensors bool
-	file    *os.File // nil: standard input
+	file    *disk.File // nil: standard input
 }
 
 func (p *peeked) close() {
@@ -139,18 +155,25 @@ func peekable(ctx context.Context, ui *console, name string) (*peeked, error) {
 	switch {
 	case !isStdin(name):
 		var err error
-		if p.file, err = os.Open(name); err != nil {
+		if p.file, err = disk.Open(name); err != nil {
 			return nil, &inputError{name, err}
 		}
 		p.in = p.file
 	case isTerminal(ui.in):
 		return nil, usagef("inspect", "no input: name a file, or send data to standard input").as(codeUsageInput)
 	}
-	if f, ok := p.in.(*os.File); ok {
+	if f, ok := p.in.(interface {
+		io.Seeker
+		io.ReaderAt
+	}); ok {
 		// A redirected file can be sought in, which data may need.
 		if at, err := f.Seek(0, io.SeekCurrent); err == nil {
 			head := make([]byte, tensorsHead)
-			n, _ := f.ReadAt(head, at)
+			n, err := f.ReadAt(head, at)
+			if err != nil && err != io.EOF {
+				p.close()
+				return nil, &inputError{inputName(name), err}
+			}
 			p.tensors = isTensors(head[:n])
 			return p, nil
 		}

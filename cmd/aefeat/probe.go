@@ -54,6 +54,9 @@ type probeJob struct {
 }
 
 func probe(c *cli.Context, ui *console) error {
+	if err := ui.needOut(); err != nil {
+		return err
+	}
 	j, err := newProbeJob(c, ui)
 	if err != nil {
 		return err
@@ -89,7 +92,7 @@ func newProbeJob(c *cli.Context, ui *console) (*probeJob, error) {
 	if slices.Contains(j.tests, "-") && (len(j.inputs) == 0 || slices.Contains(j.inputs, "-")) {
 		return nil, stdinTwice("probe")
 	}
-	return j, nil
+	return j, ui.keepSources("probe", []written{{"the result", "-"}}, data(j.inputs), reading{what: "the input ", inputs: j.tests})
 }
 
 // run reads the rows, and fits and judges a classifier for each set of columns.

@@ -32,7 +32,7 @@ type recorder struct {
 // newRecorder opens the file that --report names; nil: there is no such flag.
 // The record must not go where one of outputs goes. The caller aborts it.
 func newRecorder(c *cli.Context, ui *console, outputs ...string) (*recorder, error) {
-	if err := checkRecord(c, outputs...); err != nil {
+	if err := checkRecord(c, ui, outputs...); err != nil {
 		return nil, err
 	}
 	path := c.String("report")
@@ -53,7 +53,7 @@ func newRecorder(c *cli.Context, ui *console, outputs ...string) (*recorder, err
 }
 
 // checkRecord refuses a record that would do harm.
-func checkRecord(c *cli.Context, outputs ...string) error {
+func checkRecord(c *cli.Context, ui *console, outputs ...string) error {
 	path := c.String("report")
 	if path == "" {
 		return nil
@@ -64,18 +64,15 @@ func checkRecord(c *cli.Context, outputs ...string) error {
 			return usagef(command, "the record and the output would go to the same place, %s", nameOf(output)).as(codeUsageOutput)
 		}
 	}
-	for _, name := range []string{c.String("model"), c.String("init")} {
-		if wouldReplace(path, name) {
-			return usagef(command, "the record would replace the model %s", name).as(codeUsageOutput)
+	if isStdout(path) {
+		if err := ui.needOut(); err != nil {
+			return err
 		}
 	}
-	if input := replaced(path, c.Args().Slice()); input != "" {
-		return usagef(command, "the record would replace the input %s", input).as(codeUsageOutput)
-	}
-	return nil
+	return ui.keepSources(command, []written{{"the record", path}}, models(c.String("model"), c.String("init")), data(c.Args().Slice()))
 }
 
-// abort leaves no record behind. After finish it does nothing.
+// abort leaves no record behind. After commit it does nothing.
 func (r *recorder) abort() {
 	if r != nil {
 		r.ui.heard = nil
@@ -158,7 +155,10 @@ func (r *recorder) evaluated(ctx context.Context, src *arrowio.Source, e stage.E
 	r.read(files)
 	r.Rows, r.Evaluation = e.Rows, &e.Evaluation
 	r.skip(src, e.BadRows)
-	return r.finish()
+	if err := r.ui.storeOut(); err != nil { // before the record says that all is well
+		return err
+	}
+	return r.commit()
 }
 
 // mostBadRows are listed, as of one input.
@@ -175,10 +175,10 @@ func (r *recorder) skip(src *arrowio.Source, bad patch.BadRows) {
 	r.BadRows.First = first[:min(len(first), mostBadRows)]
 }
 
-// finish writes the record.
-func (r *recorder) finish() error {
+// commit makes outputs appear and, last, the record, which it writes.
+func (r *recorder) commit(outputs ...*outputFile) error {
 	if r == nil {
-		return nil
+		return commitAll(outputs...)
 	}
 	r.ui.heard = nil
 	r.Seconds = seconds(time.Since(r.Started))
@@ -187,13 +187,10 @@ func (r *recorder) finish() error {
 	if err == nil {
 		_, err = r.out.Write(append(b, '\n'))
 	}
-	if err == nil {
-		err = r.out.Commit()
-	}
 	if err != nil {
 		return fmt.Errorf("writing the record %s: %w", nameOf(r.path), err)
 	}
-	return nil
+	return commitAll(append(outputs, r.out)...)
 }
 
 // seconds are thousandths at the least.

@@ -43,6 +43,7 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/aefeat/aefeat/internal/disk"
 	"github.com/aefeat/aefeat/internal/rng"
 )
 
@@ -110,7 +111,7 @@ type Store struct {
 	starts []int // where each bucket begins in index
 
 	// The file, since they do not. Rows lie in parts by the top partBits bits.
-	file     *os.File
+	file     *disk.File
 	remove   string // the file's name where it cannot be removed while open
 	first    *scatter
 	parts    []part
@@ -200,12 +201,12 @@ func (s *Store) Append(rows []byte, number []int64) error {
 
 // spill opens the file and moves the rows in memory to it.
 func (s *Store) spill() error {
-	file, err := os.CreateTemp(s.dir, ".aefeat-spill-*")
+	file, err := disk.CreateTemp(s.dir, ".aefeat-spill-*")
 	if err != nil {
 		return s.failed(err)
 	}
 	s.file = file
-	if err := os.Remove(file.Name()); err != nil {
+	if err := disk.Remove(file.Name()); err != nil {
 		s.remove = file.Name()
 	}
 	s.partBits = s.fan()
@@ -290,7 +291,7 @@ func (s *Store) Close() error {
 		err = s.file.Close()
 		s.file = nil
 		if s.remove != "" {
-			err = errors.Join(err, os.Remove(s.remove))
+			err = errors.Join(err, disk.Remove(s.remove))
 		}
 	}
 	return errors.Join(err, s.mem.release())
@@ -302,7 +303,7 @@ func CheckFolder(dir string) error {
 	if dir == "" {
 		return nil
 	}
-	info, err := os.Stat(dir)
+	info, err := disk.Stat(dir)
 	var path *fs.PathError
 	switch {
 	case errors.As(err, &path):

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/aefeat/aefeat/internal/disk"
 )
 
 // small makes a bucket of 16 rows of 24 bytes, a block of 4 rows, and scatters
@@ -340,7 +342,7 @@ func TestNoSpaceLeft(t *testing.T) {
 		t.Fatal("not spilled")
 	}
 	s.file.Close()
-	s.file = full
+	s.file = disk.FromOS(full)
 	for n := int64(2000); err == nil; n++ {
 		err = s.Append(row(n), []int64{n})
 	}
