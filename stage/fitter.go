@@ -486,6 +486,14 @@ func (f *Fitter) Close() error {
 // error that did not end the Fitter another Run goes on with the next batch of
 // r: none was lost.
 func (f *Fitter) Run(ctx context.Context, r array.RecordReader) (*model.Model, *Report, error) {
+	m, report, err := f.run(ctx, r)
+	if err != nil && f.err == nil { // the Fitter may not be used again
+		err = joined(err, f.save())
+	}
+	return m, report, err
+}
+
+func (f *Fitter) run(ctx context.Context, r array.RecordReader) (*model.Model, *Report, error) {
 	if _, err := schemaOf(r); err != nil {
 		return nil, nil, err
 	}

@@ -24,10 +24,18 @@ func (f *Fitter) enough() bool {
 // the fit may not go on.
 func (f *Fitter) alive(ctx context.Context) error {
 	err := alive(ctx)
-	if err == nil || ctx == nil || f.err != nil || f.passes == nil || f.passes.saver == nil || f.feed.idle() != nil {
+	if err == nil || ctx == nil || f.err != nil {
 		return err
 	}
-	return joined(err, f.passes.lastSave())
+	return joined(err, f.save())
+}
+
+// save makes what may be the last checkpoint of a fit that has not ended.
+func (f *Fitter) save() error {
+	if f.passes == nil || f.passes.saver == nil || f.feed.idle() != nil {
+		return nil // the error of training comes by itself
+	}
+	return f.passes.lastSave()
 }
 
 // ended makes a last checkpoint of a fit that err has ended, unless there is

@@ -234,6 +234,15 @@ func TestResumeAfterError(t *testing.T) {
 	}
 	want.same(t, "a row that is mended", got)
 
+	saved, err = last(c, &breaking{p.reader(t, memory.DefaultAllocator, 400), 10})
+	if !errors.Is(err, errFull) {
+		t.Error(err)
+	}
+	if got, err = resumed(t, saved, p.reader(t, memory.DefaultAllocator, 900), Config{}); err != nil {
+		t.Fatal(err)
+	}
+	want.same(t, "a reader that is mended", got)
+
 	c.Train = model.TrainOptions{Optimizer: model.SGD, LearningRate: 1e30}
 	c.Model = model.Plain(4)
 	c.Model.Output, c.Model.Activation = model.Linear, model.Linear
