@@ -510,6 +510,9 @@ func (f *Fitter) run(ctx context.Context, r array.RecordReader) (*model.Model, *
 		}
 	}
 	if err := readError(r); err != nil {
+		if errors.Is(err, ctx.Err()) { // of which the reader knew first
+			err = f.alive(ctx)
+		}
 		return nil, nil, err
 	}
 	return f.Finish(ctx)

@@ -47,6 +47,10 @@ const (
 	codeNoNumber     code = "cost.not_finite"
 	codeOther        code = "other"
 
+	codeCheckpoint   code = "checkpoint.format"
+	codeInputChanged code = "checkpoint.input"
+	codeKernels      code = "checkpoint.kernels"
+
 	codeMemory   code = "memory.machine"
 	codeBudget   code = "memory.budget"
 	codeInternal code = "internal"
@@ -56,6 +60,8 @@ const (
 	codeUnseen     code = "label.unseen"
 	codeIterations code = "probe.iterations"
 	codeGuessed    code = "model.shape"
+
+	codeCheckpointLost code = "checkpoint.lost"
 )
 
 // codeTable has the codes of all errors with their exit statuses, and those of
@@ -85,6 +91,10 @@ var codeTable = []codeRow{
 
 	{codeModelFormat, exitData, "no model file, or a damaged one"},
 	{codeModelBare, exitData, "tensors without the settings of a model"},
+
+	{codeCheckpoint, exitData, "no checkpoint, a damaged one, or one of another version"},
+	{codeInputChanged, exitData, "other rows than those that the fit began with"},
+	{codeKernels, exitMachine, "a checkpoint of another kind of processor"},
 
 	{"column.missing", exitData, "no such column"},
 	{"column.ambiguous", exitData, "several columns could be meant"},
@@ -137,6 +147,7 @@ var codeTable = []codeRow{
 	{codeSkipped, exitDone, "bad rows or images were left out"},
 	{codeUnseen, exitDone, "test rows with labels that no training row has"},
 	{codeIterations, exitDone, "a classifier that has not reached its minimum"},
+	{codeCheckpointLost, exitDone, "a checkpoint could not be written; the one before it stays"},
 	{codeGuessed, exitDone, "the shape of the patches is a guess"},
 	{codeOfWarning(stage.WarnUnused), exitDone, "a flag that changes nothing"},
 	{codeOfWarning(stage.WarnDead), exitDone, "most units are dead"},
@@ -248,6 +259,10 @@ func ownCode(err error) code {
 		return codeOfSetting(e)
 	case *model.DivergedError:
 		return codeDiverged
+	case *model.KernelsError:
+		return codeKernels
+	case *stage.InputChangedError:
+		return codeInputChanged
 	case *model.BareError:
 		return codeModelBare
 	case *model.FormatError:
