@@ -29,8 +29,8 @@ type Checkpoint struct {
 	// writes this one.
 	Last bool
 
-	// Notes are the caller's own, for whoever resumes: where the input is, what
-	// the output is called. What is put in before WriteTo is in the file, and in
+	// Notes are the caller's own, in UTF-8, for whoever resumes: where the input
+	// is, what the output is called. What is put in before WriteTo is in the file, and in
 	// later checkpoints too, those of a resumed fit included.
 	Notes map[string]string
 
