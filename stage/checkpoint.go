@@ -30,8 +30,8 @@ type Checkpoint struct {
 	Last bool
 
 	// Notes are the caller's own, in UTF-8, for whoever resumes: where the input
-	// is, what the output is called. What is put in before WriteTo is in the file, and in
-	// later checkpoints too, those of a resumed fit included.
+	// is, what the output is called. What is put in before WriteTo is in the
+	// file, and in later checkpoints too, those of a resumed fit included.
 	Notes map[string]string
 
 	// Model is the model so far, its parameters as they are and not those of the
@@ -53,9 +53,7 @@ type Checkpoint struct {
 // those before another checkpoint are still read again.
 var ErrTooEarly = errors.New("stage: no checkpoint yet: preprocessing is not settled")
 
-var (
-	errCheckpointOver = errors.New("stage: a checkpoint is written during the call that is given it")
-)
+var errCheckpointOver = errors.New("stage: a checkpoint is written during the call that is given it")
 
 // WriteTo writes the checkpoint, which is a model file too: model.Read takes it
 // as the model so far. It returns the number of bytes written. It is for the
