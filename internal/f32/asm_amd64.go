@@ -176,6 +176,27 @@ func fromFloat16AVX512(dst []float32, src []uint16, scale float32, offset float3
 //go:noescape
 func fromFloat32AVX512(dst []float32, src []float32, scale float32, offset float32)
 
+// sumRowsAVX512 is sumRowsPlain.
+//
+//go:noescape
+func sumRowsAVX512(dst []float32, b []float32, index []int32, value []float32, alpha float32, beta float32)
+
+// dotAVX512 is dotPlain.
+//
+//go:noescape
+func dotAVX512(x []float32, y []float32) float32
+
+// maximaAVX512 is maximaPlain.
+//
+//go:noescape
+func maximaAVX512(x []float32, dst *[16]uint32)
+
+// aboveAVX512 is abovePlain of whole steps of 16. What is left of x is not
+// looked at.
+//
+//go:noescape
+func aboveAVX512(x []float32, bound uint32, index []int32) int
+
 // allFiniteAVX512 is allFinitePlain.
 //
 //go:noescape
@@ -336,6 +357,27 @@ func fromFloat16AVX2(dst []float32, src []uint16, scale float32, offset float32)
 //
 //go:noescape
 func fromFloat32AVX2(dst []float32, src []float32, scale float32, offset float32)
+
+// sumRowsAVX2 is sumRowsPlain.
+//
+//go:noescape
+func sumRowsAVX2(dst []float32, b []float32, index []int32, value []float32, alpha float32, beta float32)
+
+// dotAVX2 is dotPlain.
+//
+//go:noescape
+func dotAVX2(x []float32, y []float32) float32
+
+// maximaAVX2 is maximaPlain.
+//
+//go:noescape
+func maximaAVX2(x []float32, dst *[16]uint32)
+
+// aboveAVX2 is abovePlain of whole steps of 16. What is left of x is not
+// looked at.
+//
+//go:noescape
+func aboveAVX2(x []float32, bound uint32, index []int32) int
 
 // allFiniteAVX2 is allFinitePlain.
 //

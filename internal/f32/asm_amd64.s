@@ -6956,6 +6956,487 @@ end123:
 	VZEROUPPER
 	RET
 
+// func sumRowsAVX512(dst []float32, b []float32, index []int32, value []float32, alpha float32, beta float32)
+// Requires: AVX, AVX512F
+TEXT ·sumRowsAVX512(SB), NOSPLIT, $0-104
+	MOVQ  dst_base+0(FP), AX
+	MOVQ  dst_len+8(FP), DX
+	MOVQ  b_base+24(FP), BX
+	MOVQ  index_base+48(FP), SI
+	MOVQ  index_len+56(FP), DI
+	MOVQ  value_base+72(FP), R8
+	MOVQ  DX, CX
+	ANDQ  $0x0f, CX
+	MOVQ  $0x00000001, R9
+	SHLQ  CL, R9
+	DECQ  R9
+	KMOVW R9, K1
+	MOVQ  DX, CX
+	SHLQ  $0x02, CX
+	XORQ  R9, R9
+
+strip125:
+	CMPQ   DX, $+256
+	JLT    next126
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	XORQ   R10, R10
+
+row127:
+	CMPQ         R10, DI
+	JGE          rows128
+	MOVLQSX      (SI)(R10*4), R11
+	IMULQ        CX, R11
+	ADDQ         BX, R11
+	VBROADCASTSS (R8)(R10*4), Z16
+	VFMADD231PS  (R11)(R9*4), Z16, Z0
+	VFMADD231PS  32(R11)(R9*4), Z16, Z1
+	VFMADD231PS  64(R11)(R9*4), Z16, Z2
+	VFMADD231PS  96(R11)(R9*4), Z16, Z3
+	VFMADD231PS  128(R11)(R9*4), Z16, Z4
+	VFMADD231PS  160(R11)(R9*4), Z16, Z5
+	VFMADD231PS  192(R11)(R9*4), Z16, Z6
+	VFMADD231PS  224(R11)(R9*4), Z16, Z7
+	VFMADD231PS  256(R11)(R9*4), Z16, Z8
+	VFMADD231PS  288(R11)(R9*4), Z16, Z9
+	VFMADD231PS  320(R11)(R9*4), Z16, Z10
+	VFMADD231PS  352(R11)(R9*4), Z16, Z11
+	VFMADD231PS  384(R11)(R9*4), Z16, Z12
+	VFMADD231PS  416(R11)(R9*4), Z16, Z13
+	VFMADD231PS  448(R11)(R9*4), Z16, Z14
+	VFMADD231PS  480(R11)(R9*4), Z16, Z15
+	INCQ         R10
+	JMP          row127
+
+rows128:
+	VBROADCASTSS alpha+96(FP), Z16
+	VBROADCASTSS beta+100(FP), Z23
+	VMOVD        X23, R10
+	TESTL        R10, R10
+	JNZ          add129
+	VMULPS       Z16, Z0, Z23
+	VMOVUPS      Z23, (AX)(R9*4)
+	VMULPS       Z16, Z1, Z23
+	VMOVUPS      Z23, 32(AX)(R9*4)
+	VMULPS       Z16, Z2, Z23
+	VMOVUPS      Z23, 64(AX)(R9*4)
+	VMULPS       Z16, Z3, Z23
+	VMOVUPS      Z23, 96(AX)(R9*4)
+	VMULPS       Z16, Z4, Z23
+	VMOVUPS      Z23, 128(AX)(R9*4)
+	VMULPS       Z16, Z5, Z23
+	VMOVUPS      Z23, 160(AX)(R9*4)
+	VMULPS       Z16, Z6, Z23
+	VMOVUPS      Z23, 192(AX)(R9*4)
+	VMULPS       Z16, Z7, Z23
+	VMOVUPS      Z23, 224(AX)(R9*4)
+	VMULPS       Z16, Z8, Z23
+	VMOVUPS      Z23, 256(AX)(R9*4)
+	VMULPS       Z16, Z9, Z23
+	VMOVUPS      Z23, 288(AX)(R9*4)
+	VMULPS       Z16, Z10, Z23
+	VMOVUPS      Z23, 320(AX)(R9*4)
+	VMULPS       Z16, Z11, Z23
+	VMOVUPS      Z23, 352(AX)(R9*4)
+	VMULPS       Z16, Z12, Z23
+	VMOVUPS      Z23, 384(AX)(R9*4)
+	VMULPS       Z16, Z13, Z23
+	VMOVUPS      Z23, 416(AX)(R9*4)
+	VMULPS       Z16, Z14, Z23
+	VMOVUPS      Z23, 448(AX)(R9*4)
+	VMULPS       Z16, Z15, Z16
+	VMOVUPS      Z16, 480(AX)(R9*4)
+	JMP          stored130
+
+add129:
+	VMOVUPS     (AX)(R9*4), Z23
+	VFMADD231PS Z0, Z16, Z23
+	VMOVUPS     Z23, (AX)(R9*4)
+	VMOVUPS     32(AX)(R9*4), Z23
+	VFMADD231PS Z1, Z16, Z23
+	VMOVUPS     Z23, 32(AX)(R9*4)
+	VMOVUPS     64(AX)(R9*4), Z23
+	VFMADD231PS Z2, Z16, Z23
+	VMOVUPS     Z23, 64(AX)(R9*4)
+	VMOVUPS     96(AX)(R9*4), Z23
+	VFMADD231PS Z3, Z16, Z23
+	VMOVUPS     Z23, 96(AX)(R9*4)
+	VMOVUPS     128(AX)(R9*4), Z23
+	VFMADD231PS Z4, Z16, Z23
+	VMOVUPS     Z23, 128(AX)(R9*4)
+	VMOVUPS     160(AX)(R9*4), Z23
+	VFMADD231PS Z5, Z16, Z23
+	VMOVUPS     Z23, 160(AX)(R9*4)
+	VMOVUPS     192(AX)(R9*4), Z23
+	VFMADD231PS Z6, Z16, Z23
+	VMOVUPS     Z23, 192(AX)(R9*4)
+	VMOVUPS     224(AX)(R9*4), Z23
+	VFMADD231PS Z7, Z16, Z23
+	VMOVUPS     Z23, 224(AX)(R9*4)
+	VMOVUPS     256(AX)(R9*4), Z23
+	VFMADD231PS Z8, Z16, Z23
+	VMOVUPS     Z23, 256(AX)(R9*4)
+	VMOVUPS     288(AX)(R9*4), Z23
+	VFMADD231PS Z9, Z16, Z23
+	VMOVUPS     Z23, 288(AX)(R9*4)
+	VMOVUPS     320(AX)(R9*4), Z23
+	VFMADD231PS Z10, Z16, Z23
+	VMOVUPS     Z23, 320(AX)(R9*4)
+	VMOVUPS     352(AX)(R9*4), Z23
+	VFMADD231PS Z11, Z16, Z23
+	VMOVUPS     Z23, 352(AX)(R9*4)
+	VMOVUPS     384(AX)(R9*4), Z23
+	VFMADD231PS Z12, Z16, Z23
+	VMOVUPS     Z23, 384(AX)(R9*4)
+	VMOVUPS     416(AX)(R9*4), Z23
+	VFMADD231PS Z13, Z16, Z23
+	VMOVUPS     Z23, 416(AX)(R9*4)
+	VMOVUPS     448(AX)(R9*4), Z23
+	VFMADD231PS Z14, Z16, Z23
+	VMOVUPS     Z23, 448(AX)(R9*4)
+	VMOVUPS     480(AX)(R9*4), Z23
+	VFMADD231PS Z15, Z16, Z23
+	VMOVUPS     Z23, 480(AX)(R9*4)
+
+stored130:
+	ADDQ $+256, R9
+	SUBQ $+256, DX
+	JMP  strip125
+
+next126:
+strip131:
+	CMPQ   DX, $+64
+	JLT    next132
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	XORQ   R10, R10
+
+row133:
+	CMPQ         R10, DI
+	JGE          rows134
+	MOVLQSX      (SI)(R10*4), R11
+	IMULQ        CX, R11
+	ADDQ         BX, R11
+	VBROADCASTSS (R8)(R10*4), Z0
+	VFMADD231PS  (R11)(R9*4), Z0, Z17
+	VFMADD231PS  32(R11)(R9*4), Z0, Z18
+	VFMADD231PS  64(R11)(R9*4), Z0, Z19
+	VFMADD231PS  96(R11)(R9*4), Z0, Z20
+	INCQ         R10
+	JMP          row133
+
+rows134:
+	VBROADCASTSS alpha+96(FP), Z0
+	VBROADCASTSS beta+100(FP), Z1
+	VMOVD        X1, R10
+	TESTL        R10, R10
+	JNZ          add135
+	VMULPS       Z0, Z17, Z1
+	VMOVUPS      Z1, (AX)(R9*4)
+	VMULPS       Z0, Z18, Z1
+	VMOVUPS      Z1, 32(AX)(R9*4)
+	VMULPS       Z0, Z19, Z1
+	VMOVUPS      Z1, 64(AX)(R9*4)
+	VMULPS       Z0, Z20, Z0
+	VMOVUPS      Z0, 96(AX)(R9*4)
+	JMP          stored136
+
+add135:
+	VMOVUPS     (AX)(R9*4), Z1
+	VFMADD231PS Z17, Z0, Z1
+	VMOVUPS     Z1, (AX)(R9*4)
+	VMOVUPS     32(AX)(R9*4), Z1
+	VFMADD231PS Z18, Z0, Z1
+	VMOVUPS     Z1, 32(AX)(R9*4)
+	VMOVUPS     64(AX)(R9*4), Z1
+	VFMADD231PS Z19, Z0, Z1
+	VMOVUPS     Z1, 64(AX)(R9*4)
+	VMOVUPS     96(AX)(R9*4), Z1
+	VFMADD231PS Z20, Z0, Z1
+	VMOVUPS     Z1, 96(AX)(R9*4)
+
+stored136:
+	ADDQ $+64, R9
+	SUBQ $+64, DX
+	JMP  strip131
+
+next132:
+strip137:
+	CMPQ   DX, $+16
+	JLT    next138
+	VPXORD Z21, Z21, Z21
+	XORQ   R10, R10
+
+row139:
+	CMPQ         R10, DI
+	JGE          rows140
+	MOVLQSX      (SI)(R10*4), R11
+	IMULQ        CX, R11
+	ADDQ         BX, R11
+	VBROADCASTSS (R8)(R10*4), Z0
+	VFMADD231PS  (R11)(R9*4), Z0, Z21
+	INCQ         R10
+	JMP          row139
+
+rows140:
+	VBROADCASTSS alpha+96(FP), Z0
+	VBROADCASTSS beta+100(FP), Z1
+	VMOVD        X1, R10
+	TESTL        R10, R10
+	JNZ          add141
+	VMULPS       Z0, Z21, Z0
+	VMOVUPS      Z0, (AX)(R9*4)
+	JMP          stored142
+
+add141:
+	VMOVUPS     (AX)(R9*4), Z1
+	VFMADD231PS Z21, Z0, Z1
+	VMOVUPS     Z1, (AX)(R9*4)
+
+stored142:
+	ADDQ $+16, R9
+	SUBQ $+16, DX
+	JMP  strip137
+
+next138:
+	CMPQ   DX, $0x00
+	JLE    end124
+	VPXORD Z22, Z22, Z22
+	XORQ   DX, DX
+
+row143:
+	CMPQ         DX, DI
+	JGE          rows144
+	MOVLQSX      (SI)(DX*4), R10
+	IMULQ        CX, R10
+	ADDQ         BX, R10
+	VBROADCASTSS (R8)(DX*4), Z0
+	VMOVUPS.Z    (R10)(R9*4), K1, Z1
+	VFMADD231PS  Z1, Z0, Z22
+	INCQ         DX
+	JMP          row143
+
+rows144:
+	VBROADCASTSS alpha+96(FP), Z0
+	VBROADCASTSS beta+100(FP), Z1
+	VMOVD        X1, CX
+	TESTL        CX, CX
+	JNZ          add145
+	VMULPS       Z0, Z22, Z0
+	VMOVUPS      Z0, K1, (AX)(R9*4)
+	JMP          stored146
+
+add145:
+	VMOVUPS.Z   (AX)(R9*4), K1, Z1
+	VFMADD231PS Z22, Z0, Z1
+	VMOVUPS     Z1, K1, (AX)(R9*4)
+
+stored146:
+end124:
+	VZEROUPPER
+	RET
+
+// func dotAVX512(x []float32, y []float32) float32
+// Requires: AVX, AVX512F, SSE
+TEXT ·dotAVX512(SB), NOSPLIT, $0-52
+	MOVQ   x_base+0(FP), AX
+	MOVQ   x_len+8(FP), DX
+	MOVQ   y_base+24(FP), BX
+	MOVQ   DX, CX
+	ANDQ   $0x0f, CX
+	MOVQ   $0x00000001, SI
+	SHLQ   CL, SI
+	DECQ   SI
+	KMOVW  SI, K1
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	XORQ   CX, CX
+
+loop147:
+	CMPQ        DX, $0x40
+	JLT         rest148
+	VMOVUPS     (AX)(CX*4), Z4
+	VFMADD231PS (BX)(CX*4), Z4, Z0
+	VMOVUPS     32(AX)(CX*4), Z4
+	VFMADD231PS 32(BX)(CX*4), Z4, Z1
+	VMOVUPS     64(AX)(CX*4), Z4
+	VFMADD231PS 64(BX)(CX*4), Z4, Z2
+	VMOVUPS     96(AX)(CX*4), Z4
+	VFMADD231PS 96(BX)(CX*4), Z4, Z3
+	ADDQ        $0x40, CX
+	SUBQ        $0x40, DX
+	JMP         loop147
+
+rest148:
+	CMPQ        DX, $0x10
+	JLT         masked150
+	VMOVUPS     (AX)(CX*4), Z4
+	VFMADD231PS (BX)(CX*4), Z4, Z0
+	ADDQ        $0x10, CX
+	SUBQ        $0x10, DX
+	JMP         next151
+
+masked150:
+	CMPQ        DX, $0x00
+	JLE         end149
+	VMOVUPS.Z   (BX)(CX*4), K1, Z4
+	VMOVUPS.Z   (AX)(CX*4), K1, Z5
+	VFMADD231PS Z4, Z5, Z0
+	JMP         end149
+
+next151:
+	CMPQ        DX, $0x10
+	JLT         masked152
+	VMOVUPS     (AX)(CX*4), Z4
+	VFMADD231PS (BX)(CX*4), Z4, Z1
+	ADDQ        $0x10, CX
+	SUBQ        $0x10, DX
+	JMP         next153
+
+masked152:
+	CMPQ        DX, $0x00
+	JLE         end149
+	VMOVUPS.Z   (BX)(CX*4), K1, Z4
+	VMOVUPS.Z   (AX)(CX*4), K1, Z5
+	VFMADD231PS Z4, Z5, Z1
+	JMP         end149
+
+next153:
+	CMPQ        DX, $0x10
+	JLT         masked154
+	VMOVUPS     (AX)(CX*4), Z4
+	VFMADD231PS (BX)(CX*4), Z4, Z2
+	ADDQ        $0x10, CX
+	SUBQ        $0x10, DX
+	JMP         next155
+
+masked154:
+	CMPQ        DX, $0x00
+	JLE         end149
+	VMOVUPS.Z   (BX)(CX*4), K1, Z4
+	VMOVUPS.Z   (AX)(CX*4), K1, Z5
+	VFMADD231PS Z4, Z5, Z2
+	JMP         end149
+
+next155:
+	CMPQ DX, $0x10
+	JLT  masked156
+
+masked156:
+	CMPQ        DX, $0x00
+	JLE         end149
+	VMOVUPS.Z   (BX)(CX*4), K1, Z4
+	VMOVUPS.Z   (AX)(CX*4), K1, Z5
+	VFMADD231PS Z4, Z5, Z3
+
+end149:
+	VADDPS        Z2, Z0, Z0
+	VADDPS        Z3, Z1, Z1
+	VADDPS        Z1, Z0, Z0
+	VMOVAPS       Y0, Y1
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	VADDPS        Y0, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VADDPS        X0, X1, X1
+	VPERMILPS     $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPERMILPS     $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	MOVSS         X1, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func maximaAVX512(x []float32, dst *[16]uint32)
+// Requires: AVX, AVX512F
+TEXT ·maximaAVX512(SB), NOSPLIT, $0-32
+	MOVQ    x_base+0(FP), AX
+	MOVQ    x_len+8(FP), CX
+	MOVQ    dst+24(FP), DX
+	VPXORD  Z0, Z0, Z0
+	XORQ    BX, BX
+	VMOVUPS constant80000000<>+0(SB), Z1
+
+step157:
+	CMPQ    BX, CX
+	JGE     end158
+	VMOVUPS (AX)(BX*4), Z2
+	VADDPS  Z0, Z2, Z2
+	VPSRAD  $0x1f, Z2, Z3
+	VPANDD  constant7fffffff<>+0(SB), Z3, Z3
+	VPXORD  Z3, Z2, Z2
+	VPMAXSD Z2, Z1, Z1
+	ADDQ    $0x10, BX
+	JMP     step157
+
+end158:
+	VPXORD  constant80000000<>+0(SB), Z1, Z1
+	VMOVUPS Z1, (DX)
+	VZEROUPPER
+	RET
+
+// func aboveAVX512(x []float32, bound uint32, index []int32) int
+// Requires: AVX, AVX512F
+TEXT ·aboveAVX512(SB), NOSPLIT, $0-64
+	MOVQ         x_base+0(FP), AX
+	MOVQ         x_len+8(FP), CX
+	MOVQ         index_base+32(FP), DX
+	VBROADCASTSS bound+24(FP), Z0
+	VPXORD       constant80000000<>+0(SB), Z0, Z0
+	VPXORD       Z1, Z1, Z1
+	XORQ         BX, BX
+	XORQ         SI, SI
+	ANDQ         $-16, CX
+
+step159:
+	CMPQ    BX, CX
+	JGE     end161
+	VMOVUPS (AX)(BX*4), Z2
+	VADDPS  Z1, Z2, Z2
+	VPSRAD  $0x1f, Z2, Z3
+	VPANDD  constant7fffffff<>+0(SB), Z3, Z3
+	VPXORD  Z3, Z2, Z2
+	VPCMPD  $0x02, Z2, Z0, K1
+	KMOVW   K1, DI
+	TESTL   DI, DI
+	JNZ     found160
+	ADDQ    $0x10, BX
+	JMP     step159
+
+found160:
+bit162:
+	BSFL DI, R8
+	ADDL BX, R8
+	MOVL R8, (DX)(SI*4)
+	INCQ SI
+	LEAL -1(DI), R9
+	ANDL R9, DI
+	JNZ  bit162
+	ADDQ $0x10, BX
+	JMP  step159
+
+end161:
+	MOVQ SI, ret+56(FP)
+	VZEROUPPER
+	RET
+
 // func allFiniteAVX512(x []float32) bool
 // Requires: AVX, AVX512F
 TEXT ·allFiniteAVX512(SB), NOSPLIT, $0-25
@@ -6973,21 +7454,21 @@ TEXT ·allFiniteAVX512(SB), NOSPLIT, $0-25
 	MOVQ   DX, BX
 	ANDQ   $-16, BX
 
-step124:
+step163:
 	CMPQ        CX, BX
-	JGE         tail125
+	JGE         tail164
 	VMOVUPS     (AX)(CX*4), Z2
 	VFMADD231PS Z2, Z1, Z0
 	ADDQ        $0x10, CX
-	JMP         step124
+	JMP         step163
 
-tail125:
+tail164:
 	CMPQ        CX, DX
-	JGE         end126
+	JGE         end165
 	VMOVUPS.Z   (AX)(CX*4), K1, Z2
 	VFMADD231PS Z2, Z1, Z0
 
-end126:
+end165:
 	VCMPPS $0x03, Z0, Z0, K1
 	KMOVW  K1, AX
 	TESTL  AX, AX
@@ -7107,16 +7588,16 @@ TEXT ·activateSigmoidAVX2(SB), NOSPLIT, $0-48
 	MOVQ    BX, SI
 	SHLQ    $0x02, SI
 
-row127:
+row166:
 	CMPQ CX, $0x00
-	JLE  rows128
+	JLE  rows167
 	XORQ DI, DI
 	MOVQ BX, R8
 	ANDQ $-16, R8
 
-step129:
+step168:
 	CMPQ         DI, R8
-	JGE          tail130
+	JGE          tail169
 	VMOVUPS      (AX)(DI*4), Y3
 	VMOVUPS      (DX)(DI*4), Y4
 	VADDPS       Y4, Y3, Y3
@@ -7168,11 +7649,11 @@ step129:
 	VDIVPS       Y4, Y3, Y3
 	VMOVUPS      Y3, 32(AX)(DI*4)
 	ADDQ         $0x10, DI
-	JMP          step129
+	JMP          step168
 
-tail130:
+tail169:
 	CMPQ         DI, BX
-	JGE          end131
+	JGE          end170
 	VMASKMOVPS   (AX)(DI*4), Y0, Y3
 	VMASKMOVPS   (DX)(DI*4), Y0, Y4
 	VADDPS       Y4, Y3, Y3
@@ -7224,12 +7705,12 @@ tail130:
 	VDIVPS       Y4, Y3, Y3
 	VMASKMOVPS   Y3, Y1, 32(AX)(DI*4)
 
-end131:
+end170:
 	ADDQ SI, AX
 	SUBQ BX, CX
-	JMP  row127
+	JMP  row166
 
-rows128:
+rows167:
 	VZEROUPPER
 	RET
 
@@ -7250,9 +7731,9 @@ TEXT ·slopeSigmoidAVX2(SB), NOSPLIT, $0-48
 	MOVQ    CX, SI
 	ANDQ    $-16, SI
 
-step132:
+step171:
 	CMPQ    BX, SI
-	JGE     tail133
+	JGE     tail172
 	VMOVUPS (DX)(BX*4), Y2
 	VMOVUPS constant3f800000<>+0(SB), Y3
 	VSUBPS  Y2, Y3, Y3
@@ -7264,11 +7745,11 @@ step132:
 	VMULPS  Y2, Y3, Y3
 	VMOVUPS Y3, 32(AX)(BX*4)
 	ADDQ    $0x10, BX
-	JMP     step132
+	JMP     step171
 
-tail133:
+tail172:
 	CMPQ       BX, CX
-	JGE        end134
+	JGE        end173
 	VMASKMOVPS (DX)(BX*4), Y0, Y2
 	VMOVUPS    constant3f800000<>+0(SB), Y3
 	VSUBPS     Y2, Y3, Y3
@@ -7280,7 +7761,7 @@ tail133:
 	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, 32(AX)(BX*4)
 
-end134:
+end173:
 	VZEROUPPER
 	RET
 
@@ -7303,118 +7784,118 @@ TEXT ·hiddenDeltaSigmoidAVX2(SB), NOSPLIT, $0-104
 	MOVQ    BX, R8
 	SHLQ    $0x02, R8
 
-row135:
+row174:
 	CMPQ CX, $0x00
-	JLE  rows136
+	JLE  rows175
 	XORQ R9, R9
 	MOVQ BX, R10
 	ANDQ $-16, R10
 
-step137:
+step176:
 	CMPQ    R9, R10
-	JGE     tail138
+	JGE     tail177
 	VMOVUPS (AX)(R9*4), Y2
 	TESTQ   SI, SI
-	JZ      without140
+	JZ      without179
 	VMOVUPS (SI)(R9*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-without140:
+without179:
 	VMOVUPS      (DX)(R9*4), Y3
 	VMOVUPS      constant3f800000<>+0(SB), Y4
 	VSUBPS       Y3, Y4, Y4
 	VMULPS       Y3, Y4, Y4
 	TESTQ        DI, DI
-	JZ           without141
+	JZ           without180
 	VMOVUPS      constant3f800000<>+0(SB), Y5
 	VFNMADD231PS constant40000000<>+0(SB), Y3, Y5
 	VMULPS       Y4, Y5, Y5
 	VMOVUPS      (DI)(R9*4), Y3
 	VFMADD231PS  Y3, Y5, Y2
 
-without141:
+without180:
 	VMULPS  Y4, Y2, Y2
 	VMOVUPS Y2, (AX)(R9*4)
 	VMOVUPS 32(AX)(R9*4), Y2
 	TESTQ   SI, SI
-	JZ      without142
+	JZ      without181
 	VMOVUPS 32(SI)(R9*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-without142:
+without181:
 	VMOVUPS      32(DX)(R9*4), Y3
 	VMOVUPS      constant3f800000<>+0(SB), Y4
 	VSUBPS       Y3, Y4, Y4
 	VMULPS       Y3, Y4, Y4
 	TESTQ        DI, DI
-	JZ           without143
+	JZ           without182
 	VMOVUPS      constant3f800000<>+0(SB), Y5
 	VFNMADD231PS constant40000000<>+0(SB), Y3, Y5
 	VMULPS       Y4, Y5, Y5
 	VMOVUPS      32(DI)(R9*4), Y3
 	VFMADD231PS  Y3, Y5, Y2
 
-without143:
+without182:
 	VMULPS  Y4, Y2, Y2
 	VMOVUPS Y2, 32(AX)(R9*4)
 	ADDQ    $0x10, R9
-	JMP     step137
+	JMP     step176
 
-tail138:
+tail177:
 	CMPQ       R9, BX
-	JGE        end139
+	JGE        end178
 	VMASKMOVPS (AX)(R9*4), Y0, Y2
 	TESTQ      SI, SI
-	JZ         without144
+	JZ         without183
 	VMASKMOVPS (SI)(R9*4), Y0, Y3
 	VADDPS     Y3, Y2, Y2
 
-without144:
+without183:
 	VMASKMOVPS   (DX)(R9*4), Y0, Y3
 	VMOVUPS      constant3f800000<>+0(SB), Y4
 	VSUBPS       Y3, Y4, Y4
 	VMULPS       Y3, Y4, Y4
 	TESTQ        DI, DI
-	JZ           without145
+	JZ           without184
 	VMOVUPS      constant3f800000<>+0(SB), Y5
 	VFNMADD231PS constant40000000<>+0(SB), Y3, Y5
 	VMULPS       Y4, Y5, Y5
 	VMASKMOVPS   (DI)(R9*4), Y0, Y3
 	VFMADD231PS  Y3, Y5, Y2
 
-without145:
+without184:
 	VMULPS     Y4, Y2, Y2
 	VMASKMOVPS Y2, Y0, (AX)(R9*4)
 	VMASKMOVPS 32(AX)(R9*4), Y1, Y2
 	TESTQ      SI, SI
-	JZ         without146
+	JZ         without185
 	VMASKMOVPS 32(SI)(R9*4), Y1, Y3
 	VADDPS     Y3, Y2, Y2
 
-without146:
+without185:
 	VMASKMOVPS   32(DX)(R9*4), Y1, Y3
 	VMOVUPS      constant3f800000<>+0(SB), Y4
 	VSUBPS       Y3, Y4, Y4
 	VMULPS       Y3, Y4, Y4
 	TESTQ        DI, DI
-	JZ           without147
+	JZ           without186
 	VMOVUPS      constant3f800000<>+0(SB), Y5
 	VFNMADD231PS constant40000000<>+0(SB), Y3, Y5
 	VMULPS       Y4, Y5, Y5
 	VMASKMOVPS   32(DI)(R9*4), Y1, Y3
 	VFMADD231PS  Y3, Y5, Y2
 
-without147:
+without186:
 	VMULPS     Y4, Y2, Y2
 	VMASKMOVPS Y2, Y1, 32(AX)(R9*4)
 
-end139:
+end178:
 	ADDQ R8, AX
 	ADDQ R8, DX
 	SUBQ BX, CX
-	JMP  row135
+	JMP  row174
 
-rows136:
+rows175:
 	VZEROUPPER
 	RET
 
@@ -7441,16 +7922,16 @@ TEXT ·squaredSigmoidAVX2(SB), NOSPLIT, $0-80
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
-row148:
+row187:
 	CMPQ CX, $0x00
-	JLE  rows149
+	JLE  rows188
 	XORQ R8, R8
 	MOVQ BX, R9
 	ANDQ $-16, R9
 
-step150:
+step189:
 	CMPQ         R8, R9
-	JGE          tail151
+	JGE          tail190
 	VMOVUPS      (AX)(R8*4), Y7
 	VMOVUPS      (DX)(R8*4), Y8
 	VADDPS       Y8, Y7, Y7
@@ -7524,11 +8005,11 @@ step150:
 	VMULPS       Y9, Y8, Y8
 	VMOVUPS      Y8, 32(AX)(R8*4)
 	ADDQ         $0x10, R8
-	JMP          step150
+	JMP          step189
 
-tail151:
+tail190:
 	CMPQ         R8, BX
-	JGE          end152
+	JGE          end191
 	VMASKMOVPS   (AX)(R8*4), Y0, Y7
 	VMASKMOVPS   (DX)(R8*4), Y0, Y8
 	VADDPS       Y8, Y7, Y7
@@ -7604,13 +8085,13 @@ tail151:
 	VMULPS       Y9, Y8, Y8
 	VMASKMOVPS   Y8, Y1, 32(AX)(R8*4)
 
-end152:
+end191:
 	ADDQ DI, AX
 	ADDQ DI, SI
 	SUBQ BX, CX
-	JMP  row148
+	JMP  row187
 
-rows149:
+rows188:
 	MOVQ    sum+72(FP), AX
 	VMOVUPD Y2, (AX)
 	VMOVUPD Y3, 32(AX)
@@ -7637,16 +8118,16 @@ TEXT ·activateTanhAVX2(SB), NOSPLIT, $0-48
 	MOVQ    BX, SI
 	SHLQ    $0x02, SI
 
-row153:
+row192:
 	CMPQ CX, $0x00
-	JLE  rows154
+	JLE  rows193
 	XORQ DI, DI
 	MOVQ BX, R8
 	ANDQ $-16, R8
 
-step155:
+step194:
 	CMPQ         DI, R8
-	JGE          tail156
+	JGE          tail195
 	VMOVUPS      (AX)(DI*4), Y3
 	VMOVUPS      (DX)(DI*4), Y4
 	VADDPS       Y4, Y3, Y3
@@ -7704,11 +8185,11 @@ step155:
 	VORPS        Y3, Y4, Y4
 	VMOVUPS      Y4, 32(AX)(DI*4)
 	ADDQ         $0x10, DI
-	JMP          step155
+	JMP          step194
 
-tail156:
+tail195:
 	CMPQ         DI, BX
-	JGE          end157
+	JGE          end196
 	VMASKMOVPS   (AX)(DI*4), Y0, Y3
 	VMASKMOVPS   (DX)(DI*4), Y0, Y4
 	VADDPS       Y4, Y3, Y3
@@ -7766,12 +8247,12 @@ tail156:
 	VORPS        Y3, Y4, Y4
 	VMASKMOVPS   Y4, Y1, 32(AX)(DI*4)
 
-end157:
+end196:
 	ADDQ SI, AX
 	SUBQ BX, CX
-	JMP  row153
+	JMP  row192
 
-rows154:
+rows193:
 	VZEROUPPER
 	RET
 
@@ -7792,9 +8273,9 @@ TEXT ·slopeTanhAVX2(SB), NOSPLIT, $0-48
 	MOVQ    CX, SI
 	ANDQ    $-16, SI
 
-step158:
+step197:
 	CMPQ         BX, SI
-	JGE          tail159
+	JGE          tail198
 	VMOVUPS      (DX)(BX*4), Y2
 	VMOVUPS      constant3f800000<>+0(SB), Y3
 	VFNMADD231PS Y2, Y2, Y3
@@ -7804,11 +8285,11 @@ step158:
 	VFNMADD231PS Y2, Y2, Y3
 	VMOVUPS      Y3, 32(AX)(BX*4)
 	ADDQ         $0x10, BX
-	JMP          step158
+	JMP          step197
 
-tail159:
+tail198:
 	CMPQ         BX, CX
-	JGE          end160
+	JGE          end199
 	VMASKMOVPS   (DX)(BX*4), Y0, Y2
 	VMOVUPS      constant3f800000<>+0(SB), Y3
 	VFNMADD231PS Y2, Y2, Y3
@@ -7818,7 +8299,7 @@ tail159:
 	VFNMADD231PS Y0, Y0, Y2
 	VMASKMOVPS   Y2, Y1, 32(AX)(BX*4)
 
-end160:
+end199:
 	VZEROUPPER
 	RET
 
@@ -7841,110 +8322,110 @@ TEXT ·hiddenDeltaTanhAVX2(SB), NOSPLIT, $0-104
 	MOVQ    BX, R8
 	SHLQ    $0x02, R8
 
-row161:
+row200:
 	CMPQ CX, $0x00
-	JLE  rows162
+	JLE  rows201
 	XORQ R9, R9
 	MOVQ BX, R10
 	ANDQ $-16, R10
 
-step163:
+step202:
 	CMPQ    R9, R10
-	JGE     tail164
+	JGE     tail203
 	VMOVUPS (AX)(R9*4), Y2
 	TESTQ   SI, SI
-	JZ      without166
+	JZ      without205
 	VMOVUPS (SI)(R9*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-without166:
+without205:
 	VMOVUPS      (DX)(R9*4), Y3
 	VMOVUPS      constant3f800000<>+0(SB), Y4
 	VFNMADD231PS Y3, Y3, Y4
 	TESTQ        DI, DI
-	JZ           without167
+	JZ           without206
 	VMULPS       constantc0000000<>+0(SB), Y3, Y3
 	VMULPS       Y4, Y3, Y3
 	VMOVUPS      (DI)(R9*4), Y5
 	VFMADD231PS  Y5, Y3, Y2
 
-without167:
+without206:
 	VMULPS  Y4, Y2, Y2
 	VMOVUPS Y2, (AX)(R9*4)
 	VMOVUPS 32(AX)(R9*4), Y2
 	TESTQ   SI, SI
-	JZ      without168
+	JZ      without207
 	VMOVUPS 32(SI)(R9*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-without168:
+without207:
 	VMOVUPS      32(DX)(R9*4), Y3
 	VMOVUPS      constant3f800000<>+0(SB), Y4
 	VFNMADD231PS Y3, Y3, Y4
 	TESTQ        DI, DI
-	JZ           without169
+	JZ           without208
 	VMULPS       constantc0000000<>+0(SB), Y3, Y3
 	VMULPS       Y4, Y3, Y3
 	VMOVUPS      32(DI)(R9*4), Y5
 	VFMADD231PS  Y5, Y3, Y2
 
-without169:
+without208:
 	VMULPS  Y4, Y2, Y2
 	VMOVUPS Y2, 32(AX)(R9*4)
 	ADDQ    $0x10, R9
-	JMP     step163
+	JMP     step202
 
-tail164:
+tail203:
 	CMPQ       R9, BX
-	JGE        end165
+	JGE        end204
 	VMASKMOVPS (AX)(R9*4), Y0, Y2
 	TESTQ      SI, SI
-	JZ         without170
+	JZ         without209
 	VMASKMOVPS (SI)(R9*4), Y0, Y3
 	VADDPS     Y3, Y2, Y2
 
-without170:
+without209:
 	VMASKMOVPS   (DX)(R9*4), Y0, Y3
 	VMOVUPS      constant3f800000<>+0(SB), Y4
 	VFNMADD231PS Y3, Y3, Y4
 	TESTQ        DI, DI
-	JZ           without171
+	JZ           without210
 	VMULPS       constantc0000000<>+0(SB), Y3, Y3
 	VMULPS       Y4, Y3, Y3
 	VMASKMOVPS   (DI)(R9*4), Y0, Y5
 	VFMADD231PS  Y5, Y3, Y2
 
-without171:
+without210:
 	VMULPS     Y4, Y2, Y2
 	VMASKMOVPS Y2, Y0, (AX)(R9*4)
 	VMASKMOVPS 32(AX)(R9*4), Y1, Y2
 	TESTQ      SI, SI
-	JZ         without172
+	JZ         without211
 	VMASKMOVPS 32(SI)(R9*4), Y1, Y3
 	VADDPS     Y3, Y2, Y2
 
-without172:
+without211:
 	VMASKMOVPS   32(DX)(R9*4), Y1, Y3
 	VMOVUPS      constant3f800000<>+0(SB), Y4
 	VFNMADD231PS Y3, Y3, Y4
 	TESTQ        DI, DI
-	JZ           without173
+	JZ           without212
 	VMULPS       constantc0000000<>+0(SB), Y3, Y3
 	VMULPS       Y4, Y3, Y3
 	VMASKMOVPS   32(DI)(R9*4), Y1, Y5
 	VFMADD231PS  Y5, Y3, Y2
 
-without173:
+without212:
 	VMULPS     Y4, Y2, Y2
 	VMASKMOVPS Y2, Y1, 32(AX)(R9*4)
 
-end165:
+end204:
 	ADDQ R8, AX
 	ADDQ R8, DX
 	SUBQ BX, CX
-	JMP  row161
+	JMP  row200
 
-rows162:
+rows201:
 	VZEROUPPER
 	RET
 
@@ -7971,16 +8452,16 @@ TEXT ·squaredTanhAVX2(SB), NOSPLIT, $0-80
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
-row174:
+row213:
 	CMPQ CX, $0x00
-	JLE  rows175
+	JLE  rows214
 	XORQ R8, R8
 	MOVQ BX, R9
 	ANDQ $-16, R9
 
-step176:
+step215:
 	CMPQ         R8, R9
-	JGE          tail177
+	JGE          tail216
 	VMOVUPS      (AX)(R8*4), Y7
 	VMOVUPS      (DX)(R8*4), Y8
 	VADDPS       Y8, Y7, Y7
@@ -8058,11 +8539,11 @@ step176:
 	VMULPS       Y9, Y7, Y7
 	VMOVUPS      Y7, 32(AX)(R8*4)
 	ADDQ         $0x10, R8
-	JMP          step176
+	JMP          step215
 
-tail177:
+tail216:
 	CMPQ         R8, BX
-	JGE          end178
+	JGE          end217
 	VMASKMOVPS   (AX)(R8*4), Y0, Y7
 	VMASKMOVPS   (DX)(R8*4), Y0, Y8
 	VADDPS       Y8, Y7, Y7
@@ -8142,13 +8623,13 @@ tail177:
 	VMULPS       Y9, Y7, Y7
 	VMASKMOVPS   Y7, Y1, 32(AX)(R8*4)
 
-end178:
+end217:
 	ADDQ DI, AX
 	ADDQ DI, SI
 	SUBQ BX, CX
-	JMP  row174
+	JMP  row213
 
-rows175:
+rows214:
 	MOVQ    sum+72(FP), AX
 	VMOVUPD Y2, (AX)
 	VMOVUPD Y3, 32(AX)
@@ -8174,16 +8655,16 @@ TEXT ·activateReLUAVX2(SB), NOSPLIT, $0-48
 	MOVQ    BX, SI
 	SHLQ    $0x02, SI
 
-row179:
+row218:
 	CMPQ CX, $0x00
-	JLE  rows180
+	JLE  rows219
 	XORQ DI, DI
 	MOVQ BX, R8
 	ANDQ $-16, R8
 
-step181:
+step220:
 	CMPQ    DI, R8
-	JGE     tail182
+	JGE     tail221
 	VMOVUPS (AX)(DI*4), Y2
 	VMOVUPS (DX)(DI*4), Y3
 	VADDPS  Y3, Y2, Y2
@@ -8197,11 +8678,11 @@ step181:
 	VMAXPS  Y2, Y3, Y2
 	VMOVUPS Y2, 32(AX)(DI*4)
 	ADDQ    $0x10, DI
-	JMP     step181
+	JMP     step220
 
-tail182:
+tail221:
 	CMPQ       DI, BX
-	JGE        end183
+	JGE        end222
 	VMASKMOVPS (AX)(DI*4), Y0, Y2
 	VMASKMOVPS (DX)(DI*4), Y0, Y3
 	VADDPS     Y3, Y2, Y2
@@ -8215,12 +8696,12 @@ tail182:
 	VMAXPS     Y2, Y3, Y2
 	VMASKMOVPS Y2, Y1, 32(AX)(DI*4)
 
-end183:
+end222:
 	ADDQ SI, AX
 	SUBQ BX, CX
-	JMP  row179
+	JMP  row218
 
-rows180:
+rows219:
 	VZEROUPPER
 	RET
 
@@ -8241,9 +8722,9 @@ TEXT ·slopeReLUAVX2(SB), NOSPLIT, $0-48
 	MOVQ    CX, SI
 	ANDQ    $-16, SI
 
-step184:
+step223:
 	CMPQ    BX, SI
-	JGE     tail185
+	JGE     tail224
 	VMOVUPS (DX)(BX*4), Y2
 	VXORPS  Y3, Y3, Y3
 	VMOVUPS constant3f800000<>+0(SB), Y4
@@ -8257,11 +8738,11 @@ step184:
 	VANDPS  Y4, Y2, Y2
 	VMOVUPS Y2, 32(AX)(BX*4)
 	ADDQ    $0x10, BX
-	JMP     step184
+	JMP     step223
 
-tail185:
+tail224:
 	CMPQ       BX, CX
-	JGE        end186
+	JGE        end225
 	VMASKMOVPS (DX)(BX*4), Y0, Y2
 	VXORPS     Y3, Y3, Y3
 	VMOVUPS    constant3f800000<>+0(SB), Y4
@@ -8275,7 +8756,7 @@ tail185:
 	VANDPS     Y3, Y0, Y0
 	VMASKMOVPS Y0, Y1, 32(AX)(BX*4)
 
-end186:
+end225:
 	VZEROUPPER
 	RET
 
@@ -8298,23 +8779,23 @@ TEXT ·hiddenDeltaReLUAVX2(SB), NOSPLIT, $0-104
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
-row187:
+row226:
 	CMPQ CX, $0x00
-	JLE  rows188
+	JLE  rows227
 	XORQ R8, R8
 	MOVQ BX, R9
 	ANDQ $-16, R9
 
-step189:
+step228:
 	CMPQ    R8, R9
-	JGE     tail190
+	JGE     tail229
 	VMOVUPS (AX)(R8*4), Y2
 	TESTQ   SI, SI
-	JZ      without192
+	JZ      without231
 	VMOVUPS (SI)(R8*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-without192:
+without231:
 	VMOVUPS (DX)(R8*4), Y3
 	VXORPS  Y4, Y4, Y4
 	VMOVUPS constant3f800000<>+0(SB), Y5
@@ -8324,11 +8805,11 @@ without192:
 	VMOVUPS Y2, (AX)(R8*4)
 	VMOVUPS 32(AX)(R8*4), Y2
 	TESTQ   SI, SI
-	JZ      without193
+	JZ      without232
 	VMOVUPS 32(SI)(R8*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-without193:
+without232:
 	VMOVUPS 32(DX)(R8*4), Y3
 	VXORPS  Y4, Y4, Y4
 	VMOVUPS constant3f800000<>+0(SB), Y5
@@ -8337,18 +8818,18 @@ without193:
 	VMULPS  Y3, Y2, Y2
 	VMOVUPS Y2, 32(AX)(R8*4)
 	ADDQ    $0x10, R8
-	JMP     step189
+	JMP     step228
 
-tail190:
+tail229:
 	CMPQ       R8, BX
-	JGE        end191
+	JGE        end230
 	VMASKMOVPS (AX)(R8*4), Y0, Y2
 	TESTQ      SI, SI
-	JZ         without194
+	JZ         without233
 	VMASKMOVPS (SI)(R8*4), Y0, Y3
 	VADDPS     Y3, Y2, Y2
 
-without194:
+without233:
 	VMASKMOVPS (DX)(R8*4), Y0, Y3
 	VXORPS     Y4, Y4, Y4
 	VMOVUPS    constant3f800000<>+0(SB), Y5
@@ -8358,11 +8839,11 @@ without194:
 	VMASKMOVPS Y2, Y0, (AX)(R8*4)
 	VMASKMOVPS 32(AX)(R8*4), Y1, Y2
 	TESTQ      SI, SI
-	JZ         without195
+	JZ         without234
 	VMASKMOVPS 32(SI)(R8*4), Y1, Y3
 	VADDPS     Y3, Y2, Y2
 
-without195:
+without234:
 	VMASKMOVPS 32(DX)(R8*4), Y1, Y3
 	VXORPS     Y4, Y4, Y4
 	VMOVUPS    constant3f800000<>+0(SB), Y5
@@ -8371,13 +8852,13 @@ without195:
 	VMULPS     Y3, Y2, Y2
 	VMASKMOVPS Y2, Y1, 32(AX)(R8*4)
 
-end191:
+end230:
 	ADDQ DI, AX
 	ADDQ DI, DX
 	SUBQ BX, CX
-	JMP  row187
+	JMP  row226
 
-rows188:
+rows227:
 	VZEROUPPER
 	RET
 
@@ -8403,16 +8884,16 @@ TEXT ·squaredReLUAVX2(SB), NOSPLIT, $0-80
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
-row196:
+row235:
 	CMPQ CX, $0x00
-	JLE  rows197
+	JLE  rows236
 	XORQ R8, R8
 	MOVQ BX, R9
 	ANDQ $-16, R9
 
-step198:
+step237:
 	CMPQ         R8, R9
-	JGE          tail199
+	JGE          tail238
 	VMOVUPS      (AX)(R8*4), Y6
 	VMOVUPS      (DX)(R8*4), Y7
 	VADDPS       Y7, Y6, Y6
@@ -8450,11 +8931,11 @@ step198:
 	VMULPS       Y6, Y7, Y7
 	VMOVUPS      Y7, 32(AX)(R8*4)
 	ADDQ         $0x10, R8
-	JMP          step198
+	JMP          step237
 
-tail199:
+tail238:
 	CMPQ         R8, BX
-	JGE          end200
+	JGE          end239
 	VMASKMOVPS   (AX)(R8*4), Y0, Y6
 	VMASKMOVPS   (DX)(R8*4), Y0, Y7
 	VADDPS       Y7, Y6, Y6
@@ -8494,13 +8975,13 @@ tail199:
 	VMULPS       Y6, Y7, Y7
 	VMASKMOVPS   Y7, Y1, 32(AX)(R8*4)
 
-end200:
+end239:
 	ADDQ DI, AX
 	ADDQ DI, SI
 	SUBQ BX, CX
-	JMP  row196
+	JMP  row235
 
-rows197:
+rows236:
 	MOVQ    sum+72(FP), AX
 	VMOVUPD Y2, (AX)
 	VMOVUPD Y3, 32(AX)
@@ -8526,16 +9007,16 @@ TEXT ·activateLinearAVX2(SB), NOSPLIT, $0-48
 	MOVQ    BX, SI
 	SHLQ    $0x02, SI
 
-row201:
+row240:
 	CMPQ CX, $0x00
-	JLE  rows202
+	JLE  rows241
 	XORQ DI, DI
 	MOVQ BX, R8
 	ANDQ $-16, R8
 
-step203:
+step242:
 	CMPQ    DI, R8
-	JGE     tail204
+	JGE     tail243
 	VMOVUPS (AX)(DI*4), Y2
 	VMOVUPS (DX)(DI*4), Y3
 	VADDPS  Y3, Y2, Y2
@@ -8545,11 +9026,11 @@ step203:
 	VADDPS  Y3, Y2, Y2
 	VMOVUPS Y2, 32(AX)(DI*4)
 	ADDQ    $0x10, DI
-	JMP     step203
+	JMP     step242
 
-tail204:
+tail243:
 	CMPQ       DI, BX
-	JGE        end205
+	JGE        end244
 	VMASKMOVPS (AX)(DI*4), Y0, Y2
 	VMASKMOVPS (DX)(DI*4), Y0, Y3
 	VADDPS     Y3, Y2, Y2
@@ -8559,12 +9040,12 @@ tail204:
 	VADDPS     Y3, Y2, Y2
 	VMASKMOVPS Y2, Y1, 32(AX)(DI*4)
 
-end205:
+end244:
 	ADDQ SI, AX
 	SUBQ BX, CX
-	JMP  row201
+	JMP  row240
 
-rows202:
+rows241:
 	VZEROUPPER
 	RET
 
@@ -8587,62 +9068,62 @@ TEXT ·hiddenDeltaLinearAVX2(SB), NOSPLIT, $0-104
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
-row206:
+row245:
 	CMPQ CX, $0x00
-	JLE  rows207
+	JLE  rows246
 	XORQ R8, R8
 	MOVQ BX, R9
 	ANDQ $-16, R9
 
-step208:
+step247:
 	CMPQ    R8, R9
-	JGE     tail209
+	JGE     tail248
 	VMOVUPS (AX)(R8*4), Y2
 	TESTQ   SI, SI
-	JZ      without211
+	JZ      without250
 	VMOVUPS (SI)(R8*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-without211:
+without250:
 	VMOVUPS Y2, (AX)(R8*4)
 	VMOVUPS 32(AX)(R8*4), Y2
 	TESTQ   SI, SI
-	JZ      without212
+	JZ      without251
 	VMOVUPS 32(SI)(R8*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-without212:
+without251:
 	VMOVUPS Y2, 32(AX)(R8*4)
 	ADDQ    $0x10, R8
-	JMP     step208
+	JMP     step247
 
-tail209:
+tail248:
 	CMPQ       R8, BX
-	JGE        end210
+	JGE        end249
 	VMASKMOVPS (AX)(R8*4), Y0, Y2
 	TESTQ      SI, SI
-	JZ         without213
+	JZ         without252
 	VMASKMOVPS (SI)(R8*4), Y0, Y3
 	VADDPS     Y3, Y2, Y2
 
-without213:
+without252:
 	VMASKMOVPS Y2, Y0, (AX)(R8*4)
 	VMASKMOVPS 32(AX)(R8*4), Y1, Y2
 	TESTQ      SI, SI
-	JZ         without214
+	JZ         without253
 	VMASKMOVPS 32(SI)(R8*4), Y1, Y3
 	VADDPS     Y3, Y2, Y2
 
-without214:
+without253:
 	VMASKMOVPS Y2, Y1, 32(AX)(R8*4)
 
-end210:
+end249:
 	ADDQ DI, AX
 	ADDQ DI, DX
 	SUBQ BX, CX
-	JMP  row206
+	JMP  row245
 
-rows207:
+rows246:
 	VZEROUPPER
 	RET
 
@@ -8668,16 +9149,16 @@ TEXT ·squaredLinearAVX2(SB), NOSPLIT, $0-80
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
-row215:
+row254:
 	CMPQ CX, $0x00
-	JLE  rows216
+	JLE  rows255
 	XORQ R8, R8
 	MOVQ BX, R9
 	ANDQ $-16, R9
 
-step217:
+step256:
 	CMPQ         R8, R9
-	JGE          tail218
+	JGE          tail257
 	VMOVUPS      (AX)(R8*4), Y6
 	VMOVUPS      (DX)(R8*4), Y7
 	VADDPS       Y7, Y6, Y6
@@ -8701,11 +9182,11 @@ step217:
 	VFMADD231PD  Y7, Y7, Y5
 	VMOVUPS      Y6, 32(AX)(R8*4)
 	ADDQ         $0x10, R8
-	JMP          step217
+	JMP          step256
 
-tail218:
+tail257:
 	CMPQ         R8, BX
-	JGE          end219
+	JGE          end258
 	VMASKMOVPS   (AX)(R8*4), Y0, Y6
 	VMASKMOVPS   (DX)(R8*4), Y0, Y7
 	VADDPS       Y7, Y6, Y6
@@ -8731,13 +9212,13 @@ tail218:
 	VFMADD231PD  Y7, Y7, Y5
 	VMASKMOVPS   Y6, Y1, 32(AX)(R8*4)
 
-end219:
+end258:
 	ADDQ DI, AX
 	ADDQ DI, SI
 	SUBQ BX, CX
-	JMP  row215
+	JMP  row254
 
-rows216:
+rows255:
 	MOVQ    sum+72(FP), AX
 	VMOVUPD Y2, (AX)
 	VMOVUPD Y3, 32(AX)
@@ -8769,16 +9250,16 @@ TEXT ·crossEntropyAVX2(SB), NOSPLIT, $0-80
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
-row220:
+row259:
 	CMPQ CX, $0x00
-	JLE  rows221
+	JLE  rows260
 	XORQ R8, R8
 	MOVQ BX, R9
 	ANDQ $-16, R9
 
-step222:
+step261:
 	CMPQ         R8, R9
-	JGE          tail223
+	JGE          tail262
 	VMOVUPS      (AX)(R8*4), Y7
 	VMOVUPS      (DX)(R8*4), Y8
 	VADDPS       Y8, Y7, Y7
@@ -8880,11 +9361,11 @@ step222:
 	VSUBPS       Y9, Y7, Y7
 	VMOVUPS      Y7, 32(AX)(R8*4)
 	ADDQ         $0x10, R8
-	JMP          step222
+	JMP          step261
 
-tail223:
+tail262:
 	CMPQ         R8, BX
-	JGE          end224
+	JGE          end263
 	VMASKMOVPS   (AX)(R8*4), Y0, Y7
 	VMASKMOVPS   (DX)(R8*4), Y0, Y8
 	VADDPS       Y8, Y7, Y7
@@ -8988,13 +9469,13 @@ tail223:
 	VSUBPS       Y9, Y7, Y7
 	VMASKMOVPS   Y7, Y1, 32(AX)(R8*4)
 
-end224:
+end263:
 	ADDQ DI, AX
 	ADDQ DI, SI
 	SUBQ BX, CX
-	JMP  row220
+	JMP  row259
 
-rows221:
+rows260:
 	MOVQ    sum+72(FP), AX
 	VMOVUPD Y2, (AX)
 	VMOVUPD Y3, 32(AX)
@@ -9031,7 +9512,7 @@ TEXT ·columnSumsAVX2(SB), NOSPLIT, $0-56
 	CMPQ    DX, $0x10
 	JNE     edge
 
-row225:
+row264:
 	VMOVUPS      (CX)(DI*4), Y0
 	VCVTPS2PD    X0, Y1
 	VADDPD       Y1, Y2, Y2
@@ -9046,7 +9527,7 @@ row225:
 	VADDPD       Y0, Y5, Y5
 	ADDQ         BX, CX
 	DECQ         SI
-	JNZ          row225
+	JNZ          row264
 	VMOVUPD      Y2, (AX)
 	VMOVUPD      Y3, 32(AX)
 	VMOVUPD      Y4, 64(AX)
@@ -9055,7 +9536,7 @@ row225:
 	RET
 
 edge:
-row226:
+row265:
 	VMASKMOVPS   (CX)(DI*4), Y0, Y6
 	VCVTPS2PD    X6, Y7
 	VADDPD       Y7, Y2, Y2
@@ -9070,7 +9551,7 @@ row226:
 	VADDPD       Y6, Y5, Y5
 	ADDQ         BX, CX
 	DECQ         SI
-	JNZ          row226
+	JNZ          row265
 	VMOVUPD      Y2, (AX)
 	VMOVUPD      Y3, 32(AX)
 	VMOVUPD      Y4, 64(AX)
@@ -9106,7 +9587,7 @@ TEXT ·columnSumSquaresAVX2(SB), NOSPLIT, $0-56
 	CMPQ    DX, $0x10
 	JNE     edge
 
-row227:
+row266:
 	VMOVUPS      (CX)(DI*4), Y0
 	VCVTPS2PD    X0, Y1
 	VFMADD231PD  Y1, Y1, Y2
@@ -9121,7 +9602,7 @@ row227:
 	VFMADD231PD  Y0, Y0, Y5
 	ADDQ         BX, CX
 	DECQ         SI
-	JNZ          row227
+	JNZ          row266
 	VMOVUPD      Y2, (AX)
 	VMOVUPD      Y3, 32(AX)
 	VMOVUPD      Y4, 64(AX)
@@ -9130,7 +9611,7 @@ row227:
 	RET
 
 edge:
-row228:
+row267:
 	VMASKMOVPS   (CX)(DI*4), Y0, Y6
 	VCVTPS2PD    X6, Y7
 	VFMADD231PD  Y7, Y7, Y2
@@ -9145,7 +9626,7 @@ row228:
 	VFMADD231PD  Y6, Y6, Y5
 	ADDQ         BX, CX
 	DECQ         SI
-	JNZ          row228
+	JNZ          row267
 	VMOVUPD      Y2, (AX)
 	VMOVUPD      Y3, 32(AX)
 	VMOVUPD      Y4, 64(AX)
@@ -9173,9 +9654,9 @@ TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-32
 	MOVQ    CX, BX
 	ANDQ    $-16, BX
 
-step229:
+step268:
 	CMPQ         DX, BX
-	JGE          tail230
+	JGE          tail269
 	VMOVUPS      (AX)(DX*4), Y6
 	VCVTPS2PD    X6, Y7
 	VFMADD231PD  Y7, Y7, Y0
@@ -9189,11 +9670,11 @@ step229:
 	VCVTPS2PD    X6, Y6
 	VFMADD231PD  Y6, Y6, Y3
 	ADDQ         $0x10, DX
-	JMP          step229
+	JMP          step268
 
-tail230:
+tail269:
 	CMPQ         DX, CX
-	JGE          end231
+	JGE          end270
 	VMASKMOVPS   (AX)(DX*4), Y4, Y4
 	VCVTPS2PD    X4, Y6
 	VFMADD231PD  Y6, Y6, Y0
@@ -9207,7 +9688,7 @@ tail230:
 	VCVTPS2PD    X4, Y4
 	VFMADD231PD  Y4, Y4, Y3
 
-end231:
+end270:
 	MOVQ    sum+24(FP), AX
 	VMOVUPD Y0, (AX)
 	VMOVUPD Y1, 32(AX)
@@ -9234,9 +9715,9 @@ TEXT ·axpyAVX2(SB), NOSPLIT, $0-56
 	MOVQ         CX, SI
 	ANDQ         $-16, SI
 
-step232:
+step271:
 	CMPQ        BX, SI
-	JGE         tail233
+	JGE         tail272
 	VMOVUPS     (DX)(BX*4), Y3
 	VMOVUPS     (AX)(BX*4), Y4
 	VFMADD231PS Y4, Y0, Y3
@@ -9246,11 +9727,11 @@ step232:
 	VFMADD231PS Y4, Y0, Y3
 	VMOVUPS     Y3, 32(DX)(BX*4)
 	ADDQ        $0x10, BX
-	JMP         step232
+	JMP         step271
 
-tail233:
+tail272:
 	CMPQ        BX, CX
-	JGE         end234
+	JGE         end273
 	VMASKMOVPS  (DX)(BX*4), Y1, Y3
 	VMASKMOVPS  (AX)(BX*4), Y1, Y4
 	VFMADD231PS Y4, Y0, Y3
@@ -9260,7 +9741,7 @@ tail233:
 	VFMADD231PS Y3, Y0, Y1
 	VMASKMOVPS  Y1, Y2, 32(DX)(BX*4)
 
-end234:
+end273:
 	VZEROUPPER
 	RET
 
@@ -9281,9 +9762,9 @@ TEXT ·scaleAVX2(SB), NOSPLIT, $0-32
 	MOVQ         CX, BX
 	ANDQ         $-16, BX
 
-step235:
+step274:
 	CMPQ    DX, BX
-	JGE     tail236
+	JGE     tail275
 	VMOVUPS (AX)(DX*4), Y3
 	VMULPS  Y0, Y3, Y3
 	VMOVUPS Y3, (AX)(DX*4)
@@ -9291,11 +9772,11 @@ step235:
 	VMULPS  Y0, Y3, Y3
 	VMOVUPS Y3, 32(AX)(DX*4)
 	ADDQ    $0x10, DX
-	JMP     step235
+	JMP     step274
 
-tail236:
+tail275:
 	CMPQ       DX, CX
-	JGE        end237
+	JGE        end276
 	VMASKMOVPS (AX)(DX*4), Y1, Y3
 	VMULPS     Y0, Y3, Y3
 	VMASKMOVPS Y3, Y1, (AX)(DX*4)
@@ -9303,7 +9784,7 @@ tail236:
 	VMULPS     Y0, Y1, Y1
 	VMASKMOVPS Y1, Y2, 32(AX)(DX*4)
 
-end237:
+end276:
 	VZEROUPPER
 	RET
 
@@ -9324,9 +9805,9 @@ TEXT ·multiplyAVX2(SB), NOSPLIT, $0-48
 	MOVQ    CX, SI
 	ANDQ    $-16, SI
 
-step238:
+step277:
 	CMPQ    BX, SI
-	JGE     tail239
+	JGE     tail278
 	VMOVUPS (DX)(BX*4), Y2
 	VMOVUPS (AX)(BX*4), Y3
 	VMULPS  Y3, Y2, Y2
@@ -9336,11 +9817,11 @@ step238:
 	VMULPS  Y3, Y2, Y2
 	VMOVUPS Y2, 32(DX)(BX*4)
 	ADDQ    $0x10, BX
-	JMP     step238
+	JMP     step277
 
-tail239:
+tail278:
 	CMPQ       BX, CX
-	JGE        end240
+	JGE        end279
 	VMASKMOVPS (DX)(BX*4), Y0, Y2
 	VMASKMOVPS (AX)(BX*4), Y0, Y3
 	VMULPS     Y3, Y2, Y2
@@ -9350,7 +9831,7 @@ tail239:
 	VMULPS     Y2, Y0, Y0
 	VMASKMOVPS Y0, Y1, 32(DX)(BX*4)
 
-end240:
+end279:
 	VZEROUPPER
 	RET
 
@@ -9373,9 +9854,9 @@ TEXT ·clipAVX2(SB), NOSPLIT, $0-32
 	MOVQ         CX, BX
 	ANDQ         $-16, BX
 
-step241:
+step280:
 	CMPQ    DX, BX
-	JGE     tail242
+	JGE     tail281
 	VMOVUPS (AX)(DX*4), Y4
 	VMINPS  Y4, Y0, Y4
 	VMAXPS  Y4, Y1, Y4
@@ -9385,11 +9866,11 @@ step241:
 	VMAXPS  Y4, Y1, Y4
 	VMOVUPS Y4, 32(AX)(DX*4)
 	ADDQ    $0x10, DX
-	JMP     step241
+	JMP     step280
 
-tail242:
+tail281:
 	CMPQ       DX, CX
-	JGE        end243
+	JGE        end282
 	VMASKMOVPS (AX)(DX*4), Y2, Y4
 	VMINPS     Y4, Y0, Y4
 	VMAXPS     Y4, Y1, Y4
@@ -9399,7 +9880,7 @@ tail242:
 	VMAXPS     Y2, Y1, Y2
 	VMASKMOVPS Y2, Y3, 32(AX)(DX*4)
 
-end243:
+end282:
 	VZEROUPPER
 	RET
 
@@ -9429,9 +9910,9 @@ TEXT ·adamAVX2(SB), NOSPLIT, $0-124
 	MOVQ         CX, R8
 	ANDQ         $-16, R8
 
-step244:
+step283:
 	CMPQ        DI, R8
-	JGE         tail245
+	JGE         tail284
 	VMOVUPS     (DX)(DI*4), Y9
 	VMOVUPS     (BX)(DI*4), Y10
 	VMULPS      Y9, Y1, Y11
@@ -9479,11 +9960,11 @@ step244:
 	VSUBPS      Y11, Y9, Y9
 	VMOVUPS     Y9, 32(AX)(DI*4)
 	ADDQ        $0x10, DI
-	JMP         step244
+	JMP         step283
 
-tail245:
+tail284:
 	CMPQ        DI, CX
-	JGE         end246
+	JGE         end285
 	VMASKMOVPS  (DX)(DI*4), Y7, Y9
 	VMASKMOVPS  (BX)(DI*4), Y7, Y10
 	VMULPS      Y9, Y1, Y11
@@ -9531,7 +10012,7 @@ tail245:
 	VSUBPS      Y0, Y1, Y1
 	VMASKMOVPS  Y1, Y8, 32(AX)(DI*4)
 
-end246:
+end285:
 	VZEROUPPER
 	RET
 
@@ -9555,9 +10036,9 @@ TEXT ·momentumAVX2(SB), NOSPLIT, $0-80
 	MOVQ         CX, DI
 	ANDQ         $-16, DI
 
-step247:
+step286:
 	CMPQ         SI, DI
-	JGE          tail248
+	JGE          tail287
 	VMOVUPS      (BX)(SI*4), Y4
 	VMOVUPS      (DX)(SI*4), Y5
 	VFMADD213PS  Y5, Y1, Y4
@@ -9573,11 +10054,11 @@ step247:
 	VFNMADD231PS Y4, Y0, Y5
 	VMOVUPS      Y5, 32(AX)(SI*4)
 	ADDQ         $0x10, SI
-	JMP          step247
+	JMP          step286
 
-tail248:
+tail287:
 	CMPQ         SI, CX
-	JGE          end249
+	JGE          end288
 	VMASKMOVPS   (BX)(SI*4), Y2, Y4
 	VMASKMOVPS   (DX)(SI*4), Y2, Y5
 	VFMADD213PS  Y5, Y1, Y4
@@ -9593,7 +10074,7 @@ tail248:
 	VFNMADD231PS Y2, Y0, Y1
 	VMASKMOVPS   Y1, Y3, 32(AX)(SI*4)
 
-end249:
+end288:
 	VZEROUPPER
 	RET
 
@@ -9616,9 +10097,9 @@ TEXT ·fromUint8AVX2(SB), NOSPLIT, $0-56
 	MOVQ         CX, SI
 	ANDQ         $-16, SI
 
-step250:
+step289:
 	CMPQ        BX, SI
-	JGE         tail251
+	JGE         tail290
 	VPMOVZXBD   (DX)(BX*1), Y2
 	VCVTDQ2PS   Y2, Y2
 	VFMADD213PS Y1, Y0, Y2
@@ -9628,13 +10109,13 @@ step250:
 	VFMADD213PS Y1, Y0, Y2
 	VMOVUPS     Y2, 32(AX)(BX*4)
 	ADDQ        $0x10, BX
-	JMP         step250
+	JMP         step289
 
-tail251:
+tail290:
 	CMPQ BX, CX
-	JGE  end252
+	JGE  end291
 
-end252:
+end291:
 	VZEROUPPER
 	RET
 
@@ -9657,9 +10138,9 @@ TEXT ·fromUint16AVX2(SB), NOSPLIT, $0-56
 	MOVQ         CX, SI
 	ANDQ         $-16, SI
 
-step253:
+step292:
 	CMPQ        BX, SI
-	JGE         tail254
+	JGE         tail293
 	VPMOVZXWD   (DX)(BX*2), Y2
 	VCVTDQ2PS   Y2, Y2
 	VFMADD213PS Y1, Y0, Y2
@@ -9669,13 +10150,13 @@ step253:
 	VFMADD213PS Y1, Y0, Y2
 	VMOVUPS     Y2, 32(AX)(BX*4)
 	ADDQ        $0x10, BX
-	JMP         step253
+	JMP         step292
 
-tail254:
+tail293:
 	CMPQ BX, CX
-	JGE  end255
+	JGE  end294
 
-end255:
+end294:
 	VZEROUPPER
 	RET
 
@@ -9698,9 +10179,9 @@ TEXT ·fromFloat16AVX2(SB), NOSPLIT, $0-56
 	MOVQ         CX, SI
 	ANDQ         $-16, SI
 
-step256:
+step295:
 	CMPQ        BX, SI
-	JGE         tail257
+	JGE         tail296
 	VPMOVZXWD   (DX)(BX*2), Y2
 	VPSLLD      $0x10, Y2, Y3
 	VANDPS      constant80000000<>+0(SB), Y3, Y3
@@ -9726,13 +10207,13 @@ step256:
 	VFMADD213PS Y1, Y0, Y2
 	VMOVUPS     Y2, 32(AX)(BX*4)
 	ADDQ        $0x10, BX
-	JMP         step256
+	JMP         step295
 
-tail257:
+tail296:
 	CMPQ BX, CX
-	JGE  end258
+	JGE  end297
 
-end258:
+end297:
 	VZEROUPPER
 	RET
 
@@ -9827,9 +10308,9 @@ TEXT ·fromFloat32AVX2(SB), NOSPLIT, $0-56
 	MOVQ         CX, SI
 	ANDQ         $-16, SI
 
-step259:
+step298:
 	CMPQ        BX, SI
-	JGE         tail260
+	JGE         tail299
 	VMOVUPS     (DX)(BX*4), Y4
 	VFMADD213PS Y1, Y0, Y4
 	VMOVUPS     Y4, (AX)(BX*4)
@@ -9837,11 +10318,11 @@ step259:
 	VFMADD213PS Y1, Y0, Y4
 	VMOVUPS     Y4, 32(AX)(BX*4)
 	ADDQ        $0x10, BX
-	JMP         step259
+	JMP         step298
 
-tail260:
+tail299:
 	CMPQ        BX, CX
-	JGE         end261
+	JGE         end300
 	VMASKMOVPS  (DX)(BX*4), Y2, Y4
 	VFMADD213PS Y1, Y0, Y4
 	VMASKMOVPS  Y4, Y2, (AX)(BX*4)
@@ -9849,7 +10330,455 @@ tail260:
 	VFMADD213PS Y1, Y0, Y2
 	VMASKMOVPS  Y2, Y3, 32(AX)(BX*4)
 
-end261:
+end300:
+	VZEROUPPER
+	RET
+
+// func sumRowsAVX2(dst []float32, b []float32, index []int32, value []float32, alpha float32, beta float32)
+// Requires: AVX, FMA3
+TEXT ·sumRowsAVX2(SB), NOSPLIT, $0-104
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    dst_len+8(FP), CX
+	MOVQ    b_base+24(FP), DX
+	MOVQ    index_base+48(FP), BX
+	MOVQ    index_len+56(FP), SI
+	MOVQ    value_base+72(FP), DI
+	MOVQ    CX, R8
+	ANDQ    $0x0f, R8
+	MOVQ    R8, R9
+	NEGQ    R9
+	LEAQ    firstElements<>+0(SB), R8
+	VMOVUPS 64(R8)(R9*4), Y0
+	VMOVUPS 96(R8)(R9*4), Y1
+	MOVQ    CX, R8
+	SHLQ    $0x02, R8
+	XORQ    R9, R9
+
+strip302:
+	CMPQ   CX, $+80
+	JLT    next303
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	XORQ   R10, R10
+
+row304:
+	CMPQ         R10, SI
+	JGE          rows305
+	MOVLQSX      (BX)(R10*4), R11
+	IMULQ        R8, R11
+	ADDQ         DX, R11
+	VBROADCASTSS (DI)(R10*4), Y12
+	VFMADD231PS  (R11)(R9*4), Y12, Y2
+	VFMADD231PS  32(R11)(R9*4), Y12, Y3
+	VFMADD231PS  64(R11)(R9*4), Y12, Y4
+	VFMADD231PS  96(R11)(R9*4), Y12, Y5
+	VFMADD231PS  128(R11)(R9*4), Y12, Y6
+	VFMADD231PS  160(R11)(R9*4), Y12, Y7
+	VFMADD231PS  192(R11)(R9*4), Y12, Y8
+	VFMADD231PS  224(R11)(R9*4), Y12, Y9
+	VFMADD231PS  256(R11)(R9*4), Y12, Y10
+	VFMADD231PS  288(R11)(R9*4), Y12, Y11
+	INCQ         R10
+	JMP          row304
+
+rows305:
+	VBROADCASTSS alpha+96(FP), Y12
+	VBROADCASTSS beta+100(FP), Y13
+	VMOVD        X13, R10
+	TESTL        R10, R10
+	JNZ          add306
+	VMULPS       Y12, Y2, Y2
+	VMOVUPS      Y2, (AX)(R9*4)
+	VMULPS       Y12, Y3, Y2
+	VMOVUPS      Y2, 32(AX)(R9*4)
+	VMULPS       Y12, Y4, Y2
+	VMOVUPS      Y2, 64(AX)(R9*4)
+	VMULPS       Y12, Y5, Y2
+	VMOVUPS      Y2, 96(AX)(R9*4)
+	VMULPS       Y12, Y6, Y2
+	VMOVUPS      Y2, 128(AX)(R9*4)
+	VMULPS       Y12, Y7, Y2
+	VMOVUPS      Y2, 160(AX)(R9*4)
+	VMULPS       Y12, Y8, Y2
+	VMOVUPS      Y2, 192(AX)(R9*4)
+	VMULPS       Y12, Y9, Y2
+	VMOVUPS      Y2, 224(AX)(R9*4)
+	VMULPS       Y12, Y10, Y2
+	VMOVUPS      Y2, 256(AX)(R9*4)
+	VMULPS       Y12, Y11, Y2
+	VMOVUPS      Y2, 288(AX)(R9*4)
+	JMP          stored307
+
+add306:
+	VMOVUPS     (AX)(R9*4), Y13
+	VFMADD231PS Y2, Y12, Y13
+	VMOVUPS     Y13, (AX)(R9*4)
+	VMOVUPS     32(AX)(R9*4), Y2
+	VFMADD231PS Y3, Y12, Y2
+	VMOVUPS     Y2, 32(AX)(R9*4)
+	VMOVUPS     64(AX)(R9*4), Y2
+	VFMADD231PS Y4, Y12, Y2
+	VMOVUPS     Y2, 64(AX)(R9*4)
+	VMOVUPS     96(AX)(R9*4), Y2
+	VFMADD231PS Y5, Y12, Y2
+	VMOVUPS     Y2, 96(AX)(R9*4)
+	VMOVUPS     128(AX)(R9*4), Y2
+	VFMADD231PS Y6, Y12, Y2
+	VMOVUPS     Y2, 128(AX)(R9*4)
+	VMOVUPS     160(AX)(R9*4), Y2
+	VFMADD231PS Y7, Y12, Y2
+	VMOVUPS     Y2, 160(AX)(R9*4)
+	VMOVUPS     192(AX)(R9*4), Y2
+	VFMADD231PS Y8, Y12, Y2
+	VMOVUPS     Y2, 192(AX)(R9*4)
+	VMOVUPS     224(AX)(R9*4), Y2
+	VFMADD231PS Y9, Y12, Y2
+	VMOVUPS     Y2, 224(AX)(R9*4)
+	VMOVUPS     256(AX)(R9*4), Y2
+	VFMADD231PS Y10, Y12, Y2
+	VMOVUPS     Y2, 256(AX)(R9*4)
+	VMOVUPS     288(AX)(R9*4), Y2
+	VFMADD231PS Y11, Y12, Y2
+	VMOVUPS     Y2, 288(AX)(R9*4)
+
+stored307:
+	ADDQ $+80, R9
+	SUBQ $+80, CX
+	JMP  strip302
+
+next303:
+strip308:
+	CMPQ   CX, $+16
+	JLT    next309
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	XORQ   R10, R10
+
+row310:
+	CMPQ         R10, SI
+	JGE          rows311
+	MOVLQSX      (BX)(R10*4), R11
+	IMULQ        R8, R11
+	ADDQ         DX, R11
+	VBROADCASTSS (DI)(R10*4), Y4
+	VFMADD231PS  (R11)(R9*4), Y4, Y2
+	VFMADD231PS  32(R11)(R9*4), Y4, Y3
+	INCQ         R10
+	JMP          row310
+
+rows311:
+	VBROADCASTSS alpha+96(FP), Y4
+	VBROADCASTSS beta+100(FP), Y5
+	VMOVD        X5, R10
+	TESTL        R10, R10
+	JNZ          add312
+	VMULPS       Y4, Y2, Y2
+	VMOVUPS      Y2, (AX)(R9*4)
+	VMULPS       Y4, Y3, Y2
+	VMOVUPS      Y2, 32(AX)(R9*4)
+	JMP          stored313
+
+add312:
+	VMOVUPS     (AX)(R9*4), Y5
+	VFMADD231PS Y2, Y4, Y5
+	VMOVUPS     Y5, (AX)(R9*4)
+	VMOVUPS     32(AX)(R9*4), Y2
+	VFMADD231PS Y3, Y4, Y2
+	VMOVUPS     Y2, 32(AX)(R9*4)
+
+stored313:
+	ADDQ $+16, R9
+	SUBQ $+16, CX
+	JMP  strip308
+
+next309:
+	CMPQ   CX, $0x00
+	JLE    end301
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	XORQ   CX, CX
+
+row314:
+	CMPQ         CX, SI
+	JGE          rows315
+	MOVLQSX      (BX)(CX*4), R10
+	IMULQ        R8, R10
+	ADDQ         DX, R10
+	VBROADCASTSS (DI)(CX*4), Y4
+	VMASKMOVPS   (R10)(R9*4), Y0, Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VMASKMOVPS   32(R10)(R9*4), Y1, Y5
+	VFMADD231PS  Y5, Y4, Y3
+	INCQ         CX
+	JMP          row314
+
+rows315:
+	VBROADCASTSS alpha+96(FP), Y4
+	VBROADCASTSS beta+100(FP), Y5
+	VMOVD        X5, CX
+	TESTL        CX, CX
+	JNZ          add316
+	VMULPS       Y4, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (AX)(R9*4)
+	VMULPS       Y4, Y3, Y0
+	VMASKMOVPS   Y0, Y1, 32(AX)(R9*4)
+	JMP          stored317
+
+add316:
+	VMASKMOVPS  (AX)(R9*4), Y0, Y5
+	VFMADD231PS Y2, Y4, Y5
+	VMASKMOVPS  Y5, Y0, (AX)(R9*4)
+	VMASKMOVPS  32(AX)(R9*4), Y1, Y0
+	VFMADD231PS Y3, Y4, Y0
+	VMASKMOVPS  Y0, Y1, 32(AX)(R9*4)
+
+stored317:
+end301:
+	VZEROUPPER
+	RET
+
+// func dotAVX2(x []float32, y []float32) float32
+// Requires: AVX, FMA3, SSE
+TEXT ·dotAVX2(SB), NOSPLIT, $0-52
+	MOVQ    x_base+0(FP), AX
+	MOVQ    x_len+8(FP), CX
+	MOVQ    y_base+24(FP), DX
+	MOVQ    CX, BX
+	ANDQ    $0x0f, BX
+	MOVQ    BX, SI
+	NEGQ    SI
+	LEAQ    firstElements<>+0(SB), BX
+	VMOVUPS 64(BX)(SI*4), Y0
+	VMOVUPS 96(BX)(SI*4), Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	XORQ    BX, BX
+
+loop318:
+	CMPQ        CX, $0x40
+	JLT         rest319
+	VMOVUPS     (AX)(BX*4), Y10
+	VFMADD231PS (DX)(BX*4), Y10, Y2
+	VMOVUPS     32(AX)(BX*4), Y10
+	VFMADD231PS 32(DX)(BX*4), Y10, Y3
+	VMOVUPS     64(AX)(BX*4), Y10
+	VFMADD231PS 64(DX)(BX*4), Y10, Y4
+	VMOVUPS     96(AX)(BX*4), Y10
+	VFMADD231PS 96(DX)(BX*4), Y10, Y5
+	VMOVUPS     128(AX)(BX*4), Y10
+	VFMADD231PS 128(DX)(BX*4), Y10, Y6
+	VMOVUPS     160(AX)(BX*4), Y10
+	VFMADD231PS 160(DX)(BX*4), Y10, Y7
+	VMOVUPS     192(AX)(BX*4), Y10
+	VFMADD231PS 192(DX)(BX*4), Y10, Y8
+	VMOVUPS     224(AX)(BX*4), Y10
+	VFMADD231PS 224(DX)(BX*4), Y10, Y9
+	ADDQ        $0x40, BX
+	SUBQ        $0x40, CX
+	JMP         loop318
+
+rest319:
+	CMPQ        CX, $0x10
+	JLT         masked321
+	VMOVUPS     (AX)(BX*4), Y10
+	VFMADD231PS (DX)(BX*4), Y10, Y2
+	VMOVUPS     32(AX)(BX*4), Y10
+	VFMADD231PS 32(DX)(BX*4), Y10, Y3
+	ADDQ        $0x10, BX
+	SUBQ        $0x10, CX
+	JMP         next322
+
+masked321:
+	CMPQ        CX, $0x00
+	JLE         end320
+	VMASKMOVPS  (DX)(BX*4), Y0, Y10
+	VMASKMOVPS  (AX)(BX*4), Y0, Y0
+	VFMADD231PS Y10, Y0, Y2
+	VMASKMOVPS  32(DX)(BX*4), Y1, Y0
+	VMASKMOVPS  32(AX)(BX*4), Y1, Y1
+	VFMADD231PS Y0, Y1, Y3
+	JMP         end320
+
+next322:
+	CMPQ        CX, $0x10
+	JLT         masked323
+	VMOVUPS     (AX)(BX*4), Y10
+	VFMADD231PS (DX)(BX*4), Y10, Y4
+	VMOVUPS     32(AX)(BX*4), Y10
+	VFMADD231PS 32(DX)(BX*4), Y10, Y5
+	ADDQ        $0x10, BX
+	SUBQ        $0x10, CX
+	JMP         next324
+
+masked323:
+	CMPQ        CX, $0x00
+	JLE         end320
+	VMASKMOVPS  (DX)(BX*4), Y0, Y10
+	VMASKMOVPS  (AX)(BX*4), Y0, Y0
+	VFMADD231PS Y10, Y0, Y4
+	VMASKMOVPS  32(DX)(BX*4), Y1, Y0
+	VMASKMOVPS  32(AX)(BX*4), Y1, Y1
+	VFMADD231PS Y0, Y1, Y5
+	JMP         end320
+
+next324:
+	CMPQ        CX, $0x10
+	JLT         masked325
+	VMOVUPS     (AX)(BX*4), Y10
+	VFMADD231PS (DX)(BX*4), Y10, Y6
+	VMOVUPS     32(AX)(BX*4), Y10
+	VFMADD231PS 32(DX)(BX*4), Y10, Y7
+	ADDQ        $0x10, BX
+	SUBQ        $0x10, CX
+	JMP         next326
+
+masked325:
+	CMPQ        CX, $0x00
+	JLE         end320
+	VMASKMOVPS  (DX)(BX*4), Y0, Y10
+	VMASKMOVPS  (AX)(BX*4), Y0, Y0
+	VFMADD231PS Y10, Y0, Y6
+	VMASKMOVPS  32(DX)(BX*4), Y1, Y0
+	VMASKMOVPS  32(AX)(BX*4), Y1, Y1
+	VFMADD231PS Y0, Y1, Y7
+	JMP         end320
+
+next326:
+	CMPQ CX, $0x10
+	JLT  masked327
+
+masked327:
+	CMPQ        CX, $0x00
+	JLE         end320
+	VMASKMOVPS  (DX)(BX*4), Y0, Y10
+	VMASKMOVPS  (AX)(BX*4), Y0, Y0
+	VFMADD231PS Y10, Y0, Y8
+	VMASKMOVPS  32(DX)(BX*4), Y1, Y0
+	VMASKMOVPS  32(AX)(BX*4), Y1, Y1
+	VFMADD231PS Y0, Y1, Y9
+
+end320:
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y7, Y3, Y3
+	VADDPS       Y8, Y4, Y4
+	VADDPS       Y9, Y5, Y5
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y5, Y3, Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVAPS      Y2, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VPERMILPS    $0x4e, X0, X1
+	VADDPS       X1, X0, X0
+	VPERMILPS    $0xb1, X0, X1
+	VADDPS       X1, X0, X0
+	MOVSS        X0, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func maximaAVX2(x []float32, dst *[16]uint32)
+// Requires: AVX, AVX2
+TEXT ·maximaAVX2(SB), NOSPLIT, $0-32
+	MOVQ    x_base+0(FP), AX
+	MOVQ    x_len+8(FP), CX
+	MOVQ    dst+24(FP), DX
+	VXORPS  Y0, Y0, Y0
+	XORQ    BX, BX
+	VMOVUPS constant80000000<>+0(SB), Y1
+	VMOVUPS constant80000000<>+0(SB), Y2
+
+step328:
+	CMPQ    BX, CX
+	JGE     end329
+	VMOVUPS (AX)(BX*4), Y3
+	VADDPS  Y0, Y3, Y3
+	VPSRAD  $0x1f, Y3, Y4
+	VPAND   constant7fffffff<>+0(SB), Y4, Y4
+	VPXOR   Y4, Y3, Y3
+	VPMAXSD Y3, Y1, Y1
+	VMOVUPS 32(AX)(BX*4), Y3
+	VADDPS  Y0, Y3, Y3
+	VPSRAD  $0x1f, Y3, Y4
+	VPAND   constant7fffffff<>+0(SB), Y4, Y4
+	VPXOR   Y4, Y3, Y3
+	VPMAXSD Y3, Y2, Y2
+	ADDQ    $0x10, BX
+	JMP     step328
+
+end329:
+	VPXOR   constant80000000<>+0(SB), Y1, Y1
+	VMOVUPS Y1, (DX)
+	VPXOR   constant80000000<>+0(SB), Y2, Y2
+	VMOVUPS Y2, 32(DX)
+	VZEROUPPER
+	RET
+
+// func aboveAVX2(x []float32, bound uint32, index []int32) int
+// Requires: AVX, AVX2
+TEXT ·aboveAVX2(SB), NOSPLIT, $0-64
+	MOVQ         x_base+0(FP), AX
+	MOVQ         x_len+8(FP), CX
+	MOVQ         index_base+32(FP), DX
+	VBROADCASTSS bound+24(FP), Y0
+	VPXOR        constant80000000<>+0(SB), Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	XORQ         BX, BX
+	XORQ         SI, SI
+	ANDQ         $-16, CX
+
+step330:
+	CMPQ      BX, CX
+	JGE       end332
+	VMOVUPS   (AX)(BX*4), Y2
+	VADDPS    Y1, Y2, Y2
+	VPSRAD    $0x1f, Y2, Y3
+	VPAND     constant7fffffff<>+0(SB), Y3, Y3
+	VPXOR     Y3, Y2, Y2
+	VPCMPGTD  Y2, Y0, Y2
+	VMOVMSKPS Y2, DI
+	VMOVUPS   32(AX)(BX*4), Y2
+	VADDPS    Y1, Y2, Y2
+	VPSRAD    $0x1f, Y2, Y3
+	VPAND     constant7fffffff<>+0(SB), Y3, Y3
+	VPXOR     Y3, Y2, Y2
+	VPCMPGTD  Y2, Y0, Y2
+	VMOVMSKPS Y2, R8
+	SHLL      $0x08, R8
+	ORL       R8, DI
+	XORL      $0x0000ffff, DI
+	TESTL     DI, DI
+	JNZ       found331
+	ADDQ      $0x10, BX
+	JMP       step330
+
+found331:
+bit333:
+	BSFL DI, R9
+	ADDL BX, R9
+	MOVL R9, (DX)(SI*4)
+	INCQ SI
+	LEAL -1(DI), R8
+	ANDL R8, DI
+	JNZ  bit333
+	ADDQ $0x10, BX
+	JMP  step330
+
+end332:
+	MOVQ SI, ret+56(FP)
 	VZEROUPPER
 	RET
 
@@ -9871,25 +10800,25 @@ TEXT ·allFiniteAVX2(SB), NOSPLIT, $0-25
 	MOVQ    CX, BX
 	ANDQ    $-16, BX
 
-step262:
+step334:
 	CMPQ        DX, BX
-	JGE         tail263
+	JGE         tail335
 	VMOVUPS     (AX)(DX*4), Y4
 	VFMADD231PS Y4, Y1, Y0
 	VMOVUPS     32(AX)(DX*4), Y4
 	VFMADD231PS Y4, Y1, Y0
 	ADDQ        $0x10, DX
-	JMP         step262
+	JMP         step334
 
-tail263:
+tail335:
 	CMPQ        DX, CX
-	JGE         end264
+	JGE         end336
 	VMASKMOVPS  (AX)(DX*4), Y2, Y2
 	VFMADD231PS Y2, Y1, Y0
 	VMASKMOVPS  32(AX)(DX*4), Y3, Y2
 	VFMADD231PS Y2, Y1, Y0
 
-end264:
+end336:
 	VCMPPS    $0x03, Y0, Y0, Y0
 	VMOVMSKPS Y0, AX
 	TESTL     AX, AX

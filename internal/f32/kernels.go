@@ -35,6 +35,11 @@ type kernels struct {
 	fromUint16, fromFloat16 func(dst []float32, src []uint16, scale, offset float32)
 	fromFloat32             func(dst, src []float32, scale, offset float32)
 
+	sumRows func(dst, b []float32, index []int32, value []float32, alpha, beta float32)
+	dot     func(x, y []float32) float32
+	maxima  func(x []float32, dst *[16]uint32)
+	above   func(x []float32, bound uint32, index []int32) int
+
 	allFinite func(x []float32) bool
 	extremes  func(x []float32) (low, high float32)
 }

@@ -68,7 +68,13 @@ var avx512 = kernels{
 	fromUint16:  fromUint16AVX512,
 	fromFloat16: fromFloat16AVX512,
 	fromFloat32: fromFloat32AVX512,
-	allFinite:   allFiniteAVX512,
+	sumRows:     sumRowsAVX512,
+	dot:         dotAVX512,
+	maxima:      maximaAVX512,
+	above: func(x []float32, bound uint32, index []int32) int {
+		return restAbove(x, bound, index, aboveAVX512(x, bound, index))
+	},
+	allFinite: allFiniteAVX512,
 	extremes: func(x []float32) (low, high float32) {
 		lows, highs := noExtremes()
 		extremesAVX512(x, &lows, &highs)
@@ -151,12 +157,27 @@ var avx2 = kernels{
 		}
 	},
 	fromFloat32: fromFloat32AVX2,
-	allFinite:   allFiniteAVX2,
+	sumRows:     sumRowsAVX2,
+	dot:         dotAVX2,
+	maxima:      maximaAVX2,
+	above: func(x []float32, bound uint32, index []int32) int {
+		return restAbove(x, bound, index, aboveAVX2(x, bound, index))
+	},
+	allFinite: allFiniteAVX2,
 	extremes: func(x []float32) (low, high float32) {
 		lows, highs := noExtremes()
 		extremesAVX2(x, &lows, &highs)
 		return foldExtremes(x, &lows, &highs)
 	},
+}
+
+// restAbove goes on with above where whole steps of 16 have found n.
+func restAbove(x []float32, bound uint32, index []int32, n int) int {
+	for i := len(x) &^ 15; i < len(x); i++ {
+		index[n] = int32(i)
+		n += int(1 - below(keyOf(x[i]), bound))
+	}
+	return n
 }
 
 func slopeLinear(dst, _ []float32) {

@@ -18,17 +18,14 @@ func KeepLargest(z []float32, n, k int) {
 		return
 	}
 	j := newJob()
-	j.elem = elemArgs{x: z, n: n, keep: k}
+	j.elem = elemArgs{kernel: active, x: z, n: n, keep: k}
 	j.doRows(rows, func(j *job, item int) {
 		e := &j.elem
-		scratch := keys.Get().(*keyBuffer)
-		if cap(scratch.x) < e.n {
-			scratch.x = make([]uint32, e.n)
-		}
+		c := chosen.Get().(*choice)
 		for z := e.part(e.x, item); len(z) > 0; z = z[e.n:] {
-			keepLargest(z[:e.n], e.keep, scratch.x[:e.n])
+			c.keep(e.kernel, z[:e.n], e.keep)
 		}
-		keys.Put(scratch)
+		chosen.Put(c)
 	})
 }
 
@@ -53,10 +50,15 @@ func Gate(d, a []float32) {
 	})
 }
 
-// A keyBuffer is scratch memory from a pool.
-type keyBuffer struct{ x []uint32 }
+// A choice is scratch memory from a pool, for choosing the largest of a row.
+type choice struct {
+	index []int32
+	keys  []uint32
+	lanes [16]uint32
+	kept  []float32
+}
 
-var keys = sync.Pool{New: func() any { return new(keyBuffer) }}
+var chosen = sync.Pool{New: func() any { return new(choice) }}
 
 // keyOf returns a number that orders floats as they are, both zeros alike.
 func keyOf(v float32) uint32 {
@@ -67,46 +69,70 @@ func keyOf(v float32) uint32 {
 // below returns 1 where a < b, and 0 elsewhere, without a branch.
 func below(a, b uint32) uint32 { return uint32((uint64(a) - uint64(b)) >> 63) }
 
-// keepLargest is KeepLargest of one row, with room for its keys.
-func keepLargest(z []float32, k int, room []uint32) {
-	least := kthLargest(room[:likely(z, k, room)], k)
-	kept := len(z)
-	for i, v := range z {
-		drop := below(keyOf(v), least)
-		z[i] = math.Float32frombits(math.Float32bits(v) & (drop - 1))
-		kept -= int(drop)
+// keep is KeepLargest of one row.
+func (c *choice) keep(kernel *kernels, z []float32, k int) {
+	index := c.largest(kernel, z, k)
+	c.kept = c.kept[:0]
+	for _, i := range index {
+		c.kept = append(c.kept, z[i])
 	}
-	for i := len(z) - 1; kept > k; i-- { // more equals than there is room for
-		if keyOf(z[i]) == least {
-			z[i] = 0
-			kept--
-		}
+	clear(z)
+	for at, i := range index {
+		z[i] = c.kept[at]
 	}
 }
 
-// likely fills room with the keys of some elements, the k largest among them,
-// and returns how many: those above a sampled bound if they are enough, else
-// all.
-func likely(z []float32, k int, room []uint32) int {
-	if len(z) > fewKeys {
-		for i := range samples {
-			room[i] = keyOf(z[sampleAt(i, len(z))])
-		}
-		bound := pivot(room[:samples], k, len(z))
-		n := 0
-		for _, v := range z {
-			key := keyOf(v)
-			room[n] = key
-			n += int(below(bound, key))
-		}
-		if n >= k {
-			return n
-		}
+// largest returns where the k largest elements of z are, rising. The indices
+// are good until the next call.
+func (c *choice) largest(kernel *kernels, z []float32, k int) []int32 {
+	if cap(c.index) < len(z) {
+		c.index, c.keys = make([]int32, len(z)), make([]uint32, len(z))
 	}
-	for i, v := range z {
-		room[i] = keyOf(v)
+	index := c.index[:len(z)]
+	n := kernel.above(z, c.bound(kernel, z, k), index)
+	index, keys := index[:n], c.keys[:n]
+	for at, i := range index {
+		keys[at] = keyOf(z[i])
 	}
-	return len(z)
+	least := kthLargest(keys, k)
+	larger := 0
+	for _, i := range index {
+		larger += int(below(least, keyOf(z[i])))
+	}
+	equals := k - larger // those that are kept, the first
+	at := 0
+	for _, i := range index {
+		key := keyOf(z[i])
+		if key < least {
+			continue
+		}
+		if key == least {
+			if equals == 0 {
+				continue
+			}
+			equals--
+		}
+		index[at] = i
+		at++
+	}
+	return index[:k]
+}
+
+// bound returns a key that at least k elements of z have or exceed, and not
+// many more. The k-th largest of the largest of twice as many groups is one.
+func (c *choice) bound(kernel *kernels, z []float32, k int) uint32 {
+	steps := len(z) / len(c.lanes)
+	parts := (2*k + len(c.lanes) - 1) / len(c.lanes)
+	if steps < 2*parts {
+		return 0
+	}
+	keys := c.keys[:0]
+	for i := range parts {
+		part := z[i*steps/parts*len(c.lanes) : (i+1)*steps/parts*len(c.lanes)]
+		kernel.maxima(part, &c.lanes)
+		keys = append(keys, c.lanes[:]...)
+	}
+	return kthLargest(keys, k)
 }
 
 const (

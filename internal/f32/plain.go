@@ -16,6 +16,7 @@ var plain = kernels{
 	columnSums: columnSumsPlain, columnSumSquares: columnSumSquaresPlain, sumSquares: sumSquaresPlain,
 	axpy: axpyPlain, scale: scalePlain, multiply: multiplyPlain, clip: clipPlain, adam: adamPlain, momentum: momentumPlain,
 	fromUint8: fromUint8Plain, fromUint16: fromUint16Plain, fromFloat16: fromFloat16Plain, fromFloat32: fromFloat32Plain,
+	sumRows: sumRowsPlain, dot: dotPlain, maxima: maximaPlain, above: abovePlain,
 	allFinite: allFinitePlain, extremes: extremesPlain,
 }
 
@@ -305,6 +306,65 @@ func fromFloat32Plain(dst, src []float32, scale, offset float32) {
 	for i, v := range src {
 		dst[i] = float32(v*scale) + offset
 	}
+}
+
+// sumRowsPlain computes dst = alpha sum_i value[i] b[index[i]] + beta dst for
+// rows b of the length of dst. Each element is summed in the order of i,
+// starting from 0. beta is 0 or 1; when it is 0, dst is only written.
+func sumRowsPlain(dst, b []float32, index []int32, value []float32, alpha, beta float32) {
+	n := len(dst)
+	for first := 0; first < n; first += sliver {
+		var sums [sliver]float32
+		part := dst[first:min(first+sliver, n)]
+		for i, at := range index {
+			v := value[i]
+			for j, w := range b[int(at)*n+first:][:len(part)] {
+				sums[j] += float32(v * w)
+			}
+		}
+		for j := range part {
+			sum := float32(alpha * sums[j])
+			if beta != 0 {
+				sum += part[j]
+			}
+			part[j] = sum
+		}
+	}
+}
+
+// dotPlain adds up the products in 64 sums, of elements j mod 64, and these
+// pairwise.
+func dotPlain(x, y []float32) float32 {
+	var s [64]float32
+	for i, v := range x {
+		s[i%64] += float32(v * y[i])
+	}
+	for n := len(s) / 2; n > 0; n /= 2 {
+		for i := range n {
+			s[i] += s[i+n]
+		}
+	}
+	return s[0]
+}
+
+// maximaPlain sets dst[j] to the largest key of the elements x[16i+j]. x is
+// whole 16s.
+func maximaPlain(x []float32, dst *[16]uint32) {
+	clear(dst[:])
+	for i, v := range x {
+		dst[i%16] = max(dst[i%16], keyOf(v))
+	}
+}
+
+// abovePlain lists, rising, the elements of x whose key is bound or more, and
+// returns how many there are. index has room for all.
+func abovePlain(x []float32, bound uint32, index []int32) int {
+	n := 0
+	for i, v := range x {
+		index[n] = int32(i)
+		n += int(1 - below(keyOf(v), bound))
+	}
+	return n
 }
 
 func allFinitePlain(x []float32) bool {

@@ -40,6 +40,10 @@ func main() {
 		for _, v := range conversions {
 			c.from(v)
 		}
+		c.sumRows()
+		c.dot()
+		c.maxima()
+		c.above()
 		c.allFinite()
 		c.extremes()
 	}

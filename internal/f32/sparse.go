@@ -1,0 +1,228 @@
+package f32
+
+import "slices"
+
+// Sparse is a matrix most of whose elements are 0, by its rows: those of row i
+// that may not be 0 are Start[i] to Start[i+1] of Column and Value. A sum over
+// them is in that order.
+type Sparse struct {
+	Columns int
+	Start   []int // where each row begins, and where the last one ends (m+1)
+	Column  []int32
+	Value   []float32
+}
+
+// NewSparse returns a matrix without rows that has room for so many rows and
+// elements.
+func NewSparse(rows, columns, elements int) *Sparse {
+	return &Sparse{
+		Columns: columns,
+		Start:   make([]int, 1, rows+1),
+		Column:  make([]int32, 0, elements),
+		Value:   make([]float32, 0, elements),
+	}
+}
+
+// Memory is the size in bytes.
+func (s *Sparse) Memory() int64 {
+	return 8*int64(cap(s.Start)) + 4*int64(cap(s.Column)+cap(s.Value))
+}
+
+// Rows is the number of rows.
+func (s *Sparse) Rows() int { return len(s.Start) - 1 }
+
+// resize makes room for elements and rows, whose content is anything.
+func (s *Sparse) resize(rows, elements int) {
+	s.Start = slices.Grow(s.Start[:0], rows+1)[:rows+1]
+	s.Column = slices.Grow(s.Column[:0], elements)[:elements]
+	s.Value = slices.Grow(s.Value[:0], elements)[:elements]
+	s.Start[0] = 0
+}
+
+// SetLargest sets s to what [KeepLargest] leaves of z (m,n), n being the
+// columns of s. Columns rise within a row.
+func (s *Sparse) SetLargest(z []float32, k int) {
+	n := s.Columns
+	rows := rowsOf(z, n)
+	if k < 1 {
+		panic(lengths)
+	}
+	k = min(k, n)
+	s.resize(rows, rows*k)
+	j := newJob()
+	j.elem = elemArgs{kernel: active, x: z, n: n, keep: k}
+	j.sparse = sparseArgs{a: s}
+	j.doRows(rows, func(j *job, item int) {
+		e, s := &j.elem, j.sparse.a
+		c := chosen.Get().(*choice)
+		row := item * e.rows
+		for z := e.part(e.x, item); len(z) > 0; z = z[e.n:] {
+			at := row * e.keep
+			for _, i := range c.largest(e.kernel, z[:e.n], e.keep) {
+				if z[i] != 0 {
+					s.Column[at], s.Value[at] = i, z[i]
+					at++
+				}
+			}
+			row++
+			s.Start[row] = at - (row-1)*e.keep // how many, until below
+		}
+		chosen.Put(c)
+	})
+	for i := range rows {
+		at, from, count := s.Start[i], i*k, s.Start[i+1]
+		copy(s.Column[at:at+count], s.Column[from:from+count])
+		copy(s.Value[at:at+count], s.Value[from:from+count])
+		s.Start[i+1] = at + count
+	}
+	s.Column, s.Value = s.Column[:s.Start[rows]], s.Value[:s.Start[rows]]
+}
+
+// Element is one of a matrix.
+type Element struct {
+	Row, Column int32
+	Value       float32
+}
+
+// Insert adds elements that s does not have, each at the end of its row. It
+// sorts them by row and column.
+func (s *Sparse) Insert(elements []Element) {
+	if len(elements) == 0 {
+		return
+	}
+	slices.SortFunc(elements, func(a, b Element) int {
+		if a.Row != b.Row {
+			return int(a.Row) - int(b.Row)
+		}
+		return int(a.Column) - int(b.Column)
+	})
+	for _, e := range elements { // room
+		s.Column, s.Value = append(s.Column, e.Column), append(s.Value, e.Value)
+	}
+	left := len(elements)
+	for i := s.Rows() - 1; left > 0; i-- {
+		lo, hi := s.Start[i], s.Start[i+1]
+		s.Start[i+1] += left
+		for left > 0 && int(elements[left-1].Row) == i {
+			left--
+			s.Column[hi+left], s.Value[hi+left] = elements[left].Column, elements[left].Value
+		}
+		copy(s.Column[lo+left:], s.Column[lo:hi])
+		copy(s.Value[lo+left:], s.Value[lo:hi])
+	}
+}
+
+// Fill sets x (m,n) to s.
+func (s *Sparse) Fill(x []float32) {
+	if len(x) != s.Rows()*s.Columns {
+		panic(lengths)
+	}
+	clear(x)
+	for i := range s.Rows() {
+		row := x[i*s.Columns : (i+1)*s.Columns]
+		for at := s.Start[i]; at < s.Start[i+1]; at++ {
+			row[s.Column[at]] = s.Value[at]
+		}
+	}
+}
+
+// ColumnSums adds the column sums of s to dst (n), in float64 and in the order
+// of rows.
+func (s *Sparse) ColumnSums(dst []float64) {
+	for at, i := range s.Column {
+		dst[i] += float64(s.Value[at])
+	}
+}
+
+// Transpose sets s to t transposed.
+func (s *Sparse) Transpose(t *Sparse) {
+	s.Columns = t.Rows()
+	s.resize(t.Columns, len(t.Column))
+	clear(s.Start)
+	for _, i := range t.Column {
+		s.Start[i+1]++
+	}
+	for i := range t.Columns {
+		s.Start[i+1] += s.Start[i]
+	}
+	// Start[i] is where the next element of row i goes, and so ends where row
+	// i+1 begins.
+	for row := range t.Rows() {
+		for at := t.Start[row]; at < t.Start[row+1]; at++ {
+			to := &s.Start[t.Column[at]]
+			s.Column[*to], s.Value[*to] = int32(row), t.Value[at]
+			*to++
+		}
+	}
+	copy(s.Start[1:], s.Start[:t.Columns])
+	s.Start[0] = 0
+}
+
+// Product computes C = alpha S B + beta C for B (columns of s, n) and C (rows of
+// s, n). When beta is 0, C is only written. Beta is 0 or 1.
+func (s *Sparse) Product(alpha float32, b []float32, n int, beta float32, c []float32) {
+	if n < 1 || len(c) != s.Rows()*n || len(b) != s.Columns*n || beta != 0 && beta != 1 {
+		panic(lengths)
+	}
+	if len(c) == 0 {
+		return
+	}
+	j := newJob()
+	j.elem = elemArgs{kernel: active, x: c, y: b, n: n, a: alpha, b: beta}
+	j.sparse = sparseArgs{a: s}
+	items := j.sparse.cut(s, n)
+	j.do(items, func(j *job, item int) {
+		e, s := &j.elem, j.sparse.a
+		for i := item * j.sparse.rows; i < min((item+1)*j.sparse.rows, s.Rows()); i++ {
+			lo, hi := s.Start[i], s.Start[i+1]
+			e.kernel.sumRows(e.x[i*e.n:(i+1)*e.n], e.y, s.Column[lo:hi], s.Value[lo:hi], e.a, e.b)
+		}
+	})
+}
+
+// Dots sets s, whose columns are those that t has in each row, to the dot
+// products of the rows of x (m,n) with the rows of w (columns of t, n): what a
+// product x w^T has there.
+func (s *Sparse) Dots(t *Sparse, x, w []float32, n int) {
+	if n < 1 || len(x) != t.Rows()*n || len(w) != t.Columns*n {
+		panic(lengths)
+	}
+	s.Columns = t.Columns
+	s.resize(t.Rows(), len(t.Column))
+	copy(s.Start, t.Start)
+	copy(s.Column, t.Column)
+	if len(x) == 0 {
+		return
+	}
+	j := newJob()
+	j.elem = elemArgs{kernel: active, x: x, y: w, n: n}
+	j.sparse = sparseArgs{a: s}
+	items := j.sparse.cut(s, n)
+	j.do(items, func(j *job, item int) {
+		e, s := &j.elem, j.sparse.a
+		for i := item * j.sparse.rows; i < min((item+1)*j.sparse.rows, s.Rows()); i++ {
+			x := e.x[i*e.n : (i+1)*e.n]
+			for at := s.Start[i]; at < s.Start[i+1]; at++ {
+				w := int(s.Column[at]) * e.n
+				s.Value[at] = e.kernel.dot(x, e.y[w:w+e.n])
+			}
+		}
+	})
+}
+
+// sparseArgs is a product of a sparse matrix.
+type sparseArgs struct {
+	a    *Sparse
+	rows int // of an item
+}
+
+// cut settles the rows of an item of a product with rows of n elements, and
+// returns how many items there are.
+func (a *sparseArgs) cut(s *Sparse, n int) int {
+	perRow := (len(s.Column)/s.Rows() + 1) * n
+	a.rows = max(1, sparseItem/perRow)
+	return (s.Rows() + a.rows - 1) / a.rows
+}
+
+// sparseItem multiplications make an item: some 10 microseconds.
+const sparseItem = 256 << 10
