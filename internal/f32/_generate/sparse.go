@@ -41,6 +41,9 @@ func (c class) sumRows() {
 	c.done()
 }
 
+// register is where the s-th register from i on is.
+func (c class) register(i Register, s int) element { return element{c, i, s * 2 / c.parts(), nil} }
+
 // strip sums some steps of 16 columns, from column i on.
 func (c class) strip(steps int, masks []Op, i, dst, b, stride, index, count, value GPVirtual) {
 	sums := make([]VecVirtual, steps*c.parts())
@@ -49,7 +52,7 @@ func (c class) strip(steps int, masks []Op, i, dst, b, stride, index, count, val
 	}
 	parts := func(do func(s int, e element)) {
 		for s := range sums {
-			e := element{c, i, s, nil}
+			e := c.register(i, s)
 			if masks != nil {
 				e.mask = masks[s]
 			}
@@ -116,7 +119,7 @@ func (c class) dot() {
 	CMPQ(left, Imm(64))
 	JLT(LabelRef(rest))
 	for s := range sums {
-		e := element{c, i, s, nil}
+		e := c.register(i, s)
 		VFMADD231PS(e.at(y, 4), e.load(x), sums[s])
 	}
 	ADDQ(Imm(64), i)
