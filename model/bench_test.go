@@ -35,6 +35,26 @@ func BenchmarkTrainer(b *testing.B) {
 	}
 }
 
+// A step of k-sparse codes is the product of the encoder, and little else.
+func BenchmarkKSparse(b *testing.B) {
+	for _, size := range []struct{ n, h, k, batch int }{{784, 1000, 25, 256}, {784, 4096, 32, 1024}} {
+		for _, tied := range []bool{true, false} {
+			b.Run(fmt.Sprintf("%dx%d/k=%d/batch=%d/tied=%t", size.n, size.h, size.k, size.batch, tied), func(b *testing.B) {
+				c := KSparse(size.h)
+				c.K, c.Tied = size.k, tied
+				trainer := newTrainer(b, newModel(b, c, size.n, size.h), TrainOptions{BatchSize: size.batch})
+				r := Float32Rows(randomRows(1, size.batch, size.n), size.n)
+				for b.Loop() {
+					if err := trainer.Add(r, nil); err != nil {
+						b.Fatal(err)
+					}
+				}
+				report(b, trainer.m, size.batch, 5)
+			})
+		}
+	}
+}
+
 // A pass is six products where the cost is sparse.
 func BenchmarkAccumulator(b *testing.B) {
 	for _, size := range benchSizes {

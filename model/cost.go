@@ -1,7 +1,5 @@
 package model
 
-import "github.com/aefeat/aefeat/internal/f32"
-
 // Cost is the cost of the package comment by its terms, weights included:
 // what they add up to is minimised.
 type Cost struct {
@@ -117,7 +115,7 @@ func (t *tally) ofTerms() []any { return []any{t.squares} }
 // way back. It returns the sum of their L.
 func (t *tally) add(p *pass) float64 {
 	p.forward()
-	f32.ColumnSums(t.codes, p.code[:p.rows()*t.m.Hidden])
+	p.codeSums(t.codes)
 	t.rows += int64(p.rows())
 	loss := p.loss()
 	t.loss += loss

@@ -84,7 +84,7 @@ func (e *Evaluator) work() error {
 
 // fold takes the rows of the pass into the sums.
 func (e *Evaluator) fold() {
-	p, m, n, h := e.pass, e.pass.rows(), e.m.Inputs, e.m.Hidden
+	p, m, n := e.pass, e.pass.rows(), e.m.Inputs
 	if m == 0 {
 		return
 	}
@@ -96,7 +96,7 @@ func (e *Evaluator) fold() {
 	}
 	e.energy += f32.SumSquares(p.clean[:m*n])
 	f32.ColumnSums(e.inputs, p.clean[:m*n])
-	e.health.add(p.code[:m*h])
+	e.health.add(p.codes())
 	p.reset()
 }
 

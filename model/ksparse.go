@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/aefeat/aefeat/internal/f32"
 )
@@ -100,30 +101,31 @@ const idleRows = 1024
 // keep codes by what it does over a batch is from A. Makhzani and B. Frey,
 // "Winner-take-all autoencoders", NIPS 2015.
 type waker struct {
-	idle  []int64 // rows since the unit was last kept (h)
-	woken []int   // units that were woken in the batch at hand
+	idle   []int64       // rows since the unit was last kept (h)
+	woken  []int         // units that were woken in the batch at hand
+	larger []f32.Element // their largest z
 }
 
 func newWaker(hidden int) *waker {
-	return &waker{idle: make([]int64, hidden), woken: make([]int, 0, hidden)}
+	return &waker{idle: make([]int64, hidden), woken: make([]int, 0, hidden), larger: make([]f32.Element, 0, hidden)}
 }
 
 // state lists what a checkpoint keeps.
 func (w *waker) state(s *stateForm) { s.integers("idle", &w.idle, len(w.idle)) }
 
+// wakerFloats is the size of a waker for a unit, in float32 numbers.
+const wakerFloats = 7
+
 // memory is the size in bytes.
-func (w *waker) memory() int64 { return 16 * int64(len(w.idle)) }
+func (w *waker) memory() int64 { return 4 * wakerFloats * int64(len(w.idle)) }
 
 // keep leaves of each row of z (m,h) the k largest, and of each idle unit the
 // largest z, among equals that of the first row. It overwrites scratch (m,h).
 func (w *waker) keep(z, scratch []float32, k int) {
 	h := len(w.idle)
-	rows := len(z) / h
 	copy(scratch, z)
 	f32.KeepLargest(z, h, k)
-	for i := range w.idle {
-		w.idle[i] += int64(rows)
-	}
+	w.pass(len(z) / h)
 	for row := z; len(row) > 0; row = row[h:] {
 		for i, a := range row[:h] {
 			if a != 0 {
@@ -131,18 +133,49 @@ func (w *waker) keep(z, scratch []float32, k int) {
 			}
 		}
 	}
-	w.woken = w.woken[:0]
+	w.find(scratch)
+	for _, e := range w.larger {
+		z[int(e.Row)*h+int(e.Column)] = e.Value
+	}
+}
+
+// wake adds to code (m,h), which holds the k largest of each row of z, what keep
+// would leave of idle units.
+func (w *waker) wake(code *f32.Sparse, z []float32) {
+	w.pass(code.Rows())
+	for _, i := range code.Column {
+		w.idle[i] = 0
+	}
+	w.find(z)
+	code.Insert(w.larger)
+}
+
+// pass counts rows for all units.
+func (w *waker) pass(rows int) {
+	for i := range w.idle {
+		w.idle[i] += int64(rows)
+	}
+}
+
+// find sets woken to the units that were idle before the rows of z and in them,
+// and larger to their largest z.
+func (w *waker) find(z []float32) {
+	h := len(w.idle)
+	rows := len(z) / h
+	w.woken, w.larger = w.woken[:0], w.larger[:0]
 	for i, idle := range w.idle {
-		if idle-int64(rows) < idleRows {
-			continue
+		if idle-int64(rows) >= idleRows {
+			w.woken = append(w.woken, i)
+			w.larger = append(w.larger, f32.Element{Column: int32(i), Value: z[i]})
 		}
-		best := i
-		for at := i; at < len(z); at += h {
-			if scratch[at] > scratch[best] {
-				best = at
+	}
+	for row := 1; row < rows && len(w.larger) > 0; row++ {
+		z := z[row*h : (row+1)*h]
+		for at := range w.larger {
+			if e := &w.larger[at]; z[e.Column] > e.Value {
+				e.Row, e.Value = int32(row), z[e.Column]
 			}
 		}
-		z[best] = scratch[best]
-		w.woken = append(w.woken, i)
 	}
+	w.larger = slices.DeleteFunc(w.larger, func(e f32.Element) bool { return e.Value == 0 })
 }

@@ -58,7 +58,9 @@ func TestTrainingKeeps(t *testing.T) {
 	x := randomRows(1, 4*rows, n)
 	kept := func(p *pass, m int) int {
 		count := 0
-		for _, v := range p.code[:m*h] {
+		p.number = p.number[:m] // the rows at hand, though they are done
+		defer p.reset()
+		for _, v := range p.codes() {
 			if v != 0 {
 				count++
 			}

@@ -20,6 +20,7 @@ type pass struct {
 	delta  []float32 // dJ/dz (rows,h); nil: forward only
 	slope  []float32 // f'(z) (rows,h); nil: not needed
 
+	kept     *keptCodes // nil: all codes, or too many for lists
 	waker    *waker     // of k-sparse mini-batches; nil: none
 	noise    *corrupter // nil: none
 	emphasis *emphasis  // nil: all components weigh 1
@@ -44,6 +45,7 @@ func newPass(m *Model, rows int, backward, slope bool) *pass {
 	} else {
 		p.keep = m.keepEncoding()
 	}
+	p.kept = newKeptCodes(m, rows, backward)
 	if slope {
 		p.slope = make([]float32, rows*m.Hidden)
 	}
@@ -73,7 +75,7 @@ func passFloats(c Config, rows float64, backward, slope bool) float64 {
 	if c.Corruption > 0 {
 		perRow += n
 	}
-	return rows*perRow + c.emphasisFloats(rows)
+	return rows*perRow + c.emphasisFloats(rows) + c.keptFloats(rows, backward)
 }
 
 // memory is the size of the buffers in bytes.
@@ -84,6 +86,9 @@ func (p *pass) memory() int64 {
 	}
 	if p.emphasis != nil {
 		floats += p.emphasis.floats()
+	}
+	if p.kept != nil {
+		floats += p.kept.floats()
 	}
 	bytes := 4*int64(floats) + 8*int64(cap(p.number))
 	if p.waker != nil {
@@ -171,6 +176,10 @@ func (p *pass) corrupt(epoch uint32) {
 // loss.
 func (p *pass) forward() {
 	m, n, h := p.rows(), p.m.Inputs, p.m.Hidden
+	if p.lists() {
+		p.forwardKept()
+		return
+	}
 	if p.waker != nil {
 		encode(p.m, 0, p.code[:m*h], p.noisy[:m*n])
 		p.waker.keep(p.code[:m*h], p.delta[:m*h], p.keep)
@@ -250,6 +259,10 @@ func (p *pass) slopes(sums, squares []float64) {
 // the derivative by z; of codes that were not kept it is 0. c and k (h) may be
 // nil.
 func (p *pass) backward(c, k []float32) {
+	if p.lists() { // linear codes, without c and k
+		p.backwardKept()
+		return
+	}
 	m, n, h, w := p.rows(), p.m.Inputs, p.m.Hidden, p.m.Params
 	if p.m.Tied {
 		f32.Gemm(false, true, m, h, n, 1, p.out, n, w.EncoderWeight, n, 0, p.delta, h)
@@ -265,6 +278,10 @@ func (p *pass) backward(c, k []float32) {
 // weightGradient sets the weights of g to scale times the sum over rows of
 // dJ/dW, the terms that are not sums over rows left out.
 func (p *pass) weightGradient(g *Params, scale float32) {
+	if p.lists() {
+		p.weightGradientKept(g, scale)
+		return
+	}
 	m, n, h := p.rows(), p.m.Inputs, p.m.Hidden
 	f32.Gemm(true, false, h, n, m, scale, p.delta, h, p.noisy, n, 0, g.EncoderWeight, n)
 	if p.m.Tied {
@@ -276,6 +293,10 @@ func (p *pass) weightGradient(g *Params, scale float32) {
 
 // biasGradient adds the sums over rows of dJ/db1 (h) and dJ/db2 (n).
 func (p *pass) biasGradient(encoder, decoder []float64) {
-	f32.ColumnSums(encoder, p.delta[:p.rows()*p.m.Hidden])
+	if p.lists() {
+		p.kept.delta.ColumnSums(encoder)
+	} else {
+		f32.ColumnSums(encoder, p.delta[:p.rows()*p.m.Hidden])
+	}
 	f32.ColumnSums(decoder, p.out[:p.rows()*p.m.Inputs])
 }

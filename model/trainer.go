@@ -125,6 +125,9 @@ func (o TrainOptions) Memory(c Config) int64 {
 			floats += 2 * h
 		}
 	}
+	if c.K > 0 && batch != FullBatch {
+		floats += wakerFloats * h
+	}
 	floats += passFloats(c, rows, true, slopes)
 	return int64(min(4*floats, math.MaxInt64/2))
 }

@@ -507,7 +507,10 @@ func TestMemoryIsForeseen(t *testing.T) {
 	all.Corruption, all.Contraction, all.Tied = 0.25, 0.1, true
 	emphasised := Denoising(4)
 	emphasised.Emphasis = 2
-	for _, c := range []Config{Plain(3), Sparse(5), Denoising(4), Contractive(6), all, emphasised} {
+	lists, untied := KSparse(40), KSparse(100)
+	lists.K, untied.Tied = 2, false
+	untied.K = 10
+	for _, c := range []Config{Plain(3), Sparse(5), Denoising(4), Contractive(6), all, emphasised, KSparse(6), lists, untied} {
 		for _, o := range []TrainOptions{{}, {Optimizer: SGD, BatchSize: 10, Momentum: NoMomentum}, {BatchSize: FullBatch}, {Optimizer: LBFGS}, {Validate: true}} {
 			c.Inputs = 11
 			m, err := New(c)

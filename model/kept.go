@@ -1,0 +1,144 @@
+package model
+
+import "github.com/aefeat/aefeat/internal/f32"
+
+// keptCodes are the k-sparse codes of the rows of a pass as lists, where they
+// are so few that the products with them need not be dense: of the five of a
+// step only that of the encoder is.
+type keptCodes struct {
+	code    *f32.Sparse // a (rows,h)
+	delta   *f32.Sparse // dJ/dz (rows,h); nil: forward only
+	byUnit  *f32.Sparse // either of them, transposed (h,rows); nil: forward only
+	decoder []float32   // W2 transposed (h,n), later its gradient; nil when tied
+}
+
+// keptShare is the least number of units for each code of a row that is kept
+// as a list. With fewer, dense products are as fast.
+const keptShare = 8
+
+// mostKept is the largest number of codes of a row that passes in training, or
+// others, keep as lists; 0: they never do.
+func (c Config) mostKept(training bool) int {
+	least, most := c.keepEncoding(), c.keepEncoding()
+	if training {
+		least, most = c.K, annealFrom*c.K
+	}
+	limit := c.Hidden / keptShare
+	if c.K == 0 || least > limit {
+		return 0
+	}
+	return min(most, limit)
+}
+
+// newKeptCodes returns room for the codes of a pass; nil: they are dense.
+func newKeptCodes(m *Model, rows int, backward bool) *keptCodes {
+	most := m.mostKept(backward)
+	if most == 0 {
+		return nil
+	}
+	k := &keptCodes{}
+	if backward {
+		elements := rows*most + m.Hidden // with those of units that are woken
+		k.code = f32.NewSparse(rows, m.Hidden, elements)
+		k.delta = f32.NewSparse(rows, m.Hidden, elements)
+		k.byUnit = f32.NewSparse(m.Hidden, rows, elements)
+	} else {
+		k.code = f32.NewSparse(rows, m.Hidden, rows*most)
+	}
+	if !m.Tied {
+		k.decoder = make([]float32, m.Hidden*m.Inputs)
+	}
+	return k
+}
+
+// keptFloats is the size of what newKeptCodes makes, in float32 numbers.
+func (c Config) keptFloats(rows float64, backward bool) float64 {
+	n, h, most := float64(c.Inputs), float64(c.Hidden), float64(c.mostKept(backward))
+	if most == 0 {
+		return 0
+	}
+	floats := 2 * (rows + 1 + rows*most) // an element is two numbers, and so is where a row begins
+	if backward {
+		floats = 3*2*(rows*most+h) + 2*2*(rows+1) + 2*(h+1)
+	}
+	if !c.Tied {
+		floats += n * h
+	}
+	return floats
+}
+
+// floats is what keptFloats has foreseen.
+func (k *keptCodes) floats() int {
+	bytes := k.code.Memory()
+	if k.delta != nil {
+		bytes += k.delta.Memory() + k.byUnit.Memory()
+	}
+	return int(bytes/4) + len(k.decoder)
+}
+
+// lists reports whether the codes of the rows at hand are lists.
+func (p *pass) lists() bool { return p.kept != nil && p.keep*keptShare <= p.m.Hidden }
+
+// forwardKept is [pass.forward] for lists. It leaves z in p.code.
+func (p *pass) forwardKept() {
+	rows, n, h, k := p.rows(), p.m.Inputs, p.m.Hidden, p.kept
+	z := p.code[:rows*h]
+	encode(p.m, 0, z, p.noisy[:rows*n])
+	k.code.SetLargest(z, p.keep)
+	if p.waker != nil {
+		p.waker.wake(k.code, z)
+	}
+	if k.decoder != nil {
+		f32.Transpose(k.decoder, p.m.Params.DecoderWeight, h)
+	}
+	k.code.Product(1, k.decoderOf(p.m.Params), n, 0, p.out[:rows*n])
+}
+
+// decoderOf returns W2 transposed (h,n).
+func (k *keptCodes) decoderOf(w *Params) []float32 {
+	if k.decoder == nil {
+		return w.EncoderWeight
+	}
+	return k.decoder
+}
+
+// backwardKept is [pass.backward] for lists.
+func (p *pass) backwardKept() {
+	n := p.m.Inputs
+	p.kept.delta.Dots(p.kept.code, p.out[:p.rows()*n], p.kept.decoderOf(p.m.Params), n)
+}
+
+// weightGradientKept is [pass.weightGradient] for lists. The sum of a unit is in
+// the order of rows.
+func (p *pass) weightGradientKept(g *Params, scale float32) {
+	n, k := p.m.Inputs, p.kept
+	size := p.rows() * n
+	k.byUnit.Transpose(k.delta)
+	k.byUnit.Product(scale, p.noisy[:size], n, 0, g.EncoderWeight)
+	k.byUnit.Transpose(k.code)
+	if k.decoder == nil {
+		k.byUnit.Product(scale, p.out[:size], n, 1, g.EncoderWeight)
+		return
+	}
+	k.byUnit.Product(scale, p.out[:size], n, 0, k.decoder)
+	f32.Transpose(g.DecoderWeight, k.decoder, n)
+}
+
+// codes returns the codes (rows,h). After a forward pass it is called once, and
+// before the next.
+func (p *pass) codes() []float32 {
+	a := p.code[:p.rows()*p.m.Hidden]
+	if p.lists() {
+		p.kept.code.Fill(a)
+	}
+	return a
+}
+
+// codeSums adds the sums of the codes of each unit (h), in the order of rows.
+func (p *pass) codeSums(dst []float64) {
+	if p.lists() {
+		p.kept.code.ColumnSums(dst)
+	} else {
+		f32.ColumnSums(dst, p.code[:p.rows()*p.m.Hidden])
+	}
+}
