@@ -68,6 +68,9 @@ func (e *Encoder) Reconstruct(code, y, score []float32, r Rows) error {
 		panic("model: Reconstruct into a slice of another length than the rows ask for")
 	}
 	e.makeRoom(code == nil, y == nil && score != nil, score != nil)
+	if (y != nil || score != nil) && p.kept == nil {
+		p.kept = newKeptCodes(p.m, cap(p.number), false)
+	}
 	for i := 0; i < m; {
 		p.reset()
 		rows := p.take(r, nil, i)
@@ -76,7 +79,12 @@ func (e *Encoder) Reconstruct(code, y, score []float32, r Rows) error {
 			a = code[i*h:]
 		}
 		a = a[:rows*h]
-		encode(p.m, p.keep, a, x)
+		if p.lists() {
+			p.encodeKept(a, x)
+			p.kept.code.Fill(a)
+		} else {
+			encode(p.m, p.keep, a, x)
+		}
 		if !f32.AllFinite(a) {
 			return overflow(r, i, a, h)
 		}
@@ -86,7 +94,11 @@ func (e *Encoder) Reconstruct(code, y, score []float32, r Rows) error {
 				u = y[i*n:]
 			}
 			u = u[:rows*n]
-			decode(p.m, u, a)
+			if p.lists() {
+				p.decodeKept(u)
+			} else {
+				decode(p.m, u, a)
+			}
 			f32.Activate(p.m.Output.kernel(), u, p.m.Params.DecoderBias)
 			if !f32.AllFinite(u) {
 				return overflow(r, i, u, n)

@@ -49,6 +49,9 @@ var configs = []struct {
 	{"full emphasis tied cross-entropy", Config{Loss: CrossEntropy, Tied: true, Corruption: 0.6, Noise: SaltPepper, Emphasis: full}},
 	{"emphasised sparse contractive", Config{Sparsity: 0.1, SparsityWeight: 1, Contraction: 0.1, Corruption: 0.25, Emphasis: 4}},
 	{"emphasised k-sparse", Config{Activation: Linear, Output: Linear, K: 2, Corruption: 0.6, Emphasis: full}},
+	{"k-sparse lists", Config{Activation: Linear, Output: Linear, K: 1, WeightDecay: 1e-3, Corruption: 0.25}},
+	{"k-sparse lists tied", Config{Activation: Linear, Loss: CrossEntropy, Tied: true, K: 1}},
+	{"emphasised k-sparse lists", Config{Activation: Linear, Output: Linear, Tied: true, K: 1, Corruption: 0.3, Emphasis: 3}},
 }
 
 // newModel returns a model whose biases are random too.

@@ -14,7 +14,7 @@ type keptCodes struct {
 
 // keptShare is the least number of units for each code of a row that is kept
 // as a list. With fewer, dense products are as fast.
-const keptShare = 8
+const keptShare = 6
 
 // mostKept is the largest number of codes of a row that passes in training, or
 // others, keep as lists; 0: they never do.
@@ -81,17 +81,28 @@ func (p *pass) lists() bool { return p.kept != nil && p.keep*keptShare <= p.m.Hi
 
 // forwardKept is [pass.forward] for lists. It leaves z in p.code.
 func (p *pass) forwardKept() {
-	rows, n, h, k := p.rows(), p.m.Inputs, p.m.Hidden, p.kept
+	rows, n, h := p.rows(), p.m.Inputs, p.m.Hidden
 	z := p.code[:rows*h]
-	encode(p.m, 0, z, p.noisy[:rows*n])
-	k.code.SetLargest(z, p.keep)
+	p.encodeKept(z, p.noisy[:rows*n])
 	if p.waker != nil {
-		p.waker.wake(k.code, z)
+		p.waker.wake(p.kept.code, z)
 	}
+	p.decodeKept(p.out[:rows*n])
+}
+
+// encodeKept lists the codes of x (m,n), and computes z (m,h).
+func (p *pass) encodeKept(z, x []float32) {
+	encode(p.m, 0, z, x)
+	p.kept.code.SetLargest(z, p.keep)
+}
+
+// decodeKept computes u (m,n) = W2 code, without the bias.
+func (p *pass) decodeKept(u []float32) {
+	k, w := p.kept, p.m.Params
 	if k.decoder != nil {
-		f32.Transpose(k.decoder, p.m.Params.DecoderWeight, h)
+		f32.Transpose(k.decoder, w.DecoderWeight, p.m.Hidden)
 	}
-	k.code.Product(1, k.decoderOf(p.m.Params), n, 0, p.out[:rows*n])
+	k.code.Product(1, k.decoderOf(w), p.m.Inputs, 0, u)
 }
 
 // decoderOf returns W2 transposed (h,n).

@@ -6976,7 +6976,7 @@ TEXT ·sumRowsAVX512(SB), NOSPLIT, $0-104
 	XORQ  R9, R9
 
 strip125:
-	CMPQ   DX, $+256
+	CMPQ   DX, $+192
 	JLT    next126
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -6990,10 +6990,6 @@ strip125:
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
 	XORQ   R10, R10
 
 row127:
@@ -7002,129 +6998,107 @@ row127:
 	MOVLQSX      (SI)(R10*4), R11
 	IMULQ        CX, R11
 	ADDQ         BX, R11
-	VBROADCASTSS (R8)(R10*4), Z16
-	VFMADD231PS  (R11)(R9*4), Z16, Z0
-	VFMADD231PS  64(R11)(R9*4), Z16, Z1
-	VFMADD231PS  128(R11)(R9*4), Z16, Z2
-	VFMADD231PS  192(R11)(R9*4), Z16, Z3
-	VFMADD231PS  256(R11)(R9*4), Z16, Z4
-	VFMADD231PS  320(R11)(R9*4), Z16, Z5
-	VFMADD231PS  384(R11)(R9*4), Z16, Z6
-	VFMADD231PS  448(R11)(R9*4), Z16, Z7
-	VFMADD231PS  512(R11)(R9*4), Z16, Z8
-	VFMADD231PS  576(R11)(R9*4), Z16, Z9
-	VFMADD231PS  640(R11)(R9*4), Z16, Z10
-	VFMADD231PS  704(R11)(R9*4), Z16, Z11
-	VFMADD231PS  768(R11)(R9*4), Z16, Z12
-	VFMADD231PS  832(R11)(R9*4), Z16, Z13
-	VFMADD231PS  896(R11)(R9*4), Z16, Z14
-	VFMADD231PS  960(R11)(R9*4), Z16, Z15
+	VBROADCASTSS (R8)(R10*4), Z12
+	VFMADD231PS  (R11)(R9*4), Z12, Z0
+	VFMADD231PS  64(R11)(R9*4), Z12, Z1
+	VFMADD231PS  128(R11)(R9*4), Z12, Z2
+	VFMADD231PS  192(R11)(R9*4), Z12, Z3
+	VFMADD231PS  256(R11)(R9*4), Z12, Z4
+	VFMADD231PS  320(R11)(R9*4), Z12, Z5
+	VFMADD231PS  384(R11)(R9*4), Z12, Z6
+	VFMADD231PS  448(R11)(R9*4), Z12, Z7
+	VFMADD231PS  512(R11)(R9*4), Z12, Z8
+	VFMADD231PS  576(R11)(R9*4), Z12, Z9
+	VFMADD231PS  640(R11)(R9*4), Z12, Z10
+	VFMADD231PS  704(R11)(R9*4), Z12, Z11
 	INCQ         R10
 	JMP          row127
 
 rows128:
-	VBROADCASTSS alpha+96(FP), Z16
+	VBROADCASTSS alpha+96(FP), Z12
 	VBROADCASTSS beta+100(FP), Z23
 	VMOVD        X23, R10
 	TESTL        R10, R10
 	JNZ          add129
-	VMULPS       Z16, Z0, Z23
+	VMULPS       Z12, Z0, Z23
 	VMOVUPS      Z23, (AX)(R9*4)
-	VMULPS       Z16, Z1, Z23
+	VMULPS       Z12, Z1, Z23
 	VMOVUPS      Z23, 64(AX)(R9*4)
-	VMULPS       Z16, Z2, Z23
+	VMULPS       Z12, Z2, Z23
 	VMOVUPS      Z23, 128(AX)(R9*4)
-	VMULPS       Z16, Z3, Z23
+	VMULPS       Z12, Z3, Z23
 	VMOVUPS      Z23, 192(AX)(R9*4)
-	VMULPS       Z16, Z4, Z23
+	VMULPS       Z12, Z4, Z23
 	VMOVUPS      Z23, 256(AX)(R9*4)
-	VMULPS       Z16, Z5, Z23
+	VMULPS       Z12, Z5, Z23
 	VMOVUPS      Z23, 320(AX)(R9*4)
-	VMULPS       Z16, Z6, Z23
+	VMULPS       Z12, Z6, Z23
 	VMOVUPS      Z23, 384(AX)(R9*4)
-	VMULPS       Z16, Z7, Z23
+	VMULPS       Z12, Z7, Z23
 	VMOVUPS      Z23, 448(AX)(R9*4)
-	VMULPS       Z16, Z8, Z23
+	VMULPS       Z12, Z8, Z23
 	VMOVUPS      Z23, 512(AX)(R9*4)
-	VMULPS       Z16, Z9, Z23
+	VMULPS       Z12, Z9, Z23
 	VMOVUPS      Z23, 576(AX)(R9*4)
-	VMULPS       Z16, Z10, Z23
+	VMULPS       Z12, Z10, Z23
 	VMOVUPS      Z23, 640(AX)(R9*4)
-	VMULPS       Z16, Z11, Z23
-	VMOVUPS      Z23, 704(AX)(R9*4)
-	VMULPS       Z16, Z12, Z23
-	VMOVUPS      Z23, 768(AX)(R9*4)
-	VMULPS       Z16, Z13, Z23
-	VMOVUPS      Z23, 832(AX)(R9*4)
-	VMULPS       Z16, Z14, Z23
-	VMOVUPS      Z23, 896(AX)(R9*4)
-	VMULPS       Z16, Z15, Z16
-	VMOVUPS      Z16, 960(AX)(R9*4)
+	VMULPS       Z12, Z11, Z12
+	VMOVUPS      Z12, 704(AX)(R9*4)
 	JMP          stored130
 
 add129:
 	VMOVUPS     (AX)(R9*4), Z23
-	VFMADD231PS Z0, Z16, Z23
+	VFMADD231PS Z0, Z12, Z23
 	VMOVUPS     Z23, (AX)(R9*4)
 	VMOVUPS     64(AX)(R9*4), Z23
-	VFMADD231PS Z1, Z16, Z23
+	VFMADD231PS Z1, Z12, Z23
 	VMOVUPS     Z23, 64(AX)(R9*4)
 	VMOVUPS     128(AX)(R9*4), Z23
-	VFMADD231PS Z2, Z16, Z23
+	VFMADD231PS Z2, Z12, Z23
 	VMOVUPS     Z23, 128(AX)(R9*4)
 	VMOVUPS     192(AX)(R9*4), Z23
-	VFMADD231PS Z3, Z16, Z23
+	VFMADD231PS Z3, Z12, Z23
 	VMOVUPS     Z23, 192(AX)(R9*4)
 	VMOVUPS     256(AX)(R9*4), Z23
-	VFMADD231PS Z4, Z16, Z23
+	VFMADD231PS Z4, Z12, Z23
 	VMOVUPS     Z23, 256(AX)(R9*4)
 	VMOVUPS     320(AX)(R9*4), Z23
-	VFMADD231PS Z5, Z16, Z23
+	VFMADD231PS Z5, Z12, Z23
 	VMOVUPS     Z23, 320(AX)(R9*4)
 	VMOVUPS     384(AX)(R9*4), Z23
-	VFMADD231PS Z6, Z16, Z23
+	VFMADD231PS Z6, Z12, Z23
 	VMOVUPS     Z23, 384(AX)(R9*4)
 	VMOVUPS     448(AX)(R9*4), Z23
-	VFMADD231PS Z7, Z16, Z23
+	VFMADD231PS Z7, Z12, Z23
 	VMOVUPS     Z23, 448(AX)(R9*4)
 	VMOVUPS     512(AX)(R9*4), Z23
-	VFMADD231PS Z8, Z16, Z23
+	VFMADD231PS Z8, Z12, Z23
 	VMOVUPS     Z23, 512(AX)(R9*4)
 	VMOVUPS     576(AX)(R9*4), Z23
-	VFMADD231PS Z9, Z16, Z23
+	VFMADD231PS Z9, Z12, Z23
 	VMOVUPS     Z23, 576(AX)(R9*4)
 	VMOVUPS     640(AX)(R9*4), Z23
-	VFMADD231PS Z10, Z16, Z23
+	VFMADD231PS Z10, Z12, Z23
 	VMOVUPS     Z23, 640(AX)(R9*4)
 	VMOVUPS     704(AX)(R9*4), Z23
-	VFMADD231PS Z11, Z16, Z23
+	VFMADD231PS Z11, Z12, Z23
 	VMOVUPS     Z23, 704(AX)(R9*4)
-	VMOVUPS     768(AX)(R9*4), Z23
-	VFMADD231PS Z12, Z16, Z23
-	VMOVUPS     Z23, 768(AX)(R9*4)
-	VMOVUPS     832(AX)(R9*4), Z23
-	VFMADD231PS Z13, Z16, Z23
-	VMOVUPS     Z23, 832(AX)(R9*4)
-	VMOVUPS     896(AX)(R9*4), Z23
-	VFMADD231PS Z14, Z16, Z23
-	VMOVUPS     Z23, 896(AX)(R9*4)
-	VMOVUPS     960(AX)(R9*4), Z23
-	VFMADD231PS Z15, Z16, Z23
-	VMOVUPS     Z23, 960(AX)(R9*4)
 
 stored130:
-	ADDQ $+256, R9
-	SUBQ $+256, DX
+	ADDQ $+192, R9
+	SUBQ $+192, DX
 	JMP  strip125
 
 next126:
 strip131:
-	CMPQ   DX, $+64
+	CMPQ   DX, $+96
 	JLT    next132
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
 	VPXORD Z17, Z17, Z17
 	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
 	XORQ   R10, R10
 
 row133:
@@ -7134,10 +7108,12 @@ row133:
 	IMULQ        CX, R11
 	ADDQ         BX, R11
 	VBROADCASTSS (R8)(R10*4), Z0
-	VFMADD231PS  (R11)(R9*4), Z0, Z17
-	VFMADD231PS  64(R11)(R9*4), Z0, Z18
-	VFMADD231PS  128(R11)(R9*4), Z0, Z19
-	VFMADD231PS  192(R11)(R9*4), Z0, Z20
+	VFMADD231PS  (R11)(R9*4), Z0, Z13
+	VFMADD231PS  64(R11)(R9*4), Z0, Z14
+	VFMADD231PS  128(R11)(R9*4), Z0, Z15
+	VFMADD231PS  192(R11)(R9*4), Z0, Z16
+	VFMADD231PS  256(R11)(R9*4), Z0, Z17
+	VFMADD231PS  320(R11)(R9*4), Z0, Z18
 	INCQ         R10
 	JMP          row133
 
@@ -7147,40 +7123,51 @@ rows134:
 	VMOVD        X1, R10
 	TESTL        R10, R10
 	JNZ          add135
-	VMULPS       Z0, Z17, Z1
+	VMULPS       Z0, Z13, Z1
 	VMOVUPS      Z1, (AX)(R9*4)
-	VMULPS       Z0, Z18, Z1
+	VMULPS       Z0, Z14, Z1
 	VMOVUPS      Z1, 64(AX)(R9*4)
-	VMULPS       Z0, Z19, Z1
+	VMULPS       Z0, Z15, Z1
 	VMOVUPS      Z1, 128(AX)(R9*4)
-	VMULPS       Z0, Z20, Z0
-	VMOVUPS      Z0, 192(AX)(R9*4)
+	VMULPS       Z0, Z16, Z1
+	VMOVUPS      Z1, 192(AX)(R9*4)
+	VMULPS       Z0, Z17, Z1
+	VMOVUPS      Z1, 256(AX)(R9*4)
+	VMULPS       Z0, Z18, Z0
+	VMOVUPS      Z0, 320(AX)(R9*4)
 	JMP          stored136
 
 add135:
 	VMOVUPS     (AX)(R9*4), Z1
-	VFMADD231PS Z17, Z0, Z1
+	VFMADD231PS Z13, Z0, Z1
 	VMOVUPS     Z1, (AX)(R9*4)
 	VMOVUPS     64(AX)(R9*4), Z1
-	VFMADD231PS Z18, Z0, Z1
+	VFMADD231PS Z14, Z0, Z1
 	VMOVUPS     Z1, 64(AX)(R9*4)
 	VMOVUPS     128(AX)(R9*4), Z1
-	VFMADD231PS Z19, Z0, Z1
+	VFMADD231PS Z15, Z0, Z1
 	VMOVUPS     Z1, 128(AX)(R9*4)
 	VMOVUPS     192(AX)(R9*4), Z1
-	VFMADD231PS Z20, Z0, Z1
+	VFMADD231PS Z16, Z0, Z1
 	VMOVUPS     Z1, 192(AX)(R9*4)
+	VMOVUPS     256(AX)(R9*4), Z1
+	VFMADD231PS Z17, Z0, Z1
+	VMOVUPS     Z1, 256(AX)(R9*4)
+	VMOVUPS     320(AX)(R9*4), Z1
+	VFMADD231PS Z18, Z0, Z1
+	VMOVUPS     Z1, 320(AX)(R9*4)
 
 stored136:
-	ADDQ $+64, R9
-	SUBQ $+64, DX
+	ADDQ $+96, R9
+	SUBQ $+96, DX
 	JMP  strip131
 
 next132:
 strip137:
-	CMPQ   DX, $+16
+	CMPQ   DX, $+32
 	JLT    next138
-	VPXORD Z21, Z21, Z21
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
 	XORQ   R10, R10
 
 row139:
@@ -7190,7 +7177,8 @@ row139:
 	IMULQ        CX, R11
 	ADDQ         BX, R11
 	VBROADCASTSS (R8)(R10*4), Z0
-	VFMADD231PS  (R11)(R9*4), Z0, Z21
+	VFMADD231PS  (R11)(R9*4), Z0, Z19
+	VFMADD231PS  64(R11)(R9*4), Z0, Z20
 	INCQ         R10
 	JMP          row139
 
@@ -7200,29 +7188,72 @@ rows140:
 	VMOVD        X1, R10
 	TESTL        R10, R10
 	JNZ          add141
-	VMULPS       Z0, Z21, Z0
-	VMOVUPS      Z0, (AX)(R9*4)
+	VMULPS       Z0, Z19, Z1
+	VMOVUPS      Z1, (AX)(R9*4)
+	VMULPS       Z0, Z20, Z0
+	VMOVUPS      Z0, 64(AX)(R9*4)
 	JMP          stored142
 
 add141:
 	VMOVUPS     (AX)(R9*4), Z1
-	VFMADD231PS Z21, Z0, Z1
+	VFMADD231PS Z19, Z0, Z1
 	VMOVUPS     Z1, (AX)(R9*4)
+	VMOVUPS     64(AX)(R9*4), Z1
+	VFMADD231PS Z20, Z0, Z1
+	VMOVUPS     Z1, 64(AX)(R9*4)
 
 stored142:
-	ADDQ $+16, R9
-	SUBQ $+16, DX
+	ADDQ $+32, R9
+	SUBQ $+32, DX
 	JMP  strip137
 
 next138:
+strip143:
+	CMPQ   DX, $+16
+	JLT    next144
+	VPXORD Z21, Z21, Z21
+	XORQ   R10, R10
+
+row145:
+	CMPQ         R10, DI
+	JGE          rows146
+	MOVLQSX      (SI)(R10*4), R11
+	IMULQ        CX, R11
+	ADDQ         BX, R11
+	VBROADCASTSS (R8)(R10*4), Z0
+	VFMADD231PS  (R11)(R9*4), Z0, Z21
+	INCQ         R10
+	JMP          row145
+
+rows146:
+	VBROADCASTSS alpha+96(FP), Z0
+	VBROADCASTSS beta+100(FP), Z1
+	VMOVD        X1, R10
+	TESTL        R10, R10
+	JNZ          add147
+	VMULPS       Z0, Z21, Z0
+	VMOVUPS      Z0, (AX)(R9*4)
+	JMP          stored148
+
+add147:
+	VMOVUPS     (AX)(R9*4), Z1
+	VFMADD231PS Z21, Z0, Z1
+	VMOVUPS     Z1, (AX)(R9*4)
+
+stored148:
+	ADDQ $+16, R9
+	SUBQ $+16, DX
+	JMP  strip143
+
+next144:
 	CMPQ   DX, $0x00
 	JLE    end124
 	VPXORD Z22, Z22, Z22
 	XORQ   DX, DX
 
-row143:
+row149:
 	CMPQ         DX, DI
-	JGE          rows144
+	JGE          rows150
 	MOVLQSX      (SI)(DX*4), R10
 	IMULQ        CX, R10
 	ADDQ         BX, R10
@@ -7230,24 +7261,24 @@ row143:
 	VMOVUPS.Z    (R10)(R9*4), K1, Z1
 	VFMADD231PS  Z1, Z0, Z22
 	INCQ         DX
-	JMP          row143
+	JMP          row149
 
-rows144:
+rows150:
 	VBROADCASTSS alpha+96(FP), Z0
 	VBROADCASTSS beta+100(FP), Z1
 	VMOVD        X1, CX
 	TESTL        CX, CX
-	JNZ          add145
+	JNZ          add151
 	VMULPS       Z0, Z22, Z0
 	VMOVUPS      Z0, K1, (AX)(R9*4)
-	JMP          stored146
+	JMP          stored152
 
-add145:
+add151:
 	VMOVUPS.Z   (AX)(R9*4), K1, Z1
 	VFMADD231PS Z22, Z0, Z1
 	VMOVUPS     Z1, K1, (AX)(R9*4)
 
-stored146:
+stored152:
 end124:
 	VZEROUPPER
 	RET
@@ -7270,9 +7301,9 @@ TEXT ·dotAVX512(SB), NOSPLIT, $0-52
 	VPXORD Z3, Z3, Z3
 	XORQ   CX, CX
 
-loop147:
+loop153:
 	CMPQ        DX, $0x40
-	JLT         rest148
+	JLT         rest154
 	VMOVUPS     (AX)(CX*4), Z4
 	VFMADD231PS (BX)(CX*4), Z4, Z0
 	VMOVUPS     64(AX)(CX*4), Z4
@@ -7283,71 +7314,71 @@ loop147:
 	VFMADD231PS 192(BX)(CX*4), Z4, Z3
 	ADDQ        $0x40, CX
 	SUBQ        $0x40, DX
-	JMP         loop147
+	JMP         loop153
 
-rest148:
+rest154:
 	CMPQ        DX, $0x10
-	JLT         masked150
+	JLT         masked156
 	VMOVUPS     (AX)(CX*4), Z4
 	VFMADD231PS (BX)(CX*4), Z4, Z0
 	ADDQ        $0x10, CX
 	SUBQ        $0x10, DX
-	JMP         next151
+	JMP         next157
 
-masked150:
+masked156:
 	CMPQ        DX, $0x00
-	JLE         end149
+	JLE         end155
 	VMOVUPS.Z   (BX)(CX*4), K1, Z4
 	VMOVUPS.Z   (AX)(CX*4), K1, Z5
 	VFMADD231PS Z4, Z5, Z0
-	JMP         end149
+	JMP         end155
 
-next151:
+next157:
 	CMPQ        DX, $0x10
-	JLT         masked152
+	JLT         masked158
 	VMOVUPS     (AX)(CX*4), Z4
 	VFMADD231PS (BX)(CX*4), Z4, Z1
 	ADDQ        $0x10, CX
 	SUBQ        $0x10, DX
-	JMP         next153
+	JMP         next159
 
-masked152:
+masked158:
 	CMPQ        DX, $0x00
-	JLE         end149
+	JLE         end155
 	VMOVUPS.Z   (BX)(CX*4), K1, Z4
 	VMOVUPS.Z   (AX)(CX*4), K1, Z5
 	VFMADD231PS Z4, Z5, Z1
-	JMP         end149
+	JMP         end155
 
-next153:
+next159:
 	CMPQ        DX, $0x10
-	JLT         masked154
+	JLT         masked160
 	VMOVUPS     (AX)(CX*4), Z4
 	VFMADD231PS (BX)(CX*4), Z4, Z2
 	ADDQ        $0x10, CX
 	SUBQ        $0x10, DX
-	JMP         next155
+	JMP         next161
 
-masked154:
+masked160:
 	CMPQ        DX, $0x00
-	JLE         end149
+	JLE         end155
 	VMOVUPS.Z   (BX)(CX*4), K1, Z4
 	VMOVUPS.Z   (AX)(CX*4), K1, Z5
 	VFMADD231PS Z4, Z5, Z2
-	JMP         end149
+	JMP         end155
 
-next155:
+next161:
 	CMPQ DX, $0x10
-	JLT  masked156
+	JLT  masked162
 
-masked156:
+masked162:
 	CMPQ        DX, $0x00
-	JLE         end149
+	JLE         end155
 	VMOVUPS.Z   (BX)(CX*4), K1, Z4
 	VMOVUPS.Z   (AX)(CX*4), K1, Z5
 	VFMADD231PS Z4, Z5, Z3
 
-end149:
+end155:
 	VADDPS        Z2, Z0, Z0
 	VADDPS        Z3, Z1, Z1
 	VADDPS        Z1, Z0, Z0
@@ -7374,9 +7405,9 @@ TEXT ·maximaAVX512(SB), NOSPLIT, $0-32
 	XORQ    BX, BX
 	VMOVUPS constant80000000<>+0(SB), Z1
 
-step157:
+step163:
 	CMPQ    BX, CX
-	JGE     end158
+	JGE     end164
 	VMOVUPS (AX)(BX*4), Z2
 	VADDPS  Z0, Z2, Z2
 	VPSRAD  $0x1f, Z2, Z3
@@ -7384,9 +7415,9 @@ step157:
 	VPXORD  Z3, Z2, Z2
 	VPMAXSD Z2, Z1, Z1
 	ADDQ    $0x10, BX
-	JMP     step157
+	JMP     step163
 
-end158:
+end164:
 	VPXORD  constant80000000<>+0(SB), Z1, Z1
 	VMOVUPS Z1, (DX)
 	VZEROUPPER
@@ -7405,9 +7436,9 @@ TEXT ·aboveAVX512(SB), NOSPLIT, $0-64
 	XORQ         SI, SI
 	ANDQ         $-16, CX
 
-step159:
+step165:
 	CMPQ    BX, CX
-	JGE     end161
+	JGE     end167
 	VMOVUPS (AX)(BX*4), Z2
 	VADDPS  Z1, Z2, Z2
 	VPSRAD  $0x1f, Z2, Z3
@@ -7416,23 +7447,23 @@ step159:
 	VPCMPD  $0x02, Z2, Z0, K1
 	KMOVW   K1, DI
 	TESTL   DI, DI
-	JNZ     found160
+	JNZ     found166
 	ADDQ    $0x10, BX
-	JMP     step159
+	JMP     step165
 
-found160:
-bit162:
+found166:
+bit168:
 	BSFL DI, R8
 	ADDL BX, R8
 	MOVL R8, (DX)(SI*4)
 	INCQ SI
 	LEAL -1(DI), R9
 	ANDL R9, DI
-	JNZ  bit162
+	JNZ  bit168
 	ADDQ $0x10, BX
-	JMP  step159
+	JMP  step165
 
-end161:
+end167:
 	MOVQ SI, ret+56(FP)
 	VZEROUPPER
 	RET
@@ -7454,21 +7485,21 @@ TEXT ·allFiniteAVX512(SB), NOSPLIT, $0-25
 	MOVQ   DX, BX
 	ANDQ   $-16, BX
 
-step163:
+step169:
 	CMPQ        CX, BX
-	JGE         tail164
+	JGE         tail170
 	VMOVUPS     (AX)(CX*4), Z2
 	VFMADD231PS Z2, Z1, Z0
 	ADDQ        $0x10, CX
-	JMP         step163
+	JMP         step169
 
-tail164:
+tail170:
 	CMPQ        CX, DX
-	JGE         end165
+	JGE         end171
 	VMOVUPS.Z   (AX)(CX*4), K1, Z2
 	VFMADD231PS Z2, Z1, Z0
 
-end165:
+end171:
 	VCMPPS $0x03, Z0, Z0, K1
 	KMOVW  K1, AX
 	TESTL  AX, AX
@@ -7588,16 +7619,16 @@ TEXT ·activateSigmoidAVX2(SB), NOSPLIT, $0-48
 	MOVQ    BX, SI
 	SHLQ    $0x02, SI
 
-row166:
+row172:
 	CMPQ CX, $0x00
-	JLE  rows167
+	JLE  rows173
 	XORQ DI, DI
 	MOVQ BX, R8
 	ANDQ $-16, R8
 
-step168:
+step174:
 	CMPQ         DI, R8
-	JGE          tail169
+	JGE          tail175
 	VMOVUPS      (AX)(DI*4), Y3
 	VMOVUPS      (DX)(DI*4), Y4
 	VADDPS       Y4, Y3, Y3
@@ -7649,11 +7680,11 @@ step168:
 	VDIVPS       Y4, Y3, Y3
 	VMOVUPS      Y3, 32(AX)(DI*4)
 	ADDQ         $0x10, DI
-	JMP          step168
+	JMP          step174
 
-tail169:
+tail175:
 	CMPQ         DI, BX
-	JGE          end170
+	JGE          end176
 	VMASKMOVPS   (AX)(DI*4), Y0, Y3
 	VMASKMOVPS   (DX)(DI*4), Y0, Y4
 	VADDPS       Y4, Y3, Y3
@@ -7705,12 +7736,12 @@ tail169:
 	VDIVPS       Y4, Y3, Y3
 	VMASKMOVPS   Y3, Y1, 32(AX)(DI*4)
 
-end170:
+end176:
 	ADDQ SI, AX
 	SUBQ BX, CX
-	JMP  row166
+	JMP  row172
 
-rows167:
+rows173:
 	VZEROUPPER
 	RET
 
@@ -7731,9 +7762,9 @@ TEXT ·slopeSigmoidAVX2(SB), NOSPLIT, $0-48
 	MOVQ    CX, SI
 	ANDQ    $-16, SI
 
-step171:
+step177:
 	CMPQ    BX, SI
-	JGE     tail172
+	JGE     tail178
 	VMOVUPS (DX)(BX*4), Y2
 	VMOVUPS constant3f800000<>+0(SB), Y3
 	VSUBPS  Y2, Y3, Y3
@@ -7745,11 +7776,11 @@ step171:
 	VMULPS  Y2, Y3, Y3
 	VMOVUPS Y3, 32(AX)(BX*4)
 	ADDQ    $0x10, BX
-	JMP     step171
+	JMP     step177
 
-tail172:
+tail178:
 	CMPQ       BX, CX
-	JGE        end173
+	JGE        end179
 	VMASKMOVPS (DX)(BX*4), Y0, Y2
 	VMOVUPS    constant3f800000<>+0(SB), Y3
 	VSUBPS     Y2, Y3, Y3
@@ -7761,7 +7792,7 @@ tail172:
 	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, 32(AX)(BX*4)
 
-end173:
+end179:
 	VZEROUPPER
 	RET
 
@@ -7784,96 +7815,24 @@ TEXT ·hiddenDeltaSigmoidAVX2(SB), NOSPLIT, $0-104
 	MOVQ    BX, R8
 	SHLQ    $0x02, R8
 
-row174:
+row180:
 	CMPQ CX, $0x00
-	JLE  rows175
+	JLE  rows181
 	XORQ R9, R9
 	MOVQ BX, R10
 	ANDQ $-16, R10
 
-step176:
+step182:
 	CMPQ    R9, R10
-	JGE     tail177
+	JGE     tail183
 	VMOVUPS (AX)(R9*4), Y2
 	TESTQ   SI, SI
-	JZ      without179
+	JZ      without185
 	VMOVUPS (SI)(R9*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-without179:
-	VMOVUPS      (DX)(R9*4), Y3
-	VMOVUPS      constant3f800000<>+0(SB), Y4
-	VSUBPS       Y3, Y4, Y4
-	VMULPS       Y3, Y4, Y4
-	TESTQ        DI, DI
-	JZ           without180
-	VMOVUPS      constant3f800000<>+0(SB), Y5
-	VFNMADD231PS constant40000000<>+0(SB), Y3, Y5
-	VMULPS       Y4, Y5, Y5
-	VMOVUPS      (DI)(R9*4), Y3
-	VFMADD231PS  Y3, Y5, Y2
-
-without180:
-	VMULPS  Y4, Y2, Y2
-	VMOVUPS Y2, (AX)(R9*4)
-	VMOVUPS 32(AX)(R9*4), Y2
-	TESTQ   SI, SI
-	JZ      without181
-	VMOVUPS 32(SI)(R9*4), Y3
-	VADDPS  Y3, Y2, Y2
-
-without181:
-	VMOVUPS      32(DX)(R9*4), Y3
-	VMOVUPS      constant3f800000<>+0(SB), Y4
-	VSUBPS       Y3, Y4, Y4
-	VMULPS       Y3, Y4, Y4
-	TESTQ        DI, DI
-	JZ           without182
-	VMOVUPS      constant3f800000<>+0(SB), Y5
-	VFNMADD231PS constant40000000<>+0(SB), Y3, Y5
-	VMULPS       Y4, Y5, Y5
-	VMOVUPS      32(DI)(R9*4), Y3
-	VFMADD231PS  Y3, Y5, Y2
-
-without182:
-	VMULPS  Y4, Y2, Y2
-	VMOVUPS Y2, 32(AX)(R9*4)
-	ADDQ    $0x10, R9
-	JMP     step176
-
-tail177:
-	CMPQ       R9, BX
-	JGE        end178
-	VMASKMOVPS (AX)(R9*4), Y0, Y2
-	TESTQ      SI, SI
-	JZ         without183
-	VMASKMOVPS (SI)(R9*4), Y0, Y3
-	VADDPS     Y3, Y2, Y2
-
-without183:
-	VMASKMOVPS   (DX)(R9*4), Y0, Y3
-	VMOVUPS      constant3f800000<>+0(SB), Y4
-	VSUBPS       Y3, Y4, Y4
-	VMULPS       Y3, Y4, Y4
-	TESTQ        DI, DI
-	JZ           without184
-	VMOVUPS      constant3f800000<>+0(SB), Y5
-	VFNMADD231PS constant40000000<>+0(SB), Y3, Y5
-	VMULPS       Y4, Y5, Y5
-	VMASKMOVPS   (DI)(R9*4), Y0, Y3
-	VFMADD231PS  Y3, Y5, Y2
-
-without184:
-	VMULPS     Y4, Y2, Y2
-	VMASKMOVPS Y2, Y0, (AX)(R9*4)
-	VMASKMOVPS 32(AX)(R9*4), Y1, Y2
-	TESTQ      SI, SI
-	JZ         without185
-	VMASKMOVPS 32(SI)(R9*4), Y1, Y3
-	VADDPS     Y3, Y2, Y2
-
 without185:
-	VMASKMOVPS   32(DX)(R9*4), Y1, Y3
+	VMOVUPS      (DX)(R9*4), Y3
 	VMOVUPS      constant3f800000<>+0(SB), Y4
 	VSUBPS       Y3, Y4, Y4
 	VMULPS       Y3, Y4, Y4
@@ -7882,20 +7841,92 @@ without185:
 	VMOVUPS      constant3f800000<>+0(SB), Y5
 	VFNMADD231PS constant40000000<>+0(SB), Y3, Y5
 	VMULPS       Y4, Y5, Y5
-	VMASKMOVPS   32(DI)(R9*4), Y1, Y3
+	VMOVUPS      (DI)(R9*4), Y3
 	VFMADD231PS  Y3, Y5, Y2
 
 without186:
+	VMULPS  Y4, Y2, Y2
+	VMOVUPS Y2, (AX)(R9*4)
+	VMOVUPS 32(AX)(R9*4), Y2
+	TESTQ   SI, SI
+	JZ      without187
+	VMOVUPS 32(SI)(R9*4), Y3
+	VADDPS  Y3, Y2, Y2
+
+without187:
+	VMOVUPS      32(DX)(R9*4), Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y4
+	VSUBPS       Y3, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	TESTQ        DI, DI
+	JZ           without188
+	VMOVUPS      constant3f800000<>+0(SB), Y5
+	VFNMADD231PS constant40000000<>+0(SB), Y3, Y5
+	VMULPS       Y4, Y5, Y5
+	VMOVUPS      32(DI)(R9*4), Y3
+	VFMADD231PS  Y3, Y5, Y2
+
+without188:
+	VMULPS  Y4, Y2, Y2
+	VMOVUPS Y2, 32(AX)(R9*4)
+	ADDQ    $0x10, R9
+	JMP     step182
+
+tail183:
+	CMPQ       R9, BX
+	JGE        end184
+	VMASKMOVPS (AX)(R9*4), Y0, Y2
+	TESTQ      SI, SI
+	JZ         without189
+	VMASKMOVPS (SI)(R9*4), Y0, Y3
+	VADDPS     Y3, Y2, Y2
+
+without189:
+	VMASKMOVPS   (DX)(R9*4), Y0, Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y4
+	VSUBPS       Y3, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	TESTQ        DI, DI
+	JZ           without190
+	VMOVUPS      constant3f800000<>+0(SB), Y5
+	VFNMADD231PS constant40000000<>+0(SB), Y3, Y5
+	VMULPS       Y4, Y5, Y5
+	VMASKMOVPS   (DI)(R9*4), Y0, Y3
+	VFMADD231PS  Y3, Y5, Y2
+
+without190:
+	VMULPS     Y4, Y2, Y2
+	VMASKMOVPS Y2, Y0, (AX)(R9*4)
+	VMASKMOVPS 32(AX)(R9*4), Y1, Y2
+	TESTQ      SI, SI
+	JZ         without191
+	VMASKMOVPS 32(SI)(R9*4), Y1, Y3
+	VADDPS     Y3, Y2, Y2
+
+without191:
+	VMASKMOVPS   32(DX)(R9*4), Y1, Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y4
+	VSUBPS       Y3, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	TESTQ        DI, DI
+	JZ           without192
+	VMOVUPS      constant3f800000<>+0(SB), Y5
+	VFNMADD231PS constant40000000<>+0(SB), Y3, Y5
+	VMULPS       Y4, Y5, Y5
+	VMASKMOVPS   32(DI)(R9*4), Y1, Y3
+	VFMADD231PS  Y3, Y5, Y2
+
+without192:
 	VMULPS     Y4, Y2, Y2
 	VMASKMOVPS Y2, Y1, 32(AX)(R9*4)
 
-end178:
+end184:
 	ADDQ R8, AX
 	ADDQ R8, DX
 	SUBQ BX, CX
-	JMP  row174
+	JMP  row180
 
-rows175:
+rows181:
 	VZEROUPPER
 	RET
 
@@ -7922,16 +7953,16 @@ TEXT ·squaredSigmoidAVX2(SB), NOSPLIT, $0-80
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
-row187:
+row193:
 	CMPQ CX, $0x00
-	JLE  rows188
+	JLE  rows194
 	XORQ R8, R8
 	MOVQ BX, R9
 	ANDQ $-16, R9
 
-step189:
+step195:
 	CMPQ         R8, R9
-	JGE          tail190
+	JGE          tail196
 	VMOVUPS      (AX)(R8*4), Y7
 	VMOVUPS      (DX)(R8*4), Y8
 	VADDPS       Y8, Y7, Y7
@@ -8005,11 +8036,11 @@ step189:
 	VMULPS       Y9, Y8, Y8
 	VMOVUPS      Y8, 32(AX)(R8*4)
 	ADDQ         $0x10, R8
-	JMP          step189
+	JMP          step195
 
-tail190:
+tail196:
 	CMPQ         R8, BX
-	JGE          end191
+	JGE          end197
 	VMASKMOVPS   (AX)(R8*4), Y0, Y7
 	VMASKMOVPS   (DX)(R8*4), Y0, Y8
 	VADDPS       Y8, Y7, Y7
@@ -8085,13 +8116,13 @@ tail190:
 	VMULPS       Y9, Y8, Y8
 	VMASKMOVPS   Y8, Y1, 32(AX)(R8*4)
 
-end191:
+end197:
 	ADDQ DI, AX
 	ADDQ DI, SI
 	SUBQ BX, CX
-	JMP  row187
+	JMP  row193
 
-rows188:
+rows194:
 	MOVQ    sum+72(FP), AX
 	VMOVUPD Y2, (AX)
 	VMOVUPD Y3, 32(AX)
@@ -8118,16 +8149,16 @@ TEXT ·activateTanhAVX2(SB), NOSPLIT, $0-48
 	MOVQ    BX, SI
 	SHLQ    $0x02, SI
 
-row192:
+row198:
 	CMPQ CX, $0x00
-	JLE  rows193
+	JLE  rows199
 	XORQ DI, DI
 	MOVQ BX, R8
 	ANDQ $-16, R8
 
-step194:
+step200:
 	CMPQ         DI, R8
-	JGE          tail195
+	JGE          tail201
 	VMOVUPS      (AX)(DI*4), Y3
 	VMOVUPS      (DX)(DI*4), Y4
 	VADDPS       Y4, Y3, Y3
@@ -8185,11 +8216,11 @@ step194:
 	VORPS        Y3, Y4, Y4
 	VMOVUPS      Y4, 32(AX)(DI*4)
 	ADDQ         $0x10, DI
-	JMP          step194
+	JMP          step200
 
-tail195:
+tail201:
 	CMPQ         DI, BX
-	JGE          end196
+	JGE          end202
 	VMASKMOVPS   (AX)(DI*4), Y0, Y3
 	VMASKMOVPS   (DX)(DI*4), Y0, Y4
 	VADDPS       Y4, Y3, Y3
@@ -8247,12 +8278,12 @@ tail195:
 	VORPS        Y3, Y4, Y4
 	VMASKMOVPS   Y4, Y1, 32(AX)(DI*4)
 
-end196:
+end202:
 	ADDQ SI, AX
 	SUBQ BX, CX
-	JMP  row192
+	JMP  row198
 
-rows193:
+rows199:
 	VZEROUPPER
 	RET
 
@@ -8273,9 +8304,9 @@ TEXT ·slopeTanhAVX2(SB), NOSPLIT, $0-48
 	MOVQ    CX, SI
 	ANDQ    $-16, SI
 
-step197:
+step203:
 	CMPQ         BX, SI
-	JGE          tail198
+	JGE          tail204
 	VMOVUPS      (DX)(BX*4), Y2
 	VMOVUPS      constant3f800000<>+0(SB), Y3
 	VFNMADD231PS Y2, Y2, Y3
@@ -8285,11 +8316,11 @@ step197:
 	VFNMADD231PS Y2, Y2, Y3
 	VMOVUPS      Y3, 32(AX)(BX*4)
 	ADDQ         $0x10, BX
-	JMP          step197
+	JMP          step203
 
-tail198:
+tail204:
 	CMPQ         BX, CX
-	JGE          end199
+	JGE          end205
 	VMASKMOVPS   (DX)(BX*4), Y0, Y2
 	VMOVUPS      constant3f800000<>+0(SB), Y3
 	VFNMADD231PS Y2, Y2, Y3
@@ -8299,7 +8330,7 @@ tail198:
 	VFNMADD231PS Y0, Y0, Y2
 	VMASKMOVPS   Y2, Y1, 32(AX)(BX*4)
 
-end199:
+end205:
 	VZEROUPPER
 	RET
 
@@ -8322,110 +8353,110 @@ TEXT ·hiddenDeltaTanhAVX2(SB), NOSPLIT, $0-104
 	MOVQ    BX, R8
 	SHLQ    $0x02, R8
 
-row200:
+row206:
 	CMPQ CX, $0x00
-	JLE  rows201
+	JLE  rows207
 	XORQ R9, R9
 	MOVQ BX, R10
 	ANDQ $-16, R10
 
-step202:
+step208:
 	CMPQ    R9, R10
-	JGE     tail203
+	JGE     tail209
 	VMOVUPS (AX)(R9*4), Y2
 	TESTQ   SI, SI
-	JZ      without205
+	JZ      without211
 	VMOVUPS (SI)(R9*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-without205:
-	VMOVUPS      (DX)(R9*4), Y3
-	VMOVUPS      constant3f800000<>+0(SB), Y4
-	VFNMADD231PS Y3, Y3, Y4
-	TESTQ        DI, DI
-	JZ           without206
-	VMULPS       constantc0000000<>+0(SB), Y3, Y3
-	VMULPS       Y4, Y3, Y3
-	VMOVUPS      (DI)(R9*4), Y5
-	VFMADD231PS  Y5, Y3, Y2
-
-without206:
-	VMULPS  Y4, Y2, Y2
-	VMOVUPS Y2, (AX)(R9*4)
-	VMOVUPS 32(AX)(R9*4), Y2
-	TESTQ   SI, SI
-	JZ      without207
-	VMOVUPS 32(SI)(R9*4), Y3
-	VADDPS  Y3, Y2, Y2
-
-without207:
-	VMOVUPS      32(DX)(R9*4), Y3
-	VMOVUPS      constant3f800000<>+0(SB), Y4
-	VFNMADD231PS Y3, Y3, Y4
-	TESTQ        DI, DI
-	JZ           without208
-	VMULPS       constantc0000000<>+0(SB), Y3, Y3
-	VMULPS       Y4, Y3, Y3
-	VMOVUPS      32(DI)(R9*4), Y5
-	VFMADD231PS  Y5, Y3, Y2
-
-without208:
-	VMULPS  Y4, Y2, Y2
-	VMOVUPS Y2, 32(AX)(R9*4)
-	ADDQ    $0x10, R9
-	JMP     step202
-
-tail203:
-	CMPQ       R9, BX
-	JGE        end204
-	VMASKMOVPS (AX)(R9*4), Y0, Y2
-	TESTQ      SI, SI
-	JZ         without209
-	VMASKMOVPS (SI)(R9*4), Y0, Y3
-	VADDPS     Y3, Y2, Y2
-
-without209:
-	VMASKMOVPS   (DX)(R9*4), Y0, Y3
-	VMOVUPS      constant3f800000<>+0(SB), Y4
-	VFNMADD231PS Y3, Y3, Y4
-	TESTQ        DI, DI
-	JZ           without210
-	VMULPS       constantc0000000<>+0(SB), Y3, Y3
-	VMULPS       Y4, Y3, Y3
-	VMASKMOVPS   (DI)(R9*4), Y0, Y5
-	VFMADD231PS  Y5, Y3, Y2
-
-without210:
-	VMULPS     Y4, Y2, Y2
-	VMASKMOVPS Y2, Y0, (AX)(R9*4)
-	VMASKMOVPS 32(AX)(R9*4), Y1, Y2
-	TESTQ      SI, SI
-	JZ         without211
-	VMASKMOVPS 32(SI)(R9*4), Y1, Y3
-	VADDPS     Y3, Y2, Y2
-
 without211:
-	VMASKMOVPS   32(DX)(R9*4), Y1, Y3
+	VMOVUPS      (DX)(R9*4), Y3
 	VMOVUPS      constant3f800000<>+0(SB), Y4
 	VFNMADD231PS Y3, Y3, Y4
 	TESTQ        DI, DI
 	JZ           without212
 	VMULPS       constantc0000000<>+0(SB), Y3, Y3
 	VMULPS       Y4, Y3, Y3
-	VMASKMOVPS   32(DI)(R9*4), Y1, Y5
+	VMOVUPS      (DI)(R9*4), Y5
 	VFMADD231PS  Y5, Y3, Y2
 
 without212:
+	VMULPS  Y4, Y2, Y2
+	VMOVUPS Y2, (AX)(R9*4)
+	VMOVUPS 32(AX)(R9*4), Y2
+	TESTQ   SI, SI
+	JZ      without213
+	VMOVUPS 32(SI)(R9*4), Y3
+	VADDPS  Y3, Y2, Y2
+
+without213:
+	VMOVUPS      32(DX)(R9*4), Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y4
+	VFNMADD231PS Y3, Y3, Y4
+	TESTQ        DI, DI
+	JZ           without214
+	VMULPS       constantc0000000<>+0(SB), Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMOVUPS      32(DI)(R9*4), Y5
+	VFMADD231PS  Y5, Y3, Y2
+
+without214:
+	VMULPS  Y4, Y2, Y2
+	VMOVUPS Y2, 32(AX)(R9*4)
+	ADDQ    $0x10, R9
+	JMP     step208
+
+tail209:
+	CMPQ       R9, BX
+	JGE        end210
+	VMASKMOVPS (AX)(R9*4), Y0, Y2
+	TESTQ      SI, SI
+	JZ         without215
+	VMASKMOVPS (SI)(R9*4), Y0, Y3
+	VADDPS     Y3, Y2, Y2
+
+without215:
+	VMASKMOVPS   (DX)(R9*4), Y0, Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y4
+	VFNMADD231PS Y3, Y3, Y4
+	TESTQ        DI, DI
+	JZ           without216
+	VMULPS       constantc0000000<>+0(SB), Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMASKMOVPS   (DI)(R9*4), Y0, Y5
+	VFMADD231PS  Y5, Y3, Y2
+
+without216:
+	VMULPS     Y4, Y2, Y2
+	VMASKMOVPS Y2, Y0, (AX)(R9*4)
+	VMASKMOVPS 32(AX)(R9*4), Y1, Y2
+	TESTQ      SI, SI
+	JZ         without217
+	VMASKMOVPS 32(SI)(R9*4), Y1, Y3
+	VADDPS     Y3, Y2, Y2
+
+without217:
+	VMASKMOVPS   32(DX)(R9*4), Y1, Y3
+	VMOVUPS      constant3f800000<>+0(SB), Y4
+	VFNMADD231PS Y3, Y3, Y4
+	TESTQ        DI, DI
+	JZ           without218
+	VMULPS       constantc0000000<>+0(SB), Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMASKMOVPS   32(DI)(R9*4), Y1, Y5
+	VFMADD231PS  Y5, Y3, Y2
+
+without218:
 	VMULPS     Y4, Y2, Y2
 	VMASKMOVPS Y2, Y1, 32(AX)(R9*4)
 
-end204:
+end210:
 	ADDQ R8, AX
 	ADDQ R8, DX
 	SUBQ BX, CX
-	JMP  row200
+	JMP  row206
 
-rows201:
+rows207:
 	VZEROUPPER
 	RET
 
@@ -8452,16 +8483,16 @@ TEXT ·squaredTanhAVX2(SB), NOSPLIT, $0-80
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
-row213:
+row219:
 	CMPQ CX, $0x00
-	JLE  rows214
+	JLE  rows220
 	XORQ R8, R8
 	MOVQ BX, R9
 	ANDQ $-16, R9
 
-step215:
+step221:
 	CMPQ         R8, R9
-	JGE          tail216
+	JGE          tail222
 	VMOVUPS      (AX)(R8*4), Y7
 	VMOVUPS      (DX)(R8*4), Y8
 	VADDPS       Y8, Y7, Y7
@@ -8539,11 +8570,11 @@ step215:
 	VMULPS       Y9, Y7, Y7
 	VMOVUPS      Y7, 32(AX)(R8*4)
 	ADDQ         $0x10, R8
-	JMP          step215
+	JMP          step221
 
-tail216:
+tail222:
 	CMPQ         R8, BX
-	JGE          end217
+	JGE          end223
 	VMASKMOVPS   (AX)(R8*4), Y0, Y7
 	VMASKMOVPS   (DX)(R8*4), Y0, Y8
 	VADDPS       Y8, Y7, Y7
@@ -8623,13 +8654,13 @@ tail216:
 	VMULPS       Y9, Y7, Y7
 	VMASKMOVPS   Y7, Y1, 32(AX)(R8*4)
 
-end217:
+end223:
 	ADDQ DI, AX
 	ADDQ DI, SI
 	SUBQ BX, CX
-	JMP  row213
+	JMP  row219
 
-rows214:
+rows220:
 	MOVQ    sum+72(FP), AX
 	VMOVUPD Y2, (AX)
 	VMOVUPD Y3, 32(AX)
@@ -8655,16 +8686,16 @@ TEXT ·activateReLUAVX2(SB), NOSPLIT, $0-48
 	MOVQ    BX, SI
 	SHLQ    $0x02, SI
 
-row218:
+row224:
 	CMPQ CX, $0x00
-	JLE  rows219
+	JLE  rows225
 	XORQ DI, DI
 	MOVQ BX, R8
 	ANDQ $-16, R8
 
-step220:
+step226:
 	CMPQ    DI, R8
-	JGE     tail221
+	JGE     tail227
 	VMOVUPS (AX)(DI*4), Y2
 	VMOVUPS (DX)(DI*4), Y3
 	VADDPS  Y3, Y2, Y2
@@ -8678,11 +8709,11 @@ step220:
 	VMAXPS  Y2, Y3, Y2
 	VMOVUPS Y2, 32(AX)(DI*4)
 	ADDQ    $0x10, DI
-	JMP     step220
+	JMP     step226
 
-tail221:
+tail227:
 	CMPQ       DI, BX
-	JGE        end222
+	JGE        end228
 	VMASKMOVPS (AX)(DI*4), Y0, Y2
 	VMASKMOVPS (DX)(DI*4), Y0, Y3
 	VADDPS     Y3, Y2, Y2
@@ -8696,12 +8727,12 @@ tail221:
 	VMAXPS     Y2, Y3, Y2
 	VMASKMOVPS Y2, Y1, 32(AX)(DI*4)
 
-end222:
+end228:
 	ADDQ SI, AX
 	SUBQ BX, CX
-	JMP  row218
+	JMP  row224
 
-rows219:
+rows225:
 	VZEROUPPER
 	RET
 
@@ -8722,9 +8753,9 @@ TEXT ·slopeReLUAVX2(SB), NOSPLIT, $0-48
 	MOVQ    CX, SI
 	ANDQ    $-16, SI
 
-step223:
+step229:
 	CMPQ    BX, SI
-	JGE     tail224
+	JGE     tail230
 	VMOVUPS (DX)(BX*4), Y2
 	VXORPS  Y3, Y3, Y3
 	VMOVUPS constant3f800000<>+0(SB), Y4
@@ -8738,11 +8769,11 @@ step223:
 	VANDPS  Y4, Y2, Y2
 	VMOVUPS Y2, 32(AX)(BX*4)
 	ADDQ    $0x10, BX
-	JMP     step223
+	JMP     step229
 
-tail224:
+tail230:
 	CMPQ       BX, CX
-	JGE        end225
+	JGE        end231
 	VMASKMOVPS (DX)(BX*4), Y0, Y2
 	VXORPS     Y3, Y3, Y3
 	VMOVUPS    constant3f800000<>+0(SB), Y4
@@ -8756,7 +8787,7 @@ tail224:
 	VANDPS     Y3, Y0, Y0
 	VMASKMOVPS Y0, Y1, 32(AX)(BX*4)
 
-end225:
+end231:
 	VZEROUPPER
 	RET
 
@@ -8779,23 +8810,23 @@ TEXT ·hiddenDeltaReLUAVX2(SB), NOSPLIT, $0-104
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
-row226:
+row232:
 	CMPQ CX, $0x00
-	JLE  rows227
+	JLE  rows233
 	XORQ R8, R8
 	MOVQ BX, R9
 	ANDQ $-16, R9
 
-step228:
+step234:
 	CMPQ    R8, R9
-	JGE     tail229
+	JGE     tail235
 	VMOVUPS (AX)(R8*4), Y2
 	TESTQ   SI, SI
-	JZ      without231
+	JZ      without237
 	VMOVUPS (SI)(R8*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-without231:
+without237:
 	VMOVUPS (DX)(R8*4), Y3
 	VXORPS  Y4, Y4, Y4
 	VMOVUPS constant3f800000<>+0(SB), Y5
@@ -8805,11 +8836,11 @@ without231:
 	VMOVUPS Y2, (AX)(R8*4)
 	VMOVUPS 32(AX)(R8*4), Y2
 	TESTQ   SI, SI
-	JZ      without232
+	JZ      without238
 	VMOVUPS 32(SI)(R8*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-without232:
+without238:
 	VMOVUPS 32(DX)(R8*4), Y3
 	VXORPS  Y4, Y4, Y4
 	VMOVUPS constant3f800000<>+0(SB), Y5
@@ -8818,18 +8849,18 @@ without232:
 	VMULPS  Y3, Y2, Y2
 	VMOVUPS Y2, 32(AX)(R8*4)
 	ADDQ    $0x10, R8
-	JMP     step228
+	JMP     step234
 
-tail229:
+tail235:
 	CMPQ       R8, BX
-	JGE        end230
+	JGE        end236
 	VMASKMOVPS (AX)(R8*4), Y0, Y2
 	TESTQ      SI, SI
-	JZ         without233
+	JZ         without239
 	VMASKMOVPS (SI)(R8*4), Y0, Y3
 	VADDPS     Y3, Y2, Y2
 
-without233:
+without239:
 	VMASKMOVPS (DX)(R8*4), Y0, Y3
 	VXORPS     Y4, Y4, Y4
 	VMOVUPS    constant3f800000<>+0(SB), Y5
@@ -8839,11 +8870,11 @@ without233:
 	VMASKMOVPS Y2, Y0, (AX)(R8*4)
 	VMASKMOVPS 32(AX)(R8*4), Y1, Y2
 	TESTQ      SI, SI
-	JZ         without234
+	JZ         without240
 	VMASKMOVPS 32(SI)(R8*4), Y1, Y3
 	VADDPS     Y3, Y2, Y2
 
-without234:
+without240:
 	VMASKMOVPS 32(DX)(R8*4), Y1, Y3
 	VXORPS     Y4, Y4, Y4
 	VMOVUPS    constant3f800000<>+0(SB), Y5
@@ -8852,13 +8883,13 @@ without234:
 	VMULPS     Y3, Y2, Y2
 	VMASKMOVPS Y2, Y1, 32(AX)(R8*4)
 
-end230:
+end236:
 	ADDQ DI, AX
 	ADDQ DI, DX
 	SUBQ BX, CX
-	JMP  row226
+	JMP  row232
 
-rows227:
+rows233:
 	VZEROUPPER
 	RET
 
@@ -8884,16 +8915,16 @@ TEXT ·squaredReLUAVX2(SB), NOSPLIT, $0-80
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
-row235:
+row241:
 	CMPQ CX, $0x00
-	JLE  rows236
+	JLE  rows242
 	XORQ R8, R8
 	MOVQ BX, R9
 	ANDQ $-16, R9
 
-step237:
+step243:
 	CMPQ         R8, R9
-	JGE          tail238
+	JGE          tail244
 	VMOVUPS      (AX)(R8*4), Y6
 	VMOVUPS      (DX)(R8*4), Y7
 	VADDPS       Y7, Y6, Y6
@@ -8931,11 +8962,11 @@ step237:
 	VMULPS       Y6, Y7, Y7
 	VMOVUPS      Y7, 32(AX)(R8*4)
 	ADDQ         $0x10, R8
-	JMP          step237
+	JMP          step243
 
-tail238:
+tail244:
 	CMPQ         R8, BX
-	JGE          end239
+	JGE          end245
 	VMASKMOVPS   (AX)(R8*4), Y0, Y6
 	VMASKMOVPS   (DX)(R8*4), Y0, Y7
 	VADDPS       Y7, Y6, Y6
@@ -8975,13 +9006,13 @@ tail238:
 	VMULPS       Y6, Y7, Y7
 	VMASKMOVPS   Y7, Y1, 32(AX)(R8*4)
 
-end239:
+end245:
 	ADDQ DI, AX
 	ADDQ DI, SI
 	SUBQ BX, CX
-	JMP  row235
+	JMP  row241
 
-rows236:
+rows242:
 	MOVQ    sum+72(FP), AX
 	VMOVUPD Y2, (AX)
 	VMOVUPD Y3, 32(AX)
@@ -9007,16 +9038,16 @@ TEXT ·activateLinearAVX2(SB), NOSPLIT, $0-48
 	MOVQ    BX, SI
 	SHLQ    $0x02, SI
 
-row240:
+row246:
 	CMPQ CX, $0x00
-	JLE  rows241
+	JLE  rows247
 	XORQ DI, DI
 	MOVQ BX, R8
 	ANDQ $-16, R8
 
-step242:
+step248:
 	CMPQ    DI, R8
-	JGE     tail243
+	JGE     tail249
 	VMOVUPS (AX)(DI*4), Y2
 	VMOVUPS (DX)(DI*4), Y3
 	VADDPS  Y3, Y2, Y2
@@ -9026,11 +9057,11 @@ step242:
 	VADDPS  Y3, Y2, Y2
 	VMOVUPS Y2, 32(AX)(DI*4)
 	ADDQ    $0x10, DI
-	JMP     step242
+	JMP     step248
 
-tail243:
+tail249:
 	CMPQ       DI, BX
-	JGE        end244
+	JGE        end250
 	VMASKMOVPS (AX)(DI*4), Y0, Y2
 	VMASKMOVPS (DX)(DI*4), Y0, Y3
 	VADDPS     Y3, Y2, Y2
@@ -9040,12 +9071,12 @@ tail243:
 	VADDPS     Y3, Y2, Y2
 	VMASKMOVPS Y2, Y1, 32(AX)(DI*4)
 
-end244:
+end250:
 	ADDQ SI, AX
 	SUBQ BX, CX
-	JMP  row240
+	JMP  row246
 
-rows241:
+rows247:
 	VZEROUPPER
 	RET
 
@@ -9068,62 +9099,62 @@ TEXT ·hiddenDeltaLinearAVX2(SB), NOSPLIT, $0-104
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
-row245:
+row251:
 	CMPQ CX, $0x00
-	JLE  rows246
+	JLE  rows252
 	XORQ R8, R8
 	MOVQ BX, R9
 	ANDQ $-16, R9
 
-step247:
+step253:
 	CMPQ    R8, R9
-	JGE     tail248
+	JGE     tail254
 	VMOVUPS (AX)(R8*4), Y2
 	TESTQ   SI, SI
-	JZ      without250
+	JZ      without256
 	VMOVUPS (SI)(R8*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-without250:
+without256:
 	VMOVUPS Y2, (AX)(R8*4)
 	VMOVUPS 32(AX)(R8*4), Y2
 	TESTQ   SI, SI
-	JZ      without251
+	JZ      without257
 	VMOVUPS 32(SI)(R8*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-without251:
+without257:
 	VMOVUPS Y2, 32(AX)(R8*4)
 	ADDQ    $0x10, R8
-	JMP     step247
+	JMP     step253
 
-tail248:
+tail254:
 	CMPQ       R8, BX
-	JGE        end249
+	JGE        end255
 	VMASKMOVPS (AX)(R8*4), Y0, Y2
 	TESTQ      SI, SI
-	JZ         without252
+	JZ         without258
 	VMASKMOVPS (SI)(R8*4), Y0, Y3
 	VADDPS     Y3, Y2, Y2
 
-without252:
+without258:
 	VMASKMOVPS Y2, Y0, (AX)(R8*4)
 	VMASKMOVPS 32(AX)(R8*4), Y1, Y2
 	TESTQ      SI, SI
-	JZ         without253
+	JZ         without259
 	VMASKMOVPS 32(SI)(R8*4), Y1, Y3
 	VADDPS     Y3, Y2, Y2
 
-without253:
+without259:
 	VMASKMOVPS Y2, Y1, 32(AX)(R8*4)
 
-end249:
+end255:
 	ADDQ DI, AX
 	ADDQ DI, DX
 	SUBQ BX, CX
-	JMP  row245
+	JMP  row251
 
-rows246:
+rows252:
 	VZEROUPPER
 	RET
 
@@ -9149,16 +9180,16 @@ TEXT ·squaredLinearAVX2(SB), NOSPLIT, $0-80
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
-row254:
+row260:
 	CMPQ CX, $0x00
-	JLE  rows255
+	JLE  rows261
 	XORQ R8, R8
 	MOVQ BX, R9
 	ANDQ $-16, R9
 
-step256:
+step262:
 	CMPQ         R8, R9
-	JGE          tail257
+	JGE          tail263
 	VMOVUPS      (AX)(R8*4), Y6
 	VMOVUPS      (DX)(R8*4), Y7
 	VADDPS       Y7, Y6, Y6
@@ -9182,11 +9213,11 @@ step256:
 	VFMADD231PD  Y7, Y7, Y5
 	VMOVUPS      Y6, 32(AX)(R8*4)
 	ADDQ         $0x10, R8
-	JMP          step256
+	JMP          step262
 
-tail257:
+tail263:
 	CMPQ         R8, BX
-	JGE          end258
+	JGE          end264
 	VMASKMOVPS   (AX)(R8*4), Y0, Y6
 	VMASKMOVPS   (DX)(R8*4), Y0, Y7
 	VADDPS       Y7, Y6, Y6
@@ -9212,13 +9243,13 @@ tail257:
 	VFMADD231PD  Y7, Y7, Y5
 	VMASKMOVPS   Y6, Y1, 32(AX)(R8*4)
 
-end258:
+end264:
 	ADDQ DI, AX
 	ADDQ DI, SI
 	SUBQ BX, CX
-	JMP  row254
+	JMP  row260
 
-rows255:
+rows261:
 	MOVQ    sum+72(FP), AX
 	VMOVUPD Y2, (AX)
 	VMOVUPD Y3, 32(AX)
@@ -9250,16 +9281,16 @@ TEXT ·crossEntropyAVX2(SB), NOSPLIT, $0-80
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
-row259:
+row265:
 	CMPQ CX, $0x00
-	JLE  rows260
+	JLE  rows266
 	XORQ R8, R8
 	MOVQ BX, R9
 	ANDQ $-16, R9
 
-step261:
+step267:
 	CMPQ         R8, R9
-	JGE          tail262
+	JGE          tail268
 	VMOVUPS      (AX)(R8*4), Y7
 	VMOVUPS      (DX)(R8*4), Y8
 	VADDPS       Y8, Y7, Y7
@@ -9361,11 +9392,11 @@ step261:
 	VSUBPS       Y9, Y7, Y7
 	VMOVUPS      Y7, 32(AX)(R8*4)
 	ADDQ         $0x10, R8
-	JMP          step261
+	JMP          step267
 
-tail262:
+tail268:
 	CMPQ         R8, BX
-	JGE          end263
+	JGE          end269
 	VMASKMOVPS   (AX)(R8*4), Y0, Y7
 	VMASKMOVPS   (DX)(R8*4), Y0, Y8
 	VADDPS       Y8, Y7, Y7
@@ -9469,13 +9500,13 @@ tail262:
 	VSUBPS       Y9, Y7, Y7
 	VMASKMOVPS   Y7, Y1, 32(AX)(R8*4)
 
-end263:
+end269:
 	ADDQ DI, AX
 	ADDQ DI, SI
 	SUBQ BX, CX
-	JMP  row259
+	JMP  row265
 
-rows260:
+rows266:
 	MOVQ    sum+72(FP), AX
 	VMOVUPD Y2, (AX)
 	VMOVUPD Y3, 32(AX)
@@ -9512,7 +9543,7 @@ TEXT ·columnSumsAVX2(SB), NOSPLIT, $0-56
 	CMPQ    DX, $0x10
 	JNE     edge
 
-row264:
+row270:
 	VMOVUPS      (CX)(DI*4), Y0
 	VCVTPS2PD    X0, Y1
 	VADDPD       Y1, Y2, Y2
@@ -9527,7 +9558,7 @@ row264:
 	VADDPD       Y0, Y5, Y5
 	ADDQ         BX, CX
 	DECQ         SI
-	JNZ          row264
+	JNZ          row270
 	VMOVUPD      Y2, (AX)
 	VMOVUPD      Y3, 32(AX)
 	VMOVUPD      Y4, 64(AX)
@@ -9536,7 +9567,7 @@ row264:
 	RET
 
 edge:
-row265:
+row271:
 	VMASKMOVPS   (CX)(DI*4), Y0, Y6
 	VCVTPS2PD    X6, Y7
 	VADDPD       Y7, Y2, Y2
@@ -9551,7 +9582,7 @@ row265:
 	VADDPD       Y6, Y5, Y5
 	ADDQ         BX, CX
 	DECQ         SI
-	JNZ          row265
+	JNZ          row271
 	VMOVUPD      Y2, (AX)
 	VMOVUPD      Y3, 32(AX)
 	VMOVUPD      Y4, 64(AX)
@@ -9587,7 +9618,7 @@ TEXT ·columnSumSquaresAVX2(SB), NOSPLIT, $0-56
 	CMPQ    DX, $0x10
 	JNE     edge
 
-row266:
+row272:
 	VMOVUPS      (CX)(DI*4), Y0
 	VCVTPS2PD    X0, Y1
 	VFMADD231PD  Y1, Y1, Y2
@@ -9602,7 +9633,7 @@ row266:
 	VFMADD231PD  Y0, Y0, Y5
 	ADDQ         BX, CX
 	DECQ         SI
-	JNZ          row266
+	JNZ          row272
 	VMOVUPD      Y2, (AX)
 	VMOVUPD      Y3, 32(AX)
 	VMOVUPD      Y4, 64(AX)
@@ -9611,7 +9642,7 @@ row266:
 	RET
 
 edge:
-row267:
+row273:
 	VMASKMOVPS   (CX)(DI*4), Y0, Y6
 	VCVTPS2PD    X6, Y7
 	VFMADD231PD  Y7, Y7, Y2
@@ -9626,7 +9657,7 @@ row267:
 	VFMADD231PD  Y6, Y6, Y5
 	ADDQ         BX, CX
 	DECQ         SI
-	JNZ          row267
+	JNZ          row273
 	VMOVUPD      Y2, (AX)
 	VMOVUPD      Y3, 32(AX)
 	VMOVUPD      Y4, 64(AX)
@@ -9654,9 +9685,9 @@ TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-32
 	MOVQ    CX, BX
 	ANDQ    $-16, BX
 
-step268:
+step274:
 	CMPQ         DX, BX
-	JGE          tail269
+	JGE          tail275
 	VMOVUPS      (AX)(DX*4), Y6
 	VCVTPS2PD    X6, Y7
 	VFMADD231PD  Y7, Y7, Y0
@@ -9670,11 +9701,11 @@ step268:
 	VCVTPS2PD    X6, Y6
 	VFMADD231PD  Y6, Y6, Y3
 	ADDQ         $0x10, DX
-	JMP          step268
+	JMP          step274
 
-tail269:
+tail275:
 	CMPQ         DX, CX
-	JGE          end270
+	JGE          end276
 	VMASKMOVPS   (AX)(DX*4), Y4, Y4
 	VCVTPS2PD    X4, Y6
 	VFMADD231PD  Y6, Y6, Y0
@@ -9688,7 +9719,7 @@ tail269:
 	VCVTPS2PD    X4, Y4
 	VFMADD231PD  Y4, Y4, Y3
 
-end270:
+end276:
 	MOVQ    sum+24(FP), AX
 	VMOVUPD Y0, (AX)
 	VMOVUPD Y1, 32(AX)
@@ -9715,9 +9746,9 @@ TEXT ·axpyAVX2(SB), NOSPLIT, $0-56
 	MOVQ         CX, SI
 	ANDQ         $-16, SI
 
-step271:
+step277:
 	CMPQ        BX, SI
-	JGE         tail272
+	JGE         tail278
 	VMOVUPS     (DX)(BX*4), Y3
 	VMOVUPS     (AX)(BX*4), Y4
 	VFMADD231PS Y4, Y0, Y3
@@ -9727,11 +9758,11 @@ step271:
 	VFMADD231PS Y4, Y0, Y3
 	VMOVUPS     Y3, 32(DX)(BX*4)
 	ADDQ        $0x10, BX
-	JMP         step271
+	JMP         step277
 
-tail272:
+tail278:
 	CMPQ        BX, CX
-	JGE         end273
+	JGE         end279
 	VMASKMOVPS  (DX)(BX*4), Y1, Y3
 	VMASKMOVPS  (AX)(BX*4), Y1, Y4
 	VFMADD231PS Y4, Y0, Y3
@@ -9741,7 +9772,7 @@ tail272:
 	VFMADD231PS Y3, Y0, Y1
 	VMASKMOVPS  Y1, Y2, 32(DX)(BX*4)
 
-end273:
+end279:
 	VZEROUPPER
 	RET
 
@@ -9762,9 +9793,9 @@ TEXT ·scaleAVX2(SB), NOSPLIT, $0-32
 	MOVQ         CX, BX
 	ANDQ         $-16, BX
 
-step274:
+step280:
 	CMPQ    DX, BX
-	JGE     tail275
+	JGE     tail281
 	VMOVUPS (AX)(DX*4), Y3
 	VMULPS  Y0, Y3, Y3
 	VMOVUPS Y3, (AX)(DX*4)
@@ -9772,11 +9803,11 @@ step274:
 	VMULPS  Y0, Y3, Y3
 	VMOVUPS Y3, 32(AX)(DX*4)
 	ADDQ    $0x10, DX
-	JMP     step274
+	JMP     step280
 
-tail275:
+tail281:
 	CMPQ       DX, CX
-	JGE        end276
+	JGE        end282
 	VMASKMOVPS (AX)(DX*4), Y1, Y3
 	VMULPS     Y0, Y3, Y3
 	VMASKMOVPS Y3, Y1, (AX)(DX*4)
@@ -9784,7 +9815,7 @@ tail275:
 	VMULPS     Y0, Y1, Y1
 	VMASKMOVPS Y1, Y2, 32(AX)(DX*4)
 
-end276:
+end282:
 	VZEROUPPER
 	RET
 
@@ -9805,9 +9836,9 @@ TEXT ·multiplyAVX2(SB), NOSPLIT, $0-48
 	MOVQ    CX, SI
 	ANDQ    $-16, SI
 
-step277:
+step283:
 	CMPQ    BX, SI
-	JGE     tail278
+	JGE     tail284
 	VMOVUPS (DX)(BX*4), Y2
 	VMOVUPS (AX)(BX*4), Y3
 	VMULPS  Y3, Y2, Y2
@@ -9817,11 +9848,11 @@ step277:
 	VMULPS  Y3, Y2, Y2
 	VMOVUPS Y2, 32(DX)(BX*4)
 	ADDQ    $0x10, BX
-	JMP     step277
+	JMP     step283
 
-tail278:
+tail284:
 	CMPQ       BX, CX
-	JGE        end279
+	JGE        end285
 	VMASKMOVPS (DX)(BX*4), Y0, Y2
 	VMASKMOVPS (AX)(BX*4), Y0, Y3
 	VMULPS     Y3, Y2, Y2
@@ -9831,7 +9862,7 @@ tail278:
 	VMULPS     Y2, Y0, Y0
 	VMASKMOVPS Y0, Y1, 32(DX)(BX*4)
 
-end279:
+end285:
 	VZEROUPPER
 	RET
 
@@ -9854,9 +9885,9 @@ TEXT ·clipAVX2(SB), NOSPLIT, $0-32
 	MOVQ         CX, BX
 	ANDQ         $-16, BX
 
-step280:
+step286:
 	CMPQ    DX, BX
-	JGE     tail281
+	JGE     tail287
 	VMOVUPS (AX)(DX*4), Y4
 	VMINPS  Y4, Y0, Y4
 	VMAXPS  Y4, Y1, Y4
@@ -9866,11 +9897,11 @@ step280:
 	VMAXPS  Y4, Y1, Y4
 	VMOVUPS Y4, 32(AX)(DX*4)
 	ADDQ    $0x10, DX
-	JMP     step280
+	JMP     step286
 
-tail281:
+tail287:
 	CMPQ       DX, CX
-	JGE        end282
+	JGE        end288
 	VMASKMOVPS (AX)(DX*4), Y2, Y4
 	VMINPS     Y4, Y0, Y4
 	VMAXPS     Y4, Y1, Y4
@@ -9880,7 +9911,7 @@ tail281:
 	VMAXPS     Y2, Y1, Y2
 	VMASKMOVPS Y2, Y3, 32(AX)(DX*4)
 
-end282:
+end288:
 	VZEROUPPER
 	RET
 
@@ -9910,9 +9941,9 @@ TEXT ·adamAVX2(SB), NOSPLIT, $0-124
 	MOVQ         CX, R8
 	ANDQ         $-16, R8
 
-step283:
+step289:
 	CMPQ        DI, R8
-	JGE         tail284
+	JGE         tail290
 	VMOVUPS     (DX)(DI*4), Y9
 	VMOVUPS     (BX)(DI*4), Y10
 	VMULPS      Y9, Y1, Y11
@@ -9960,11 +9991,11 @@ step283:
 	VSUBPS      Y11, Y9, Y9
 	VMOVUPS     Y9, 32(AX)(DI*4)
 	ADDQ        $0x10, DI
-	JMP         step283
+	JMP         step289
 
-tail284:
+tail290:
 	CMPQ        DI, CX
-	JGE         end285
+	JGE         end291
 	VMASKMOVPS  (DX)(DI*4), Y7, Y9
 	VMASKMOVPS  (BX)(DI*4), Y7, Y10
 	VMULPS      Y9, Y1, Y11
@@ -10012,7 +10043,7 @@ tail284:
 	VSUBPS      Y0, Y1, Y1
 	VMASKMOVPS  Y1, Y8, 32(AX)(DI*4)
 
-end285:
+end291:
 	VZEROUPPER
 	RET
 
@@ -10036,9 +10067,9 @@ TEXT ·momentumAVX2(SB), NOSPLIT, $0-80
 	MOVQ         CX, DI
 	ANDQ         $-16, DI
 
-step286:
+step292:
 	CMPQ         SI, DI
-	JGE          tail287
+	JGE          tail293
 	VMOVUPS      (BX)(SI*4), Y4
 	VMOVUPS      (DX)(SI*4), Y5
 	VFMADD213PS  Y5, Y1, Y4
@@ -10054,11 +10085,11 @@ step286:
 	VFNMADD231PS Y4, Y0, Y5
 	VMOVUPS      Y5, 32(AX)(SI*4)
 	ADDQ         $0x10, SI
-	JMP          step286
+	JMP          step292
 
-tail287:
+tail293:
 	CMPQ         SI, CX
-	JGE          end288
+	JGE          end294
 	VMASKMOVPS   (BX)(SI*4), Y2, Y4
 	VMASKMOVPS   (DX)(SI*4), Y2, Y5
 	VFMADD213PS  Y5, Y1, Y4
@@ -10074,7 +10105,7 @@ tail287:
 	VFNMADD231PS Y2, Y0, Y1
 	VMASKMOVPS   Y1, Y3, 32(AX)(SI*4)
 
-end288:
+end294:
 	VZEROUPPER
 	RET
 
@@ -10097,9 +10128,9 @@ TEXT ·fromUint8AVX2(SB), NOSPLIT, $0-56
 	MOVQ         CX, SI
 	ANDQ         $-16, SI
 
-step289:
+step295:
 	CMPQ        BX, SI
-	JGE         tail290
+	JGE         tail296
 	VPMOVZXBD   (DX)(BX*1), Y2
 	VCVTDQ2PS   Y2, Y2
 	VFMADD213PS Y1, Y0, Y2
@@ -10109,13 +10140,13 @@ step289:
 	VFMADD213PS Y1, Y0, Y2
 	VMOVUPS     Y2, 32(AX)(BX*4)
 	ADDQ        $0x10, BX
-	JMP         step289
+	JMP         step295
 
-tail290:
+tail296:
 	CMPQ BX, CX
-	JGE  end291
+	JGE  end297
 
-end291:
+end297:
 	VZEROUPPER
 	RET
 
@@ -10138,9 +10169,9 @@ TEXT ·fromUint16AVX2(SB), NOSPLIT, $0-56
 	MOVQ         CX, SI
 	ANDQ         $-16, SI
 
-step292:
+step298:
 	CMPQ        BX, SI
-	JGE         tail293
+	JGE         tail299
 	VPMOVZXWD   (DX)(BX*2), Y2
 	VCVTDQ2PS   Y2, Y2
 	VFMADD213PS Y1, Y0, Y2
@@ -10150,13 +10181,13 @@ step292:
 	VFMADD213PS Y1, Y0, Y2
 	VMOVUPS     Y2, 32(AX)(BX*4)
 	ADDQ        $0x10, BX
-	JMP         step292
+	JMP         step298
 
-tail293:
+tail299:
 	CMPQ BX, CX
-	JGE  end294
+	JGE  end300
 
-end294:
+end300:
 	VZEROUPPER
 	RET
 
@@ -10179,9 +10210,9 @@ TEXT ·fromFloat16AVX2(SB), NOSPLIT, $0-56
 	MOVQ         CX, SI
 	ANDQ         $-16, SI
 
-step295:
+step301:
 	CMPQ        BX, SI
-	JGE         tail296
+	JGE         tail302
 	VPMOVZXWD   (DX)(BX*2), Y2
 	VPSLLD      $0x10, Y2, Y3
 	VANDPS      constant80000000<>+0(SB), Y3, Y3
@@ -10207,13 +10238,13 @@ step295:
 	VFMADD213PS Y1, Y0, Y2
 	VMOVUPS     Y2, 32(AX)(BX*4)
 	ADDQ        $0x10, BX
-	JMP         step295
+	JMP         step301
 
-tail296:
+tail302:
 	CMPQ BX, CX
-	JGE  end297
+	JGE  end303
 
-end297:
+end303:
 	VZEROUPPER
 	RET
 
@@ -10308,9 +10339,9 @@ TEXT ·fromFloat32AVX2(SB), NOSPLIT, $0-56
 	MOVQ         CX, SI
 	ANDQ         $-16, SI
 
-step298:
+step304:
 	CMPQ        BX, SI
-	JGE         tail299
+	JGE         tail305
 	VMOVUPS     (DX)(BX*4), Y4
 	VFMADD213PS Y1, Y0, Y4
 	VMOVUPS     Y4, (AX)(BX*4)
@@ -10318,11 +10349,11 @@ step298:
 	VFMADD213PS Y1, Y0, Y4
 	VMOVUPS     Y4, 32(AX)(BX*4)
 	ADDQ        $0x10, BX
-	JMP         step298
+	JMP         step304
 
-tail299:
+tail305:
 	CMPQ        BX, CX
-	JGE         end300
+	JGE         end306
 	VMASKMOVPS  (DX)(BX*4), Y2, Y4
 	VFMADD213PS Y1, Y0, Y4
 	VMASKMOVPS  Y4, Y2, (AX)(BX*4)
@@ -10330,7 +10361,7 @@ tail299:
 	VFMADD213PS Y1, Y0, Y2
 	VMASKMOVPS  Y2, Y3, 32(AX)(BX*4)
 
-end300:
+end306:
 	VZEROUPPER
 	RET
 
@@ -10354,9 +10385,9 @@ TEXT ·sumRowsAVX2(SB), NOSPLIT, $0-104
 	SHLQ    $0x02, R8
 	XORQ    R9, R9
 
-strip302:
-	CMPQ   CX, $+80
-	JLT    next303
+strip308:
+	CMPQ   CX, $+96
+	JLT    next309
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
@@ -10367,99 +10398,8 @@ strip302:
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	XORQ   R10, R10
-
-row304:
-	CMPQ         R10, SI
-	JGE          rows305
-	MOVLQSX      (BX)(R10*4), R11
-	IMULQ        R8, R11
-	ADDQ         DX, R11
-	VBROADCASTSS (DI)(R10*4), Y12
-	VFMADD231PS  (R11)(R9*4), Y12, Y2
-	VFMADD231PS  32(R11)(R9*4), Y12, Y3
-	VFMADD231PS  64(R11)(R9*4), Y12, Y4
-	VFMADD231PS  96(R11)(R9*4), Y12, Y5
-	VFMADD231PS  128(R11)(R9*4), Y12, Y6
-	VFMADD231PS  160(R11)(R9*4), Y12, Y7
-	VFMADD231PS  192(R11)(R9*4), Y12, Y8
-	VFMADD231PS  224(R11)(R9*4), Y12, Y9
-	VFMADD231PS  256(R11)(R9*4), Y12, Y10
-	VFMADD231PS  288(R11)(R9*4), Y12, Y11
-	INCQ         R10
-	JMP          row304
-
-rows305:
-	VBROADCASTSS alpha+96(FP), Y12
-	VBROADCASTSS beta+100(FP), Y13
-	VMOVD        X13, R10
-	TESTL        R10, R10
-	JNZ          add306
-	VMULPS       Y12, Y2, Y2
-	VMOVUPS      Y2, (AX)(R9*4)
-	VMULPS       Y12, Y3, Y2
-	VMOVUPS      Y2, 32(AX)(R9*4)
-	VMULPS       Y12, Y4, Y2
-	VMOVUPS      Y2, 64(AX)(R9*4)
-	VMULPS       Y12, Y5, Y2
-	VMOVUPS      Y2, 96(AX)(R9*4)
-	VMULPS       Y12, Y6, Y2
-	VMOVUPS      Y2, 128(AX)(R9*4)
-	VMULPS       Y12, Y7, Y2
-	VMOVUPS      Y2, 160(AX)(R9*4)
-	VMULPS       Y12, Y8, Y2
-	VMOVUPS      Y2, 192(AX)(R9*4)
-	VMULPS       Y12, Y9, Y2
-	VMOVUPS      Y2, 224(AX)(R9*4)
-	VMULPS       Y12, Y10, Y2
-	VMOVUPS      Y2, 256(AX)(R9*4)
-	VMULPS       Y12, Y11, Y2
-	VMOVUPS      Y2, 288(AX)(R9*4)
-	JMP          stored307
-
-add306:
-	VMOVUPS     (AX)(R9*4), Y13
-	VFMADD231PS Y2, Y12, Y13
-	VMOVUPS     Y13, (AX)(R9*4)
-	VMOVUPS     32(AX)(R9*4), Y2
-	VFMADD231PS Y3, Y12, Y2
-	VMOVUPS     Y2, 32(AX)(R9*4)
-	VMOVUPS     64(AX)(R9*4), Y2
-	VFMADD231PS Y4, Y12, Y2
-	VMOVUPS     Y2, 64(AX)(R9*4)
-	VMOVUPS     96(AX)(R9*4), Y2
-	VFMADD231PS Y5, Y12, Y2
-	VMOVUPS     Y2, 96(AX)(R9*4)
-	VMOVUPS     128(AX)(R9*4), Y2
-	VFMADD231PS Y6, Y12, Y2
-	VMOVUPS     Y2, 128(AX)(R9*4)
-	VMOVUPS     160(AX)(R9*4), Y2
-	VFMADD231PS Y7, Y12, Y2
-	VMOVUPS     Y2, 160(AX)(R9*4)
-	VMOVUPS     192(AX)(R9*4), Y2
-	VFMADD231PS Y8, Y12, Y2
-	VMOVUPS     Y2, 192(AX)(R9*4)
-	VMOVUPS     224(AX)(R9*4), Y2
-	VFMADD231PS Y9, Y12, Y2
-	VMOVUPS     Y2, 224(AX)(R9*4)
-	VMOVUPS     256(AX)(R9*4), Y2
-	VFMADD231PS Y10, Y12, Y2
-	VMOVUPS     Y2, 256(AX)(R9*4)
-	VMOVUPS     288(AX)(R9*4), Y2
-	VFMADD231PS Y11, Y12, Y2
-	VMOVUPS     Y2, 288(AX)(R9*4)
-
-stored307:
-	ADDQ $+80, R9
-	SUBQ $+80, CX
-	JMP  strip302
-
-next303:
-strip308:
-	CMPQ   CX, $+16
-	JLT    next309
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
+	VXORPS Y12, Y12, Y12
+	VXORPS Y13, Y13, Y13
 	XORQ   R10, R10
 
 row310:
@@ -10468,25 +10408,189 @@ row310:
 	MOVLQSX      (BX)(R10*4), R11
 	IMULQ        R8, R11
 	ADDQ         DX, R11
-	VBROADCASTSS (DI)(R10*4), Y4
-	VFMADD231PS  (R11)(R9*4), Y4, Y2
-	VFMADD231PS  32(R11)(R9*4), Y4, Y3
+	VBROADCASTSS (DI)(R10*4), Y14
+	VFMADD231PS  (R11)(R9*4), Y14, Y2
+	VFMADD231PS  32(R11)(R9*4), Y14, Y3
+	VFMADD231PS  64(R11)(R9*4), Y14, Y4
+	VFMADD231PS  96(R11)(R9*4), Y14, Y5
+	VFMADD231PS  128(R11)(R9*4), Y14, Y6
+	VFMADD231PS  160(R11)(R9*4), Y14, Y7
+	VFMADD231PS  192(R11)(R9*4), Y14, Y8
+	VFMADD231PS  224(R11)(R9*4), Y14, Y9
+	VFMADD231PS  256(R11)(R9*4), Y14, Y10
+	VFMADD231PS  288(R11)(R9*4), Y14, Y11
+	VFMADD231PS  320(R11)(R9*4), Y14, Y12
+	VFMADD231PS  352(R11)(R9*4), Y14, Y13
 	INCQ         R10
 	JMP          row310
 
 rows311:
+	VBROADCASTSS alpha+96(FP), Y14
+	VBROADCASTSS beta+100(FP), Y15
+	VMOVD        X15, R10
+	TESTL        R10, R10
+	JNZ          add312
+	VMULPS       Y14, Y2, Y2
+	VMOVUPS      Y2, (AX)(R9*4)
+	VMULPS       Y14, Y3, Y2
+	VMOVUPS      Y2, 32(AX)(R9*4)
+	VMULPS       Y14, Y4, Y2
+	VMOVUPS      Y2, 64(AX)(R9*4)
+	VMULPS       Y14, Y5, Y2
+	VMOVUPS      Y2, 96(AX)(R9*4)
+	VMULPS       Y14, Y6, Y2
+	VMOVUPS      Y2, 128(AX)(R9*4)
+	VMULPS       Y14, Y7, Y2
+	VMOVUPS      Y2, 160(AX)(R9*4)
+	VMULPS       Y14, Y8, Y2
+	VMOVUPS      Y2, 192(AX)(R9*4)
+	VMULPS       Y14, Y9, Y2
+	VMOVUPS      Y2, 224(AX)(R9*4)
+	VMULPS       Y14, Y10, Y2
+	VMOVUPS      Y2, 256(AX)(R9*4)
+	VMULPS       Y14, Y11, Y2
+	VMOVUPS      Y2, 288(AX)(R9*4)
+	VMULPS       Y14, Y12, Y2
+	VMOVUPS      Y2, 320(AX)(R9*4)
+	VMULPS       Y14, Y13, Y2
+	VMOVUPS      Y2, 352(AX)(R9*4)
+	JMP          stored313
+
+add312:
+	VMOVUPS     (AX)(R9*4), Y15
+	VFMADD231PS Y2, Y14, Y15
+	VMOVUPS     Y15, (AX)(R9*4)
+	VMOVUPS     32(AX)(R9*4), Y2
+	VFMADD231PS Y3, Y14, Y2
+	VMOVUPS     Y2, 32(AX)(R9*4)
+	VMOVUPS     64(AX)(R9*4), Y2
+	VFMADD231PS Y4, Y14, Y2
+	VMOVUPS     Y2, 64(AX)(R9*4)
+	VMOVUPS     96(AX)(R9*4), Y2
+	VFMADD231PS Y5, Y14, Y2
+	VMOVUPS     Y2, 96(AX)(R9*4)
+	VMOVUPS     128(AX)(R9*4), Y2
+	VFMADD231PS Y6, Y14, Y2
+	VMOVUPS     Y2, 128(AX)(R9*4)
+	VMOVUPS     160(AX)(R9*4), Y2
+	VFMADD231PS Y7, Y14, Y2
+	VMOVUPS     Y2, 160(AX)(R9*4)
+	VMOVUPS     192(AX)(R9*4), Y2
+	VFMADD231PS Y8, Y14, Y2
+	VMOVUPS     Y2, 192(AX)(R9*4)
+	VMOVUPS     224(AX)(R9*4), Y2
+	VFMADD231PS Y9, Y14, Y2
+	VMOVUPS     Y2, 224(AX)(R9*4)
+	VMOVUPS     256(AX)(R9*4), Y2
+	VFMADD231PS Y10, Y14, Y2
+	VMOVUPS     Y2, 256(AX)(R9*4)
+	VMOVUPS     288(AX)(R9*4), Y2
+	VFMADD231PS Y11, Y14, Y2
+	VMOVUPS     Y2, 288(AX)(R9*4)
+	VMOVUPS     320(AX)(R9*4), Y2
+	VFMADD231PS Y12, Y14, Y2
+	VMOVUPS     Y2, 320(AX)(R9*4)
+	VMOVUPS     352(AX)(R9*4), Y2
+	VFMADD231PS Y13, Y14, Y2
+	VMOVUPS     Y2, 352(AX)(R9*4)
+
+stored313:
+	ADDQ $+96, R9
+	SUBQ $+96, CX
+	JMP  strip308
+
+next309:
+strip314:
+	CMPQ   CX, $+32
+	JLT    next315
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	XORQ   R10, R10
+
+row316:
+	CMPQ         R10, SI
+	JGE          rows317
+	MOVLQSX      (BX)(R10*4), R11
+	IMULQ        R8, R11
+	ADDQ         DX, R11
+	VBROADCASTSS (DI)(R10*4), Y6
+	VFMADD231PS  (R11)(R9*4), Y6, Y2
+	VFMADD231PS  32(R11)(R9*4), Y6, Y3
+	VFMADD231PS  64(R11)(R9*4), Y6, Y4
+	VFMADD231PS  96(R11)(R9*4), Y6, Y5
+	INCQ         R10
+	JMP          row316
+
+rows317:
+	VBROADCASTSS alpha+96(FP), Y6
+	VBROADCASTSS beta+100(FP), Y7
+	VMOVD        X7, R10
+	TESTL        R10, R10
+	JNZ          add318
+	VMULPS       Y6, Y2, Y2
+	VMOVUPS      Y2, (AX)(R9*4)
+	VMULPS       Y6, Y3, Y2
+	VMOVUPS      Y2, 32(AX)(R9*4)
+	VMULPS       Y6, Y4, Y2
+	VMOVUPS      Y2, 64(AX)(R9*4)
+	VMULPS       Y6, Y5, Y2
+	VMOVUPS      Y2, 96(AX)(R9*4)
+	JMP          stored319
+
+add318:
+	VMOVUPS     (AX)(R9*4), Y7
+	VFMADD231PS Y2, Y6, Y7
+	VMOVUPS     Y7, (AX)(R9*4)
+	VMOVUPS     32(AX)(R9*4), Y2
+	VFMADD231PS Y3, Y6, Y2
+	VMOVUPS     Y2, 32(AX)(R9*4)
+	VMOVUPS     64(AX)(R9*4), Y2
+	VFMADD231PS Y4, Y6, Y2
+	VMOVUPS     Y2, 64(AX)(R9*4)
+	VMOVUPS     96(AX)(R9*4), Y2
+	VFMADD231PS Y5, Y6, Y2
+	VMOVUPS     Y2, 96(AX)(R9*4)
+
+stored319:
+	ADDQ $+32, R9
+	SUBQ $+32, CX
+	JMP  strip314
+
+next315:
+strip320:
+	CMPQ   CX, $+16
+	JLT    next321
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	XORQ   R10, R10
+
+row322:
+	CMPQ         R10, SI
+	JGE          rows323
+	MOVLQSX      (BX)(R10*4), R11
+	IMULQ        R8, R11
+	ADDQ         DX, R11
+	VBROADCASTSS (DI)(R10*4), Y4
+	VFMADD231PS  (R11)(R9*4), Y4, Y2
+	VFMADD231PS  32(R11)(R9*4), Y4, Y3
+	INCQ         R10
+	JMP          row322
+
+rows323:
 	VBROADCASTSS alpha+96(FP), Y4
 	VBROADCASTSS beta+100(FP), Y5
 	VMOVD        X5, R10
 	TESTL        R10, R10
-	JNZ          add312
+	JNZ          add324
 	VMULPS       Y4, Y2, Y2
 	VMOVUPS      Y2, (AX)(R9*4)
 	VMULPS       Y4, Y3, Y2
 	VMOVUPS      Y2, 32(AX)(R9*4)
-	JMP          stored313
+	JMP          stored325
 
-add312:
+add324:
 	VMOVUPS     (AX)(R9*4), Y5
 	VFMADD231PS Y2, Y4, Y5
 	VMOVUPS     Y5, (AX)(R9*4)
@@ -10494,21 +10598,21 @@ add312:
 	VFMADD231PS Y3, Y4, Y2
 	VMOVUPS     Y2, 32(AX)(R9*4)
 
-stored313:
+stored325:
 	ADDQ $+16, R9
 	SUBQ $+16, CX
-	JMP  strip308
+	JMP  strip320
 
-next309:
+next321:
 	CMPQ   CX, $0x00
-	JLE    end301
+	JLE    end307
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	XORQ   CX, CX
 
-row314:
+row326:
 	CMPQ         CX, SI
-	JGE          rows315
+	JGE          rows327
 	MOVLQSX      (BX)(CX*4), R10
 	IMULQ        R8, R10
 	ADDQ         DX, R10
@@ -10518,21 +10622,21 @@ row314:
 	VMASKMOVPS   32(R10)(R9*4), Y1, Y5
 	VFMADD231PS  Y5, Y4, Y3
 	INCQ         CX
-	JMP          row314
+	JMP          row326
 
-rows315:
+rows327:
 	VBROADCASTSS alpha+96(FP), Y4
 	VBROADCASTSS beta+100(FP), Y5
 	VMOVD        X5, CX
 	TESTL        CX, CX
-	JNZ          add316
+	JNZ          add328
 	VMULPS       Y4, Y2, Y2
 	VMASKMOVPS   Y2, Y0, (AX)(R9*4)
 	VMULPS       Y4, Y3, Y0
 	VMASKMOVPS   Y0, Y1, 32(AX)(R9*4)
-	JMP          stored317
+	JMP          stored329
 
-add316:
+add328:
 	VMASKMOVPS  (AX)(R9*4), Y0, Y5
 	VFMADD231PS Y2, Y4, Y5
 	VMASKMOVPS  Y5, Y0, (AX)(R9*4)
@@ -10540,8 +10644,8 @@ add316:
 	VFMADD231PS Y3, Y4, Y0
 	VMASKMOVPS  Y0, Y1, 32(AX)(R9*4)
 
-stored317:
-end301:
+stored329:
+end307:
 	VZEROUPPER
 	RET
 
@@ -10568,9 +10672,9 @@ TEXT ·dotAVX2(SB), NOSPLIT, $0-52
 	VXORPS  Y9, Y9, Y9
 	XORQ    BX, BX
 
-loop318:
+loop330:
 	CMPQ        CX, $0x40
-	JLT         rest319
+	JLT         rest331
 	VMOVUPS     (AX)(BX*4), Y10
 	VFMADD231PS (DX)(BX*4), Y10, Y2
 	VMOVUPS     32(AX)(BX*4), Y10
@@ -10589,81 +10693,81 @@ loop318:
 	VFMADD231PS 224(DX)(BX*4), Y10, Y9
 	ADDQ        $0x40, BX
 	SUBQ        $0x40, CX
-	JMP         loop318
+	JMP         loop330
 
-rest319:
+rest331:
 	CMPQ        CX, $0x10
-	JLT         masked321
+	JLT         masked333
 	VMOVUPS     (AX)(BX*4), Y10
 	VFMADD231PS (DX)(BX*4), Y10, Y2
 	VMOVUPS     32(AX)(BX*4), Y10
 	VFMADD231PS 32(DX)(BX*4), Y10, Y3
 	ADDQ        $0x10, BX
 	SUBQ        $0x10, CX
-	JMP         next322
+	JMP         next334
 
-masked321:
+masked333:
 	CMPQ        CX, $0x00
-	JLE         end320
+	JLE         end332
 	VMASKMOVPS  (DX)(BX*4), Y0, Y10
 	VMASKMOVPS  (AX)(BX*4), Y0, Y0
 	VFMADD231PS Y10, Y0, Y2
 	VMASKMOVPS  32(DX)(BX*4), Y1, Y0
 	VMASKMOVPS  32(AX)(BX*4), Y1, Y1
 	VFMADD231PS Y0, Y1, Y3
-	JMP         end320
+	JMP         end332
 
-next322:
+next334:
 	CMPQ        CX, $0x10
-	JLT         masked323
+	JLT         masked335
 	VMOVUPS     (AX)(BX*4), Y10
 	VFMADD231PS (DX)(BX*4), Y10, Y4
 	VMOVUPS     32(AX)(BX*4), Y10
 	VFMADD231PS 32(DX)(BX*4), Y10, Y5
 	ADDQ        $0x10, BX
 	SUBQ        $0x10, CX
-	JMP         next324
+	JMP         next336
 
-masked323:
+masked335:
 	CMPQ        CX, $0x00
-	JLE         end320
+	JLE         end332
 	VMASKMOVPS  (DX)(BX*4), Y0, Y10
 	VMASKMOVPS  (AX)(BX*4), Y0, Y0
 	VFMADD231PS Y10, Y0, Y4
 	VMASKMOVPS  32(DX)(BX*4), Y1, Y0
 	VMASKMOVPS  32(AX)(BX*4), Y1, Y1
 	VFMADD231PS Y0, Y1, Y5
-	JMP         end320
+	JMP         end332
 
-next324:
+next336:
 	CMPQ        CX, $0x10
-	JLT         masked325
+	JLT         masked337
 	VMOVUPS     (AX)(BX*4), Y10
 	VFMADD231PS (DX)(BX*4), Y10, Y6
 	VMOVUPS     32(AX)(BX*4), Y10
 	VFMADD231PS 32(DX)(BX*4), Y10, Y7
 	ADDQ        $0x10, BX
 	SUBQ        $0x10, CX
-	JMP         next326
+	JMP         next338
 
-masked325:
+masked337:
 	CMPQ        CX, $0x00
-	JLE         end320
+	JLE         end332
 	VMASKMOVPS  (DX)(BX*4), Y0, Y10
 	VMASKMOVPS  (AX)(BX*4), Y0, Y0
 	VFMADD231PS Y10, Y0, Y6
 	VMASKMOVPS  32(DX)(BX*4), Y1, Y0
 	VMASKMOVPS  32(AX)(BX*4), Y1, Y1
 	VFMADD231PS Y0, Y1, Y7
-	JMP         end320
+	JMP         end332
 
-next326:
+next338:
 	CMPQ CX, $0x10
-	JLT  masked327
+	JLT  masked339
 
-masked327:
+masked339:
 	CMPQ        CX, $0x00
-	JLE         end320
+	JLE         end332
 	VMASKMOVPS  (DX)(BX*4), Y0, Y10
 	VMASKMOVPS  (AX)(BX*4), Y0, Y0
 	VFMADD231PS Y10, Y0, Y8
@@ -10671,7 +10775,7 @@ masked327:
 	VMASKMOVPS  32(AX)(BX*4), Y1, Y1
 	VFMADD231PS Y0, Y1, Y9
 
-end320:
+end332:
 	VADDPS       Y6, Y2, Y2
 	VADDPS       Y7, Y3, Y3
 	VADDPS       Y8, Y4, Y4
@@ -10701,9 +10805,9 @@ TEXT ·maximaAVX2(SB), NOSPLIT, $0-32
 	VMOVUPS constant80000000<>+0(SB), Y1
 	VMOVUPS constant80000000<>+0(SB), Y2
 
-step328:
+step340:
 	CMPQ    BX, CX
-	JGE     end329
+	JGE     end341
 	VMOVUPS (AX)(BX*4), Y3
 	VADDPS  Y0, Y3, Y3
 	VPSRAD  $0x1f, Y3, Y4
@@ -10717,9 +10821,9 @@ step328:
 	VPXOR   Y4, Y3, Y3
 	VPMAXSD Y3, Y2, Y2
 	ADDQ    $0x10, BX
-	JMP     step328
+	JMP     step340
 
-end329:
+end341:
 	VPXOR   constant80000000<>+0(SB), Y1, Y1
 	VMOVUPS Y1, (DX)
 	VPXOR   constant80000000<>+0(SB), Y2, Y2
@@ -10740,9 +10844,9 @@ TEXT ·aboveAVX2(SB), NOSPLIT, $0-64
 	XORQ         SI, SI
 	ANDQ         $-16, CX
 
-step330:
+step342:
 	CMPQ      BX, CX
-	JGE       end332
+	JGE       end344
 	VMOVUPS   (AX)(BX*4), Y2
 	VADDPS    Y1, Y2, Y2
 	VPSRAD    $0x1f, Y2, Y3
@@ -10761,23 +10865,23 @@ step330:
 	ORL       R8, DI
 	XORL      $0x0000ffff, DI
 	TESTL     DI, DI
-	JNZ       found331
+	JNZ       found343
 	ADDQ      $0x10, BX
-	JMP       step330
+	JMP       step342
 
-found331:
-bit333:
+found343:
+bit345:
 	BSFL DI, R9
 	ADDL BX, R9
 	MOVL R9, (DX)(SI*4)
 	INCQ SI
 	LEAL -1(DI), R8
 	ANDL R8, DI
-	JNZ  bit333
+	JNZ  bit345
 	ADDQ $0x10, BX
-	JMP  step330
+	JMP  step342
 
-end332:
+end344:
 	MOVQ SI, ret+56(FP)
 	VZEROUPPER
 	RET
@@ -10800,25 +10904,25 @@ TEXT ·allFiniteAVX2(SB), NOSPLIT, $0-25
 	MOVQ    CX, BX
 	ANDQ    $-16, BX
 
-step334:
+step346:
 	CMPQ        DX, BX
-	JGE         tail335
+	JGE         tail347
 	VMOVUPS     (AX)(DX*4), Y4
 	VFMADD231PS Y4, Y1, Y0
 	VMOVUPS     32(AX)(DX*4), Y4
 	VFMADD231PS Y4, Y1, Y0
 	ADDQ        $0x10, DX
-	JMP         step334
+	JMP         step346
 
-tail335:
+tail347:
 	CMPQ        DX, CX
-	JGE         end336
+	JGE         end348
 	VMASKMOVPS  (AX)(DX*4), Y2, Y2
 	VFMADD231PS Y2, Y1, Y0
 	VMASKMOVPS  32(AX)(DX*4), Y3, Y2
 	VFMADD231PS Y2, Y1, Y0
 
-end336:
+end348:
 	VCMPPS    $0x03, Y0, Y0, Y0
 	VMOVMSKPS Y0, AX
 	TESTL     AX, AX

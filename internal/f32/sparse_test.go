@@ -245,6 +245,7 @@ func BenchmarkSparse(b *testing.B) {
 		normal(r, x)
 		s, transposed, dots := NewSparse(c.m, c.h, c.m*c.k), new(Sparse), new(Sparse)
 		s.SetLargest(z, c.k)
+		transposed.Transpose(s)
 		u := make([]float32, c.m*c.n)
 		for _, f := range []struct {
 			name string

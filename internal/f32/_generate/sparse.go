@@ -18,12 +18,12 @@ func (c class) sumRows() {
 	i, left := GP64(), GP64()
 	XORQ(i, i)
 	MOVQ(n, left)
-	steps := 16 // of 16 columns
-	if !c.wide {
-		steps = 5
-	}
 	end := label("end")
-	for ; steps > 0; steps = steps / 4 {
+	widths := []int{12, 6, 2, 1} // of 16 columns
+	if !c.wide {
+		widths = widths[1:]
+	}
+	for _, steps := range widths {
 		loop, next := label("strip"), label("next")
 		Label(loop)
 		CMPQ(left, I32(16*steps))
