@@ -136,7 +136,7 @@ func (a *Accumulator) foldCorrupted() {
 	}
 	p.backward(nil, k)
 
-	p.weightGradient(a.chunk, 1)
+	p.weightGradient(a.chunk, 1, 0)
 	addTo(a.encoderWeight, a.chunk.EncoderWeight)
 	addTo(a.decoderWeight, a.chunk.DecoderWeight)
 	p.biasGradient(a.encoderBias, a.decoderBias)

@@ -6,10 +6,11 @@ import "github.com/aefeat/aefeat/internal/f32"
 // are so few that the products with them need not be dense: of the five of a
 // step only that of the encoder is.
 type keptCodes struct {
-	code    *f32.Sparse // a (rows,h)
-	delta   *f32.Sparse // dJ/dz (rows,h); nil: forward only
-	byUnit  *f32.Sparse // either of them, transposed (h,rows); nil: forward only
-	decoder []float32   // W2 transposed (h,n), later its gradient; nil when tied
+	code  *f32.Sparse // a (rows,h)
+	delta *f32.Sparse // dJ/dz (rows,h); nil: forward only
+	// Both transposed (h,rows).
+	byUnit, deltaByUnit *f32.Sparse
+	decoder             []float32 // W2 transposed (h,n), later its gradient; nil when tied
 }
 
 // keptShare is the least number of units for each code of a row that is kept
@@ -42,6 +43,7 @@ func newKeptCodes(m *Model, rows int, backward bool) *keptCodes {
 		k.code = f32.NewSparse(rows, m.Hidden, elements)
 		k.delta = f32.NewSparse(rows, m.Hidden, elements)
 		k.byUnit = f32.NewSparse(m.Hidden, rows, elements)
+		k.deltaByUnit = f32.NewSparse(m.Hidden, rows, elements)
 	} else {
 		k.code = f32.NewSparse(rows, m.Hidden, rows*most)
 	}
@@ -59,7 +61,7 @@ func (c Config) keptFloats(rows float64, backward bool) float64 {
 	}
 	floats := 2 * (rows + 1 + rows*most) // an element is two numbers, and so is where a row begins
 	if backward {
-		floats = 3*2*(rows*most+h) + 2*2*(rows+1) + 2*(h+1)
+		floats = 4*2*(rows*most+h) + 2*2*(rows+1) + 2*2*(h+1)
 	}
 	if !c.Tied {
 		floats += n * h
@@ -71,7 +73,7 @@ func (c Config) keptFloats(rows float64, backward bool) float64 {
 func (k *keptCodes) floats() int {
 	bytes := k.code.Memory()
 	if k.delta != nil {
-		bytes += k.delta.Memory() + k.byUnit.Memory()
+		bytes += k.delta.Memory() + k.byUnit.Memory() + k.deltaByUnit.Memory()
 	}
 	return int(bytes/4) + len(k.decoder)
 }
@@ -92,8 +94,8 @@ func (p *pass) forwardKept() {
 
 // encodeKept lists the codes of x (m,n), and computes z (m,h).
 func (p *pass) encodeKept(z, x []float32) {
-	encode(p.m, 0, z, x)
-	p.kept.code.SetLargest(z, p.keep)
+	multiply(p.m, z, x)
+	p.kept.code.SetLargest(z, p.m.Params.EncoderBias, p.keep)
 }
 
 // decodeKept computes u (m,n) = W2 code, without the bias.
@@ -102,7 +104,7 @@ func (p *pass) decodeKept(u []float32) {
 	if k.decoder != nil {
 		f32.Transpose(k.decoder, w.DecoderWeight, p.m.Hidden)
 	}
-	k.code.Product(1, k.decoderOf(w), p.m.Inputs, 0, u)
+	k.code.Product(u, p.m.Inputs, 1, k.decoderOf(w))
 }
 
 // decoderOf returns W2 transposed (h,n).
@@ -121,18 +123,28 @@ func (p *pass) backwardKept() {
 
 // weightGradientKept is [pass.weightGradient] for lists. The sum of a unit is in
 // the order of rows.
-func (p *pass) weightGradientKept(g *Params, scale float32) {
-	n, k := p.m.Inputs, p.kept
+func (p *pass) weightGradientKept(g *Params, scale, decay float32) {
+	n, k, w := p.m.Inputs, p.kept, p.m.Params
 	size := p.rows() * n
-	k.byUnit.Transpose(k.delta)
-	k.byUnit.Product(scale, p.noisy[:size], n, 0, g.EncoderWeight)
+	k.deltaByUnit.Transpose(k.delta)
 	k.byUnit.Transpose(k.code)
-	if k.decoder == nil {
-		k.byUnit.Product(scale, p.out[:size], n, 1, g.EncoderWeight)
+	x, out := p.noisy[:size], p.out[:size]
+	if p.m.Tied {
+		f32.SumProducts(g.EncoderWeight, n, scale, k.deltaByUnit, x, k.byUnit, out, decay, w.EncoderWeight)
 		return
 	}
-	k.byUnit.Product(scale, p.out[:size], n, 0, k.decoder)
+	k.deltaByUnit.Product(g.EncoderWeight, n, scale, x)
+	k.byUnit.Product(k.decoder, n, scale, out)
 	f32.Transpose(g.DecoderWeight, k.decoder, n)
+	addDecay(g, w, decay)
+}
+
+// addDecay adds a multiple of the weights to their gradient.
+func addDecay(g, w *Params, decay float32) {
+	if decay != 0 {
+		f32.Axpy(decay, w.EncoderWeight, g.EncoderWeight)
+		f32.Axpy(decay, w.DecoderWeight, g.DecoderWeight)
+	}
 }
 
 // codes returns the codes (rows,h). After a forward pass it is called once, and

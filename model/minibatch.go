@@ -162,14 +162,16 @@ func (b *miniBatch) evaluate() Cost {
 	if b.rhohat != nil {
 		sparsity, pull = b.rhohat.update(b.batch.codes, p.rows()), b.rhohat.pull
 	}
-	cost := b.batch.mean(sparsity)
+	cost, decay := b.batch.mean(sparsity), float32(b.m.WeightDecay)
 	if b.batch.contract != nil {
-		factors = b.batch.contract.factors
+		factors, decay = b.batch.contract.factors, 0 // which comes with another term
 	}
 	p.backward(pull, factors)
-	p.weightGradient(b.gradient, float32(1/rows))
+	p.weightGradient(b.gradient, float32(1/rows), decay)
 	b.biasGradient(rows)
-	b.decay(rows)
+	if b.batch.contract != nil {
+		b.contract(rows)
+	}
 	b.count(cost)
 	return cost
 }
@@ -197,17 +199,13 @@ func (b *miniBatch) biasGradient(rows float64) {
 	}
 }
 
-// decay adds to the gradient what is a multiple of the weights: lambda W, and
+// contract adds to the gradient what is a multiple of the weights: lambda W, and
 // (2 gamma/m) diag(P) W1.
-func (b *miniBatch) decay(rows float64) {
+func (b *miniBatch) contract(rows float64) {
 	w, g, n, lambda := b.m.Params, b.gradient, b.m.Inputs, b.m.WeightDecay
-	if b.batch.contract != nil {
-		for i, square := range b.batch.squares {
-			alpha := float32(lambda + 2*b.m.Contraction*square/rows)
-			f32.Axpy(alpha, w.EncoderWeight[i*n:(i+1)*n], g.EncoderWeight[i*n:(i+1)*n])
-		}
-	} else if lambda > 0 {
-		f32.Axpy(float32(lambda), w.EncoderWeight, g.EncoderWeight)
+	for i, square := range b.batch.squares {
+		alpha := float32(lambda + 2*b.m.Contraction*square/rows)
+		f32.Axpy(alpha, w.EncoderWeight[i*n:(i+1)*n], g.EncoderWeight[i*n:(i+1)*n])
 	}
 	if lambda > 0 {
 		f32.Axpy(float32(lambda), w.DecoderWeight, g.DecoderWeight)

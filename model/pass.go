@@ -192,15 +192,17 @@ func (p *pass) forward() {
 // encode computes code (m,h) = f(W1 x + b1) for x (m,n), and of each row
 // leaves the largest, as many as keep says unless it is 0.
 func encode(model *Model, keep int, code, x []float32) {
-	n, h, w := model.Inputs, model.Hidden, model.Params
-	if len(x) == 0 {
-		return
-	}
-	f32.Gemm(false, true, len(x)/n, h, n, 1, x, n, w.EncoderWeight, n, 0, code, h)
-	f32.Activate(model.Activation.kernel(), code, w.EncoderBias)
+	multiply(model, code, x)
+	f32.Activate(model.Activation.kernel(), code, model.Params.EncoderBias)
 	if keep > 0 {
-		f32.KeepLargest(code, h, keep)
+		f32.KeepLargest(code, model.Hidden, keep)
 	}
+}
+
+// multiply computes u (m,h) = W1 x, without the bias, for x (m,n).
+func multiply(model *Model, u, x []float32) {
+	n, h := model.Inputs, model.Hidden
+	f32.Gemm(false, true, len(x)/n, h, n, 1, x, n, model.Params.EncoderWeight, n, 0, u, h)
 }
 
 // decode computes u (m,n) = W2 code, without the bias, for code (m,h).
@@ -276,10 +278,11 @@ func (p *pass) backward(c, k []float32) {
 }
 
 // weightGradient sets the weights of g to scale times the sum over rows of
-// dJ/dW, the terms that are not sums over rows left out.
-func (p *pass) weightGradient(g *Params, scale float32) {
+// dJ/dW, plus decay times the weights. Other terms that are not sums over rows
+// are left out.
+func (p *pass) weightGradient(g *Params, scale, decay float32) {
 	if p.lists() {
-		p.weightGradientKept(g, scale)
+		p.weightGradientKept(g, scale, decay)
 		return
 	}
 	m, n, h := p.rows(), p.m.Inputs, p.m.Hidden
@@ -289,6 +292,7 @@ func (p *pass) weightGradient(g *Params, scale float32) {
 	} else {
 		f32.Gemm(true, false, n, h, m, scale, p.out, n, p.code, h, 0, g.DecoderWeight, h)
 	}
+	addDecay(g, p.m.Params, decay)
 }
 
 // biasGradient adds the sums over rows of dJ/db1 (h) and dJ/db2 (n).

@@ -39,23 +39,24 @@ func (s *Sparse) resize(rows, elements int) {
 	s.Start[0] = 0
 }
 
-// SetLargest sets s to what [KeepLargest] leaves of z (m,n), n being the
-// columns of s. Columns rise within a row.
-func (s *Sparse) SetLargest(z []float32, k int) {
+// SetLargest adds bias (n) to the rows of z (m,n), n being the columns of s, and
+// sets s to what [KeepLargest] would leave of it. Columns rise within a row.
+func (s *Sparse) SetLargest(z, bias []float32, k int) {
 	n := s.Columns
 	rows := rowsOf(z, n)
-	if k < 1 {
+	if k < 1 || len(bias) != n {
 		panic(lengths)
 	}
 	k = min(k, n)
 	s.resize(rows, rows*k)
 	j := newJob()
-	j.elem = elemArgs{kernel: active, x: z, n: n, keep: k}
+	j.elem = elemArgs{kernel: active, x: z, n: n, keep: k, bias: bias}
 	j.sparse = sparseArgs{a: s}
 	j.doRows(rows, func(j *job, item int) {
 		e, s := &j.elem, j.sparse.a
 		c := chosen.Get().(*choice)
 		row := item * e.rows
+		e.kernel.activate(Linear, e.part(e.x, item), e.bias)
 		for z := e.part(e.x, item); len(z) > 0; z = z[e.n:] {
 			at := row * e.keep
 			for _, i := range c.largest(e.kernel, z[:e.n], e.keep) {
@@ -158,24 +159,52 @@ func (s *Sparse) Transpose(t *Sparse) {
 	s.Start[0] = 0
 }
 
-// Product computes C = alpha S B + beta C for B (columns of s, n) and C (rows of
-// s, n). When beta is 0, C is only written. Beta is 0 or 1.
-func (s *Sparse) Product(alpha float32, b []float32, n int, beta float32, c []float32) {
-	if n < 1 || len(c) != s.Rows()*n || len(b) != s.Columns*n || beta != 0 && beta != 1 {
+// Product computes C = alpha S B for B (columns of s, n) and C (rows of s, n).
+func (s *Sparse) Product(c []float32, n int, alpha float32, b []float32) {
+	if n < 1 || len(c) != s.Rows()*n || len(b) != s.Columns*n {
 		panic(lengths)
 	}
 	if len(c) == 0 {
 		return
 	}
 	j := newJob()
-	j.elem = elemArgs{kernel: active, x: c, y: b, n: n, a: alpha, b: beta}
+	j.elem = elemArgs{kernel: active, x: c, y: b, n: n, a: alpha}
 	j.sparse = sparseArgs{a: s}
 	items := j.sparse.cut(s, n)
 	j.do(items, func(j *job, item int) {
 		e, s := &j.elem, j.sparse.a
 		for i := item * j.sparse.rows; i < min((item+1)*j.sparse.rows, s.Rows()); i++ {
 			lo, hi := s.Start[i], s.Start[i+1]
-			e.kernel.sumRows(e.x[i*e.n:(i+1)*e.n], e.y, s.Column[lo:hi], s.Value[lo:hi], e.a, e.b)
+			e.kernel.sumRows(e.x[i*e.n:(i+1)*e.n], e.y, s.Column[lo:hi], s.Value[lo:hi], e.a, 0)
+		}
+	})
+}
+
+// SumProducts computes C = alpha (S A + T B) + decay W for S and T with the same
+// number of rows as C and W, which are (rows,n). C is only written. W may be nil
+// when decay is 0.
+func SumProducts(c []float32, n int, alpha float32, s *Sparse, a []float32, t *Sparse, b []float32, decay float32, w []float32) {
+	rows := rowsOf(c, n)
+	if s.Rows() != rows || t.Rows() != rows || len(a) != s.Columns*n || len(b) != t.Columns*n || decay != 0 && len(w) != len(c) {
+		panic(lengths)
+	}
+	if rows == 0 {
+		return
+	}
+	j := newJob()
+	j.elem = elemArgs{kernel: active, x: c, y: a, z: b, w: w, n: n, a: alpha, b: decay}
+	j.sparse = sparseArgs{a: s, b: t}
+	j.do(j.sparse.cut(s, n), func(j *job, item int) {
+		e, s, t := &j.elem, j.sparse.a, j.sparse.b
+		for i := item * j.sparse.rows; i < min((item+1)*j.sparse.rows, s.Rows()); i++ {
+			c := e.x[i*e.n : (i+1)*e.n]
+			lo, hi := s.Start[i], s.Start[i+1]
+			e.kernel.sumRows(c, e.y, s.Column[lo:hi], s.Value[lo:hi], e.a, 0)
+			lo, hi = t.Start[i], t.Start[i+1]
+			e.kernel.sumRows(c, e.z, t.Column[lo:hi], t.Value[lo:hi], e.a, 1)
+			if e.b != 0 {
+				e.kernel.axpy(e.b, e.w[i*e.n:(i+1)*e.n], c)
+			}
 		}
 	})
 }
@@ -212,7 +241,7 @@ func (s *Sparse) Dots(t *Sparse, x, w []float32, n int) {
 
 // sparseArgs is a product of a sparse matrix.
 type sparseArgs struct {
-	a    *Sparse
+	a, b *Sparse
 	rows int // of an item
 }
 

@@ -11,28 +11,32 @@ import (
 // sparseCase is a random sparse matrix S (m,h), dense ones to multiply it by,
 // and what comes of them, summed in float64.
 type sparseCase struct {
-	m, h, n, k  int
-	alpha, beta float32
-	z, w, x, c  []float32 // (m,h), (h,n), (m,n), (m,n)
-	dense       []float64 // S (m,h)
-	inserted    []Element
-	offset      int
+	m, h, n, k   int
+	alpha, decay float32
+	raw, bias, z []float32 // (m,h), (h), and their sum
+	w, x, y      []float32 // (h,n), (m,n), (m,n)
+	dense        []float64 // S (m,h)
+	inserted     []Element
+	offset       int
 }
 
 // newSparseCase draws a case with elements of value.
 func newSparseCase(r *rand.Rand, m, h, n, k int, value func() float32) *sparseCase {
 	c := &sparseCase{
 		m: m, h: h, n: n, k: k, offset: r.IntN(16),
-		alpha: []float32{1, -2, 0.5}[r.IntN(3)], beta: float32(r.IntN(2)),
+		alpha: []float32{1, -2, 0.5}[r.IntN(3)], decay: []float32{0, 3}[r.IntN(2)],
 		dense: make([]float64, m*h),
 	}
 	for _, x := range []struct {
 		to   *[]float32
 		size int
-	}{{&c.z, m * h}, {&c.w, h * n}, {&c.x, m * n}, {&c.c, m * n}} {
+	}{{&c.raw, m * h}, {&c.bias, h}, {&c.w, h * n}, {&c.x, m * n}, {&c.y, m * n}} {
 		for range x.size {
 			*x.to = append(*x.to, value())
 		}
+	}
+	for i, v := range c.raw {
+		c.z = append(c.z, v+c.bias[i%h])
 	}
 	for i := range m {
 		for j, v := range keepLargestSorted(c.z[i*h:(i+1)*h], k) {
@@ -49,14 +53,14 @@ func newSparseCase(r *rand.Rand, m, h, n, k int, value func() float32) *sparseCa
 	return c
 }
 
-// run returns S (m,h), S^T (h,m), alpha S w + beta c (m,n), alpha S^T x (h,n),
-// and x w^T where S is not 0 (m,h).
+// run returns S (m,h), S^T (h,m), alpha S w (m,n), alpha S^T (x + y) +
+// decay w (h,n), and x w^T where S is not 0 (m,h).
 func (c *sparseCase) run(t *testing.T) [][]float32 {
 	s, transposed, dots := NewSparse(c.m, c.h, c.m*c.k), new(Sparse), new(Sparse)
-	z := slices.Clone(c.z)
-	s.SetLargest(z, c.k)
+	z := slices.Clone(c.raw)
+	s.SetLargest(z, c.bias, c.k)
 	if !slices.Equal(z, c.z) {
-		t.Fatal("SetLargest has changed its argument")
+		t.Fatal("SetLargest has not added the bias")
 	}
 	s.Insert(slices.Clone(c.inserted))
 	transposed.Transpose(s)
@@ -72,12 +76,8 @@ func (c *sparseCase) run(t *testing.T) [][]float32 {
 	}
 	s.Fill(add(c.m * c.h))
 	transposed.Fill(add(c.h * c.m))
-	product := add(c.m * c.n)
-	if c.beta != 0 {
-		copy(product, c.c)
-	}
-	s.Product(c.alpha, c.w, c.n, c.beta, product)
-	transposed.Product(c.alpha, c.x, c.n, 0, add(c.h*c.n))
+	s.Product(add(c.m*c.n), c.n, c.alpha, c.w)
+	SumProducts(add(c.h*c.n), c.n, c.alpha, transposed, c.x, transposed, c.y, c.decay, c.w)
 	dots.Dots(s, c.x, c.w, c.n)
 	dots.Fill(add(c.m * c.h))
 	for _, check := range checks {
@@ -128,11 +128,18 @@ func (c *sparseCase) exact() (want, size [][]float64) {
 	add(c.m, c.h, c.h, s, identity, nil)
 	add(c.h, c.m, c.m, func(i, p int) float64 { return s(p, i) }, identity, nil)
 	add(c.m, c.n, c.h, func(i, p int) float64 { return alpha * s(i, p) }, func(p, j int) float64 { return float64(c.w[p*c.n+j]) }, nil)
-	for i, v := range c.c {
-		want[2][i] += float64(c.beta * v)
-		size[2][i] += math.Abs(float64(c.beta * v))
+	for _, x := range [][]float32{c.x, c.y} {
+		add(c.h, c.n, c.m, func(i, p int) float64 { return alpha * s(p, i) }, func(p, j int) float64 { return float64(x[p*c.n+j]) }, nil)
 	}
-	add(c.h, c.n, c.m, func(i, p int) float64 { return alpha * s(p, i) }, func(p, j int) float64 { return float64(c.x[p*c.n+j]) }, nil)
+	for i := range want[3] {
+		want[3][i] += want[4][i]
+		size[3][i] += size[4][i]
+	}
+	want, size = want[:4], size[:4]
+	for i, v := range c.w {
+		want[3][i] += float64(c.decay) * float64(v)
+		size[3][i] += math.Abs(float64(c.decay) * float64(v))
+	}
 	add(c.m, c.h, c.n, func(i, p int) float64 { return float64(c.x[i*c.n+p]) }, func(p, j int) float64 { return float64(c.w[j*c.n+p]) },
 		func(i, j int) bool { return s(i, j) != 0 })
 	return want, size
@@ -213,11 +220,11 @@ func TestSparseNotFinite(t *testing.T) {
 		for _, n := range []int{1, 16, 40, 300} {
 			for _, odd := range []float32{inf, nan} {
 				s := NewSparse(1, 3, 2)
-				s.SetLargest([]float32{1, 5, 2}, 2)
+				s.SetLargest([]float32{1, 5, 2}, make([]float32, 3), 2)
 				w := make([]float32, 3*n)
 				w[2*n-1] = odd
 				u := make([]float32, n)
-				s.Product(1, w, n, 0, u)
+				s.Product(u, n, 1, w)
 				d := new(Sparse)
 				x := slices.Repeat([]float32{1}, n)
 				d.Dots(s, x, w, n)
@@ -229,7 +236,7 @@ func TestSparseNotFinite(t *testing.T) {
 		s := NewSparse(1, 40, 2)
 		z := make([]float32, 40)
 		z[7], z[33] = nan, inf
-		s.SetLargest(z, 1)
+		s.SetLargest(z, make([]float32, 40), 1)
 		if len(s.Value) != 1 || s.Value[0] == s.Value[0] {
 			t.Errorf("of NaN and infinity %v is kept", s.Value)
 		}
@@ -244,18 +251,19 @@ func BenchmarkSparse(b *testing.B) {
 		normal(r, w)
 		normal(r, x)
 		s, transposed, dots := NewSparse(c.m, c.h, c.m*c.k), new(Sparse), new(Sparse)
-		s.SetLargest(z, c.k)
+		bias := make([]float32, c.h)
+		s.SetLargest(z, bias, c.k)
 		transposed.Transpose(s)
 		u := make([]float32, c.m*c.n)
 		for _, f := range []struct {
 			name string
 			call func()
 		}{
-			{"largest", func() { s.SetLargest(z, c.k) }},
-			{"product", func() { s.Product(1, w, c.n, 0, u) }},
+			{"largest", func() { s.SetLargest(z, bias, c.k) }},
+			{"product", func() { s.Product(u, c.n, 1, w) }},
 			{"dots", func() { dots.Dots(s, x, w, c.n) }},
 			{"transpose", func() { transposed.Transpose(s) }},
-			{"gradient", func() { transposed.Product(1, x, c.n, 0, g) }},
+			{"gradient", func() { SumProducts(g, c.n, 1, transposed, x, transposed, u, 0.1, w) }},
 			{"dense", func() { Gemm(false, true, c.m, c.h, c.n, 1, x, c.n, w, c.n, 0, z, c.h) }},
 		} {
 			b.Run(fmt.Sprintf("%s/%dx%dx%d", f.name, c.m, c.h, c.k), func(b *testing.B) {
