@@ -166,16 +166,9 @@ func (w *waker) find(z []float32) {
 	for i, idle := range w.idle {
 		if idle-int64(rows) >= idleRows {
 			w.woken = append(w.woken, i)
-			w.larger = append(w.larger, f32.Element{Column: int32(i), Value: z[i]})
+			w.larger = append(w.larger, f32.Element{Column: int32(i)})
 		}
 	}
-	for row := 1; row < rows && len(w.larger) > 0; row++ {
-		z := z[row*h : (row+1)*h]
-		for at := range w.larger {
-			if e := &w.larger[at]; z[e.Column] > e.Value {
-				e.Row, e.Value = int32(row), z[e.Column]
-			}
-		}
-	}
+	f32.LargestOfColumns(w.larger, z, h)
 	w.larger = slices.DeleteFunc(w.larger, func(e f32.Element) bool { return e.Value == 0 })
 }

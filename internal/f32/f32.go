@@ -1,7 +1,8 @@
 // Package f32 holds the float32 kernels of the model: the matrix product
 // ([Gemm], or [BLAS] behind gonum's interface) and the loops around it
 // ([Activate], [HiddenDelta], [OutputDelta], [Adam], sums and conversions),
-// each one pass over memory.
+// each one pass over memory. [Sparse] holds matrices that are mostly 0, and
+// their products.
 //
 // Matrices are row-major. Slices may have any alignment, but arguments that
 // are written must not overlap other arguments. Sizes that do not fit
@@ -13,7 +14,8 @@
 // and never a sum, so results do not depend on how many there are. An
 // element of a product is summed in one order that depends on k alone:
 // not on m or n, on its place in the matrix, or on strides. So a row of C
-// depends on that row of A alone.
+// depends on that row of A alone. Products of a [Sparse] are summed in the
+// order of its elements.
 //
 // # Classes
 //

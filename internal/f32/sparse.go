@@ -113,6 +113,37 @@ func (s *Sparse) Insert(elements []Element) {
 	}
 }
 
+// LargestOfColumns sets each element to the largest of its column in z (m,n),
+// among equals that of the first row. There is a row.
+func LargestOfColumns(elements []Element, z []float32, n int) {
+	if rowsOf(z, n) == 0 {
+		panic(lengths)
+	}
+	j := newJob()
+	j.elem = elemArgs{x: z, n: n}
+	j.sparse = sparseArgs{elements: elements}
+	j.do((len(elements)+columnItem-1)/columnItem, func(j *job, item int) {
+		elements := j.sparse.elements[item*columnItem:]
+		elements = elements[:min(columnItem, len(elements))]
+		z, n := j.elem.x, j.elem.n
+		for at := range elements {
+			e := &elements[at]
+			e.Row, e.Value = 0, z[e.Column]
+		}
+		for row := 1; row < len(z)/n; row++ {
+			z := z[row*n : (row+1)*n]
+			for at := range elements {
+				if e := &elements[at]; z[e.Column] > e.Value {
+					e.Row, e.Value = int32(row), z[e.Column]
+				}
+			}
+		}
+	})
+}
+
+// columnItem columns make an item.
+const columnItem = 64
+
 // Fill sets x (m,n) to s.
 func (s *Sparse) Fill(x []float32) {
 	if len(x) != s.Rows()*s.Columns {
@@ -241,8 +272,9 @@ func (s *Sparse) Dots(t *Sparse, x, w []float32, n int) {
 
 // sparseArgs is a product of a sparse matrix.
 type sparseArgs struct {
-	a, b *Sparse
-	rows int // of an item
+	a, b     *Sparse
+	rows     int // of an item
+	elements []Element
 }
 
 // cut settles the rows of an item of a product with rows of n elements, and

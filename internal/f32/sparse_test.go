@@ -198,6 +198,60 @@ func TestSparse(t *testing.T) {
 	newSparseCase(r, 300, 500, 120, 9, normal).check(t) // several items of a job
 }
 
+// TestLargestOfColumns looks for what is largest in more columns than an item
+// has.
+func TestLargestOfColumns(t *testing.T) {
+	const m, n = 50, 200
+	r := rand.New(rand.NewPCG(7, 8))
+	z := make([]float32, m*n)
+	for i := range z {
+		z[i] = float32(r.IntN(60) - 80)
+	}
+	var elements, want []Element
+	for j := 3; j < n; j += 2 {
+		best := Element{0, int32(j), z[j]}
+		for i := range m {
+			if v := z[i*n+j]; v > best.Value {
+				best.Row, best.Value = int32(i), v
+			}
+		}
+		elements, want = append(elements, Element{9, int32(j), 99}), append(want, best)
+	}
+	forWorkers(func() {
+		got := slices.Clone(elements)
+		LargestOfColumns(got, z, n)
+		if !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	})
+	LargestOfColumns(nil, z, n)
+}
+
+func TestTranspose(t *testing.T) {
+	forClasses(t, func(t *testing.T) {
+		for _, m := range []int{1, 15, 16, 17, 40} {
+			for n := range 40 {
+				if n == 0 {
+					continue
+				}
+				src, want := make([]float32, m*n), make([]float32, m*n)
+				for i := range src {
+					src[i] = float32(i)
+					want[i%n*m+i/n] = float32(i)
+				}
+				forWorkers(func() {
+					dst, check := guarded(t, m*n, n%16)
+					Transpose(dst, src, n)
+					check()
+					if !slices.Equal(dst, want) {
+						t.Fatalf("(%d,%d) is not transposed", m, n)
+					}
+				})
+			}
+		}
+	})
+}
+
 // FuzzSparse is TestSparse with any sizes.
 func FuzzSparse(f *testing.F) {
 	f.Add(uint8(3), uint16(100), uint16(70), uint8(5), uint64(1), true)
