@@ -64,3 +64,6 @@ func syncDir(dir string) {
 		d.Close()
 	}
 }
+
+// closedToRename says that a file that is open cannot be renamed.
+const closedToRename = false

@@ -11,3 +11,6 @@ func openDescriptor(path string) (*disk.File, error) { return nil, nil }
 func keepOwner(f *disk.File, info fs.FileInfo) {}
 
 func syncDir(dir string) {}
+
+// closedToRename says that a file that is open cannot be renamed.
+const closedToRename = true
