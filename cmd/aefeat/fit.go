@@ -52,8 +52,8 @@ type fitJob struct {
 	total      int64        // rows of the input; 0: unknown
 	out        *outputFile  // of the model
 	parent     *modelRecord // that --init names, or named when the fit began; nil: none
-	asksMemory bool         // --memory is given
 	record     *recorder    // nil: none is wanted
+	asksMemory bool         // --memory is given, and not what there is room for
 	saver      *saver       // nil: no checkpoints are wanted
 	saveTo     string       // where they go
 }
@@ -149,13 +149,10 @@ func newFitJob(c *cli.Context, ui *console, from *resumption, inputs []string) (
 	if err != nil {
 		return nil, err
 	}
-	if j.asksMemory = c.IsSet("memory"); !j.asksMemory {
-		j.config.Memory = rowMemory(memoryBound())
-	}
-	limitHeap(j.config.Memory)
 	if from != nil {
 		return j, j.resume(c)
 	}
+	j.settleMemory(c, j.config)
 	if err := checkTraining(c, j.config.Train); err != nil {
 		return nil, err
 	}
@@ -208,6 +205,7 @@ func (j *fitJob) resume(c *cli.Context) error {
 	}
 	j.settings.Epochs = cmp.Or(j.config.Epochs, j.settings.Epochs)
 	j.config = stage.Config{Epochs: j.config.Epochs, Memory: j.config.Memory, CheckpointEvery: j.config.CheckpointEvery, OtherKernels: j.config.OtherKernels}
+	j.settleMemory(c, j.settings)
 	j.parent = j.from.line.Parent
 	return j.readFlags(c)
 }
@@ -408,12 +406,21 @@ func (j *fitJob) checkSize(patch *patch.Binding) error {
 	takes := float64(train.Memory(config) + rule.Memory(config.Inputs))
 	err := fitMemory(memoryBound(), fmt.Sprintf("training %d hidden units takes", config.Hidden), takes,
 		"ask for fewer hidden units (--hidden) or smaller batches (--batch-size)")
-	once := j.settings.Epochs == 1 && !j.iterates() && !train.Validate
-	if err != nil || !j.asksMemory || once {
+	if err != nil || !j.asksMemory {
 		return err
 	}
 	return fitMemory(memoryBound(), fmt.Sprintf("%s for rows (--memory) and the training of %d hidden units take", formatSize(j.config.Memory), config.Hidden),
 		takes+float64(j.config.Memory), "give less with --memory: rows that do not fit go to a file")
+}
+
+// settleMemory decides how much memory keeps rows in a fit of these settings.
+func (j *fitJob) settleMemory(c *cli.Context, settings stage.Config) {
+	once := settings.Epochs == 1 && !settings.Train.Optimizer.WholePasses() && settings.Validation == 0
+	j.asksMemory = c.IsSet("memory") && !once
+	if !c.IsSet("memory") {
+		j.config.Memory = rowMemory(memoryBound())
+	}
+	limitHeap(j.config.Memory)
 }
 
 // iterates reports whether the passes over the rows are evaluations, some of
