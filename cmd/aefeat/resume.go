@@ -38,6 +38,9 @@ func newResumption(c *cli.Context, ui *console) (*resumption, error) {
 		return nil, err
 	}
 	r := &resumption{file: c.String("resume"), sum: newDigest()}
+	if r.file == "" {
+		return nil, usagef("fit", "--resume names no file").as(codeUsageInput)
+	}
 	if err := stdinOnce(c, ui, r.file); err != nil {
 		return nil, err
 	}
