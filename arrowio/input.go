@@ -68,18 +68,13 @@ func (s *Source) prepare(in *input) error {
 		in.schema, err = s.checked(in.pipe.Schema())
 		return err
 	}
-	f, remove, err := atomicfile.Spool(b, s.o.SpoolDir)
+	copied, err := atomicfile.Spool(b, s.o.SpoolDir)
 	if err != nil {
 		return err
 	}
 	in.remove() // a named pipe is read to its end
-	in.at, in.path, in.info = f, "", nil
-	in.remove = func() { f.Close(); remove() }
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	in.size = info.Size()
+	in.at, in.size, in.path, in.info = copied, copied.Size(), "", nil
+	in.remove = func() { copied.Close() }
 	return s.check(in)
 }
 

@@ -39,6 +39,9 @@ func inspect(c *cli.Context, ui *console) error {
 	if n := c.Int("head"); n > mostHead {
 		return usagef("inspect", "--head %d is more than %d", n, mostHead)
 	}
+	if err := ui.needOut(); err != nil {
+		return err
+	}
 	if err := ui.keepSources("inspect", []written{{"the description", "-"}}, data(inputs)); err != nil {
 		return err
 	}
@@ -62,13 +65,20 @@ func inspect(c *cli.Context, ui *console) error {
 	}
 	var tensors, tables []string
 	for _, f := range files {
+		if f.Root != "" {
+			if !slices.Contains(tables, f.Root) {
+				tables = append(tables, f.Root)
+			}
+			continue
+		}
+		model, err := looksLikeTensors(f.Name)
 		switch {
-		case f.Root == "" && looksLikeTensors(f.Name):
+		case err != nil:
+			return &inputError{f.Name, err}
+		case model:
 			tensors = append(tensors, f.Name)
-		case f.Root == "":
+		default:
 			tables = append(tables, f.Name)
-		case !slices.Contains(tables, f.Root):
-			tables = append(tables, f.Root)
 		}
 	}
 	if len(tables) == 0 && asksForRows(c) {
@@ -93,21 +103,24 @@ func inspect(c *cli.Context, ui *console) error {
 	return nil
 }
 
-// looksLikeTensors reports whether a file begins as safetensors do. What cannot
-// be told now is met when the file is read.
-func looksLikeTensors(name string) bool {
+// looksLikeTensors reports whether a file begins as safetensors do. A pipe can
+// be read only once: it is none.
+func looksLikeTensors(name string) (bool, error) {
 	info, err := disk.Stat(name)
 	if err != nil || !info.Mode().IsRegular() {
-		return false // a pipe can be read only once
+		return false, err
 	}
 	f, err := disk.Open(name)
 	if err != nil {
-		return false
+		return false, err
 	}
 	defer f.Close()
 	start := make([]byte, tensorsHead)
-	n, _ := io.ReadFull(f, start)
-	return isTensors(start[:n])
+	n, err := io.ReadFull(f, start)
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		err = nil
+	}
+	return isTensors(start[:n]), err
 }
 
 // tensorsHead is how many bytes tell safetensors: the length of a header, and
@@ -156,7 +169,11 @@ func peekable(ctx context.Context, ui *console, name string) (*peeked, error) {
 		// A redirected file can be sought in, which data may need.
 		if at, err := f.Seek(0, io.SeekCurrent); err == nil {
 			head := make([]byte, tensorsHead)
-			n, _ := f.ReadAt(head, at)
+			n, err := f.ReadAt(head, at)
+			if err != nil && err != io.EOF {
+				p.close()
+				return nil, &inputError{inputName(name), err}
+			}
 			p.tensors = isTensors(head[:n])
 			return p, nil
 		}

@@ -66,7 +66,8 @@ func main() {
 
 // run is the one place where errors become exit statuses.
 func run(args []string) (status int) {
-	ui := &console{in: os.Stdin, out: os.Stdout, err: os.Stderr, json: wantsJSON(args[1:]), work: new(work)}
+	out := newStdout(os.Stdout)
+	ui := &console{in: os.Stdin, out: out, err: os.Stderr, json: wantsJSON(args[1:]), work: new(work)}
 	defer func() {
 		if p := recover(); p != nil {
 			status = crashed(ui, p)
@@ -74,7 +75,11 @@ func run(args []string) (status int) {
 	}()
 	ctx, stop := cancelOnSignal(context.Background(), ui)
 	defer stop()
-	return finish(ctx, ui, runApp(ctx, newApp(ui), args))
+	err := runApp(ctx, newApp(ui), args)
+	if err == nil {
+		err = out.Close()
+	}
+	return finish(ctx, ui, err)
 }
 
 // cancelOnSignal returns a context that ends, with a *signalError as its

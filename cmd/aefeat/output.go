@@ -31,10 +31,13 @@ func nameOf(output string) string {
 }
 
 // refuseTerminal returns a usage error where binary output would fill a
-// person's screen.
+// person's screen, and one of the machine where there is nothing to write to.
 func refuseTerminal(ui *console, command, what, output string) error {
 	if output == "-" && isTerminal(ui.out) {
 		return usagef(command, "refusing to write %s to the terminal: name a file with -o, or send standard output elsewhere", what).as(codeUsageOutput)
+	}
+	if isStdout(output) {
+		return ui.needOut()
 	}
 	return nil
 }
@@ -84,8 +87,15 @@ func (f *outputFile) Abort() {
 func commitAll(outputs ...*outputFile) error {
 	var files []*atomicfile.File
 	for _, out := range outputs {
-		if out != nil && out.file != nil {
+		if out == nil {
+			continue
+		}
+		if out.file != nil {
 			files = append(files, out.file)
+		} else if s, ok := out.Writer.(*stdout); ok {
+			if err := s.store(); err != nil {
+				return err
+			}
 		}
 	}
 	return atomicfile.CommitAll(files...)

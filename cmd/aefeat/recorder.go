@@ -65,6 +65,11 @@ func checkRecord(c *cli.Context, ui *console, inputs []string, outputs ...string
 			return usagef(command, "the record and the output would go to the same place, %s", nameOf(output)).as(codeUsageOutput)
 		}
 	}
+	if isStdout(path) {
+		if err := ui.needOut(); err != nil {
+			return err
+		}
+	}
 	return ui.keepSources(command, []written{{"the record", path}}, models(c.String("model"), c.String("init")), data(inputs))
 }
 
@@ -151,6 +156,9 @@ func (r *recorder) evaluated(ctx context.Context, src *arrowio.Source, e stage.E
 	r.read(files)
 	r.Rows, r.Evaluation = e.Rows, &e.Evaluation
 	r.skip(src, e.BadRows)
+	if err := r.ui.storeOut(); err != nil { // before the record says that all is well
+		return err
+	}
 	return r.commit()
 }
 

@@ -53,8 +53,11 @@ func (c *console) keepSources(command string, outputs []written, readings ...rea
 			}
 		}
 		for _, input := range r.named() {
+			files, err := arrowio.Walk([]string{input})
+			if err != nil && codeOf(err).status() == exitMachine {
+				return err
+			}
 			// Where there are no such files, opening them says so.
-			files, _ := arrowio.Walk([]string{input})
 			for _, f := range files {
 				if err := c.keepSource(command, targets, r.what, f, input); err != nil {
 					return err

@@ -366,8 +366,11 @@ func followLinks(path string) (string, error) {
 	target := path
 	for range 40 { // the limit that Linux has
 		info, err := disk.Lstat(target)
-		if err != nil || info.Mode()&fs.ModeSymlink == 0 {
-			return target, nil // an error is for the caller to meet
+		switch {
+		case errors.Is(err, fs.ErrNotExist), err == nil && info.Mode()&fs.ModeSymlink == 0:
+			return target, nil
+		case err != nil:
+			return "", renameError(err, path)
 		}
 		link, err := os.Readlink(target)
 		if err != nil {

@@ -97,11 +97,13 @@ func Remove(name string) error {
 // do makes a call, or lets it fail as a test wants.
 func do(op, name string, call func() error) error {
 	for {
-		err := fault(op, name, 0).Err
-		if err == nil {
+		want := fault(Call{Op: op, Name: name})
+		var err error
+		switch {
+		case want.Err != nil:
+			err = &fs.PathError{Op: op, Path: name, Err: want.Err}
+		case !want.Skip:
 			err = call()
-		} else {
-			err = &fs.PathError{Op: op, Path: name, Err: err}
 		}
 		if !errors.Is(err, syscall.EINTR) {
 			return err

@@ -18,7 +18,7 @@ func (f *File) Read(p []byte) (int, error) {
 	if injected.Load() == nil {
 		return f.f.Read(p)
 	}
-	return f.each("read", p, f.f.Read)
+	return f.each("read", p, -1, f.f.Read)
 }
 
 // Write implements [io.Writer].
@@ -26,7 +26,7 @@ func (f *File) Write(p []byte) (int, error) {
 	if injected.Load() == nil {
 		return f.f.Write(p)
 	}
-	return f.each("write", p, f.f.Write)
+	return f.each("write", p, -1, f.f.Write)
 }
 
 // ReadAt implements [io.ReaderAt].
@@ -34,7 +34,7 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	if injected.Load() == nil {
 		return f.f.ReadAt(p, off)
 	}
-	return f.each("read", p, func(p []byte) (int, error) { return f.f.ReadAt(p, off) })
+	return f.each("read", p, off, func(p []byte) (int, error) { return f.f.ReadAt(p, off) })
 }
 
 // WriteAt implements [io.WriterAt].
@@ -42,29 +42,29 @@ func (f *File) WriteAt(p []byte, off int64) (int, error) {
 	if injected.Load() == nil {
 		return f.f.WriteAt(p, off)
 	}
-	return f.each("write", p, func(p []byte) (int, error) { return f.f.WriteAt(p, off) })
+	return f.each("write", p, off, func(p []byte) (int, error) { return f.f.WriteAt(p, off) })
 }
 
 // each makes a call on bytes, on a part of them, or lets it fail.
-func (f *File) each(op string, p []byte, call func([]byte) (int, error)) (int, error) {
+func (f *File) each(op string, p []byte, at int64, call func([]byte) (int, error)) (int, error) {
 	for {
-		want := fault(op, f.Name(), len(p))
+		want := fault(Call{op, f.Name(), len(p), at})
 		if errors.Is(want.Err, syscall.EINTR) {
 			continue
 		}
-		if want.Short && len(p) > 0 {
+		if want.Short && want.Err != io.EOF && len(p) > 0 {
 			p = p[:(len(p)+1)/2]
 		}
 		n := 0
 		if want.Short || want.Err == nil {
 			var err error
-			if n, err = call(p); err != nil {
+			if n, err = call(p); err != nil && err != want.Err {
 				return n, err
 			}
 		}
 		switch {
 		case want.Err == io.EOF:
-			return n, io.EOF
+			return (n + 1) / 2, io.EOF
 		case want.Err != nil:
 			return n, &fs.PathError{Op: op, Path: f.Name(), Err: want.Err}
 		}
@@ -111,7 +111,7 @@ func (f *File) Chown(user, group int) error {
 // Close is that of [os.File]. The file is closed even where it fails.
 func (f *File) Close() error {
 	err := f.f.Close()
-	if want := fault("close", f.Name(), 0).Err; err == nil && want != nil {
+	if want := fault(Call{Op: "close", Name: f.Name()}).Err; err == nil && want != nil {
 		err = &fs.PathError{Op: "close", Path: f.Name(), Err: want}
 	}
 	if errors.Is(err, syscall.EINTR) {

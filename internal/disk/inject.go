@@ -7,6 +7,7 @@ type Call struct {
 	Op    string // as in the errors of os: open, read, write, sync, rename
 	Name  string // of the file, as it was opened
 	Bytes int    // how many are to be read or written
+	At    int64  // where they lie; -1: where the file stands
 }
 
 // A Fault is what comes of a call instead. The zero value lets it be made.
@@ -15,9 +16,13 @@ type Fault struct {
 	// where it is [io.EOF].
 	Err error
 
-	// Short makes a call read or write the first half of its bytes. A ReadAt
-	// or Write that is short needs an Err too, as those of os do.
+	// Short makes a call read or write the first half of its bytes, and with
+	// io.EOF the first half of those that are there. A ReadAt or Write that is
+	// short needs an Err, too, as those of os do.
 	Short bool
+
+	// Skip makes a call succeed that is not made: Sync takes its time.
+	Skip bool
 }
 
 var injected atomic.Pointer[func(Call) Fault]
@@ -29,9 +34,9 @@ func Inject(decide func(Call) Fault) (restore func()) {
 	return func() { injected.Store(nil) }
 }
 
-func fault(op, name string, bytes int) Fault {
+func fault(c Call) Fault {
 	if decide := injected.Load(); decide != nil {
-		return (*decide)(Call{op, name, bytes})
+		return (*decide)(c)
 	}
 	return Fault{}
 }

@@ -305,7 +305,10 @@ func decodePath(name, output string) (*imagery.Picture, uint64, error) {
 	if err == nil {
 		p, key, err = decodeFile(name)
 	}
-	if err != nil {
+	switch {
+	case ofMachine(err):
+		err = ofFile(name, withoutPath(err))
+	case err != nil:
 		err = fmt.Errorf("%s: %w", name, withoutPath(err))
 	}
 	return p, key, err

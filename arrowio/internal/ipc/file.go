@@ -11,6 +11,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"syscall"
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
@@ -108,6 +109,10 @@ func (f *file) readFooter(b []byte, end int64) error {
 func (f *file) checkFirst(end, footer int64) (int64, error) {
 	s := &cutter{r: bufio.NewReader(io.NewSectionReader(f.r, magicBytes, end-magicBytes)), known: end - magicBytes}
 	meta, err := s.metadata()
+	var system syscall.Errno
+	if errors.As(err, &system) {
+		return 0, err
+	}
 	framed := err == nil
 	if !framed || !f.isSchema(meta) {
 		// Versions of polars leave out what a message begins with, its

@@ -42,7 +42,10 @@ type fileReader struct {
 // Open implements [container.Format].
 func Open(r *io.SectionReader, o container.Options) (container.File, error) {
 	var head [4]byte
-	if err := bound.ReadFullAt(r, head[:], 0); err == nil && string(head[:]) == encryptedMagic {
+	switch err := bound.ReadFullAt(r, head[:], 0); {
+	case err != nil && err != io.ErrUnexpectedEOF:
+		return nil, err
+	case string(head[:]) == encryptedMagic:
 		return nil, ErrEncrypted
 	}
 	f, err := readFooter(r, r.Size())
