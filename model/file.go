@@ -87,6 +87,24 @@ func (m *Model) WriteTo(w io.Writer) (int64, error) {
 	return out.n, err
 }
 
+// FileBytes returns how many bytes the file of a model takes, about and rather
+// more: one of these settings and sizes that has learned the preprocessing of
+// the given name, if it learns, and has been trained for as many epochs. It is for
+// making sure of room beforehand.
+func FileBytes(c Config, preprocess string, epochs int) int64 {
+	const (
+		header  = 64 << 10 // with what every model says
+		anInput = 64       // the name of its column
+		anEpoch = 2 << 10  // of the history, with all terms twice; of the first 10,000
+	)
+	m := Model{Config: c, Preprocess: Preprocess{Method: preprocess}}
+	bytes := header + anInput*int64(c.Inputs) + anEpoch*int64(min(epochs, 10_000))
+	for _, t := range m.shapes() {
+		bytes += 4 * t.elements()
+	}
+	return bytes
+}
+
 // write writes a file of m with the tensors given, in their order, which are
 // those of m and perhaps others. extend adds to the metadata of a model file;
 // nil: nothing.
@@ -105,24 +123,6 @@ func (m *Model) write(w io.Writer, tensors []filledTensor, extend func(metadata 
 		}
 	}
 	return nil
-}
-
-// FileBytes returns how many bytes the file of a model takes, about and rather
-// more: one of these settings and sizes that has learned the preprocessing of
-// the given name, if it learns, and has been trained for as many epochs. It is for
-// making sure of room beforehand.
-func FileBytes(c Config, preprocess string, epochs int) int64 {
-	const (
-		header  = 64 << 10 // with what every model says
-		anInput = 64       // the name of its column
-		anEpoch = 2 << 10  // of the history, with all terms twice; of the first 10,000
-	)
-	m := Model{Config: c, Preprocess: Preprocess{Method: preprocess}}
-	bytes := header + anInput*int64(c.Inputs) + anEpoch*int64(min(epochs, 10_000))
-	for _, t := range m.shapes() {
-		bytes += 4 * t.elements()
-	}
-	return bytes
 }
 
 // header returns the header of such a file, padded to align the tensors.
