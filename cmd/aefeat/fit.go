@@ -39,22 +39,23 @@ of a fit in a file, and --resume goes on from there.`,
 
 // fitJob is a fit as the command line asks for it.
 type fitJob struct {
-	ui       *console
-	progress *progress
-	inputs   []string
-	config   stage.Config
-	from     *resumption  // the fit goes on from there; nil: it is a new one
-	settings stage.Config // in force: config, or those of the checkpoint
-	output   string
-	emit     string
-	features features
-	source   sourceOptions
-	total    int64        // rows of the input; 0: unknown
-	out      *outputFile  // of the model
-	parent   *modelRecord // that --init names, or named when the fit began; nil: none
-	record   *recorder    // nil: none is wanted
-	saver    *saver       // nil: no checkpoints are wanted
-	saveTo   string       // where they go
+	ui         *console
+	progress   *progress
+	inputs     []string
+	config     stage.Config
+	from       *resumption  // the fit goes on from there; nil: it is a new one
+	settings   stage.Config // in force: config, or those of the checkpoint
+	output     string
+	emit       string
+	features   features
+	source     sourceOptions
+	total      int64        // rows of the input; 0: unknown
+	out        *outputFile  // of the model
+	parent     *modelRecord // that --init names, or named when the fit began; nil: none
+	record     *recorder    // nil: none is wanted
+	asksMemory bool         // --memory is given, and not what there is room for
+	saver      *saver       // nil: no checkpoints are wanted
+	saveTo     string       // where they go
 }
 
 func fit(c *cli.Context, ui *console) error {
@@ -151,6 +152,7 @@ func newFitJob(c *cli.Context, ui *console, from *resumption, inputs []string) (
 	if from != nil {
 		return j, j.resume(c)
 	}
+	j.settleMemory(c, j.config)
 	if err := checkTraining(c, j.config.Train); err != nil {
 		return nil, err
 	}
@@ -203,6 +205,7 @@ func (j *fitJob) resume(c *cli.Context) error {
 	}
 	j.settings.Epochs = cmp.Or(j.config.Epochs, j.settings.Epochs)
 	j.config = stage.Config{Epochs: j.config.Epochs, Memory: j.config.Memory, CheckpointEvery: j.config.CheckpointEvery, OtherKernels: j.config.OtherKernels}
+	j.settleMemory(c, j.settings)
 	j.parent = j.from.line.Parent
 	return j.readFlags(c)
 }
@@ -393,20 +396,31 @@ func (j *fitJob) makeRoom(patch *patch.Binding) error {
 	return nil
 }
 
-// checkSize refuses a model that the machine has no memory for, since running
-// out of it cannot be an error later.
+// checkSize refuses a model that there is no memory for, by itself or beside
+// the rows that --memory is to keep.
 func (j *fitJob) checkSize(patch *patch.Binding) error {
 	config := j.settings.Model
 	config.Inputs = max(1, patch.Width())
 	train, rule := j.settings.Train, model.Preprocess{Method: j.settings.Preprocess}
 	train.Validate = j.settings.Validation > 0
-	takes, has := train.Memory(config)+rule.Memory(config.Inputs), machineMemory()
-	if has == 0 || takes <= has {
-		return nil
+	takes := float64(train.Memory(config) + rule.Memory(config.Inputs))
+	err := fitMemory(memoryBound(), fmt.Sprintf("training %d hidden units takes", config.Hidden), takes,
+		"ask for fewer hidden units (--hidden) or smaller batches (--batch-size)")
+	if err != nil || !j.asksMemory {
+		return err
 	}
-	return &hintedError{
-		&codedError{codeMemory, fmt.Errorf("training %d hidden units takes %s of memory, and this machine has %s", config.Hidden, formatSize(takes), formatSize(has))},
-		"ask for fewer hidden units (--hidden) or smaller batches (--batch-size)"}
+	return fitMemory(memoryBound(), fmt.Sprintf("%s for rows (--memory) and the training of %d hidden units take", formatSize(j.config.Memory), config.Hidden),
+		takes+float64(j.config.Memory), "give less with --memory: rows that do not fit go to a file")
+}
+
+// settleMemory decides how much memory keeps rows in a fit of these settings.
+func (j *fitJob) settleMemory(c *cli.Context, settings stage.Config) {
+	once := settings.Epochs == 1 && !settings.Train.Optimizer.WholePasses() && settings.Validation == 0
+	j.asksMemory = c.IsSet("memory") && !once
+	if !c.IsSet("memory") {
+		j.config.Memory = rowMemory(memoryBound())
+	}
+	limitHeap(j.config.Memory)
 }
 
 // iterates reports whether the passes over the rows are evaluations, some of
