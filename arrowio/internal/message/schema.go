@@ -13,6 +13,9 @@ type Schema struct {
 	dictionaries map[int64]*field // the values, by id
 }
 
+// HasDictionaries reports whether some values are encoded as indexes.
+func (s *Schema) HasDictionaries() bool { return len(s.dictionaries) > 0 }
+
 // Equal says whether two schemas have the same fields.
 func (s *Schema) Equal(t *Schema) bool {
 	return slices.EqualFunc(s.fields, t.fields, func(a, b field) bool { return a.equal(&b) })
