@@ -3,7 +3,6 @@ package model
 import (
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -132,7 +131,7 @@ func (m *Model) header() ([]byte, error) {
 		return nil, err
 	}
 	if len(b) > maxHeader {
-		return nil, errors.New("the description of its columns and its history is too long")
+		return nil, fmt.Errorf("the description of its columns and its history, %d MiB, is beyond the %d MiB that a model file may have", len(b)>>20, maxHeader>>20)
 	}
 	return append(b, strings.Repeat(" ", -len(b)&(headerAlign-1))...), nil
 }

@@ -26,6 +26,8 @@ func Guard(f func() error) (err error) {
 		case nil:
 		case *MemoryError:
 			err = p
+		case *BeyondError:
+			err = p
 		case runtime.Error:
 			// What the library tripped over tells nobody anything.
 			err = ErrUndecodable
@@ -62,7 +64,7 @@ func (e *BeyondError) Error() string { return e.What }
 type MemoryError struct{ Want int64 }
 
 func (e *MemoryError) Error() string {
-	return fmt.Sprintf("a batch takes more than %d MiB of memory", e.Want>>20)
+	return fmt.Sprintf("a batch is beyond the %d MiB of memory that it may take", e.Want>>20)
 }
 
 // Damaged says that data is damaged, where that is what the error is about.

@@ -141,13 +141,13 @@ type part struct {
 	layout   arrow.DataType // typ without extensions
 	length   int64
 	nulls    int64
-	done     int64   // elements read
-	seen     int64   // nulls among them
+	done     int64    // elements read
+	seen     int64    // nulls among them
 	valid    *content // nil: there are no nulls
 	values   *content // or offsets
 	text     *content // that offsets lead into
-	last     int64   // offset; of those read
-	children []*part // what offsets lead into, or fields
+	last     int64    // offset; of those read
+	children []*part  // what offsets lead into, or fields
 }
 
 // A partReader makes parts of the arrays and buffers of a batch, one after the

@@ -189,7 +189,8 @@ func (g *groups) open(ctx context.Context) error {
 	}
 	perRow = max(perRow, declared, 1)
 	if perRow > maxRowBytes {
-		return &bound.UnsupportedError{What: "its rows take more than 1 GiB each"}
+		return &bound.BeyondError{What: "its rows are beyond the 1 GiB that each may take",
+			Hint: "write the file with smaller rows or shorter lists, or leave their columns out"}
 	}
 	g.step = max(1, min(batchBytes/perRow, maxBatchRows))
 	if g.maxRows > 0 {

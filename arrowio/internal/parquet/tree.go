@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sort"
 
+	"github.com/aefeat/aefeat/arrowio/internal/bound"
 	"github.com/aefeat/aefeat/arrowio/internal/format"
 	"github.com/aefeat/aefeat/arrowio/internal/thrift"
 )
@@ -13,6 +14,8 @@ import (
 // maxNesting bounds the depth of schemas: deeper than any table, and far from
 // the end of the stack.
 const maxNesting = 64
+
+const nestingHint = "leave the column out, or write it with fewer levels"
 
 // A tree is the schema: its nodes in preorder, and which of them are columns.
 type tree struct {
@@ -187,7 +190,10 @@ func (b *builder) walk(at leaf) error {
 		return errors.New("schema ends early")
 	}
 	if len(at.path) >= maxNesting {
-		return errors.New("schema nested too deeply")
+		return &bound.BeyondError{
+			What: fmt.Sprintf("its schema is nested beyond the %d levels that are read, of which a list takes two", maxNesting),
+			Hint: nestingHint,
+		}
 	}
 	n := &b.nodes[b.next]
 	at.node = b.next
