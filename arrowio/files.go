@@ -140,6 +140,9 @@ func (in *input) hash(buffer []byte, stop <-chan struct{}) (string, error) {
 			if at, _ := r.Seek(0, io.SeekCurrent); at != in.size {
 				return "", errChanged
 			}
+			if err := in.unchanged(at); err != nil {
+				return "", err
+			}
 			return hex.EncodeToString(sum.Sum(nil)), nil
 		case err != nil:
 			return "", err

@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -14,6 +16,7 @@ import (
 	"github.com/aefeat/aefeat/arrowio/internal/bound"
 	"github.com/aefeat/aefeat/arrowio/internal/container"
 	"github.com/aefeat/aefeat/internal/atomicfile"
+	"github.com/aefeat/aefeat/internal/disk"
 )
 
 // An input is one file.
@@ -23,6 +26,8 @@ type input struct {
 	at        io.ReaderAt // a file that is open
 	base      int64       // where it begins
 	size      int64
+	info      fs.FileInfo       // of a file when it was first seen; nil: it is none
+	sum       [sha256.Size]byte // of what it said of itself then
 	remove    func()
 	format    Format
 	container container.Format
@@ -63,18 +68,13 @@ func (s *Source) prepare(in *input) error {
 		in.schema, err = s.checked(in.pipe.Schema())
 		return err
 	}
-	f, remove, err := atomicfile.Spool(b, s.o.SpoolDir)
+	copied, err := atomicfile.Spool(b, s.o.SpoolDir)
 	if err != nil {
 		return err
 	}
 	in.remove() // a named pipe is read to its end
-	in.at, in.path = f, ""
-	in.remove = func() { f.Close(); remove() }
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	in.size = info.Size()
+	in.at, in.size, in.path, in.info = copied, copied.Size(), "", nil
+	in.remove = func() { copied.Close() }
 	return s.check(in)
 }
 
@@ -82,12 +82,12 @@ func (s *Source) prepare(in *input) error {
 // read as it comes instead, nil if there is a file.
 func (s *Source) locate(in *input) (io.Reader, error) {
 	if in.path != "" {
-		info, err := os.Stat(in.path)
+		info, err := disk.Stat(in.path)
 		if err != nil {
 			return nil, pathError(in.name, err)
 		}
 		if info.Mode().IsRegular() {
-			in.size = info.Size()
+			in.size, in.info = info.Size(), info
 			return nil, nil
 		}
 		if in.root != "" {
@@ -95,7 +95,7 @@ func (s *Source) locate(in *input) (io.Reader, error) {
 		}
 		// A named pipe or a device: like standard input. It is open
 		// until it is read.
-		f, err := os.Open(in.path)
+		f, err := disk.Open(in.path)
 		if err != nil {
 			return nil, pathError(in.name, err)
 		}
@@ -114,7 +114,7 @@ func (s *Source) locate(in *input) (io.Reader, error) {
 	if err != nil {
 		return f, nil
 	}
-	in.at, in.base, in.size = f, at, max(0, info.Size()-at)
+	in.at, in.base, in.size, in.info = disk.FromOS(f), at, max(0, info.Size()-at), info
 	return nil, nil
 }
 
@@ -134,7 +134,7 @@ func (s *Source) check(in *input) error {
 		return err
 	}
 	defer f.Close()
-	in.rows = f.Rows()
+	in.rows, in.sum = f.Rows(), f.Sum()
 	in.schema, err = s.checked(f.Schema())
 	return err
 }
@@ -146,6 +146,9 @@ const smallBytes = 64 << 10
 // open opens a file that can be sought in.
 func (in *input) open(o container.Options) (container.File, error) {
 	if in.at != nil {
+		if err := in.unchanged(in.at); err != nil {
+			return nil, err
+		}
 		return in.openAt(in.at, o)
 	}
 	file, err := in.reopen()
@@ -158,6 +161,9 @@ func (in *input) open(o container.Options) (container.File, error) {
 		if err := bound.ReadFullAt(file, b, 0); err != nil {
 			return nil, err
 		}
+		if err := in.unchanged(file); err != nil {
+			return nil, err
+		}
 		return in.openAt(bytes.NewReader(b), o)
 	}
 	f, err := in.openAt(file, o)
@@ -168,24 +174,41 @@ func (in *input) open(o container.Options) (container.File, error) {
 	return &openFile{f, file}, nil
 }
 
-// reopen opens the file of the path, which must be as long as it was.
-func (in *input) reopen() (*os.File, error) {
-	file, err := os.Open(in.path)
+// reopen opens the file of the path, which must be the one that it was.
+func (in *input) reopen() (*disk.File, error) {
+	file, err := disk.Open(in.path)
 	if err != nil {
 		return nil, pathError(in.name, err)
 	}
-	info, err := file.Stat()
-	switch {
-	case err != nil:
-		err = pathError(in.name, err)
-	case info.Size() != in.size:
-		err = errChanged
-	}
-	if err != nil {
+	if err := in.unchanged(file); err != nil {
 		file.Close()
 		return nil, err
 	}
 	return file, nil
+}
+
+// unchanged returns an error where the file that at is, if it is one, is not
+// what it was when it was first seen: a file is read more than once, and what
+// is found must hold for all of them.
+func (in *input) unchanged(at any) error {
+	f, ok := at.(interface{ Stat() (fs.FileInfo, error) })
+	if !ok || in.info == nil {
+		return nil
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return pathError(in.name, err)
+	case in.differs(info):
+		return errChanged
+	}
+	return nil
+}
+
+// differs reports whether info is of another file, or of what has become of
+// this one.
+func (in *input) differs(info fs.FileInfo) bool {
+	return !os.SameFile(in.info, info) || info.Size() != in.info.Size() || !info.ModTime().Equal(in.info.ModTime())
 }
 
 func (in *input) openAt(at io.ReaderAt, o container.Options) (container.File, error) {
@@ -210,7 +233,7 @@ var (
 // An openFile is a file and what it reads from.
 type openFile struct {
 	container.File
-	from *os.File // to be closed with it
+	from *disk.File // to be closed with it
 }
 
 func (f *openFile) Close() {
@@ -237,7 +260,7 @@ func (in *input) fault(err error) error {
 	key := keyOf(err)
 	if key == KeyDamaged && in.path != "" {
 		// Whoever writes the file meanwhile is to blame, not what it holds.
-		if info, statErr := os.Stat(in.path); statErr == nil && info.Size() != in.size {
+		if info, statErr := disk.Stat(in.path); statErr == nil && in.info != nil && in.differs(info) {
 			key, err = KeyChanged, fmt.Errorf("%w: %w", errChanged, err)
 		}
 	}

@@ -9,6 +9,9 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"unicode/utf8"
+
+	"github.com/aefeat/aefeat/internal/disk"
 )
 
 // A File is a file that inputs stand for.
@@ -38,8 +41,8 @@ func Walk(inputs []string) ([]File, error) {
 			continue
 		}
 		names := []string{in}
-		_, err := os.Stat(in)
-		if errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(in, "*?[") {
+		_, err := disk.Stat(in)
+		if errors.Is(err, fs.ErrNotExist) && isPattern(in) {
 			names, err = glob(in)
 		}
 		if err != nil {
@@ -69,7 +72,7 @@ func Expand(inputs []string) ([]string, error) {
 
 // appendFiles appends the file of a name, or those of the folder.
 func appendFiles(files []File, name string) ([]File, error) {
-	info, err := os.Stat(name)
+	info, err := disk.Stat(name)
 	if err != nil {
 		return nil, pathError(name, err)
 	}
@@ -84,6 +87,10 @@ func appendFiles(files []File, name string) ([]File, error) {
 }
 
 func pathError(name string, err error) error {
+	var file *FileError
+	if errors.As(err, &file) {
+		return err
+	}
 	var at *fs.PathError
 	if errors.As(err, &at) {
 		err = at.Err
@@ -99,9 +106,14 @@ func pathError(name string, err error) error {
 
 var errNoMatch = errors.New("no file has such a name")
 
-// glob returns what a pattern matches, files and folders.
+// glob returns what a pattern matches, files and folders, in their natural
+// order.
 func glob(pattern string) ([]string, error) {
-	matches, err := filepath.Glob(pattern)
+	_, err := filepath.Match(pattern, "")
+	var matches []string
+	if err == nil {
+		matches, err = match(pattern)
+	}
 	if err == nil && len(matches) == 0 {
 		err = errNoMatch
 	}
@@ -109,24 +121,64 @@ func glob(pattern string) ([]string, error) {
 	return matches, err
 }
 
+// match is as [filepath.Glob], but that a folder that cannot be read is an
+// error rather than one in which nothing matches.
+func match(pattern string) ([]string, error) {
+	dir, name := filepath.Split(pattern)
+	bare := strings.TrimRightFunc(dir, func(c rune) bool { return c < utf8.RuneSelf && os.IsPathSeparator(uint8(c)) })
+	if bare != filepath.VolumeName(dir) { // else it is a root
+		dir = bare
+	}
+	dirs, err := []string{dir}, error(nil)
+	if isPattern(dir) || filepath.Separator == '/' && strings.Contains(dir, `\`) {
+		if dirs, err = match(dir); err != nil {
+			return nil, err
+		}
+	}
+	var matches []string
+	for _, dir := range dirs {
+		entries, err := list(cmp.Or(dir, "."))
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			fits, err := filepath.Match(name, e.Name())
+			if err != nil {
+				return nil, err
+			}
+			if fits {
+				matches = append(matches, filepath.Join(dir, e.Name()))
+			}
+		}
+	}
+	return matches, nil
+}
+
+func isPattern(path string) bool { return strings.ContainsAny(path, "*?[") }
+
+// list returns what a folder holds: nothing if it is not there, or no folder.
+func list(dir string) ([]fs.DirEntry, error) {
+	info, err := disk.Stat(dir)
+	if err == nil && !info.IsDir() {
+		return nil, nil // reading a pipe would wait
+	}
+	var entries []fs.DirEntry
+	if err == nil {
+		entries, err = disk.ReadDir(dir)
+	}
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, pathError(dir, err)
+	}
+	return entries, nil
+}
+
 // folder returns all files below a folder. Names that begin with a dot or an
 // underscore are bookkeeping of other programs.
 func folder(dir string) ([]string, error) {
-	var files []string
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return pathError(path, err)
-		}
-		hidden := path != dir && (strings.HasPrefix(d.Name(), ".") || strings.HasPrefix(d.Name(), "_"))
-		switch {
-		case d.IsDir() && hidden:
-			return fs.SkipDir
-		case d.IsDir() || hidden:
-		default:
-			files = append(files, path)
-		}
-		return nil
-	})
+	files, err := below(dir, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -134,6 +186,26 @@ func folder(dir string) ([]string, error) {
 		return nil, &FileError{File: dir, Err: errors.New("no files in this folder"), Key: KeyMissing}
 	}
 	slices.SortFunc(files, naturalOrder)
+	return files, nil
+}
+
+func below(dir string, files []string) ([]string, error) {
+	entries, err := disk.ReadDir(dir)
+	if err != nil {
+		return nil, pathError(dir, err)
+	}
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		switch {
+		case strings.HasPrefix(e.Name(), "."), strings.HasPrefix(e.Name(), "_"):
+		case e.IsDir():
+			if files, err = below(path, files); err != nil {
+				return nil, err
+			}
+		default:
+			files = append(files, path)
+		}
+	}
 	return files, nil
 }
 

@@ -1,15 +1,19 @@
 package arrowio
 
 import (
+	"errors"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/aefeat/aefeat/internal/disk"
 )
 
 func TestNaturalOrder(t *testing.T) {
@@ -107,4 +111,66 @@ func FuzzKeys(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestPatterns compares patterns with what filepath.Glob makes of them.
+func TestPatterns(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a/x1/p.q", "a/x2/p.q", "a/x2/.h", "b/x1/p.r", "b/y", "c[d/p.q", `e\f/p.q`} {
+		name = filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o777), os.WriteFile(name, nil, 0o666)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, pattern := range []string{
+		"*", "*/*", "*/*/*", "*/x?/p.q", "a/x1/*", "a/x[12]/p.*", "//a//x1//*", "b/y/*", "b/*/p.r", "none/*", "*/none/*", "a*/", "*/x1/",
+		`c\[d/*`, `e\\f/*`, "a/.*", "a/x2/.*", "[", "a/[/x", "a/x1/[", "none/[", "../*/a/*", "./a/*",
+	} {
+		pattern = dir + "/" + pattern
+		want, wantErr := filepath.Glob(pattern)
+		files, err := Expand([]string{pattern})
+		if wantErr != nil || len(want) == 0 {
+			if err == nil || wantErr != nil && !errors.Is(err, wantErr) {
+				t.Errorf("%s: %q, error %v, want %v", pattern, files, err, wantErr)
+			}
+			continue
+		}
+		var all []string
+		for _, name := range want {
+			below, err := Expand([]string{name})
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, below...)
+		}
+		if err != nil || !slices.Equal(files, all) {
+			t.Errorf("%s: %q, want %q, error %v", pattern, files, all, err)
+		}
+	}
+}
+
+// TestUnreadableFolders refuses what it cannot read in full: fewer files are
+// other data.
+func TestUnreadableFolders(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a/1", "b/1"} {
+		name = filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o777), os.WriteFile(name, nil, 0o666)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	closed := filepath.Join(dir, "b")
+	defer disk.Inject(func(c disk.Call) (f disk.Fault) {
+		if c.Op == "readdir" && c.Name == closed {
+			f.Err = syscall.EACCES
+		}
+		return f
+	})()
+	for _, input := range []string{filepath.Join(dir, "*", "1"), dir} {
+		files, err := Expand([]string{input})
+		var at *FileError
+		if !errors.As(err, &at) || at.File != closed || !errors.Is(err, syscall.EACCES) {
+			t.Errorf("%s: %q, error %v", input, files, err)
+		}
+	}
 }

@@ -114,6 +114,9 @@ func (r *Reader) Next() bool {
 			if in.rows >= 0 && r.rows != in.rows {
 				err = fmt.Errorf("%d rows read, expected %d", r.rows, in.rows)
 			}
+			if changed := r.unchanged(in); changed != nil {
+				err = changed
+			}
 		}
 		r.err = in.fault(err)
 		r.closeFile()
@@ -175,7 +178,7 @@ func (r *Reader) open(in *input) error {
 		}
 		r.file = f
 		of, err := r.s.checked(f.Schema())
-		if err != nil || f.Rows() != in.rows || !of.Equal(in.schema) {
+		if err != nil || f.Rows() != in.rows || f.Sum() != in.sum || !of.Equal(in.schema) {
 			return errChanged
 		}
 	}
@@ -186,6 +189,14 @@ func (r *Reader) open(in *input) error {
 	var err error
 	r.batches, err = r.file.Batches(r.of)
 	return err
+}
+
+// unchanged is that of the input, of which all rows have been read.
+func (r *Reader) unchanged(in *input) error {
+	if f, ok := r.file.(*openFile); ok {
+		return in.unchanged(f.from)
+	}
+	return in.unchanged(in.at)
 }
 
 // shape makes the batch of one file one of the whole input.

@@ -3,6 +3,7 @@
 package internal
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -28,26 +29,30 @@ var mayImport = map[string][]string{
 	"arrowio": {
 		"arrowio/internal/bound", "arrowio/internal/schema", "arrowio/internal/container",
 		"arrowio/internal/parquet", "arrowio/internal/parquetw", "arrowio/internal/ipc",
-		"internal/atomicfile",
+		"internal/atomicfile", "internal/disk",
 	},
-	"model":               {"internal/f32", "internal/lbfgs", "internal/rng"},
-	"patch":               {"model", "internal/npy"},
-	"stage":               {"patch", "model", "internal/rng", "internal/spill"},
-	"linear":              {"internal/f32", "internal/lbfgs"},
-	"imagery":             {"model"},
-	"imagery/report":      {"model"},
-	"imagery/gabor":       {"model", "internal/f32"},
-	"imagery/pool":        {"model", "internal/f32"},
-	"internal/cpu":        {},
-	"internal/f32":        {"internal/cpu"},
-	"internal/labelled":   {"patch", "model"},
-	"internal/imageset":   {"arrowio", "patch", "model", "imagery", "internal/npy"},
-	"internal/arrowtest":  {},
-	"internal/atomicfile": {},
-	"internal/lbfgs":      {},
-	"internal/npy":        {},
-	"internal/rng":        {},
-	"internal/spill":      {"internal/rng"},
+	"model":                {"internal/f32", "internal/lbfgs", "internal/rng", "internal/symmetric"},
+	"patch":                {"model", "internal/npy"},
+	"stage":                {"patch", "model", "internal/rng", "internal/spill"},
+	"linear":               {"internal/f32", "internal/lbfgs"},
+	"imagery":              {"model"},
+	"imagery/report":       {"model"},
+	"imagery/gabor":        {"model", "internal/f32"},
+	"imagery/pool":         {"model", "internal/f32"},
+	"internal/cpu":         {},
+	"internal/descriptors": {},
+	"internal/f32":         {"internal/cpu"},
+	"internal/labelled":    {"patch", "model"},
+	"internal/imageset":    {"arrowio", "patch", "model", "imagery", "internal/disk", "internal/npy"},
+	"internal/arrowtest":   {},
+	"internal/atomicfile":  {"internal/disk"},
+	"internal/disk":        {},
+	"internal/lbfgs":       {},
+	"internal/limits":      {},
+	"internal/npy":         {},
+	"internal/rng":         {},
+	"internal/spill":       {"internal/disk", "internal/rng"},
+	"internal/symmetric":   {},
 
 	// The layers of arrowio, from the bottom up. The formats know nothing of
 	// each other.
@@ -106,6 +111,51 @@ func TestStageLinksNoFileFormat(t *testing.T) {
 			if strings.Contains(pkg, part) {
 				t.Errorf("stage or patch links %s", pkg)
 			}
+		}
+	}
+}
+
+// Only internal/disk calls what package os has for files, so that a test can
+// make each call fail, and nothing but tests does.
+func TestFilesGoThroughDisk(t *testing.T) {
+	calls := []string{
+		"Open", "OpenFile", "Create", "CreateTemp", "Mkdir", "MkdirAll", "MkdirTemp", "ReadDir", "ReadFile", "WriteFile",
+		"Stat", "Lstat", "Rename", "Link", "Symlink", "Remove", "RemoveAll", "Truncate", "Chmod", "Glob", "WalkDir", "Walk",
+	}
+	for _, dir := range []string{"../arrowio", "../cmd", "../imagery", "../linear", "../model", "../patch", "../stage", "."} {
+		err := filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			if d.IsDir() && (file == "disk" || d.Name() == "testdata" || strings.HasPrefix(d.Name(), "_")) {
+				return filepath.SkipDir
+			}
+			if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+				return nil
+			}
+			set := token.NewFileSet()
+			parsed, err := parser.ParseFile(set, file, nil, 0)
+			if err != nil {
+				return err
+			}
+			ast.Inspect(parsed, func(n ast.Node) bool {
+				s, ok := n.(*ast.SelectorExpr)
+				if !ok {
+					return true
+				}
+				switch pkg, _ := s.X.(*ast.Ident); {
+				case pkg == nil:
+				case (pkg.Name == "os" || pkg.Name == "filepath") && slices.Contains(calls, s.Sel.Name):
+					t.Errorf("%s: %s.%s, where tests cannot make it fail: use internal/disk", set.Position(s.Pos()), pkg.Name, s.Sel.Name)
+				case pkg.Name == "disk" && s.Sel.Name == "Inject":
+					t.Errorf("%s: faults are for tests", set.Position(s.Pos()))
+				}
+				return true
+			})
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -20,17 +20,25 @@ type Info struct {
 	// Checksum is the one that the file holds, which is right; "": it has none,
 	// as files have that were written before there were any.
 	Checksum string
+
+	// Checkpoint says that the file also holds the state of a training, which
+	// [ReadCheckpoint] goes on from.
+	Checkpoint bool
 }
 
 // ReadInfo is [Read], and tells of the file. With a [*BareError] Info is there
 // too.
 func ReadInfo(r io.Reader) (*Model, Info, error) {
 	bytes := sha256.New()
-	m, checksum, bare, err := readTensors(io.TeeReader(r, bytes))
+	m, h, bare, err := readTensors(io.TeeReader(r, bytes), false)
 	if err != nil {
 		return nil, Info{}, err
 	}
-	info := Info{hex.EncodeToString(bytes.Sum(nil)), checksum}
+	info := Info{Hash: hex.EncodeToString(bytes.Sum(nil))}
+	if !bare {
+		info.Checksum = h.metadata["checksum"]
+		info.Checkpoint = h.metadata[checkpointKey] != ""
+	}
 	if bare {
 		return nil, info, &BareError{m}
 	}
@@ -45,10 +53,10 @@ func digestOf(b []byte) digest {
 	return digest(hex.EncodeToString(sum[:]))
 }
 
-// digestOfFloats returns the digest of x as files have it.
-func digestOfFloats(x []float32) digest {
+// digest returns the digest of the data as files have it.
+func (t filledTensor) digest() digest {
 	h := sha256.New()
-	_ = writeFloats(h, x) // a hash takes everything
+	_ = t.write(h) // a hash takes everything
 	return digest(hex.EncodeToString(h.Sum(nil)))
 }
 

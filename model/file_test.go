@@ -204,7 +204,7 @@ func TestBareTensors(t *testing.T) {
 		"spaces":           bareTied + "    ",
 		"with a training":  strings.TrimSuffix(bareTied, "}") + `,"optimizer.m":{"dtype":"F64","shape":[1],"data_offsets":[44,44]}}`,
 	} {
-		m, _, bare, err := readTensors(bytes.NewReader(pack(header, bareTiedSize)))
+		m, _, bare, err := readTensors(bytes.NewReader(pack(header, bareTiedSize)), false)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -232,7 +232,7 @@ func TestBareTensors(t *testing.T) {
 	for _, v := range []float32{7, -1, 1, 2, 3, 4, 5, 6} {
 		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
 	}
-	m, _, bare, err := readTensors(bytes.NewReader(data))
+	m, _, bare, err := readTensors(bytes.NewReader(data), false)
 	if err != nil || !bare || m.Tied {
 		t.Fatalf("bare %v, error %v", bare, err)
 	}
@@ -348,7 +348,7 @@ func TestDamagedFiles(t *testing.T) {
 		"a scale beyond float32":  {edit(`\"scale\":0.00`, `\"scale\":1e300,\"x\":0.00`), "settings"},
 		"hidden units of 8 bytes": {edit(`\"hidden\":3`, `\"hidden\":9000000000000000000`), "settings"},
 	} {
-		m, _, bare, err := readTensors(bytes.NewReader(c.data))
+		m, _, bare, err := readTensors(bytes.NewReader(c.data), false)
 		var format *FormatError
 		if !errors.As(err, &format) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want a FormatError with %q", name, err, c.want)
@@ -432,7 +432,7 @@ func TestReadAllocatesWhatIsThere(t *testing.T) {
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		if _, _, _, err := readTensors(bytes.NewReader(data)); err == nil {
+		if _, _, _, err := readTensors(bytes.NewReader(data), false); err == nil {
 			t.Fatal("read")
 		}
 		runtime.ReadMemStats(&after)
@@ -457,7 +457,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(pack(bareTied, bareTiedSize))
 	f.Add(pack("{}", 0))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, _, bare, err := readTensors(bytes.NewReader(data))
+		m, _, bare, err := readTensors(bytes.NewReader(data), false)
 		if err != nil {
 			var format *FormatError
 			if !errors.As(err, &format) {
@@ -490,4 +490,43 @@ func FuzzRead(f *testing.F) {
 			t.Errorf("a bit of its tensors flipped: error %v", err)
 		}
 	})
+}
+
+// TestFileBytes compares it with the files of models whose history takes as
+// many digits as it can.
+func TestFileBytes(t *testing.T) {
+	for _, method := range learning {
+		for _, epochs := range []int{0, 300} {
+			m := learnedModel(t, method)
+			e := Epoch{Epoch: math.MaxInt32, Rows: math.MaxInt64, Validation: new(Cost)}
+			fillFloats(reflect.ValueOf(&e).Elem())
+			fillFloats(reflect.ValueOf(e.Validation).Elem())
+			m.History = nil
+			for range epochs {
+				m.History = append(m.History, e)
+			}
+			n, err := m.WriteTo(io.Discard)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := FileBytes(m.Config, m.Preprocess.Method, epochs)
+			if got < n || got > n+(64<<10)+64*int64(m.Inputs)+2048*int64(epochs) {
+				t.Errorf("%s, %d epochs: %d bytes, and the file has %d", method, epochs, got, n)
+			}
+		}
+	}
+}
+
+// fillFloats sets all numbers of a struct to one of many digits.
+func fillFloats(v reflect.Value) {
+	for i := range v.NumField() {
+		switch f := v.Field(i); f.Kind() {
+		case reflect.Float64:
+			f.SetFloat(-2.2250738585072014e-308)
+		case reflect.Int, reflect.Int64:
+			f.SetInt(math.MaxInt64)
+		case reflect.Struct:
+			fillFloats(f)
+		}
+	}
 }

@@ -47,8 +47,14 @@ const (
 	codeNoNumber     code = "cost.not_finite"
 	codeOther        code = "other"
 
+	codeCheckpoint   code = "checkpoint.format"
+	codeInputChanged code = "checkpoint.input"
+	codeKernels      code = "checkpoint.kernels"
+
 	codeMemory   code = "memory.machine"
 	codeBudget   code = "memory.budget"
+	codeThreads  code = "threads.machine"
+	codeFiles    code = "files.machine"
 	codeInternal code = "internal"
 
 	// Of warnings; those about a fit are "fit." and the key of package stage.
@@ -56,6 +62,8 @@ const (
 	codeUnseen     code = "label.unseen"
 	codeIterations code = "probe.iterations"
 	codeGuessed    code = "model.shape"
+
+	codeCheckpointLost code = "checkpoint.lost"
 )
 
 // codeTable has the codes of all errors with their exit statuses, and those of
@@ -86,6 +94,10 @@ var codeTable = []codeRow{
 
 	{codeModelFormat, exitData, "no model file, or a damaged one"},
 	{codeModelBare, exitData, "tensors without the settings of a model"},
+
+	{codeCheckpoint, exitData, "no checkpoint, a damaged one, or one of another version"},
+	{codeInputChanged, exitData, "other rows than those that the fit began with"},
+	{codeKernels, exitMachine, "a checkpoint of another kind of processor"},
 
 	{"column.missing", exitData, "no such column"},
 	{"column.ambiguous", exitData, "several columns could be meant"},
@@ -126,8 +138,10 @@ var codeTable = []codeRow{
 	{"spill.full", exitMachine, "no space left for a temporary file"},
 	{"spill.io", exitMachine, "the system fails to write or read a temporary file"},
 
-	{codeMemory, exitMachine, "more memory is needed than the machine has"},
+	{codeMemory, exitMachine, "more memory is needed than the machine has, or than the process may have"},
 	{codeBudget, exitMachine, "more memory is needed than --memory allows"},
+	{codeThreads, exitMachine, "the system lets no other thread or process start"},
+	{codeFiles, exitMachine, "the system lets the process open hardly any file"},
 	{codeInternal, exitMachine, "a fault in aefeat; please report it"},
 
 	{"signal.interrupt", 128 + int(syscall.SIGINT), "interrupted"},
@@ -138,6 +152,7 @@ var codeTable = []codeRow{
 	{codeSkipped, exitDone, "bad rows or images were left out"},
 	{codeUnseen, exitDone, "test rows with labels that no training row has"},
 	{codeIterations, exitDone, "a classifier that has not reached its minimum"},
+	{codeCheckpointLost, exitDone, "a checkpoint could not be written; the one before it stays"},
 	{codeGuessed, exitDone, "the shape of the patches is a guess"},
 	{codeOfWarning(stage.WarnUnused), exitDone, "a flag that changes nothing"},
 	{codeOfWarning(stage.WarnDead), exitDone, "most units are dead"},
@@ -249,6 +264,10 @@ func ownCode(err error) code {
 		return codeOfSetting(e)
 	case *model.DivergedError:
 		return codeDiverged
+	case *model.KernelsError:
+		return codeKernels
+	case *stage.InputChangedError:
+		return codeInputChanged
 	case *model.BareError:
 		return codeModelBare
 	case *model.FormatError:

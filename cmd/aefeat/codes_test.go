@@ -61,6 +61,9 @@ var codeCases = []struct {
 	{fmt.Errorf("%w: all were skipped: %w", stage.ErrNoRows, &patch.RowError{Key: patch.KeyWidth}), codeNoRows},
 	{fmt.Errorf("%w: all were left out", imageset.ErrNoImages), codeNoImages},
 	{&model.DivergedError{}, codeDiverged},
+	{&inputError{"c", fmt.Errorf("c: %w", &codedError{codeCheckpoint, &model.FormatError{Err: io.EOF}})}, codeCheckpoint},
+	{&inputError{"a", fmt.Errorf("a: %w", &stage.InputChangedError{})}, codeInputChanged},
+	{&hintedError{&model.KernelsError{}, "x"}, codeKernels},
 	{&model.RangeError{}, "patch.out_of_range"},
 	{inFlags("fit", &model.ConfigError{Setting: "Emphasis"}), codeSetting},
 	{&codedError{codeNoNumber, io.EOF}, codeNoNumber},
@@ -84,6 +87,8 @@ var codeCases = []struct {
 	{&arrowio.SpoolError{Err: syscall.EACCES}, "spill.permission"},
 	{inFlags("fit", &model.ConfigError{Setting: "Memory"}), codeBudget},
 	{fmt.Errorf("reserving memory: %w", syscall.ENOMEM), codeMemory},
+	{exhausted("fatal error: newosproc"), codeThreads},
+	{noFiles(syscall.EMFILE), codeFiles},
 
 	{&signalError{syscall.SIGINT}, "signal.interrupt"},
 	{&signalError{syscall.SIGTERM}, "signal.terminate"},

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/aefeat/aefeat/internal/atomicfile"
+	"github.com/aefeat/aefeat/internal/disk"
 	"github.com/aefeat/aefeat/testdata"
 )
 
@@ -48,7 +48,7 @@ func demo(c *cli.Context, ui *console) error {
 		return usagef("demo", "demo takes no input: its digits are embedded").as(codeUsageInput)
 	}
 	dir := c.String("dir")
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	if err := disk.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
 	in := func(name string) string { return filepath.Join(dir, name) }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/internal/disk"
 	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/patch"
 	"github.com/aefeat/aefeat/stage"
@@ -79,14 +79,16 @@ func transformEach(c *cli.Context, ui *console, dir string) error {
 	if err != nil {
 		return err
 	}
-	if name := sourceReplaced(all, c.String("model")); name != "" {
+	if name, err := ui.pairReplaced(all, c.String("model")); err != nil {
+		return err
+	} else if name != "" {
 		return usagef("transform", "the features would replace %s", name).as(codeUsageOutput)
 	}
 	var outputs []string
 	for _, p := range all {
 		outputs = append(outputs, p.output)
 	}
-	if err := checkRecord(c, outputs...); err != nil {
+	if err := checkRecord(c, ui, c.Args().Slice(), outputs...); err != nil {
 		return err
 	}
 	j := &eachJob{features: f, ui: ui, progress: newProgress(ui, chosen(c, "progress")), dir: dir,
@@ -99,10 +101,10 @@ func transformEach(c *cli.Context, ui *console, dir string) error {
 	if c.Bool("skip-existing") {
 		all = j.missing(all)
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	if err := disk.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	if j.features.record, err = newRecorder(c, ui); err != nil {
+	if j.features.record, err = newRecorder(c, ui, c.Args().Slice()); err != nil {
 		return err
 	}
 	defer j.features.record.abort()
@@ -119,7 +121,7 @@ func transformEach(c *cli.Context, ui *console, dir string) error {
 func (j *eachJob) missing(all []pair) []pair {
 	var missing []pair
 	for _, p := range all {
-		if info, err := os.Stat(p.output); err == nil && !info.IsDir() {
+		if info, err := disk.Stat(p.output); err == nil && !info.IsDir() {
 			j.existing++
 		} else {
 			missing = append(missing, p)
@@ -167,7 +169,7 @@ func (j *eachJob) run(ctx context.Context, all []pair) error {
 		return &arrowio.FileError{File: all[0].root, Err: errors.New("no file in this folder is Parquet or Arrow"), Key: arrowio.KeyMissing}
 	}
 	if len(j.failed) == 0 {
-		if err := j.features.record.finish(); err != nil {
+		if err := j.features.record.commit(); err != nil {
 			return err
 		}
 	}
@@ -181,7 +183,7 @@ func (j *eachJob) run(ctx context.Context, all []pair) error {
 // transform sends one input through, and begins to commit its output.
 func (j *eachJob) transform(ctx context.Context, p pair) *ending {
 	e := &ending{pair: p, done: make(chan struct{})}
-	w, err := j.write(ctx, e)
+	out, err := j.write(ctx, e)
 	if err != nil {
 		e.err = err
 		close(e.done)
@@ -189,13 +191,13 @@ func (j *eachJob) transform(ctx context.Context, p pair) *ending {
 	}
 	go func() {
 		defer close(e.done)
-		e.err = w.Close()
+		e.err = out.Commit()
 	}()
 	return e
 }
 
 // write writes all of an output but for the commit.
-func (j *eachJob) write(ctx context.Context, e *ending) (*arrowio.Writer, error) {
+func (j *eachJob) write(ctx context.Context, e *ending) (*outputFile, error) {
 	src, err := j.open.open(ctx, j.ui, []string{e.input})
 	if err != nil {
 		return nil, err
@@ -207,7 +209,7 @@ func (j *eachJob) write(ctx context.Context, e *ending) (*arrowio.Writer, error)
 	if err := j.bind(src, f.config); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Dir(e.output), 0o777); err != nil {
+	if err := disk.MkdirAll(filepath.Dir(e.output), 0o777); err != nil {
 		return nil, err
 	}
 	if f.format == "" {
@@ -216,15 +218,15 @@ func (j *eachJob) write(ctx context.Context, e *ending) (*arrowio.Writer, error)
 	j.step.Total, _ = src.NumRows()
 	e.format, e.sum = f.format, f.record.digest()
 	count := &counted{progress: j.progress, step: &j.step, sum: e.sum}
-	w, report, err := f.run(ctx, src, j.transformer, e.output, nil, count)
+	out, report, err := f.run(ctx, j.ui, src, j.transformer, e.output, count)
 	if err != nil {
 		return nil, err
 	}
 	e.report = report
 	if e.files, err = f.record.files(ctx, src); err != nil {
-		w.Abort()
+		out.Abort()
 	}
-	return w, err
+	return out, err
 }
 
 // bind makes the transformer of a file, unless that of the file before will do.

@@ -3,11 +3,12 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/aefeat/aefeat/internal/disk"
 )
 
 // This file answers what people know from other tools: their names of commands
@@ -27,35 +28,39 @@ var commandsElsewhere = map[string]string{
 
 // flagsElsewhere are what other tools call a flag.
 var flagsElsewhere = map[string]string{
-	"output":          "out output-file output-path save save-path dest destination outfile",
-	"model":           "model-path model-file load checkpoint weights",
-	"hidden":          "hidden-size hidden-units hidden-dim n-hidden num-hidden units n-components components latent latent-dim dim code-size embedding-dim dict-size",
-	"learning-rate":   "lr rate eta step-size",
-	"batch-size":      "batch bs minibatch mini-batch",
-	"epochs":          "n-epochs num-epochs max-iter max-iterations iterations passes steps",
-	"optimizer":       "optimiser opt solver algorithm",
-	"objective":       "type kind variant autoencoder",
-	"sparsity":        "rho sparsity-target sparsity-param target-sparsity",
-	"sparsity-weight": "beta sparsity-penalty kl-weight l1",
-	"weight-decay":    "lambda l2 wd decay regularization regularisation",
-	"contraction":     "gamma",
-	"corruption":      "noise-level dropout corruption-level corruption-rate mask-ratio",
-	"activation":      "act nonlinearity activation-function",
-	"preprocess":      "normalize normalise normalization standardize standardise whiten whitening scaler preprocessing",
-	"pixel-max":       "max max-value scale-by divisor",
-	"seed":            "random-state random-seed rng",
-	"validation":      "val val-split validation-split validation-fraction holdout test-size",
-	"patience":        "early-stopping",
-	"column":          "columns feature features field x",
-	"label":           "labels target y class label-column",
-	"keep":            "select include",
-	"memory":          "mem ram max-memory memory-limit",
-	"spill-dir":       "tmp-dir temp-dir tmpdir tempdir scratch",
-	"progress":        "verbose log log-level",
-	"quiet":           "silent",
-	"on-bad-row":      "skip-bad ignore-errors errors on-error",
-	"size":            "patch-size",
-	"per-image":       "n-patches num-patches",
+	"output":           "out output-file output-path save save-path dest destination outfile",
+	"model":            "model-path model-file load checkpoint weights",
+	"hidden":           "hidden-size hidden-units hidden-dim n-hidden num-hidden units n-components components latent latent-dim dim code-size embedding-dim dict-size",
+	"learning-rate":    "lr rate eta step-size",
+	"batch-size":       "batch bs minibatch mini-batch",
+	"epochs":           "n-epochs num-epochs max-iter max-iterations iterations passes steps",
+	"optimizer":        "optimiser opt solver algorithm",
+	"objective":        "type kind variant autoencoder",
+	"sparsity":         "rho sparsity-target sparsity-param target-sparsity",
+	"sparsity-weight":  "beta sparsity-penalty kl-weight l1",
+	"weight-decay":     "lambda l2 wd decay regularization regularisation",
+	"contraction":      "gamma",
+	"corruption":       "noise-level dropout corruption-level corruption-rate mask-ratio",
+	"activation":       "act nonlinearity activation-function",
+	"preprocess":       "normalize normalise normalization standardize standardise whiten whitening scaler preprocessing",
+	"pixel-max":        "max max-value scale-by divisor",
+	"checkpoint":       "ckpt save-checkpoint checkpoint-file checkpoint-path checkpoint-dir checkpoints snapshot",
+	"checkpoint-every": "checkpoint-interval checkpoint-freq save-every save-freq save-interval save-steps autosave",
+	"resume":           "continue restore restart resume-from resume-from-checkpoint load-checkpoint ckpt-path go-on",
+	"init":             "warm-start pretrained init-from finetune fine-tune initial-model",
+	"seed":             "random-state random-seed rng",
+	"validation":       "val val-split validation-split validation-fraction holdout test-size",
+	"patience":         "early-stopping",
+	"column":           "columns feature features field x",
+	"label":            "labels target y class label-column",
+	"keep":             "select include",
+	"memory":           "mem ram max-memory memory-limit",
+	"spill-dir":        "tmp-dir temp-dir tmpdir tempdir scratch",
+	"progress":         "verbose log log-level",
+	"quiet":            "silent",
+	"on-bad-row":       "skip-bad ignore-errors errors on-error",
+	"size":             "patch-size",
+	"per-image":        "n-patches num-patches",
 }
 
 // known returns the name that belongs to a word of other tools, "" if none of
@@ -119,7 +124,7 @@ func remote(name string) (store, bool) {
 	if !ok {
 		return store{}, false
 	}
-	if _, err := os.Stat(name); err == nil {
+	if _, err := disk.Stat(name); err == nil {
 		return store{}, false
 	}
 	for _, s := range stores {

@@ -33,7 +33,10 @@ squared error over the variance of the rows: 1 is no better than their mean.`,
 }
 
 func evaluate(c *cli.Context, ui *console) error {
-	record, err := newRecorder(c, ui, "-")
+	if err := ui.keepSources("evaluate", []written{{"the evaluation", "-"}}, models(c.String("model")), data(c.Args().Slice())); err != nil {
+		return err
+	}
+	record, err := newRecorder(c, ui, c.Args().Slice(), "-")
 	if err != nil {
 		return err
 	}

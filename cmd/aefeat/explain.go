@@ -89,19 +89,14 @@ func checkExplainOutputs(c *cli.Context, ui *console, output, picture string) er
 	if output != "" && picture != "" && atomicfile.Same(output, picture) {
 		return usagef("explain", "the table and the picture would go to the same place, %s", nameOf(output)).as(codeUsageOutput)
 	}
-	for _, out := range []struct{ what, name string }{{"table", output}, {"picture", picture}} {
-		what, name := out.what, out.name
-		if wouldReplace(name, c.String("model")) {
-			return usagef("explain", "the %s would replace the model %s", what, inputName(c.String("model"))).as(codeUsageOutput)
-		}
-		if input := replaced(name, orStdin(c.Args().Slice())); input != "" {
-			return usagef("explain", "the %s would replace the input %s", what, input).as(codeUsageOutput)
-		}
-		if err := refuseTerminal(ui, "explain", "a "+what, name); err != nil {
-			return err
-		}
+	outputs := []written{{"the table", output}, {"the picture", picture}}
+	if err := ui.keepSources("explain", outputs, models(c.String("model")), data(c.Args().Slice())); err != nil {
+		return err
 	}
-	return nil
+	if err := refuseTerminal(ui, "explain", "a table", output); err != nil {
+		return err
+	}
+	return refuseTerminal(ui, "explain", "a picture", picture)
 }
 
 // placeColumns are what patches writes beside a patch: where it was cut from.
@@ -143,9 +138,10 @@ func (o sourceOptions) explain(ctx context.Context, src *arrowio.Source, p *prog
 
 // explainOutput is one of the files that explain writes.
 type explainOutput interface {
-	write(m *model.Model, x *stage.Explanation) error
-	commit() (line string, err error) // makes the file appear, and says what it is
-	abort()                           // after commit it does nothing
+	write(m *model.Model, x *stage.Explanation) error // all but the commit
+	file() *outputFile
+	line() string // says what it is
+	abort()       // after the commit it does nothing
 }
 
 // createExplainOutputs opens those that have a name. Everything that can be
@@ -172,24 +168,20 @@ func createExplainOutputs(ui *console, output, picture string, src *arrowio.Sour
 // writeOutputs writes all before any of them appears. It returns a line for
 // each.
 func writeOutputs(outputs []explainOutput, m *model.Model, x *stage.Explanation) (lines []string, err error) {
+	var files []*outputFile
 	for _, out := range outputs {
 		if err := out.write(m, x); err != nil {
 			return nil, err
 		}
+		files, lines = append(files, out.file()), append(lines, out.line())
 	}
-	for _, out := range outputs {
-		line, err := out.commit()
-		if err != nil {
-			return nil, err
-		}
-		lines = append(lines, line)
-	}
-	return lines, nil
+	return lines, commitAll(files...)
 }
 
 // explainTable is the table of explain.
 type explainTable struct {
 	*arrowio.Writer
+	out    *outputFile
 	schema *arrow.Schema
 	name   string
 	rows   int64
@@ -232,8 +224,14 @@ func createExplainTable(ui *console, output string, schema *arrow.Schema, source
 	}
 	metadata := stage.WithModel(arrow.Metadata{}, source.model.Hash)
 	t := &explainTable{schema: arrow.NewSchema(fields, &metadata), name: output}
-	t.Writer, err = arrowio.Create(output, t.schema, arrowio.WriteOptions{Stdout: ui.out})
-	return t, err
+	if t.out, err = createOutput(ui, output); err != nil {
+		return nil, err
+	}
+	if t.Writer, err = arrowio.NewWriter(t.out, t.schema, arrowio.WriteOptions{}); err != nil {
+		t.out.Abort()
+		return nil, err
+	}
+	return t, nil
 }
 
 // plainType is the type of a column of labels without what it is wrapped in.
@@ -251,6 +249,14 @@ func plainType(t arrow.DataType) arrow.DataType {
 }
 
 func (t *explainTable) write(m *model.Model, x *stage.Explanation) error {
+	if err := t.rowsOf(x); err != nil {
+		return err
+	}
+	return t.Close()
+}
+
+// rowsOf writes the rows of all units.
+func (t *explainTable) rowsOf(x *stage.Explanation) error {
 	b := array.NewRecordBuilder(memory.DefaultAllocator, t.schema)
 	defer b.Release()
 	flush := func() error {
@@ -299,11 +305,16 @@ func appendPatch(b array.Builder, r model.Rows) {
 	}
 }
 
-func (t *explainTable) commit() (string, error) {
-	return fmt.Sprintf("wrote %s to %s", plural(t.rows, "row"), nameOf(t.name)), t.Close()
+func (t *explainTable) file() *outputFile { return t.out }
+
+func (t *explainTable) line() string {
+	return fmt.Sprintf("wrote %s to %s", plural(t.rows, "row"), nameOf(t.name))
 }
 
-func (t *explainTable) abort() { _ = t.Abort() } // there is an error already
+func (t *explainTable) abort() {
+	_ = t.Writer.Abort() // there is an error already, or nothing to abort
+	t.out.Abort()
+}
 
 // explainPicture is the picture of explain.
 type explainPicture struct {
@@ -344,8 +355,10 @@ func (d *explainPicture) write(m *model.Model, x *stage.Explanation) error {
 	return png.Encode(io.Writer(d), imagery.Lines(lines, scale))
 }
 
-func (d *explainPicture) commit() (string, error) {
-	return fmt.Sprintf("drew %s to %s", d.drawn, nameOf(d.name)), d.Commit()
+func (d *explainPicture) file() *outputFile { return d.outputFile }
+
+func (d *explainPicture) line() string {
+	return fmt.Sprintf("drew %s to %s", d.drawn, nameOf(d.name))
 }
 
 func (d *explainPicture) abort() { d.Abort() }

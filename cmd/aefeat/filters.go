@@ -132,8 +132,12 @@ func newFiltersJob(c *cli.Context, ui *console) (*filtersJob, error) {
 			return nil, err
 		}
 	}
-	if name := replaced(j.output, slices.Concat(j.names, j.inputs)); name != "" {
-		return nil, usagef("filters", "the picture would replace %s", name).as(codeUsageOutput)
+	outputs := []written{{"the picture", j.output}}
+	if j.json {
+		outputs = append(outputs, written{"the measures", "-"})
+	}
+	if err := ui.keepSources("filters", outputs, reading{files: j.names, inputs: j.inputs}); err != nil {
+		return nil, err
 	}
 	if text := c.String("shape"); text != "" {
 		var err error

@@ -39,8 +39,8 @@ func imageFeatures(c *cli.Context, ui *console) error {
 	if err := refuseTerminal(ui, "image-features", "features", output); err != nil {
 		return err
 	}
-	if name := c.String("model"); wouldReplace(output, name) {
-		return usagef("image-features", "the features would replace the model %s", inputName(name)).as(codeUsageOutput)
+	if err := ui.keepSources("image-features", []written{{"the features", output}}, models(c.String("model"))); err != nil {
+		return err
 	}
 	format, err := outputFormat(c, output)
 	if err != nil {

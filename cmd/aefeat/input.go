@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/internal/disk"
 	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/patch"
 	"github.com/aefeat/aefeat/stage"
@@ -253,7 +255,7 @@ func besideOutput(output string) string {
 	if output == "" || output == "-" {
 		return ""
 	}
-	if info, err := os.Stat(output); err == nil && !info.Mode().IsRegular() {
+	if info, err := disk.Stat(output); err == nil && !info.Mode().IsRegular() {
 		return ""
 	}
 	return filepath.Dir(output)
@@ -275,7 +277,7 @@ func memoryHint(dir string) string {
 // ctx, though nobody ever writes to the pipe. A regular file, which never
 // makes its reader wait, is returned as it is: it can be sought in.
 func interruptible(ctx context.Context, in io.Reader) io.Reader {
-	if f, ok := in.(*os.File); ok {
+	if f, ok := in.(interface{ Stat() (fs.FileInfo, error) }); ok {
 		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
 			return in
 		}

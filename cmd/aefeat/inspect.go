@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/internal/disk"
 	"github.com/aefeat/aefeat/model"
 )
 
@@ -39,6 +39,9 @@ func inspect(c *cli.Context, ui *console) error {
 	if n := c.Int("head"); n > mostHead {
 		return usagef("inspect", "--head %d is more than %d", n, mostHead)
 	}
+	if err := ui.keepSources("inspect", []written{{"the description", "-"}}, data(inputs)); err != nil {
+		return err
+	}
 	if len(inputs) == 1 && (isStdin(inputs[0]) || isPipe(inputs[0])) {
 		piped, err := peekable(c.Context, ui, inputs[0])
 		if err != nil {
@@ -57,28 +60,35 @@ func inspect(c *cli.Context, ui *console) error {
 	if err != nil {
 		return err
 	}
-	var models, data []string
+	var tensors, tables []string
 	for _, f := range files {
+		if f.Root != "" {
+			if !slices.Contains(tables, f.Root) {
+				tables = append(tables, f.Root)
+			}
+			continue
+		}
+		model, err := looksLikeTensors(f.Name)
 		switch {
-		case f.Root == "" && looksLikeTensors(f.Name):
-			models = append(models, f.Name)
-		case f.Root == "":
-			data = append(data, f.Name)
-		case !slices.Contains(data, f.Root):
-			data = append(data, f.Root)
+		case err != nil:
+			return &inputError{f.Name, err}
+		case model:
+			tensors = append(tensors, f.Name)
+		default:
+			tables = append(tables, f.Name)
 		}
 	}
-	if len(data) == 0 && asksForRows(c) {
+	if len(tables) == 0 && asksForRows(c) {
 		return errNoRowsInModels
 	}
-	if len(data) > 0 {
-		if err := inspectData(c, ui, data); err != nil {
+	if len(tables) > 0 {
+		if err := inspectData(c, ui, tables); err != nil {
 			return err
 		}
 	}
-	for i, name := range models {
+	for i, name := range tensors {
 		if len(files) > 1 && !c.Bool("json") {
-			if i > 0 || len(data) > 0 {
+			if i > 0 || len(tables) > 0 {
 				fmt.Fprintln(ui.out)
 			}
 			fmt.Fprintf(ui.out, "%s:\n", escaped(name))
@@ -90,21 +100,24 @@ func inspect(c *cli.Context, ui *console) error {
 	return nil
 }
 
-// looksLikeTensors reports whether a file begins as safetensors do. What cannot
-// be told now is met when the file is read.
-func looksLikeTensors(name string) bool {
-	info, err := os.Stat(name)
+// looksLikeTensors reports whether a file begins as safetensors do. A pipe can
+// be read only once: it is none.
+func looksLikeTensors(name string) (bool, error) {
+	info, err := disk.Stat(name)
 	if err != nil || !info.Mode().IsRegular() {
-		return false // a pipe can be read only once
+		return false, err
 	}
-	f, err := os.Open(name)
+	f, err := disk.Open(name)
 	if err != nil {
-		return false
+		return false, err
 	}
 	defer f.Close()
 	start := make([]byte, tensorsHead)
-	n, _ := io.ReadFull(f, start)
-	return isTensors(start[:n])
+	n, err := io.ReadFull(f, start)
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		err = nil
+	}
+	return isTensors(start[:n]), err
 }
 
 // tensorsHead is how many bytes tell safetensors: the length of a header, and
@@ -115,7 +128,7 @@ func isTensors(head []byte) bool { return len(head) == tensorsHead && head[tenso
 
 // isPipe reports whether a name is that of a pipe or a device.
 func isPipe(name string) bool {
-	info, err := os.Stat(name)
+	info, err := disk.Stat(name)
 	return err == nil && !info.Mode().IsRegular() && !info.IsDir()
 }
 
@@ -124,7 +137,7 @@ func isPipe(name string) bool {
 type peeked struct {
 	console
 	tensors bool
-	file    *os.File // nil: standard input
+	file    *disk.File // nil: standard input
 }
 
 func (p *peeked) close() {
@@ -139,18 +152,25 @@ func peekable(ctx context.Context, ui *console, name string) (*peeked, error) {
 	switch {
 	case !isStdin(name):
 		var err error
-		if p.file, err = os.Open(name); err != nil {
+		if p.file, err = disk.Open(name); err != nil {
 			return nil, &inputError{name, err}
 		}
 		p.in = p.file
 	case isTerminal(ui.in):
 		return nil, usagef("inspect", "no input: name a file, or send data to standard input").as(codeUsageInput)
 	}
-	if f, ok := p.in.(*os.File); ok {
+	if f, ok := p.in.(interface {
+		io.Seeker
+		io.ReaderAt
+	}); ok {
 		// A redirected file can be sought in, which data may need.
 		if at, err := f.Seek(0, io.SeekCurrent); err == nil {
 			head := make([]byte, tensorsHead)
-			n, _ := f.ReadAt(head, at)
+			n, err := f.ReadAt(head, at)
+			if err != nil && err != io.EOF {
+				p.close()
+				return nil, &inputError{inputName(name), err}
+			}
 			p.tensors = isTensors(head[:n])
 			return p, nil
 		}
@@ -168,7 +188,7 @@ func peekable(ctx context.Context, ui *console, name string) (*peeked, error) {
 
 // modelInfo is what inspect --json prints of a model file.
 type modelInfo struct {
-	Kind string `json:"kind"` // "model", or "tensors" for bare ones
+	Kind string `json:"kind"` // "model", "checkpoint", or "tensors" for bare ones
 	model.Config
 	Parameters int               `json:"parameters"`
 	Hash       string            `json:"hash"`
@@ -181,6 +201,15 @@ type modelInfo struct {
 	History    []model.Epoch     `json:"history,omitempty"`
 	Cost       *model.Cost       `json:"cost,omitempty"`
 	Best       int               `json:"best_epoch,omitempty"`
+	Checkpoint *checkpointInfo   `json:"checkpoint,omitempty"`
+}
+
+// checkpointInfo is what only a checkpoint has.
+type checkpointInfo struct {
+	Epoch   int          `json:"epoch"` // epochs that have ended
+	Epochs  int          `json:"epochs"`
+	Rows    int64        `json:"rows"` // of the running epoch that were trained on
+	Command *commandLine `json:"command,omitempty"`
 }
 
 func inspectModel(ctx context.Context, ui *console, name string, asJSON bool) error {
@@ -197,19 +226,47 @@ func inspectModel(ctx context.Context, ui *console, name string, asJSON bool) er
 	if m.Shape != (model.Shape{}) {
 		info.Shape = &m.Shape
 	}
+	var from *resumption
+	if file.Checkpoint {
+		info.Kind = "checkpoint"
+		if from, err = inspectCheckpoint(ctx, ui, name); err != nil {
+			return err
+		}
+	}
 	if asJSON {
+		if from != nil {
+			info.Checkpoint = &checkpointInfo{from.Epoch, from.Epochs, from.Rows, &from.line}
+		}
 		return json.NewEncoder(ui.out).Encode(info)
 	}
 	t := modelTable(m, file, bare)
+	if from != nil {
+		t.row("checkpoint", from.position())
+		t.row("training", describeTraining(m, from.Settings.Train))
+		t.row("inputs of the fit", someOf(orStdin(from.line.Inputs)))
+	}
 	return t.print(ui.out)
+}
+
+// inspectCheckpoint reads what only a checkpoint has; nil: it came through a
+// pipe, and is gone.
+func inspectCheckpoint(ctx context.Context, ui *console, name string) (*resumption, error) {
+	if !isRegular(name) {
+		return nil, nil
+	}
+	r := &resumption{file: name, sum: newDigest()}
+	return r, r.read(ctx, ui)
 }
 
 // modelTable lists what is known of a model.
 func modelTable(m *model.Model, file model.Info, bare bool) table {
 	var t table
-	if bare {
+	switch {
+	case bare:
 		t.row("file", "bare tensors of a model, without settings")
-	} else {
+	case file.Checkpoint:
+		t.row("file", "checkpoint of a fit, usable as a model")
+	default:
 		t.row("file", "aefeat model")
 	}
 	t.row("hash", file.Hash)

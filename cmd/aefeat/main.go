@@ -34,8 +34,8 @@
 //
 // # Signals
 //
-// The first signal stops the work and removes what was being written; a
-// second one ends the program at once. A hangup is treated likewise (129)
+// The first signal stops the work and removes what was being written, but waits
+// for a checkpoint; a second one ends the program at once. A hangup is treated likewise (129)
 // unless it is ignored, as under nohup.
 package main
 
@@ -46,6 +46,8 @@ import (
 	"runtime/debug"
 	"syscall"
 	"time"
+
+	"github.com/aefeat/aefeat/internal/descriptors"
 )
 
 // grace is how long a cancelled command may take to clean up. It is enough to
@@ -61,12 +63,28 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50)
 	}
-	os.Exit(run(os.Args))
+	os.Exit(start(os.Args))
+}
+
+// start runs the command that args ask for, here or in a process that it
+// watches.
+func start(args []string) int {
+	ui := &console{err: os.Stderr, json: wantsJSON(args[1:])}
+	if err := descriptors.Err(); err != nil {
+		ui.fail(noFiles(err))
+		return exitMachine
+	}
+	if status, done := underWatch(ui, args); done {
+		return status
+	}
+	limitHeap(0)
+	return run(args)
 }
 
 // run is the one place where errors become exit statuses.
 func run(args []string) (status int) {
-	ui := &console{in: os.Stdin, out: os.Stdout, err: os.Stderr, json: wantsJSON(args[1:])}
+	out := newStdout(os.Stdout)
+	ui := &console{in: os.Stdin, out: out, err: os.Stderr, json: wantsJSON(args[1:]), work: new(work)}
 	defer func() {
 		if p := recover(); p != nil {
 			status = crashed(ui, p)
@@ -74,7 +92,11 @@ func run(args []string) (status int) {
 	}()
 	ctx, stop := cancelOnSignal(context.Background(), ui)
 	defer stop()
-	return finish(ctx, ui, runApp(ctx, newApp(ui), args))
+	err := runApp(ctx, newApp(ui), args)
+	if err == nil {
+		err = out.Close()
+	}
+	return finish(ctx, ui, err)
 }
 
 // cancelOnSignal returns a context that ends, with a *signalError as its
@@ -96,15 +118,23 @@ func cancelOnSignal(ctx context.Context, ui *console) (_ context.Context, stop f
 		case s := <-signals:
 			cause := &signalError{s}
 			cancel(cause)
-			select {
-			case s := <-signals:
-				os.Exit((&signalError{s}).status())
-			case <-time.After(grace):
-				if isTerminal(ui.err) {
-					ui.draw("\n") // there may be a bar
+			over := time.After(grace)
+			for {
+				select {
+				case s := <-signals:
+					ui.work.exit((&signalError{s}).status())
+				case <-over:
+					if ui.work.busy() {
+						over = time.After(grace / 20)
+						continue
+					}
+					if isTerminal(ui.err) {
+						ui.draw("\n") // there may be a bar
+					}
+					ui.work.exit(finish(ctx, ui, cause))
+				case <-done:
+					return
 				}
-				os.Exit(finish(ctx, ui, cause))
-			case <-done:
 			}
 		case <-done:
 		}

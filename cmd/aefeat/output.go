@@ -17,6 +17,7 @@ import (
 
 	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/internal/atomicfile"
+	"github.com/aefeat/aefeat/internal/disk"
 	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/stage"
 )
@@ -29,51 +30,25 @@ func nameOf(output string) string {
 	return output
 }
 
-// wouldReplace reports whether writing output would take the place of a file
-// that is there, which holds something else.
-func wouldReplace(output, file string) bool {
-	a, errA := os.Stat(output)
-	b, errB := os.Stat(file)
-	if file == "-" {
-		b, errB = os.Stdin.Stat()
-	}
-	return errA == nil && errB == nil && a.Mode().IsRegular() && os.SameFile(a, b)
-}
-
-// replaced returns the first file of inputs, which may be folders and patterns,
-// whose place writing output would take; "" if there is none.
-func replaced(output string, inputs []string) string {
-	if info, err := os.Stat(output); err != nil || !info.Mode().IsRegular() {
-		return "" // there is nothing to replace, and inputs may be thousands
-	}
-	for _, input := range inputs {
-		// Where there are no such files, opening them says so.
-		files, _ := arrowio.Expand([]string{input})
-		for _, name := range files {
-			if wouldReplace(output, name) {
-				return inputName(name)
-			}
-		}
-	}
-	return ""
-}
-
 // refuseTerminal returns a usage error where binary output would fill a
-// person's screen.
+// person's screen, and one of the machine where there is nothing to write to.
 func refuseTerminal(ui *console, command, what, output string) error {
 	if output == "-" && isTerminal(ui.out) {
 		return usagef(command, "refusing to write %s to the terminal: name a file with -o, or send standard output elsewhere", what).as(codeUsageOutput)
 	}
+	if isStdout(output) {
+		return ui.needOut()
+	}
 	return nil
 }
 
-// outputFile is where a command writes what is no table.
+// outputFile is where a command writes. What is nil is no output at all.
 type outputFile struct {
 	io.Writer
 	file *atomicfile.File // nil: standard output
 }
 
-// createOutput opens an output. Nothing appears there before Commit.
+// createOutput opens an output. Nothing appears there before it is committed.
 func createOutput(ui *console, output string) (*outputFile, error) {
 	if output == "-" {
 		return &outputFile{ui.out, nil}, nil
@@ -85,36 +60,58 @@ func createOutput(ui *console, output string) (*outputFile, error) {
 	return &outputFile{f, f}, nil
 }
 
-// Commit makes the file appear.
-func (f *outputFile) Commit() error {
+// replaces reports whether the output appears whole, or else is written as the
+// bytes come.
+func (f *outputFile) replaces() bool { return f.file != nil && !f.file.Direct() }
+
+// reserve makes sure that there is room for n bytes.
+func (f *outputFile) reserve(n int64) error {
 	if f.file == nil {
 		return nil
 	}
-	return f.file.Commit()
+	return f.file.Reserve(n)
 }
+
+// Commit makes the file appear.
+func (f *outputFile) Commit() error { return commitAll(f) }
 
 // Abort leaves nothing of a file that was not committed.
 func (f *outputFile) Abort() {
-	if f.file != nil {
+	if f != nil && f.file != nil {
 		_ = f.file.Abort() // there is an error already, or nothing to abort
 	}
 }
 
-// writeModel writes a model, commits its file and returns what it is known by.
-func writeModel(f *outputFile, m *model.Model) (*digest, error) {
-	sum := newDigest()
-	w := bufio.NewWriter(io.MultiWriter(f, sum))
-	_, err := m.WriteTo(w)
-	if err == nil {
-		err = w.Flush()
+// commitAll makes outputs appear in this order, all of them or none, but for
+// what renaming a file can meet.
+func commitAll(outputs ...*outputFile) error {
+	var files []*atomicfile.File
+	for _, out := range outputs {
+		if out == nil {
+			continue
+		}
+		if out.file != nil {
+			files = append(files, out.file)
+		} else if s, ok := out.Writer.(*stdout); ok {
+			if err := s.store(); err != nil {
+				return err
+			}
+		}
 	}
+	return atomicfile.CommitAll(files...)
+}
+
+// writeModel writes a model.
+func writeModel(w io.Writer, m *model.Model) error {
+	b := bufio.NewWriterSize(w, 64<<10)
+	_, err := m.WriteTo(b)
 	if err == nil {
-		err = f.Commit()
+		err = b.Flush()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("writing the model: %w", err)
+		return fmt.Errorf("writing the model: %w", err)
 	}
-	return sum, nil
+	return nil
 }
 
 // readModel reads a model file, "-" standard input. With bareToo it may have
@@ -122,7 +119,7 @@ func writeModel(f *outputFile, m *model.Model) (*digest, error) {
 func readModel(ctx context.Context, ui *console, name string, bareToo bool) (m *model.Model, info model.Info, bare bool, err error) {
 	in := ui.in
 	if name != "-" {
-		f, err := os.Open(name)
+		f, err := disk.Open(name)
 		if err != nil {
 			return nil, info, false, &inputError{name, err}
 		}
@@ -230,7 +227,7 @@ func (f features) check(m *model.Model, schema *arrow.Schema, output string) err
 	if err != nil {
 		return err
 	}
-	if info, err := os.Stat(output); output == "-" || err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+	if info, err := disk.Stat(output); output == "-" || err == nil && !info.Mode().IsRegular() && !info.IsDir() {
 		output = os.DevNull // a pipe or device must not be opened twice
 	}
 	w, err := arrowio.Create(output, t.Schema(), arrowio.WriteOptions{Format: f.format})
@@ -242,59 +239,71 @@ func (f features) check(m *model.Model, schema *arrow.Schema, output string) err
 
 // write adds the codes of m to all rows of src and writes them to output.
 func (f features) write(ctx context.Context, ui *console, p *progress, src *arrowio.Source, m *model.Model, output string) error {
+	out, tell, err := f.make(ctx, ui, p, src, m, output)
+	if err != nil {
+		return err
+	}
+	defer out.Abort() // after the commit it does nothing
+	if err := f.record.commit(out); err != nil {
+		return err
+	}
+	tell()
+	return nil
+}
+
+// make is write without the commit. tell is for after it.
+func (f features) make(ctx context.Context, ui *console, p *progress, src *arrowio.Source, m *model.Model, output string) (out *outputFile, tell func(), err error) {
 	defer p.clear()
 	t, err := stage.NewTransformer(m, src.Schema(), f.config)
 	if err != nil {
-		return located(src, err)
+		return nil, nil, located(src, err)
 	}
 	if err := require(src, t.Columns()); err != nil {
-		return err
+		return nil, nil, err
 	}
 	total, _ := src.NumRows()
 	at := &step{Phase: "transform", Total: total}
 	count := &counted{progress: p, step: at, sum: f.record.digest()}
-	w, report, err := f.run(ctx, src, t, output, ui.out, count)
+	out, report, err := f.run(ctx, ui, src, t, output, count)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	defer w.Abort() // after Close it does nothing
-	// The output may take the place of an input.
 	files, err := f.record.files(ctx, src)
 	if err != nil {
-		return err
-	}
-	if err := w.Close(); err != nil {
-		return err
+		out.Abort()
+		return nil, nil, err
 	}
 	f.record.transformed(src, files, report, outputRecord{File: output, Format: cmp.Or(f.format, arrowio.Parquet)}, count.sum)
-	if err := f.record.finish(); err != nil {
-		return err
-	}
-	lines := []string{fmt.Sprintf("wrote %s with %s to %s", plural(report.Rows, "row"), f.added(m), nameOf(output))}
-	if report.Skipped > 0 {
-		lines = append(lines, skipped(report.BadRows)+": their features are null")
-	}
-	event := map[string]any{"rows": report.Rows, "model": f.config.ModelHash, "seed": m.Seed}
-	p.finish(withBadRows(event, src, report.BadRows), lines...)
-	return nil
+	return out, func() {
+		lines := []string{fmt.Sprintf("wrote %s with %s to %s", plural(report.Rows, "row"), f.added(m), nameOf(output))}
+		if report.Skipped > 0 {
+			lines = append(lines, skipped(report.BadRows)+": their features are null")
+		}
+		event := map[string]any{"rows": report.Rows, "model": f.config.ModelHash, "seed": m.Seed}
+		p.finish(withBadRows(event, src, report.BadRows), lines...)
+	}, nil
 }
 
-// run sends all rows of src through t to output, where stdout is "-". What is
-// left for the caller is to close the writer.
-func (f features) run(ctx context.Context, src *arrowio.Source, t *stage.Transformer, output string, stdout io.Writer, c *counted) (_ *arrowio.Writer, report stage.TransformReport, err error) {
-	o := arrowio.WriteOptions{Format: f.format, Stdout: stdout}
-	if c.sum != nil {
-		o.Hash = c.sum
-	}
-	w, err := arrowio.Create(output, t.Schema(), o)
-	if err != nil {
+// run sends all rows of src through t to output. What is left for the caller is
+// to commit it.
+func (f features) run(ctx context.Context, ui *console, src *arrowio.Source, t *stage.Transformer, output string, c *counted) (out *outputFile, report stage.TransformReport, err error) {
+	if out, err = createOutput(ui, output); err != nil {
 		return nil, report, err
 	}
 	defer func() {
 		if err != nil {
-			w.Abort()
+			out.Abort()
 		}
 	}()
+	o := arrowio.WriteOptions{Format: f.format}
+	if c.sum != nil {
+		o.Hash = c.sum
+	}
+	w, err := arrowio.NewWriter(out, t.Schema(), o)
+	if err != nil {
+		return nil, report, err
+	}
+	defer w.Abort() // after Close it does nothing
 	r, err := read(ctx, src, f.projection(t))
 	if err != nil {
 		return nil, report, err
@@ -304,7 +313,7 @@ func (f features) run(ctx context.Context, src *arrowio.Source, t *stage.Transfo
 	if report, err = t.Run(ctx, r, c); err != nil {
 		return nil, report, located(src, err)
 	}
-	return w, report, w.Finish()
+	return out, report, w.Close()
 }
 
 // added says what rows are given.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/aefeat/aefeat/arrowio"
+	"github.com/aefeat/aefeat/internal/disk"
 )
 
 // This file decides which output an input has where the output is a folder.
@@ -40,7 +41,7 @@ func isFolder(output string) bool {
 	if os.IsPathSeparator(output[len(output)-1]) {
 		return true
 	}
-	info, err := os.Stat(output)
+	info, err := disk.Stat(output)
 	return err == nil && info.IsDir()
 }
 
@@ -54,7 +55,7 @@ func pairs(command string, inputs []string, dir string, format arrowio.Format) (
 		return nil, err
 	}
 	in := folder{known: map[string]bool{}}
-	if in.info, err = os.Stat(filepath.Clean(dir)); err == nil && !in.info.IsDir() {
+	if in.info, err = disk.Stat(filepath.Clean(dir)); err == nil && !in.info.IsDir() {
 		return nil, usagef(command, "%s is a file, not a folder", filepath.Clean(dir)).as(codeUsageOutput)
 	}
 	var all []pair
@@ -116,7 +117,7 @@ type folder struct {
 }
 
 func (f folder) is(dir string) bool {
-	info, err := os.Stat(dir)
+	info, err := disk.Stat(dir)
 	return err == nil && f.info != nil && os.SameFile(info, f.info)
 }
 
@@ -132,43 +133,4 @@ func (f folder) holds(name, root string) bool {
 		f.known[dir] = inside
 	}
 	return inside
-}
-
-// sourceReplaced returns the first of the inputs and others whose place an
-// output would take, "" if there is none. As wouldReplace does, it compares
-// files by what they are; each with few others, for there may be many.
-func sourceReplaced(all []pair, others ...string) string {
-	type looks struct{ size, time int64 } // of a file, by whatever name
-	type source struct {
-		name string
-		info fs.FileInfo
-	}
-	look := func(name string) (fs.FileInfo, looks) {
-		info, err := os.Stat(name)
-		if err != nil || !info.Mode().IsRegular() {
-			return nil, looks{}
-		}
-		return info, looks{info.Size(), info.ModTime().UnixNano()}
-	}
-	sources := map[looks][]source{}
-	add := func(name string) {
-		if info, l := look(name); info != nil {
-			sources[l] = append(sources[l], source{name, info})
-		}
-	}
-	for _, p := range all {
-		add(p.input)
-	}
-	for _, name := range others {
-		add(name)
-	}
-	for _, p := range all {
-		info, l := look(p.output)
-		for _, s := range sources[l] {
-			if info != nil && os.SameFile(info, s.info) {
-				return s.name
-			}
-		}
-	}
-	return ""
 }

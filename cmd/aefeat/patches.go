@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"os"
 	"slices"
 	"strings"
 
@@ -17,6 +16,7 @@ import (
 
 	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/imagery"
+	"github.com/aefeat/aefeat/internal/disk"
 	"github.com/aefeat/aefeat/internal/imageset"
 	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/patch"
@@ -163,15 +163,13 @@ func openImages(c *cli.Context, ui *console, channels int, output string) (*imag
 	if o.Label, err = imageset.ParseLabel(c.String("label-from")); err != nil {
 		return nil, usagef(c.Command.Name, "--label-from: %v", err)
 	}
+	lists := append(c.StringSlice("list"), o.Label.File)
+	if err := ui.keepSources(c.Command.Name, []written{{"the output", output}}, reading{what: "the input ", files: lists, inputs: inputs}); err != nil {
+		return nil, err
+	}
 	set, err := imageset.Open(inputs, o)
 	if err != nil {
 		return nil, err
-	}
-	for _, name := range slices.Concat(set.Files(), c.StringSlice("list"), []string{o.Label.File}) {
-		if wouldReplace(output, name) {
-			set.Close()
-			return nil, usagef(c.Command.Name, "the output would replace the input %s", name).as(codeUsageOutput)
-		}
 	}
 	if n := set.PassedOver(); n > 0 {
 		holds := "hold"
@@ -204,7 +202,7 @@ func listed(c *cli.Context, ui *console) ([]string, error) {
 func readList(c *cli.Context, ui *console, name string) (names []string, err error) {
 	in := interruptible(c.Context, ui.in)
 	if name != "-" {
-		f, err := os.Open(name)
+		f, err := disk.Open(name)
 		if err != nil {
 			return nil, &inputError{name, err}
 		}

@@ -55,8 +55,8 @@ func writeReport(c *cli.Context, ui *console) error {
 		return err
 	}
 	tests := c.StringSlice("test")
-	if name := replaced(output, slices.Concat([]string{c.String("model")}, inputs, tests)); name != "" {
-		return usagef("report", "the page would replace %s", name).as(codeUsageOutput)
+	if err := ui.keepSources("report", []written{{"the page", output}}, reading{files: []string{c.String("model")}, inputs: slices.Concat(inputs, tests)}); err != nil {
+		return err
 	}
 	switch {
 	case len(tests) > 0 && len(inputs) == 0:

@@ -79,6 +79,9 @@ func TestScript(t *testing.T) {
 			if name == "nohup" {
 				return signal.Ignored(syscall.SIGHUP), nil
 			}
+			if name == "root" {
+				return os.Geteuid() == 0, nil
+			}
 			return false, fmt.Errorf("unknown condition %q", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -172,7 +175,7 @@ func parseEvent(line string) (e event, err error) {
 		return e, err
 	}
 	switch e.Event {
-	case "progress", "epoch", "trial", "file", "done", "note":
+	case "progress", "epoch", "checkpoint", "trial", "file", "done", "note":
 	case "error", "warning":
 		for _, name := range []string{"code", "file", "column", "row", "message", "hints"} {
 			if _, ok := fields[name]; !ok {

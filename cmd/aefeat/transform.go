@@ -28,17 +28,14 @@ func transform(c *cli.Context, ui *console) error {
 	if err := refuseTerminal(ui, "transform", "features", output); err != nil {
 		return err
 	}
-	if name := c.String("model"); wouldReplace(output, name) {
-		return usagef("transform", "the features would replace the model %s", inputName(name)).as(codeUsageOutput)
-	}
-	if input := replaced(output, orStdin(c.Args().Slice())); input != "" {
-		return usagef("transform", "the features would replace the input %s", input).as(codeUsageOutput)
+	if err := ui.keepSources("transform", []written{{"the features", output}}, models(c.String("model")), data(c.Args().Slice())); err != nil {
+		return err
 	}
 	f, err := newFeatures(c, output)
 	if err != nil {
 		return err
 	}
-	if f.record, err = newRecorder(c, ui, output); err != nil {
+	if f.record, err = newRecorder(c, ui, c.Args().Slice(), output); err != nil {
 		return err
 	}
 	defer f.record.abort()

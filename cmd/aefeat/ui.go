@@ -51,6 +51,9 @@ type console struct {
 	// done is what the command at work will tell a program at its end.
 	done map[string]any
 
+	// work is what a signal must wait for; nil: nothing.
+	work *work
+
 	// heard is told of warnings, too; nil: nobody is.
 	heard func(code code, message string)
 }
@@ -145,7 +148,11 @@ func (c *console) run(x *cli.Context, action cli.ActionFunc) error {
 	began, outer := time.Now(), c.done
 	defer func() { c.done = outer }() // demo runs other commands
 	c.done = map[string]any{"inputs": x.Args().Slice(), "outputs": outputsOf(x)}
-	if err := action(x); err != nil || !c.json {
+	err := action(x)
+	if err == nil {
+		err = c.storeOut()
+	}
+	if err != nil || !c.json {
 		return err
 	}
 	c.done["event"], c.done["command"] = "done", x.Command.Name
@@ -217,7 +224,7 @@ func unprintable(text string) bool {
 
 // isTerminal reports whether a stream is a terminal.
 func isTerminal(stream any) bool {
-	f, ok := stream.(*os.File)
+	f, ok := stream.(interface{ Fd() uintptr })
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 

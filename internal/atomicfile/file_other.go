@@ -2,13 +2,6 @@
 
 package atomicfile
 
-import (
-	"errors"
-	"os"
-)
+import "github.com/aefeat/aefeat/internal/disk"
 
-func openUnnamed(dir, name string) (*os.File, error) { return nil, errors.ErrUnsupported }
-
-func linkUnnamed(f *os.File, path string) error { return errors.ErrUnsupported }
-
-func sendToDisk(f *os.File, off, n int64) {}
+func sendToDisk(f *disk.File, off, n int64) {}

@@ -10,12 +10,14 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/aefeat/aefeat/internal/disk"
 )
 
 // openDescriptor opens the paths that stand for a descriptor of this process,
 // such as /dev/stdout: the very descriptor, so that output goes on where it
 // stands. It returns nil for other paths.
-func openDescriptor(path string) (*os.File, error) {
+func openDescriptor(path string) (*disk.File, error) {
 	n := -1
 	switch path {
 	case "/dev/stdout":
@@ -39,12 +41,12 @@ func openDescriptor(path string) (*os.File, error) {
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	return os.NewFile(uintptr(fd), path), nil
+	return disk.FromOS(os.NewFile(uintptr(fd), path)), nil
 }
 
 // keepOwner gives f the owner of the file that it replaces, where that is
 // allowed.
-func keepOwner(f *os.File, info fs.FileInfo) {
+func keepOwner(f *disk.File, info fs.FileInfo) {
 	old, ok := info.Sys().(*syscall.Stat_t)
 	if now, err := f.Stat(); ok && err == nil {
 		if st, ok := now.Sys().(*syscall.Stat_t); ok && (st.Uid != old.Uid || st.Gid != old.Gid) {
@@ -57,8 +59,11 @@ func keepOwner(f *os.File, info fs.FileInfo) {
 // syncDir makes a new name durable. The file itself is on disk already, so a
 // failure is no reason to say that it is not.
 func syncDir(dir string) {
-	if d, err := os.Open(dir); err == nil {
+	if d, err := disk.Open(dir); err == nil {
 		_ = d.Sync()
 		d.Close()
 	}
 }
+
+// closedToRename says that a file that is open cannot be renamed.
+const closedToRename = false

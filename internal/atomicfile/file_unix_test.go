@@ -11,8 +11,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
+
+	"github.com/aefeat/aefeat/internal/disk"
 )
 
 // TestCreateDescriptor writes to /dev/fd: output goes on where the descriptor
@@ -86,44 +90,99 @@ func TestSame(t *testing.T) {
 	}
 }
 
-// TestKilled kills a process in the middle of writing. Where files can be
-// without a name, nothing is left.
+// TestKilled kills a process in the middle of writing, and between giving the
+// output another name and renaming it. Where files can be without a name,
+// nothing is left of the first, and the next output of the name removes what is
+// left of the second, but nothing of a process that lives.
 func TestKilled(t *testing.T) {
-	if folder := os.Getenv("ATOMICFILE_TEST_KILL"); folder != "" {
-		w, err := Create(filepath.Join(folder, "out"))
-		if err == nil {
-			_, err = w.Write(make([]byte, 1<<20))
-		}
-		fmt.Println("written", err)
-		select {}
+	folder, when := os.Getenv("ATOMICFILE_TEST_KILL"), os.Getenv("ATOMICFILE_TEST_WHEN")
+	if folder != "" {
+		killed(filepath.Join(folder, "out"), when)
 	}
 	if runtime.GOOS != "linux" {
 		t.Skip("needs files without a name")
 	}
-	folder := t.TempDir()
-	if f, err := openUnnamed(folder, "probe"); err != nil {
-		t.Skip(err)
-	} else {
-		f.Close()
+	for _, when := range []string{"write", "rename", "named"} {
+		folder := t.TempDir()
+		if f, err := disk.CreateUnnamed(folder, "probe"); err != nil {
+			t.Skip(err)
+		} else {
+			f.Close()
+		}
+		out := filepath.Join(folder, "out")
+		if err := os.WriteFile(out, []byte("old"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(os.Args[0], "-test.run=^TestKilled$")
+		cmd.Env = append(os.Environ(), "ATOMICFILE_TEST_KILL="+folder, "ATOMICFILE_TEST_WHEN="+when)
+		stdout, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		line, err := bufio.NewReader(stdout).ReadString('\n')
+		if err != nil || line != "written\n" {
+			t.Errorf("child said %q, %v", line, err)
+		}
+		between := []string{".out.0.tmp", "out"}
+		if when == "write" {
+			between = between[1:]
+		}
+		again := func(want []string) {
+			t.Helper()
+			f, err := Create(out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if names := dir(t, folder); !slices.Equal(names, want) {
+				t.Errorf("%s: %q, want %q", when, names, want)
+			}
+			if err := f.Abort(); err != nil {
+				t.Error(err)
+			}
+		}
+		again(between) // a process that lives
+		cmd.Process.Kill()
+		cmd.Wait()
+		if names := dir(t, folder); !slices.Equal(names, between) {
+			t.Errorf("%s: left behind: %q", when, names)
+		}
+		again([]string{"out"})
+		if got, _ := os.ReadFile(out); string(got) != "old" {
+			t.Errorf("the file holds %q", got)
+		}
 	}
-	cmd := exec.Command(os.Args[0], "-test.run=^TestKilled$")
-	cmd.Env = append(os.Environ(), "ATOMICFILE_TEST_KILL="+folder)
-	stdout, err := cmd.StdoutPipe()
+}
+
+// killed writes path as far as when says, tells so, and waits to be killed.
+func killed(path, when string) {
+	opened := 0
+	disk.Inject(func(c disk.Call) disk.Fault {
+		if when == "named" && c.Op == "open" && c.Name == path {
+			if opened++; opened == 2 { // after the one that it replaces
+				return disk.Fault{Err: syscall.EOPNOTSUPP}
+			}
+		}
+		if c.Op == "rename" {
+			fmt.Println("written")
+			select {}
+		}
+		return disk.Fault{}
+	})
+	w, err := Create(path)
+	if err == nil {
+		_, err = w.Write(make([]byte, 1<<20))
+	}
+	if err == nil && when == "rename" {
+		err = w.Commit()
+	}
 	if err != nil {
-		t.Fatal(err)
+		fmt.Println(err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil || line != "written <nil>\n" {
-		t.Errorf("child said %q, %v", line, err)
-	}
-	cmd.Process.Kill()
-	cmd.Wait()
-	if names := dir(t, folder); len(names) > 0 {
-		t.Errorf("left behind: %q", names)
-	}
+	fmt.Println("written")
+	select {}
 }
 
 // TestCreateNamed goes the way of systems that cannot keep a file without a
@@ -134,9 +193,7 @@ func TestCreateNamed(t *testing.T) {
 	for _, commit := range []bool{false, true} {
 		f := &File{name: "given", target: target}
 		var err error
-		f.temp, f.f, err = f.named(func(temp string) (*os.File, error) {
-			return os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
-		})
+		f.temp, f.f, err = f.createNamed()
 		if err != nil {
 			t.Fatal(err)
 		}

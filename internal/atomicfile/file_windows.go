@@ -2,11 +2,15 @@ package atomicfile
 
 import (
 	"io/fs"
-	"os"
+
+	"github.com/aefeat/aefeat/internal/disk"
 )
 
-func openDescriptor(path string) (*os.File, error) { return nil, nil }
+func openDescriptor(path string) (*disk.File, error) { return nil, nil }
 
-func keepOwner(f *os.File, info fs.FileInfo) {}
+func keepOwner(f *disk.File, info fs.FileInfo) {}
 
 func syncDir(dir string) {}
+
+// closedToRename says that a file that is open cannot be renamed.
+const closedToRename = true

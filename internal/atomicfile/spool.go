@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/aefeat/aefeat/internal/disk"
 )
 
-// A SpoolError says that the temporary copy of a pipe cannot be written.
+// A SpoolError says that the temporary copy of a pipe cannot be written, or not
+// be read again.
 type SpoolError struct {
 	Dir string
 	Err error
@@ -18,37 +21,61 @@ func (e *SpoolError) Error() string {
 }
 func (e *SpoolError) Unwrap() error { return e.Err }
 
+// A Copy is what [Spool] made. It may be read from several goroutines.
+type Copy struct {
+	f    *disk.File
+	dir  string
+	size int64
+}
+
 // Spool copies r into a temporary file in dir, "" being the system's folder for
-// them. The file has no name, so that nothing is left behind; remove deletes it
-// where the system cannot do without. f stands at its end. An error of r is
-// returned as it is, one of the copy as a [*SpoolError].
-func Spool(r io.Reader, dir string) (f *os.File, remove func(), err error) {
+// them. The file has no name where the system can do without, so that nothing
+// is left behind. An error of r is returned as it is, one of the copy as a
+// [*SpoolError].
+func Spool(r io.Reader, dir string) (*Copy, error) {
 	if dir == "" {
 		dir = os.TempDir()
 	}
-	remove = func() {}
-	if f, err = openUnnamed(dir, dir); err != nil {
-		if f, err = os.CreateTemp(dir, "aefeat-*.spool"); err != nil {
-			return nil, nil, &SpoolError{dir, err}
-		}
-		if name := f.Name(); os.Remove(name) != nil { // as on Windows
-			remove = func() { os.Remove(name) }
-		}
+	c := &Copy{dir: dir}
+	var err error
+	if c.f, err = disk.CreateScratch(dir, "aefeat-*.spool"); err != nil {
+		return nil, c.failed(err)
 	}
 	in := &readError{r: r}
-	if _, err = io.Copy(f, in); err != nil {
-		f.Close()
-		remove()
+	if c.size, err = io.Copy(c.f, in); err != nil {
+		c.Close()
 		if in.err != nil {
-			return nil, nil, in.err
+			return nil, in.err
 		}
-		var at *os.PathError
-		if errors.As(err, &at) {
-			err = at.Err
-		}
-		return nil, nil, &SpoolError{dir, err}
+		return nil, c.failed(err)
 	}
-	return f, remove, nil
+	return c, nil
+}
+
+// Size returns the number of bytes that were copied.
+func (c *Copy) Size() int64 { return c.size }
+
+// ReadAt implements [io.ReaderAt]. Its errors are a [*SpoolError].
+func (c *Copy) ReadAt(p []byte, off int64) (int, error) {
+	n, err := c.f.ReadAt(p, off)
+	switch {
+	case err == io.EOF && off+int64(n) < c.size:
+		err = c.failed(io.ErrUnexpectedEOF)
+	case err != nil && err != io.EOF:
+		err = c.failed(err)
+	}
+	return n, err
+}
+
+// Close removes the copy.
+func (c *Copy) Close() error { return c.f.Close() }
+
+func (c *Copy) failed(err error) error {
+	var at *os.PathError
+	if errors.As(err, &at) {
+		err = at.Err
+	}
+	return &SpoolError{c.dir, err}
 }
 
 // A readError keeps the error of a reader, to tell it from that of a writer.

@@ -3,6 +3,7 @@ package imageset
 import (
 	"errors"
 	"io/fs"
+	"syscall"
 
 	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/model"
@@ -55,7 +56,11 @@ func hintOf(err error) string {
 
 // faultOf makes an error about an image one that names it and can be skipped.
 func faultOf(it *item, err error, reason patch.Reason) error {
-	if errors.Is(err, errOutput) {
+	var file *arrowio.FileError
+	switch {
+	case ofMachine(err) && errors.As(err, &file):
+		return file
+	case ofMachine(err), errors.Is(err, errOutput):
 		return it.fault(err)
 	}
 	var setting *model.ConfigError // which no other image would mend
@@ -67,6 +72,18 @@ func faultOf(it *item, err error, reason patch.Reason) error {
 		err = &hintedError{err, hint}
 	}
 	return &badImage{it.fault(err), reason}
+}
+
+// ofMachine reports whether the system failed to give a file that is there. The
+// image in it may be sound: nobody wants to go on without it.
+func ofMachine(err error) bool {
+	var system syscall.Errno
+	for _, name := range []error{fs.ErrNotExist, syscall.ENOTDIR, syscall.ELOOP, syscall.ENAMETOOLONG, syscall.EISDIR, syscall.EINVAL} {
+		if errors.Is(err, name) {
+			return false
+		}
+	}
+	return errors.As(err, &system)
 }
 
 // ofFile makes an error about a file one that names it.

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"os"
 
 	"github.com/aefeat/aefeat/imagery"
+	"github.com/aefeat/aefeat/internal/disk"
 )
 
 // imageFiles are files that are one image each.
@@ -36,7 +36,7 @@ func (f *imageFiles) next(context.Context) (*item, error) {
 
 // decodeFile reads the image in a file.
 func decodeFile(name string) (*imagery.Picture, uint64, error) {
-	f, err := os.Open(name)
+	f, err := disk.Open(name)
 	if err != nil {
 		return nil, 0, withoutPath(err)
 	}

@@ -180,15 +180,6 @@ func (s *Set) Count() (int64, bool) {
 // whole set.
 func (s *Set) Bad() patch.BadRows { return s.bad.Clone() }
 
-// Files returns the names of the files of the set that are still to be read.
-func (s *Set) Files() []string {
-	var names []string
-	for _, f := range s.feeds {
-		names = append(names, f.files()...)
-	}
-	return names
-}
-
 // PassedOver counts the files of folders that hold no images.
 func (s *Set) PassedOver() int { return s.passed }
 

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -17,6 +16,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
+	"github.com/aefeat/aefeat/internal/disk"
 	"github.com/aefeat/aefeat/internal/npy"
 )
 
@@ -39,7 +39,7 @@ func newLabels(label Label) (*labels, error) {
 	if label.File == "" {
 		return l, nil
 	}
-	file, err := os.Open(label.File)
+	file, err := disk.Open(label.File)
 	if err != nil {
 		return nil, ofFile(label.File, withoutPath(err))
 	}

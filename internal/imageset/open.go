@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/imagery"
+	"github.com/aefeat/aefeat/internal/disk"
 )
 
 // Open opens inputs: paths of files, of folders (all files below, in the
@@ -57,7 +57,7 @@ func (s *Set) open(inputs []string) (err error) {
 		if err != nil {
 			return err
 		}
-		info, err := os.Stat(input)
+		info, err := disk.Stat(input)
 		folder := err == nil && info.IsDir()
 		for _, name := range files {
 			k, err := kindOf(name)
@@ -147,7 +147,7 @@ func kindOf(name string) (kind, error) {
 		return images, nil
 	}
 	// What is read from a pipe is gone. Parquet and Arrow may come through one.
-	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+	if info, err := disk.Stat(name); err == nil && !info.Mode().IsRegular() {
 		return tables, nil
 	}
 	head, err := readHead(name)
@@ -181,7 +181,7 @@ var errForeign = errors.New("neither an image (PNG, JPEG, WebP, TIFF, BMP) nor P
 
 // readHead reads the bytes that tell what a file is.
 func readHead(name string) ([]byte, error) {
-	f, err := os.Open(name)
+	f, err := disk.Open(name)
 	if err != nil {
 		return nil, withoutPath(err)
 	}

@@ -9,11 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/aefeat/aefeat/imagery"
+	"github.com/aefeat/aefeat/internal/disk"
 	"github.com/aefeat/aefeat/internal/npy"
 )
 
@@ -21,7 +21,7 @@ import (
 // or the records of CIFAR. It is read as it lies, from front to back.
 type recordFile struct {
 	name   string
-	file   *os.File
+	file   *disk.File
 	r      *bufio.Reader
 	total  int64 // records that the file claims
 	size   int   // of a record, in bytes
@@ -36,7 +36,7 @@ const blockBytes = 1 << 18
 
 // openRecords opens a file; its error is errForeign if it is none of these.
 func openRecords(name string, o *Options, labels *labels) (*recordFile, error) {
-	file, err := os.Open(name)
+	file, err := disk.Open(name)
 	if err != nil {
 		return nil, withoutPath(err)
 	}

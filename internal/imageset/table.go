@@ -17,6 +17,7 @@ import (
 
 	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/imagery"
+	"github.com/aefeat/aefeat/internal/disk"
 	"github.com/aefeat/aefeat/internal/npy"
 	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/patch"
@@ -292,11 +293,11 @@ func (e encoded) decode(data []byte) (p *imagery.Picture, key uint64, err error)
 // decodePath decodes an image that a cell names. It has to be a file: a pipe
 // might never end.
 func decodePath(name, output string) (*imagery.Picture, uint64, error) {
-	info, err := os.Stat(name)
+	info, err := disk.Stat(name)
 	if err == nil && !info.Mode().IsRegular() {
 		err = errors.New("no file")
 	}
-	if out, outErr := os.Stat(output); err == nil && outErr == nil && os.SameFile(info, out) {
+	if out, outErr := disk.Stat(output); err == nil && outErr == nil && os.SameFile(info, out) {
 		err = errOutput
 	}
 	var p *imagery.Picture
@@ -304,7 +305,10 @@ func decodePath(name, output string) (*imagery.Picture, uint64, error) {
 	if err == nil {
 		p, key, err = decodeFile(name)
 	}
-	if err != nil {
+	switch {
+	case ofMachine(err):
+		err = ofFile(name, withoutPath(err))
+	case err != nil:
 		err = fmt.Errorf("%s: %w", name, withoutPath(err))
 	}
 	return p, key, err

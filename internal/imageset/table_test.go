@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"image"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/imagery"
+	"github.com/aefeat/aefeat/internal/disk"
 )
 
 // A column is a field and its values as JSON.
@@ -259,5 +262,28 @@ func TestOutputOverImage(t *testing.T) {
 	_, _, err := readAll(t, []string{name}, Options{Skip: true, Output: picture})
 	if err == nil || !strings.Contains(err.Error(), "row 1: "+picture+": the output would replace it") {
 		t.Error(err)
+	}
+}
+
+// An image that the system fails to give is not a bad one.
+func TestNotSkipped(t *testing.T) {
+	dir := t.TempDir()
+	picture := write(t, dir, "p.png", greyPNG(t, 1, 2, 5))
+	name := write(t, dir, "t.arrow", tableOf(t, arrowio.Arrow, nil,
+		column{"image", imageStruct, `[{"bytes":null,"path":"none.png"},{"bytes":null,"path":"p.png"}]`, nil}))
+	for _, op := range []string{"open", "read"} {
+		defer disk.Inject(func(c disk.Call) (f disk.Fault) {
+			if c.Op == op && c.Name == picture {
+				f.Err = syscall.EMFILE
+			}
+			return f
+		})()
+		for _, input := range []string{picture, name} {
+			got, _, err := readAll(t, []string{input}, Options{Skip: true})
+			var at *arrowio.FileError
+			if !errors.As(err, &at) || at.File != picture || !errors.Is(err, syscall.EMFILE) {
+				t.Errorf("%s %s: %v, error %v", op, input, got, err)
+			}
+		}
 	}
 }

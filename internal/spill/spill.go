@@ -27,9 +27,9 @@
 // The file is made of blocks of one size, about 256 KiB, with a table of them
 // in memory (24 bytes a block) that holds each block's CRC-32C. Blocks that
 // were split are used again, so the file holds the rows once, plus at most one
-// partly filled block for every prefix and level. It is removed from its folder
-// as soon as it is open where the system allows that, so that nothing, a killed
-// process included, leaves it behind.
+// partly filled block for every prefix and level. Where the system allows that
+// it has no name, so that nothing, a killed process included, leaves it behind;
+// elsewhere the next one in its folder removes what such a process has left.
 package spill
 
 import (
@@ -43,6 +43,7 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/aefeat/aefeat/internal/disk"
 	"github.com/aefeat/aefeat/internal/rng"
 )
 
@@ -110,8 +111,7 @@ type Store struct {
 	starts []int // where each bucket begins in index
 
 	// The file, since they do not. Rows lie in parts by the top partBits bits.
-	file     *os.File
-	remove   string // the file's name where it cannot be removed while open
+	file     *disk.File
 	first    *scatter
 	parts    []part
 	partBits int
@@ -200,14 +200,11 @@ func (s *Store) Append(rows []byte, number []int64) error {
 
 // spill opens the file and moves the rows in memory to it.
 func (s *Store) spill() error {
-	file, err := os.CreateTemp(s.dir, ".aefeat-spill-*")
+	file, err := disk.CreateScratch(s.dir, ".aefeat-spill-*")
 	if err != nil {
 		return s.failed(err)
 	}
 	s.file = file
-	if err := os.Remove(file.Name()); err != nil {
-		s.remove = file.Name()
-	}
 	s.partBits = s.fan()
 	s.first = s.scatter(0, s.partBits)
 	if err := s.first.add(s.data, s.number); err != nil {
@@ -289,9 +286,6 @@ func (s *Store) Close() error {
 	if s.file != nil {
 		err = s.file.Close()
 		s.file = nil
-		if s.remove != "" {
-			err = errors.Join(err, os.Remove(s.remove))
-		}
 	}
 	return errors.Join(err, s.mem.release())
 }
@@ -302,7 +296,7 @@ func CheckFolder(dir string) error {
 	if dir == "" {
 		return nil
 	}
-	info, err := os.Stat(dir)
+	info, err := disk.Stat(dir)
 	var path *fs.PathError
 	switch {
 	case errors.As(err, &path):

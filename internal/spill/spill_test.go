@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/aefeat/aefeat/internal/disk"
 )
 
 // small makes a bucket of 16 rows of 24 bytes, a block of 4 rows, and scatters
@@ -112,6 +114,39 @@ func TestSequenceDoesNotDependOnMemory(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// An epoch may begin after any number of its rows, those of a file too.
+func TestEpochFrom(t *testing.T) {
+	const m = 500
+	for _, memory := range []int64{10 << 20, small.minimum(width)} {
+		s := open(t, memory, small)
+		fill(t, s, 0, m, 100)
+		if err := s.Seal(context.Background(), nil); err != nil {
+			t.Fatal(err)
+		}
+		if (s.Spilled() > 0) != (memory < 10<<20) {
+			t.Fatalf("%d bytes spilled", s.Spilled())
+		}
+		whole := sequence(t, s, 2)
+		for from := range m + 2 {
+			var got []int64
+			for b, err := range s.EpochFrom(context.Background(), 2, int64(from)) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, i := range b.Order {
+					if n := b.Number[i]; !bytes.Equal(b.Rows[int(i)*width:][:width], row(n)) {
+						t.Fatalf("row %d holds something else", n)
+					}
+					got = append(got, b.Number[i])
+				}
+			}
+			if !slices.Equal(got, whole[min(from, m):]) {
+				t.Fatalf("from row %d of the epoch: another sequence", from)
+			}
+		}
 	}
 }
 
@@ -307,7 +342,7 @@ func TestNoSpaceLeft(t *testing.T) {
 		t.Fatal("not spilled")
 	}
 	s.file.Close()
-	s.file = full
+	s.file = disk.FromOS(full)
 	for n := int64(2000); err == nil; n++ {
 		err = s.Append(row(n), []int64{n})
 	}

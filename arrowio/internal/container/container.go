@@ -5,6 +5,7 @@ package container
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"strings"
@@ -24,6 +25,10 @@ type File interface {
 
 	// Rows returns the number of rows, -1 if the file does not say it.
 	Rows() int64
+
+	// Sum returns the SHA-256 of the footer, by which a file is known again;
+	// zero, if it has none.
+	Sum() [sha256.Size]byte
 
 	// Batches begins to read the columns chosen. A File is read once, or
 	// inspected.

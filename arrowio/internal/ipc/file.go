@@ -4,12 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"slices"
+	"syscall"
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
@@ -45,7 +47,8 @@ type file struct {
 	blocks  []message.Block // dictionaries, then batches
 	batches int
 	rows    int64
-	largest int64 // message
+	largest int64             // message
+	sum     [sha256.Size]byte // of the footer
 }
 
 func openFile(r *io.SectionReader, o container.Options) (container.File, error) {
@@ -70,7 +73,7 @@ func openFile(r *io.SectionReader, o container.Options) (container.File, error) 
 	if err := bound.ReadFullAt(r, b, end); err != nil {
 		return nil, err
 	}
-	f := &file{r: r}
+	f := &file{r: r, sum: sha256.Sum256(b)}
 	if err := f.readFooter(b, end); err != nil {
 		return nil, bound.Damaged("Arrow footer", err)
 	}
@@ -106,6 +109,10 @@ func (f *file) readFooter(b []byte, end int64) error {
 func (f *file) checkFirst(end, footer int64) (int64, error) {
 	s := &cutter{r: bufio.NewReader(io.NewSectionReader(f.r, magicBytes, end-magicBytes)), known: end - magicBytes}
 	meta, err := s.metadata()
+	var system syscall.Errno
+	if errors.As(err, &system) {
+		return 0, err
+	}
 	framed := err == nil
 	if !framed || !f.isSchema(meta) {
 		// Versions of polars leave out what a message begins with, its
@@ -265,6 +272,9 @@ func (f *file) messages(mem memory.Allocator) *messages {
 
 // Rows implements [container.File].
 func (f *file) Rows() int64 { return f.rows }
+
+// Sum implements [container.File].
+func (f *file) Sum() [sha256.Size]byte { return f.sum }
 
 // Inspect implements [container.File].
 func (f *file) Inspect() (container.Summary, error) {

@@ -2,6 +2,7 @@ package ipc
 
 import (
 	"bufio"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -97,6 +98,9 @@ func newStream(r io.Reader, size int64, o container.Options) (container.File, er
 
 // Rows implements [container.File].
 func (s *stream) Rows() int64 { return -1 }
+
+// Sum implements [container.File].
+func (s *stream) Sum() (none [sha256.Size]byte) { return none }
 
 // Inspect implements [container.File].
 func (s *stream) Inspect() (container.Summary, error) {

@@ -8,6 +8,7 @@ package parquet
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"slices"
@@ -41,7 +42,10 @@ type fileReader struct {
 // Open implements [container.Format].
 func Open(r *io.SectionReader, o container.Options) (container.File, error) {
 	var head [4]byte
-	if err := bound.ReadFullAt(r, head[:], 0); err == nil && string(head[:]) == encryptedMagic {
+	switch err := bound.ReadFullAt(r, head[:], 0); {
+	case err != nil && err != io.ErrUnexpectedEOF:
+		return nil, err
+	case string(head[:]) == encryptedMagic:
 		return nil, ErrEncrypted
 	}
 	f, err := readFooter(r, r.Size())
@@ -60,6 +64,9 @@ func (f *fileReader) Schema() *arrow.Schema { return f.schema }
 
 // Rows implements [container.File].
 func (f *fileReader) Rows() int64 { return f.footer.rows }
+
+// Sum implements [container.File].
+func (f *fileReader) Sum() [sha256.Size]byte { return f.footer.sum }
 
 // Batches implements [container.File].
 func (f *fileReader) Batches(chosen []schema.Selection) (container.Batches, error) {

@@ -2,6 +2,7 @@ package parquet
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -30,6 +31,7 @@ type footer struct {
 	raw     []byte // of the tree, as it lies in the file
 	meta    []keyValue
 	creator string
+	sum     [sha256.Size]byte // of its bytes
 }
 
 // A keyValue is what the writer said of the file, but for the Arrow schema.
@@ -82,6 +84,7 @@ func readFooter(r io.ReaderAt, size int64) (*footer, error) {
 	if err := f.checkGroups(size - 8 - n); err != nil {
 		return nil, bound.Damaged("Parquet footer", err)
 	}
+	f.sum = sha256.Sum256(b)
 	return f, nil
 }
 
