@@ -52,7 +52,7 @@ var faultyCommands = []faulty{
 	{name: "fit of a pattern", args: "fit --hidden 3 --epochs 1 -o {out}/m {in}/hive/k=*/*.parquet"},
 	{name: "fit of streams", args: "fit --hidden 3 --epochs 1 --init {in}/m -o {out}/m {in}/a.arrow {in}/a.arrows"},
 	{name: "fit of a pipe", args: "fit --hidden 3 --epochs 1 -o {out}/m", stdin: "|a.parquet"},
-	{name: "fit spilled", args: "fit --hidden 1 --epochs 1 --memory 16MiB -o {out}/m {in}/wide.arrow"},
+	{name: "fit spilled", args: "fit --hidden 1 --epochs 2 --memory 16MiB -o {out}/m {in}/wide.arrow"},
 	{name: "fit --emit", args: "fit --hidden 3 --epochs 1 --emit {out}/f.parquet -o {out}/m {in}/a.parquet", last: true},
 	{name: "fit --report", args: "fit --hidden 3 --epochs 1 --report {out}/r.json -o {out}/m {in}/a.parquet", last: true},
 	{name: "transform", args: "transform -m {in}/m -o {out}/f.parquet {in}/large.parquet"},
@@ -179,6 +179,10 @@ func (r *faultRig) all(tolerated map[string]int) int {
 	if whole.status != 0 {
 		r.t.Fatalf("undisturbed: status %d: %s", whole.status, whole.said)
 	}
+	spilled := slices.ContainsFunc(whole.calls, func(c disk.Call) bool { return c.Op == "write" && r.place(c) == "tmp" })
+	if strings.Contains(r.name, "spilled") && !spilled {
+		r.t.Fatal("nothing was spilled")
+	}
 	r.old = map[string]string{}
 	if !r.fresh {
 		for name := range whole.files {
@@ -193,8 +197,7 @@ func (r *faultRig) all(tolerated map[string]int) int {
 	for i, call := range whole.calls {
 		for _, f := range faultsOf(call) {
 			what := call.Op + " " + r.place(call) + " " + f.String()
-			// Of calls that are alike the first one, and some others.
-			if seen[what]++; !*allFaults && (seen[what] > 1 && random.IntN(20) > 0 || testing.Short() && random.IntN(8) > 0) {
+			if seen[what]++; !*allFaults && random.IntN(oneIn(seen[what])) > 0 {
 				continue
 			}
 			r.clean()
@@ -215,6 +218,19 @@ func (r *faultRig) all(tolerated map[string]int) int {
 		}
 	}
 	return n
+}
+
+// oneIn says of how many faults one is injected, if not all are: more of those
+// that are the first of their kind.
+func oneIn(seen int) int {
+	few := 2
+	if testing.Short() {
+		few = 16
+	}
+	if seen > 1 {
+		few *= 20
+	}
+	return few
 }
 
 // alike reports whether a disk that is full, or broken, for b is so for a.
@@ -462,8 +478,8 @@ func makeFaultyInputs(t *testing.T, root string) {
 	write("a.parquet", patchSpec{rows: 40, width: 16, format: "parquet", batch: 40})
 	write("a.arrow", patchSpec{rows: 40, width: 16, format: "arrow", batch: 20})
 	write("a.arrows", patchSpec{rows: 40, width: 16, format: "stream", batch: 20})
-	write("large.parquet", patchSpec{rows: 6000, width: 16, format: "parquet", batch: 3000})
-	write("wide.arrow", patchSpec{rows: 3400, width: 4096, format: "arrow", batch: 500})
+	write("large.parquet", patchSpec{rows: 3000, width: 16, format: "parquet", batch: 1500})
+	write("wide.arrow", patchSpec{rows: 3300, width: 4096, format: "arrow", batch: 500})
 	for i, dir := range []string{"k=1", "k=2", "k=10"} {
 		write("hive/"+dir+"/b.parquet", patchSpec{rows: 10, width: 16, format: "parquet", batch: 10, first: 10 * i})
 	}
