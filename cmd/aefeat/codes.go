@@ -49,6 +49,8 @@ const (
 
 	codeMemory   code = "memory.machine"
 	codeBudget   code = "memory.budget"
+	codeThreads  code = "threads.machine"
+	codeFiles    code = "files.machine"
 	codeInternal code = "internal"
 
 	// Of warnings; those about a fit are "fit." and the key of package stage.
@@ -125,8 +127,10 @@ var codeTable = []codeRow{
 	{"spill.full", exitMachine, "no space left for a temporary file"},
 	{"spill.io", exitMachine, "the system fails to write or read a temporary file"},
 
-	{codeMemory, exitMachine, "more memory is needed than the machine has"},
+	{codeMemory, exitMachine, "more memory is needed than the machine has, or than the process may have"},
 	{codeBudget, exitMachine, "more memory is needed than --memory allows"},
+	{codeThreads, exitMachine, "the system lets no other thread or process start"},
+	{codeFiles, exitMachine, "the system lets the process open hardly any file"},
 	{codeInternal, exitMachine, "a fault in aefeat; please report it"},
 
 	{"signal.interrupt", 128 + int(syscall.SIGINT), "interrupted"},

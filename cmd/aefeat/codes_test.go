@@ -84,6 +84,8 @@ var codeCases = []struct {
 	{&arrowio.SpoolError{Err: syscall.EACCES}, "spill.permission"},
 	{inFlags("fit", &model.ConfigError{Setting: "Memory"}), codeBudget},
 	{fmt.Errorf("reserving memory: %w", syscall.ENOMEM), codeMemory},
+	{exhausted("fatal error: newosproc"), codeThreads},
+	{noFiles(syscall.EMFILE), codeFiles},
 
 	{&signalError{syscall.SIGINT}, "signal.interrupt"},
 	{&signalError{syscall.SIGTERM}, "signal.terminate"},

@@ -188,13 +188,15 @@ func finish(ctx context.Context, ui *console, err error) int {
 
 // crashed tells of a panic, which is a fault of this program, and returns the
 // exit status.
-func crashed(ui *console, p any) int {
+func crashed(ui *console, p any) int { return tellCrash(ui, p, string(debug.Stack())) }
+
+func tellCrash(ui *console, p any, trace string) int {
 	ui.fail(&hintedError{&codedError{codeInternal, fmt.Errorf("internal error: %v", p)},
 		"this is a fault of aefeat: please report it, with the lines that follow"})
 	if ui.json {
-		ui.printf("%s", debug.Stack())
+		ui.printf("%s", trace)
 	} else {
-		ui.write(string(debug.Stack()))
+		ui.write(trace)
 	}
 	return codeInternal.status()
 }
@@ -327,6 +329,9 @@ func hintsOf(err error) []string {
 	}
 	if err != nil {
 		walk(err)
+	}
+	if errors.Is(err, syscall.EMFILE) {
+		hints = append(hints, "allow more open files (ulimit -n), or close those that the program inherits")
 	}
 	return hints
 }

@@ -37,19 +37,20 @@ iterations. Equal rows, flags and seed give equal bytes.`,
 
 // fitJob is a fit as the command line asks for it.
 type fitJob struct {
-	ui       *console
-	progress *progress
-	inputs   []string
-	config   stage.Config
-	output   string
-	emit     string
-	features features
-	source   sourceOptions
-	total    int64       // rows of the input; 0: unknown
-	out      *outputFile // of the model
-	parent   string      // the file that --init names
-	hash     string      // of that file; "": none
-	record   *recorder   // nil: none is wanted
+	ui         *console
+	progress   *progress
+	inputs     []string
+	config     stage.Config
+	output     string
+	emit       string
+	features   features
+	source     sourceOptions
+	total      int64       // rows of the input; 0: unknown
+	out        *outputFile // of the model
+	parent     string      // the file that --init names
+	hash       string      // of that file; "": none
+	asksMemory bool        // --memory is given, and not what there is room for
+	record     *recorder   // nil: none is wanted
 }
 
 func fit(c *cli.Context, ui *console) error {
@@ -110,6 +111,7 @@ func newFitJob(c *cli.Context, ui *console) (*fitJob, error) {
 	if err != nil {
 		return nil, err
 	}
+	j.settleMemory(c)
 	if err := checkTraining(c, j.config.Train); err != nil {
 		return nil, err
 	}
@@ -293,20 +295,31 @@ func (j *fitJob) makeRoom(patch *patch.Binding) error {
 	return nil
 }
 
-// checkSize refuses a model that the machine has no memory for, since running
-// out of it cannot be an error later.
+// checkSize refuses a model that there is no memory for, by itself or beside
+// the rows that --memory is to keep.
 func (j *fitJob) checkSize(patch *patch.Binding) error {
 	config := j.config.Model
 	config.Inputs = max(1, patch.Width())
 	train, rule := j.config.Train, model.Preprocess{Method: j.config.Preprocess}
 	train.Validate = j.config.Validation > 0
-	takes, has := train.Memory(config)+rule.Memory(config.Inputs), machineMemory()
-	if has == 0 || takes <= has {
-		return nil
+	takes := float64(train.Memory(config) + rule.Memory(config.Inputs))
+	err := fitMemory(memoryBound(), fmt.Sprintf("training %d hidden units takes", config.Hidden), takes,
+		"ask for fewer hidden units (--hidden) or smaller batches (--batch-size)")
+	if err != nil || !j.asksMemory {
+		return err
 	}
-	return &hintedError{
-		&codedError{codeMemory, fmt.Errorf("training %d hidden units takes %s of memory, and this machine has %s", config.Hidden, formatSize(takes), formatSize(has))},
-		"ask for fewer hidden units (--hidden) or smaller batches (--batch-size)"}
+	return fitMemory(memoryBound(), fmt.Sprintf("%s for rows (--memory) and the training of %d hidden units take", formatSize(j.config.Memory), config.Hidden),
+		takes+float64(j.config.Memory), "give less with --memory: rows that do not fit go to a file")
+}
+
+// settleMemory decides how much memory keeps rows.
+func (j *fitJob) settleMemory(c *cli.Context) {
+	once := j.config.Epochs == 1 && !j.iterates() && j.config.Validation == 0
+	j.asksMemory = c.IsSet("memory") && !once
+	if !c.IsSet("memory") {
+		j.config.Memory = rowMemory(memoryBound())
+	}
+	limitHeap(j.config.Memory)
 }
 
 // iterates reports whether the passes over the rows are evaluations, some of

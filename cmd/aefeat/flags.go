@@ -281,7 +281,7 @@ var flagTable = []flag{
 		value: oneOf("auto", hiveOff),
 		usage: "make columns of the folders called key=value in the paths of files, or not"},
 
-	{of: "fit", name: "memory", category: categoryMachine, key: "Memory", value: size(stage.DefaultMemory),
+	{of: "fit", name: "memory", category: categoryMachine, key: "Memory", value: size(stage.DefaultMemory), text: "1 GiB, or a quarter of what there is if that is less",
 		field: func(c *stage.Config) any { return &c.Memory },
 		usage: "`SIZE` of the memory that keeps rows, such as 256MiB or 4GiB"},
 	{of: "fit", name: "spill-dir", category: categoryMachine, key: "SpillDir", value: "", text: "beside the output, or $TMPDIR",
@@ -407,7 +407,7 @@ func (f flag) cli() cli.Flag {
 	case []string:
 		return &cli.StringSliceFlag{Name: f.name, Aliases: letters, Category: f.category, DefaultText: f.text, Usage: f.usage}
 	case size:
-		return &cli.GenericFlag{Name: f.name, Category: f.category, Value: &v, Usage: f.usage}
+		return &cli.GenericFlag{Name: f.name, Category: f.category, Value: &v, DefaultText: f.text, Usage: f.usage}
 	case choice:
 		return &cli.GenericFlag{Name: f.name, Category: f.category, Value: &v, DefaultText: f.text, Usage: f.usage}
 	}

@@ -46,6 +46,8 @@ import (
 	"runtime/debug"
 	"syscall"
 	"time"
+
+	"github.com/aefeat/aefeat/internal/descriptors"
 )
 
 // grace is how long a cancelled command may take to clean up. It is enough to
@@ -61,7 +63,22 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50)
 	}
-	os.Exit(run(os.Args))
+	os.Exit(start(os.Args))
+}
+
+// start runs the command that args ask for, here or in a process that it
+// watches.
+func start(args []string) int {
+	ui := &console{err: os.Stderr, json: wantsJSON(args[1:])}
+	if err := descriptors.Err(); err != nil {
+		ui.fail(noFiles(err))
+		return exitMachine
+	}
+	if status, done := underWatch(ui, args); done {
+		return status
+	}
+	limitHeap(0)
+	return run(args)
 }
 
 // run is the one place where errors become exit statuses.

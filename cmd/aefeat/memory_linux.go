@@ -20,13 +20,3 @@ func peakMemory() int64 {
 	}
 	return usage.Maxrss << 10
 }
-
-// machineMemory returns the bytes of memory that the machine has, 0 when that
-// is not known.
-func machineMemory() int64 {
-	var info unix.Sysinfo_t
-	if unix.Sysinfo(&info) != nil {
-		return 0
-	}
-	return int64(info.Totalram+info.Totalswap) * int64(info.Unit)
-}

@@ -8,7 +8,3 @@ func inMemory(string) bool { return false }
 // peakMemory returns the most memory in bytes that the program has had so far,
 // 0 when that is not known.
 func peakMemory() int64 { return 0 }
-
-// machineMemory returns the bytes of memory that the machine has, 0 when that
-// is not known.
-func machineMemory() int64 { return 0 }

@@ -194,17 +194,11 @@ func (j *probeJob) fitRows(rows int64, width int) error {
 		rows = min(rows, j.most)
 	}
 	j.rows += 4 * float64(rows) * float64(width)
-	return fitMemory(fmt.Sprintf("%s of %s", plural(rows, "row"), plural(int64(width), "value")), j.rows, machineMemory())
+	return j.fitMemory(fmt.Sprintf("%s of %s", plural(rows, "row"), plural(int64(width), "value")), j.rows)
 }
 
-// fitMemory refuses what the machine has no memory for, since running out of
-// it cannot be an error later.
-func fitMemory(what string, takes float64, has int64) error {
-	if has == 0 || takes <= float64(has) {
-		return nil
-	}
-	return &hintedError{&codedError{codeMemory, fmt.Errorf("with %s this takes %s of memory, and the machine has %s", what, formatSize(int64(takes)), formatSize(has))},
-		"probe a part of the rows, or labels of fewer classes"}
+func (j *probeJob) fitMemory(what string, takes float64) error {
+	return fitMemory(memoryBound(), "with "+what+" this takes", takes, "probe a part of the rows, or labels of fewer classes")
 }
 
 // featureColumns returns the columns that were asked for or, where none were,
@@ -280,7 +274,7 @@ func (j *probeJob) judge(ctx context.Context, train, test *labelled.Rows) (*prob
 	classes := float64(len(texts))
 	for _, s := range train.Sets {
 		takes := 8 * (weightFloats*classes*float64(s.Width+1) + classes*classes)
-		if err := fitMemory(fmt.Sprintf("%d classes", len(texts)), j.rows+takes, machineMemory()); err != nil {
+		if err := j.fitMemory(fmt.Sprintf("%d classes", len(texts)), j.rows+takes); err != nil {
 			return nil, err
 		}
 	}

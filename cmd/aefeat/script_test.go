@@ -79,6 +79,9 @@ func TestScript(t *testing.T) {
 			if name == "nohup" {
 				return signal.Ignored(syscall.SIGHUP), nil
 			}
+			if name == "root" {
+				return os.Geteuid() == 0, nil
+			}
 			return false, fmt.Errorf("unknown condition %q", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -23,10 +23,9 @@ func (e *SpoolError) Unwrap() error { return e.Err }
 
 // A Copy is what [Spool] made. It may be read from several goroutines.
 type Copy struct {
-	f      *disk.File
-	dir    string
-	size   int64
-	remove string // its name where it has one
+	f    *disk.File
+	dir  string
+	size int64
 }
 
 // Spool copies r into a temporary file in dir, "" being the system's folder for
@@ -39,13 +38,8 @@ func Spool(r io.Reader, dir string) (*Copy, error) {
 	}
 	c := &Copy{dir: dir}
 	var err error
-	if c.f, err = disk.CreateUnnamed(dir, dir); err != nil {
-		if c.f, err = disk.CreateTemp(dir, "aefeat-*.spool"); err != nil {
-			return nil, c.failed(err)
-		}
-		if name := c.f.Name(); disk.Remove(name) != nil { // as on Windows
-			c.remove = name
-		}
+	if c.f, err = disk.CreateScratch(dir, "aefeat-*.spool"); err != nil {
+		return nil, c.failed(err)
 	}
 	in := &readError{r: r}
 	if c.size, err = io.Copy(c.f, in); err != nil {
@@ -74,13 +68,7 @@ func (c *Copy) ReadAt(p []byte, off int64) (int, error) {
 }
 
 // Close removes the copy.
-func (c *Copy) Close() error {
-	err := c.f.Close()
-	if c.remove != "" {
-		err = errors.Join(err, disk.Remove(c.remove))
-	}
-	return err
-}
+func (c *Copy) Close() error { return c.f.Close() }
 
 func (c *Copy) failed(err error) error {
 	var at *os.PathError

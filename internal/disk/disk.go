@@ -4,9 +4,9 @@
 //
 // Where outputs, temporary files and inputs are opened, renamed and removed,
 // [Open], [CreateTemp] and the others stand for those of os, and [File] stands
-// for its File. [CreateUnnamed] and [File.Link] are beyond os: a file that has
-// no name until it is whole. A test calls [Inject]; without it a call costs one
-// look at a variable.
+// for its File. [CreateUnnamed] and [File.Link] are beyond os, a file that has
+// no name until it is whole, and so is [CreateScratch], one that never gets a
+// name. A test calls [Inject]; without it a call costs one look at a variable.
 //
 // A call that a signal interrupted (EINTR) is made again, those included for
 // which os does not. Only Close is not: the file is closed by then.
@@ -21,11 +21,14 @@ import (
 
 // A File is an open file, as that of os. Calls that are not here are left out
 // since nobody needs them.
-type File struct{ f *os.File }
+type File struct {
+	f      *os.File
+	remove bool // its name, once it is closed
+}
 
 // FromOS returns a File for what somebody else has opened, such as standard
 // input.
-func FromOS(f *os.File) *File { return &File{f} }
+func FromOS(f *os.File) *File { return &File{f: f} }
 
 // Open opens a file for reading.
 func Open(name string) (*File, error) { return OpenFile(name, os.O_RDONLY, 0) }
@@ -49,7 +52,7 @@ func open(name string, call func() (*os.File, error)) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &File{f}, nil
+	return &File{f: f}, nil
 }
 
 // Stat is that of os.

@@ -108,14 +108,17 @@ func (f *File) Chown(user, group int) error {
 	return do("chown", f.Name(), func() error { return f.f.Chown(user, group) })
 }
 
-// Close is that of [os.File]. The file is closed even where it fails.
+// Close is that of [os.File], and removes what [CreateScratch] made. The file is closed even where it fails.
 func (f *File) Close() error {
 	err := f.f.Close()
 	if want := fault(Call{Op: "close", Name: f.Name()}).Err; err == nil && want != nil {
 		err = &fs.PathError{Op: "close", Path: f.Name(), Err: want}
 	}
 	if errors.Is(err, syscall.EINTR) {
-		return nil
+		err = nil
+	}
+	if removed := f.removed(); err == nil {
+		err = removed
 	}
 	return err
 }

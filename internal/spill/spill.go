@@ -27,9 +27,9 @@
 // The file is made of blocks of one size, about 256 KiB, with a table of them
 // in memory (24 bytes a block) that holds each block's CRC-32C. Blocks that
 // were split are used again, so the file holds the rows once, plus at most one
-// partly filled block for every prefix and level. It is removed from its folder
-// as soon as it is open where the system allows that, so that nothing, a killed
-// process included, leaves it behind.
+// partly filled block for every prefix and level. Where the system allows that
+// it has no name, so that nothing, a killed process included, leaves it behind;
+// elsewhere the next one in its folder removes what such a process has left.
 package spill
 
 import (
@@ -112,7 +112,6 @@ type Store struct {
 
 	// The file, since they do not. Rows lie in parts by the top partBits bits.
 	file     *disk.File
-	remove   string // the file's name where it cannot be removed while open
 	first    *scatter
 	parts    []part
 	partBits int
@@ -201,14 +200,11 @@ func (s *Store) Append(rows []byte, number []int64) error {
 
 // spill opens the file and moves the rows in memory to it.
 func (s *Store) spill() error {
-	file, err := disk.CreateTemp(s.dir, ".aefeat-spill-*")
+	file, err := disk.CreateScratch(s.dir, ".aefeat-spill-*")
 	if err != nil {
 		return s.failed(err)
 	}
 	s.file = file
-	if err := disk.Remove(file.Name()); err != nil {
-		s.remove = file.Name()
-	}
 	s.partBits = s.fan()
 	s.first = s.scatter(0, s.partBits)
 	if err := s.first.add(s.data, s.number); err != nil {
@@ -290,9 +286,6 @@ func (s *Store) Close() error {
 	if s.file != nil {
 		err = s.file.Close()
 		s.file = nil
-		if s.remove != "" {
-			err = errors.Join(err, disk.Remove(s.remove))
-		}
 	}
 	return errors.Join(err, s.mem.release())
 }

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/aefeat/aefeat/internal/limits"
+	"github.com/aefeat/aefeat/stage"
+)
+
+func TestSharesOfMemory(t *testing.T) {
+	const mib = 1 << 20
+	for _, c := range []struct {
+		has, outside int64
+		rows, heap   int64
+	}{
+		{0, 0, stage.DefaultMemory, 0},
+		{64 << 30, 1 << 30, 1 << 30, (64<<30)/10*9 - 1<<30},
+		{4 << 30, 1 << 30, 1 << 30, (4<<30)/10*9 - 1<<30},
+		{1000 * mib, 250 * mib, 250 * mib, 650 * mib},
+		{1000 * mib, 900 * mib, 250 * mib, 250 * mib},
+		{10 * mib, 0, 32 * mib, 9 * mib},
+	} {
+		b := limits.Bound{Bytes: c.has, Limited: true}
+		if got := rowMemory(b); got != c.rows {
+			t.Errorf("of %d bytes %d keep rows, want %d", c.has, got, c.rows)
+		}
+		if got := heapLimit(b, c.outside); got < c.heap-10 || got > c.heap+10 {
+			t.Errorf("of %d bytes, %d outside, %d are heap, want %d", c.has, c.outside, got, c.heap)
+		}
+	}
+}
+
+func TestRefusesWhatDoesNotFit(t *testing.T) {
+	const want = "with 9 rows this takes 8 GiB of memory, and this machine has 8 GiB"
+	machine := limits.Bound{Bytes: 8 << 30, By: "this machine has"}
+	err := fitMemory(machine, "with 9 rows this takes", 8<<30+1, "x")
+	if err == nil || err.Error() != want || codeOf(err) != codeMemory {
+		t.Errorf("error %v, want %q", err, want)
+	}
+	for _, fits := range []struct {
+		takes float64
+		has   limits.Bound
+	}{{8 << 30, machine}, {0, machine}, {1 << 50, limits.Bound{}}} {
+		if err := fitMemory(fits.has, "rows take", fits.takes, "x"); err != nil {
+			t.Errorf("%+v: %v", fits, err)
+		}
+	}
+}

@@ -1,0 +1,11 @@
+//go:build !linux
+
+package limits
+
+// Memory returns the least of what bounds the memory of this process, beyond
+// what it has taken already where that counts.
+func Memory() Bound { return Bound{} }
+
+// Near reports whether this process may meet a limit that the Go runtime does
+// not survive.
+func Near() bool { return false }
