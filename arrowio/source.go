@@ -51,6 +51,11 @@ type OpenOptions struct {
 // A Source is an open input: the rows of one or several files, one after the
 // other. It is made by [Open] or [OpenReaderAt]. Its methods may be called from
 // several goroutines; several Readers may read at the same time.
+//
+// A file is opened again for each Reader, and must be what it was when the
+// source was opened: the same file, of the same size and time, with the same
+// footer. What has become another is a [*FileError] with the key [KeyChanged], at
+// the latest at the end of its rows.
 type Source struct {
 	o      OpenOptions
 	inputs []*input

@@ -26,11 +26,14 @@ type Info struct {
 // too.
 func ReadInfo(r io.Reader) (*Model, Info, error) {
 	bytes := sha256.New()
-	m, checksum, bare, err := readTensors(io.TeeReader(r, bytes))
+	m, h, bare, err := readTensors(io.TeeReader(r, bytes), false)
 	if err != nil {
 		return nil, Info{}, err
 	}
-	info := Info{hex.EncodeToString(bytes.Sum(nil)), checksum}
+	info := Info{Hash: hex.EncodeToString(bytes.Sum(nil))}
+	if !bare {
+		info.Checksum = h.metadata["checksum"]
+	}
 	if bare {
 		return nil, info, &BareError{m}
 	}
@@ -45,10 +48,10 @@ func digestOf(b []byte) digest {
 	return digest(hex.EncodeToString(sum[:]))
 }
 
-// digestOfFloats returns the digest of x as files have it.
-func digestOfFloats(x []float32) digest {
+// digest returns the digest of the data as files have it.
+func (t filledTensor) digest() digest {
 	h := sha256.New()
-	_ = writeFloats(h, x) // a hash takes everything
+	_ = t.write(h) // a hash takes everything
 	return digest(hex.EncodeToString(h.Sum(nil)))
 }
 

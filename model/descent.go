@@ -25,6 +25,14 @@ func newDescent(m *Model, o TrainOptions) descent {
 // memory is the size of gradient and state in bytes.
 func (d *descent) memory() int64 { return d.optimizer.memory() + 4*int64(len(d.gradient.Flat)) }
 
+// state lists what a checkpoint keeps.
+func (d *descent) state(s *stateForm) {
+	d.optimizer.state(s, len(d.m.Params.Flat))
+	s.flag("guard.started", &d.guard.started)
+	s.number("guard.scale", &d.guard.scale)
+	s.countInt("epochs", &d.finished, len(d.m.History))
+}
+
 // step moves the parameters by the gradient.
 func (d *descent) step(rate float32) { d.optimizer.step(d.m.Params.Flat, d.gradient.Flat, rate) }
 

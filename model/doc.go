@@ -4,8 +4,9 @@
 //
 // [New] makes a model from a [Config], [NewTrainer] trains it, [NewEncoder]
 // computes codes and reconstructions, [NewEvaluator] measures it,
-// [Model.WriteTo] and [Read] keep it. [NewAccumulator] is for those who do
-// their own training: it gives the exact cost and gradient over all rows.
+// [Model.WriteTo] and [Read] keep it, and [Trainer.WriteCheckpoint] and
+// [ReadCheckpoint] a training that is not over. [NewAccumulator] is for those
+// who do their own training: it gives the exact cost and gradient over all rows.
 // [NewValidator] measures rows that are held out of training. [NewPreprocess]
 // settles what becomes of stored values first, and [Statistics] learns it where
 // it depends on the rows. What each of these gathers can be merged across
@@ -88,6 +89,57 @@
 //
 // A model's hash is the SHA-256 of the bytes of its file, which [ReadInfo]
 // tells. It is what parent holds, of the file that initial weights came from.
+//
+// # The checkpoint file
+//
+// It is the file of the model as it is, with the state of the training beside
+// it, and [Read] takes it for the model. The state is all that the trainer
+// cannot compute anew, so that the training goes on to the same bits. The
+// metadata have two more texts:
+//
+//	checkpoint           JSON: version (1), kernels, options, host
+//	checkpoint_checksum  SHA-256 in hex over the two texts checkpoint and checksum
+//
+// options are the [TrainOptions], host is what the program keeps. The checksum
+// is of two lines, each ended by a newline: "checkpoint", a space and the
+// SHA-256 in hex of the text checkpoint; "checksum", a space and the text
+// checksum, which covers all tensors. Tensors of the state have names under
+// "optimizer.". p is the number of parameters, and what has no shape here is a
+// single number:
+//
+//	host.NAME                          U8       data of the program
+//	out_of_patience                    I64      1: held-out rows have ended it
+//	best.parameters                    F32 (p)  with TrainOptions.Validate
+//	best.epoch, best.cost              I64, F64
+//	steps, epochs                      I64      that are over
+//	first, second                      F32 (p)  Adam's moments; SGD's velocity
+//	guard.started, guard.scale         I64, F64 what cost is healthy
+//	epoch.rows, epoch.activation       I64, F64 sums of the running epoch
+//	epoch.cost.TERM                    F64
+//	epoch.units                        F64 (h)
+//	epoch.steps_of_first, steps_before I64      in the first, before the running
+//	rhohat.means, rhohat.weight        F64 (h), F64; with a sparsity term
+//	idle                               I64 (h)  rows without a unit; k-sparse
+//	waiting, waiting.numbers           I64, I64 (k)  preprocessed rows that wait
+//	waiting.rows                       F32 (k,n)     for their batch
+//
+// and under [LBFGS], of its last iterate, its memory of k pairs, the running
+// line, which is replayed from its trials, and the search as a whole
+//
+//	search.x, search.gradient          F64 (p)
+//	search.cost                        F64
+//	search.pairs                       I64
+//	search.steps, search.changes       F64 (k,p)
+//	search.step, search.trials         F64, I64
+//	search.trial_costs, trial_slopes   F64 (trials)
+//	search.length, search.recent       F64, I64
+//	search.recent_costs                F64 (recent)
+//	search.iterations, evaluations     I64
+//	search.fresh, search.stop          I64
+//
+// Tensors of 8 bytes an element lie first in the file and those of 1 last, so
+// that all are aligned. Another version is refused: a checkpoint is for going
+// on with a training, and the model in it for keeping.
 //
 // # Sums across processes
 //

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log"
 	"math"
+	"slices"
 
 	"github.com/aefeat/aefeat/model"
 )
@@ -68,6 +69,48 @@ func ExampleTrainer() {
 	first, last := m.History[0], m.History[2]
 	fmt.Println(last.Epoch, last.Rows, last.Cost.Total < first.Cost.Total)
 	// Output: 3 2000 true
+}
+
+func ExampleTrainer_WriteCheckpoint() {
+	config := model.Sparse(5)
+	config.Inputs = 8
+	m, err := model.New(config)
+	if err != nil {
+		log.Fatal(err)
+	}
+	trainer, err := model.NewTrainer(m, model.TrainOptions{BatchSize: 50, Epochs: 2})
+	if err != nil {
+		log.Fatal(err)
+	}
+	x := bars(2000)
+	if err := trainer.Add(model.Float32Rows(x[:8*777], 8), nil); err != nil {
+		log.Fatal(err)
+	}
+	var file bytes.Buffer
+	host := model.Host{State: []byte(`{"rows":777}`)} // where to go on
+	if err := trainer.WriteCheckpoint(&file, host); err != nil {
+		log.Fatal(err)
+	}
+
+	// Perhaps in another process:
+	checkpoint, err := model.ReadCheckpoint(&file)
+	if err != nil {
+		log.Fatal(err)
+	}
+	resumed, err := checkpoint.Trainer(0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, t := range []*model.Trainer{trainer, resumed} {
+		if err := t.Add(model.Float32Rows(x[8*777:], 8), nil); err != nil {
+			log.Fatal(err)
+		}
+		if _, err := t.EndEpoch(); err != nil {
+			log.Fatal(err)
+		}
+	}
+	fmt.Println(string(checkpoint.Host.State), slices.Equal(m.Params.Flat, checkpoint.Model.Params.Flat))
+	// Output: {"rows":777} true
 }
 
 func ExampleEncoder() {

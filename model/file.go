@@ -82,21 +82,9 @@ type tensor struct {
 // give equal bytes: neither paths nor times nor anything of the machine are in
 // it. It returns the number of bytes written.
 func (m *Model) WriteTo(w io.Writer) (int64, error) {
-	header, err := m.header()
-	if err != nil {
-		return 0, fmt.Errorf("writing a model: %w", err)
-	}
 	out := &countingWriter{w: w}
-	length := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
-	if _, err := out.Write(append(length, header...)); err != nil {
-		return out.n, err
-	}
-	for _, t := range m.tensors() {
-		if err := writeFloats(out, t.data); err != nil {
-			return out.n, err
-		}
-	}
-	return out.n, nil
+	err := m.write(out, m.tensors(), nil)
+	return out.n, err
 }
 
 // FileBytes returns how many bytes the file of a model takes, about and rather
@@ -117,8 +105,28 @@ func FileBytes(c Config, preprocess string, epochs int) int64 {
 	return bytes
 }
 
-// header returns the header of m's file, padded to align the tensors.
-func (m *Model) header() ([]byte, error) {
+// write writes a file of m with the tensors given, in their order, which are
+// those of m and perhaps others. extend adds to the metadata of a model file;
+// nil: nothing.
+func (m *Model) write(w io.Writer, tensors []filledTensor, extend func(metadata map[string]string)) error {
+	header, err := m.header(tensors, extend)
+	if err != nil {
+		return fmt.Errorf("writing a model: %w", err)
+	}
+	length := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
+	if _, err := w.Write(append(length, header...)); err != nil {
+		return err
+	}
+	for _, t := range tensors {
+		if err := t.write(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// header returns the header of such a file, padded to align the tensors.
+func (m *Model) header(filled []filledTensor, extend func(metadata map[string]string)) ([]byte, error) {
 	var shape *Shape
 	if m.Shape != (Shape{}) {
 		if err := m.Shape.check(m.Inputs); err != nil {
@@ -136,14 +144,19 @@ func (m *Model) header() ([]byte, error) {
 	tensors, data := map[string]tensor{}, map[string]digest{}
 	h := map[string]any{}
 	at := int64(0)
-	for _, t := range m.tensors() {
-		end := at + 4*t.elements()
-		tensors[t.name], data[t.name] = tensor{"F32", t.shape, []int64{at, end}}, digestOfFloats(t.data)
+	for _, t := range filled {
+		dtype, size := t.dtype()
+		end := at + size*t.elements()
+		tensors[t.name], data[t.name] = tensor{dtype, t.shape, []int64{at, end}}, t.digest()
 		h[t.name] = tensors[t.name]
 		at = end
 	}
-	h["__metadata__"] = map[string]string{"format": formatName, "version": formatVersion, "config": string(config),
+	metadata := map[string]string{"format": formatName, "version": formatVersion, "config": string(config),
 		"checksum": checksum(string(config), tensors, data)}
+	if extend != nil {
+		extend(metadata)
+	}
+	h["__metadata__"] = metadata
 	// encoding/json writes the keys of a map in order.
 	b, err := json.Marshal(h)
 	if err != nil {
@@ -169,10 +182,46 @@ func (t namedShape) elements() int64 {
 	return product
 }
 
-// filledTensor is a tensor of a model with its data.
+// filledTensor is a tensor with its data: []float32, []float64, [][]float64,
+// whose rows are as long as each other, []int64 or []byte.
 type filledTensor struct {
 	namedShape
-	data []float32
+	data any
+}
+
+// dtype is the type of the elements as a file names it, and their size.
+func (t filledTensor) dtype() (name string, size int64) {
+	switch t.data.(type) {
+	case []float64, [][]float64:
+		return "F64", 8
+	case []int64:
+		return "I64", 8
+	case []byte:
+		return "U8", 1
+	}
+	return "F32", 4
+}
+
+// write writes the data in little-endian order.
+func (t filledTensor) write(w io.Writer) error {
+	switch x := t.data.(type) {
+	case []float32:
+		return writeFloats(w, x)
+	case []float64:
+		return writeWords(w, x, math.Float64bits)
+	case [][]float64:
+		for _, row := range x {
+			if err := writeWords(w, row, math.Float64bits); err != nil {
+				return err
+			}
+		}
+	case []int64:
+		return writeWords(w, x, func(v int64) uint64 { return uint64(v) })
+	case []byte:
+		_, err := w.Write(x)
+		return err
+	}
+	return nil
 }
 
 // tensors returns the tensors of the file in order: the parameters, then what
@@ -233,6 +282,22 @@ func writeFloats(w io.Writer, x []float32) error {
 		n := min(len(x), bufferSize/4)
 		for _, v := range x[:n] {
 			buffer = binary.LittleEndian.AppendUint32(buffer, math.Float32bits(v))
+		}
+		if _, err := w.Write(buffer); err != nil {
+			return err
+		}
+		buffer, x = buffer[:0], x[n:]
+	}
+	return nil
+}
+
+// writeWords writes x in little-endian order, 8 bytes each.
+func writeWords[T any](w io.Writer, x []T, bits func(T) uint64) error {
+	buffer := make([]byte, 0, min(8*len(x), bufferSize))
+	for len(x) > 0 {
+		n := min(len(x), bufferSize/8)
+		for _, v := range x[:n] {
+			buffer = binary.LittleEndian.AppendUint64(buffer, bits(v))
 		}
 		if _, err := w.Write(buffer); err != nil {
 			return err

@@ -204,7 +204,7 @@ func TestBareTensors(t *testing.T) {
 		"spaces":           bareTied + "    ",
 		"with a training":  strings.TrimSuffix(bareTied, "}") + `,"optimizer.m":{"dtype":"F64","shape":[1],"data_offsets":[44,44]}}`,
 	} {
-		m, _, bare, err := readTensors(bytes.NewReader(pack(header, bareTiedSize)))
+		m, _, bare, err := readTensors(bytes.NewReader(pack(header, bareTiedSize)), false)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -232,7 +232,7 @@ func TestBareTensors(t *testing.T) {
 	for _, v := range []float32{7, -1, 1, 2, 3, 4, 5, 6} {
 		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
 	}
-	m, _, bare, err := readTensors(bytes.NewReader(data))
+	m, _, bare, err := readTensors(bytes.NewReader(data), false)
 	if err != nil || !bare || m.Tied {
 		t.Fatalf("bare %v, error %v", bare, err)
 	}
@@ -348,7 +348,7 @@ func TestDamagedFiles(t *testing.T) {
 		"a scale beyond float32":  {edit(`\"scale\":0.00`, `\"scale\":1e300,\"x\":0.00`), "settings"},
 		"hidden units of 8 bytes": {edit(`\"hidden\":3`, `\"hidden\":9000000000000000000`), "settings"},
 	} {
-		m, _, bare, err := readTensors(bytes.NewReader(c.data))
+		m, _, bare, err := readTensors(bytes.NewReader(c.data), false)
 		var format *FormatError
 		if !errors.As(err, &format) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want a FormatError with %q", name, err, c.want)
@@ -432,7 +432,7 @@ func TestReadAllocatesWhatIsThere(t *testing.T) {
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		if _, _, _, err := readTensors(bytes.NewReader(data)); err == nil {
+		if _, _, _, err := readTensors(bytes.NewReader(data), false); err == nil {
 			t.Fatal("read")
 		}
 		runtime.ReadMemStats(&after)
@@ -457,7 +457,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(pack(bareTied, bareTiedSize))
 	f.Add(pack("{}", 0))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, _, bare, err := readTensors(bytes.NewReader(data))
+		m, _, bare, err := readTensors(bytes.NewReader(data), false)
 		if err != nil {
 			var format *FormatError
 			if !errors.As(err, &format) {

@@ -8,9 +8,20 @@ type fullBatch struct {
 }
 
 func newFullBatch(m *Model, o TrainOptions) *fullBatch {
-	b := &fullBatch{descent: newDescent(m, o), sums: NewAccumulator(m)}
+	return &fullBatch{descent: newDescent(m, o)}
+}
+
+func (b *fullBatch) allocate() {
+	b.sums = NewAccumulator(b.m)
 	b.sums.Reset(uint32(b.epoch))
-	return b
+}
+
+// state lists what a checkpoint keeps, between two passes.
+func (b *fullBatch) state(s *stateForm) {
+	if !s.restoring() && b.sums.Rows() > 0 {
+		s.fail("%w", errMidPass)
+	}
+	b.descent.state(s)
 }
 
 func (b *fullBatch) memory() int64 { return b.descent.memory() + b.sums.memory() }

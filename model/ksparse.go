@@ -100,13 +100,16 @@ const idleRows = 1024
 // keep codes by what it does over a batch is from A. Makhzani and B. Frey,
 // "Winner-take-all autoencoders", NIPS 2015.
 type waker struct {
-	idle  []int // rows since the unit was last kept (h)
-	woken []int // units that were woken in the batch at hand
+	idle  []int64 // rows since the unit was last kept (h)
+	woken []int   // units that were woken in the batch at hand
 }
 
 func newWaker(hidden int) *waker {
-	return &waker{idle: make([]int, hidden), woken: make([]int, 0, hidden)}
+	return &waker{idle: make([]int64, hidden), woken: make([]int, 0, hidden)}
 }
+
+// state lists what a checkpoint keeps.
+func (w *waker) state(s *stateForm) { s.integers("idle", &w.idle, len(w.idle)) }
 
 // memory is the size in bytes.
 func (w *waker) memory() int64 { return 16 * int64(len(w.idle)) }
@@ -119,7 +122,7 @@ func (w *waker) keep(z, scratch []float32, k int) {
 	copy(scratch, z)
 	f32.KeepLargest(z, h, k)
 	for i := range w.idle {
-		w.idle[i] += rows
+		w.idle[i] += int64(rows)
 	}
 	for row := z; len(row) > 0; row = row[h:] {
 		for i, a := range row[:h] {
@@ -130,7 +133,7 @@ func (w *waker) keep(z, scratch []float32, k int) {
 	}
 	w.woken = w.woken[:0]
 	for i, idle := range w.idle {
-		if idle-rows < idleRows {
+		if idle-int64(rows) < idleRows {
 			continue
 		}
 		best := i

@@ -33,6 +33,7 @@ func searchSettings(iterations int) lbfgs.Settings {
 // a point is of the parameters that the point was rounded to.
 type quasiNewton struct {
 	m        *Model
+	o        TrainOptions
 	sums     *Accumulator
 	search   *lbfgs.Search
 	gradient []float32
@@ -43,16 +44,67 @@ type quasiNewton struct {
 
 func newQuasiNewton(m *Model, o TrainOptions) *quasiNewton {
 	parameters := len(m.Params.Flat)
-	q := &quasiNewton{
+	return &quasiNewton{
 		m:        m,
-		sums:     NewAccumulator(m),
+		o:        o,
 		search:   lbfgs.New(make([]float64, parameters), searchSettings(o.Epochs)),
 		gradient: make([]float32, parameters),
 		wide:     make([]float64, parameters),
 		epoch:    len(m.History) + 1,
 	}
+}
+
+func (q *quasiNewton) allocate() {
+	q.sums = NewAccumulator(q.m)
 	q.sums.Reset(fixedNoise)
-	return q
+}
+
+// errMidPass is the error of a checkpoint where sums over rows would be lost.
+var errMidPass = errors.New("a pass over all rows is under way")
+
+// state lists what a checkpoint keeps, between two passes.
+func (q *quasiNewton) state(s *stateForm) {
+	if !s.restoring() && (q.placed || q.sums.Rows() > 0) {
+		s.fail("%w", errMidPass)
+	}
+	st, parameters := q.search.State(), len(q.m.Params.Flat)
+	s.doubles("search.x", &st.X, parameters)
+	s.doubles("search.gradient", &st.Gradient, parameters)
+	s.number("search.cost", &st.Cost)
+	pairs, trials, recent := len(st.Steps), len(st.Trials), len(st.Recent)
+	s.countInt("search.pairs", &pairs, searchMemory)
+	s.vectors("search.steps", &st.Steps, pairs, parameters)
+	s.vectors("search.changes", &st.Changes, pairs, parameters)
+	s.number("search.step", &st.Step)
+	s.countInt("search.trials", &trials, math.MaxInt32) // Restore knows how many
+	costs, slopes := make([]float64, len(st.Trials)), make([]float64, len(st.Trials))
+	for i, t := range st.Trials {
+		costs[i], slopes[i] = t.Cost, t.Slope
+	}
+	s.doubles("search.trial_costs", &costs, trials)
+	s.doubles("search.trial_slopes", &slopes, trials)
+	s.number("search.length", &st.Length)
+	s.countInt("search.recent", &recent, math.MaxInt32)
+	s.doubles("search.recent_costs", &st.Recent, recent)
+	s.countInt("search.iterations", &st.Iterations, len(q.m.History))
+	s.count("search.evaluations", &st.Evaluations, maxCount)
+	s.flag("search.fresh", &st.Fresh)
+	stop := int(st.Stop)
+	s.countInt("search.stop", &stop, int(lbfgs.OutOfIterations))
+	if !s.restoring() || s.err != nil {
+		return
+	}
+	st.Stop = lbfgs.Stop(stop)
+	st.Trials = make([]lbfgs.Trial, trials)
+	for i := range st.Trials {
+		st.Trials[i] = lbfgs.Trial{Cost: costs[i], Slope: slopes[i]}
+	}
+	search, err := lbfgs.Restore(st, searchSettings(q.o.Epochs))
+	if err != nil {
+		s.fail("%w", err)
+		return
+	}
+	q.search = search
 }
 
 // searchVectors is the number of vectors of all parameters, in float64, that
@@ -134,12 +186,17 @@ func (q *quasiNewton) end() (Epoch, error) {
 // judge returns an error when there is no cost, or no gradient, to begin with.
 func (q *quasiNewton) judge(cost float64) error {
 	if math.IsNaN(cost) || math.IsInf(cost, 0) {
-		return &DivergedError{Step: 1, Cost: cost}
+		return q.diverged(cost)
 	}
 	if !f32.AllFinite(q.gradient) {
-		return &DivergedError{Step: 1, Cost: math.NaN()}
+		return q.diverged(math.NaN())
 	}
 	return nil
+}
+
+// diverged returns the error of the evaluation at hand.
+func (q *quasiNewton) diverged(cost float64) error {
+	return &DivergedError{Step: q.search.Evaluations() + 1, Cost: cost}
 }
 
 func (q *quasiNewton) running() Epoch { return q.sums.tally.epoch(q.epoch) }

@@ -23,7 +23,7 @@ type miniBatch struct {
 func newMiniBatch(m *Model, o TrainOptions) *miniBatch {
 	b := &miniBatch{
 		descent: newDescent(m, o),
-		pass:    newPass(m, o.BatchSize, true, m.Contraction > 0),
+		pass:    &pass{m: m},
 		batch:   newTally(m),
 		biases:  make([]float64, m.Hidden+m.Inputs),
 		units:   make([]float64, m.Hidden),
@@ -35,6 +35,36 @@ func newMiniBatch(m *Model, o TrainOptions) *miniBatch {
 		b.pass.waker = newWaker(m.Hidden)
 	}
 	return b
+}
+
+// allocate makes the buffers for a batch. Rows that wait for it stay.
+func (b *miniBatch) allocate() {
+	waiting := b.pass
+	b.pass = newPass(b.m, b.o.BatchSize, true, b.m.Contraction > 0)
+	b.pass.waker = waiting.waker
+	b.pass.number = append(b.pass.number, waiting.number...)
+	copy(b.pass.clean, waiting.clean)
+}
+
+// state lists what a checkpoint keeps.
+func (b *miniBatch) state(s *stateForm) {
+	b.descent.state(s)
+	s.count("epoch.rows", &b.seen, maxCount)
+	s.cost("epoch.cost", &b.cost)
+	s.number("epoch.activation", &b.activation)
+	s.doubles("epoch.units", &b.units, b.m.Hidden)
+	s.count("epoch.steps_of_first", &b.epochSteps, maxCount)
+	s.count("epoch.steps_before", &b.beforeEpoch, b.optimizer.steps)
+	if b.rhohat != nil {
+		b.rhohat.state(s)
+	}
+	if b.pass.waker != nil {
+		b.pass.waker.state(s)
+	}
+	b.pass.state(s, b.o.BatchSize-1)
+	if (b.finished == 0) != (b.epochSteps == 0) || b.epochSteps > b.beforeEpoch {
+		s.fail("%d epochs of %d steps, %d in the first", b.finished, b.beforeEpoch, b.epochSteps)
+	}
 }
 
 func (b *miniBatch) memory() int64 { return b.descent.memory() + b.pass.memory() }

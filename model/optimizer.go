@@ -55,7 +55,8 @@ func (o Optimizer) vectors() float64 {
 	return 2 // the gradient and the velocity
 }
 
-// newEngine returns the engine that o asks for, its defaults filled in.
+// newEngine returns the engine that o asks for, its defaults filled in. It is
+// not allocated.
 func newEngine(m *Model, o TrainOptions) engine {
 	switch {
 	case o.Optimizer == LBFGS:
@@ -75,32 +76,32 @@ const NoMomentum = -1
 // TrainOptions say how parameters follow the gradient. The zero value is
 // Adam on batches of 256; [TrainOptions.WithDefaults] tells all of it.
 type TrainOptions struct {
-	Optimizer Optimizer
+	Optimizer Optimizer `json:"optimizer"`
 
 	// LearningRate is the size of a step; 0: one of the defaults below. LBFGS
 	// chooses its steps itself, and wants 0.
-	LearningRate float64
+	LearningRate float64 `json:"learning_rate"`
 
 	// Momentum is of SGD, in (0, 1). 0: DefaultMomentum; NoMomentum: none. The
 	// other optimizers ignore it.
-	Momentum float64
+	Momentum float64 `json:"momentum"`
 
 	// BatchSize is the number of rows of a step; FullBatch: all of them. 0:
 	// 256, DefaultWhitenedBatch where that is said to hold, or FullBatch for
 	// LBFGS, which knows no other.
-	BatchSize int
+	BatchSize int `json:"batch_size"`
 
 	// Epochs is how many are planned. With two or more, mini-batches keep the
 	// rate for the first half of them and then lower it linearly, to 0 at the
 	// end. With 0 or 1, and for full batches, it is constant. Under LBFGS it
 	// bounds the iterations; 0 is no bound.
-	Epochs int
+	Epochs int `json:"epochs"`
 
 	// Validate says that [Trainer.Validate] will be called after each epoch:
 	// a copy of the best parameters is kept. Patience is how many epochs in a
 	// row may fail to better them before the training stops; 0: any number.
-	Validate bool
-	Patience int
+	Validate bool `json:"validate"`
+	Patience int  `json:"patience"`
 }
 
 // The learning rates and the momentum that stand in for 0.
@@ -227,6 +228,15 @@ func newOptimizer(o TrainOptions, parameters int) *optimizer {
 }
 
 func (s *optimizer) memory() int64 { return 4 * int64(len(s.first)+len(s.second)) }
+
+// state lists what a checkpoint keeps of so many parameters.
+func (s *optimizer) state(f *stateForm, parameters int) {
+	f.count("steps", &s.steps, maxCount)
+	f.floats("first", &s.first, parameters)
+	if s.second != nil {
+		f.floats("second", &s.second, parameters)
+	}
+}
 
 // step moves the parameters p by the gradient g.
 func (s *optimizer) step(p, g []float32, rate float32) {

@@ -92,6 +92,20 @@ func (p *pass) memory() int64 {
 	return bytes
 }
 
+// state lists the rows that wait, at most so many, which are all that a
+// checkpoint keeps.
+func (p *pass) state(s *stateForm, most int) {
+	number, n := p.number, p.m.Inputs
+	rows := len(number)
+	clean := p.clean[:rows*n]
+	s.countInt("waiting", &rows, most)
+	s.integers("waiting.numbers", &number, rows)
+	s.floats("waiting.rows", &clean, rows, n)
+	if s.restoring() {
+		p.number, p.clean = number, clean
+	}
+}
+
 // rows is the number of rows taken and not yet worked on.
 func (p *pass) rows() int { return len(p.number) }
 

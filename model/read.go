@@ -23,7 +23,7 @@ import (
 // [*FormatError] where the bytes are at fault, and a [*BareError] where they
 // are weights that no settings go with.
 func Read(r io.Reader) (*Model, error) {
-	m, _, bare, err := readTensors(r)
+	m, _, bare, err := readTensors(r, false)
 	if err != nil {
 		return nil, err
 	}
@@ -48,12 +48,19 @@ func (e *BareError) Unwrap() error {
 	return &FormatError{errors.New("not an aefeat model: a safetensors file without settings")}
 }
 
-// readTensors reads a model file, or a bare one, and returns the checksum that
-// it has.
-func readTensors(r io.Reader) (m *Model, sum string, bare bool, err error) {
-	h, err := readHeader(r)
+// readTensors reads a model file, or a bare one. Of a checkpoint it keeps, if
+// they are wanted, the tensors of the training in h.state; then another file is
+// an error.
+func readTensors(r io.Reader, training bool) (m *Model, h *fileHeader, bare bool, err error) {
+	h, err = readHeader(r)
 	if err != nil {
-		return nil, "", false, err
+		return nil, nil, false, err
+	}
+	if training {
+		if err := h.checkCheckpoint(); err != nil {
+			return nil, nil, false, err
+		}
+		h.state = map[string]any{}
 	}
 	m = &Model{}
 	bare = h.metadata["format"] != formatName
@@ -63,22 +70,22 @@ func readTensors(r io.Reader) (m *Model, sum string, bare bool, err error) {
 		err = m.settingsFrom(h)
 	}
 	if err != nil {
-		return nil, "", false, err
+		return nil, nil, false, err
 	}
 	if err := h.checkTensors(m); err != nil {
-		return nil, "", false, err
+		return nil, nil, false, err
 	}
 	if err := m.readParams(r, h); err != nil {
-		return nil, "", false, err
+		return nil, nil, false, err
 	}
 	if bare {
-		return m, "", true, nil
+		return m, h, true, nil
 	}
 	sum, has := h.metadata["checksum"]
 	if has && sum != checksum(h.metadata["config"], h.tensors, h.data) {
-		return nil, "", false, damaged("its checksum is not that of its settings and tensors")
+		return nil, nil, false, damaged("its checksum is not that of its settings and tensors")
 	}
-	return m, sum, false, nil
+	return m, h, false, nil
 }
 
 // fileHeader is the header of a safetensors file.
@@ -87,6 +94,7 @@ type fileHeader struct {
 	tensors  map[string]tensor
 	order    []string // names in the order of the data
 	data     map[string]digest
+	state    map[string]any // what the tensors of a training hold, by name; nil: not wanted
 }
 
 func readHeader(r io.Reader) (*fileHeader, error) {
@@ -284,14 +292,25 @@ func (m *Model) readParams(r io.Reader, h *fileHeader) error {
 	for _, name := range h.order {
 		sum := sha256.New()
 		left := h.tensors[name].Offsets[1] - h.tensors[name].Offsets[0]
-		x, err := readTensor(io.TeeReader(r, sum), left, buffer, !strings.HasPrefix(name, optimizerPrefix))
+		ours := !strings.HasPrefix(name, optimizerPrefix)
+		var values any
+		if ours || h.state != nil {
+			values = noValues(h.tensors[name].Type)
+		}
+		values, err := readTensor(io.TeeReader(r, sum), left, buffer, values)
 		if err != nil {
 			return err
 		}
-		if !f32.AllFinite(x) {
-			return damaged("tensor %s holds a NaN or an infinity", name)
+		h.data[name] = digest(hex.EncodeToString(sum.Sum(nil)))
+		switch {
+		case ours:
+			read[name] = values.([]float32)
+			if !f32.AllFinite(read[name]) {
+				return damaged("tensor %s holds a NaN or an infinity", name)
+			}
+		case h.state != nil:
+			h.state[name] = values
 		}
-		read[name], h.data[name] = x, digest(hex.EncodeToString(sum.Sum(nil)))
 	}
 	if n, err := io.ReadFull(r, buffer[:1]); n != 0 {
 		return damaged("it goes on after its last tensor")
@@ -309,19 +328,57 @@ func (m *Model) readParams(r io.Reader, h *fileHeader) error {
 	return nil
 }
 
-// readTensor reads so many bytes of a tensor, and returns its values if they
-// are wanted.
-func readTensor(r io.Reader, left int64, buffer []byte, wanted bool) ([]float32, error) {
-	var x []float32 // grows with what is really there
+// readTensor reads so many bytes of a tensor, and returns values with its
+// elements appended, or nil where values is nil.
+func readTensor(r io.Reader, left int64, buffer []byte, values any) (any, error) {
 	for left > 0 {
 		b := buffer[:min(left, int64(len(buffer)))]
 		if _, err := io.ReadFull(r, b); err != nil {
 			return nil, endsEarly(err)
 		}
 		left -= int64(len(b))
-		for ; wanted && len(b) > 0; b = b[4:] {
+		values = appendValues(values, b) // grow with what is really there
+	}
+	return values, nil
+}
+
+// noValues returns no elements of a type that a file names, as [filledTensor]
+// holds them; nil: the type is unknown.
+func noValues(dtype string) any {
+	switch dtype {
+	case "F32":
+		return []float32(nil)
+	case "F64":
+		return []float64(nil)
+	case "I64":
+		return []int64(nil)
+	case "U8":
+		return []byte(nil)
+	}
+	return nil
+}
+
+// appendValues appends the elements in b, a whole number of them, to what
+// noValues has returned.
+func appendValues(values any, b []byte) any {
+	switch x := values.(type) {
+	case []float32:
+		for ; len(b) > 0; b = b[4:] {
 			x = append(x, math.Float32frombits(binary.LittleEndian.Uint32(b)))
 		}
+		return x
+	case []float64:
+		for ; len(b) > 0; b = b[8:] {
+			x = append(x, math.Float64frombits(binary.LittleEndian.Uint64(b)))
+		}
+		return x
+	case []int64:
+		for ; len(b) > 0; b = b[8:] {
+			x = append(x, int64(binary.LittleEndian.Uint64(b)))
+		}
+		return x
+	case []byte:
+		return append(x, b...)
 	}
-	return x, nil
+	return nil
 }

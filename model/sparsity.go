@@ -133,6 +133,12 @@ func newRunningRhohat(c Config, batch int) *runningRhohat {
 	}
 }
 
+// state lists what a checkpoint keeps.
+func (r *runningRhohat) state(s *stateForm) {
+	s.doubles("rhohat.means", &r.means, r.c.Hidden)
+	s.number("rhohat.weight", &r.weight)
+}
+
 // update takes in the codes of a batch, summed over its rows (h). It sets pull
 // and returns the term.
 func (r *runningRhohat) update(sums []float64, rows int) float64 {

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -244,6 +245,67 @@ func (s *Statistics) UnmarshalBinary(data []byte) error {
 // form is what the bytes of what was gathered hold.
 func (s *Statistics) form() sumsForm {
 	return sumsForm{kindStatistics, s.p.fingerprint(s.n), []any{&s.rows, s.mean, s.squares, s.products}}
+}
+
+// MarshalState returns all that s holds as bytes, from which
+// [RestoreStatistics] goes on to the same bits: also the rows of the chunk that
+// is not full, and what Learn saw. It changes nothing.
+func (s *Statistics) MarshalState() ([]byte, error) {
+	if s.n == 0 {
+		return nil, errNoSums
+	}
+	return s.stateForm().marshal(), nil
+}
+
+// RestoreStatistics returns the statistics for rule p over rows of n values
+// that MarshalState wrote. Bytes that were damaged, or are for another rule, are
+// an error. It panics when p learns nothing.
+func RestoreStatistics(p Preprocess, n int, data []byte) (*Statistics, error) {
+	s := NewStatistics(p, n)
+	learned := int64(0)
+	if err := s.lengths(&learned, data); err != nil {
+		return nil, err
+	}
+	if learned == 1 {
+		inputs := n
+		if p.Method == PreprocessPatch {
+			inputs = 1
+		}
+		s.learned = &moments{make([]float64, inputs), make([]float64, inputs)}
+		s.products, s.product = nil, nil
+	}
+	if err := s.stateForm().unmarshal(data); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// lengths sets how many rows of the chunk the state in data has, and whether
+// it was learned from: the first two words, on which its length depends.
+func (s *Statistics) lengths(learned *int64, data []byte) error {
+	if len(data) < sumsHeader+16 {
+		return errors.New("not the state of statistics")
+	}
+	words := data[sumsHeader:]
+	wait := int64(binary.LittleEndian.Uint64(words))
+	*learned = int64(binary.LittleEndian.Uint64(words[8:]))
+	if wait < 0 || wait >= int64(len(s.chunk)/s.n) || *learned < 0 || *learned > 1 {
+		return fmt.Errorf("statistics with %d rows in their chunk, learned from %d times", wait, *learned)
+	}
+	s.wait = int(wait)
+	return nil
+}
+
+// stateForm is what the bytes of the state hold. It depends on how many rows
+// wait, and on whether anything was learned.
+func (s *Statistics) stateForm() sumsForm {
+	wait, learned := int64(s.wait), int64(0)
+	l := &moments{}
+	if s.learned != nil {
+		learned, l = 1, s.learned
+	}
+	return sumsForm{kindLearning, s.p.fingerprint(s.n), []any{&wait, &learned,
+		&s.rows, s.mean, s.squares, s.products, s.chunk[:s.wait*s.n], l.mean, l.deviation}}
 }
 
 // Learn returns the rule with what it has learned from the rows so far. It is

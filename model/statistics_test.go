@@ -1,6 +1,7 @@
 package model
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -208,6 +209,107 @@ func TestStatisticsAreRepeatable(t *testing.T) {
 				t.Fatal(err)
 			}
 			sameBits(t, got, want)
+		}
+	}
+}
+
+// Statistics that are kept as bytes between any two calls go on to the same
+// bits: what they learn, and the drift of rows after that.
+func TestStatisticsState(t *testing.T) {
+	const n, rows = 9, chunkRows + 900
+	x := randomRows(12, rows, n)
+	for _, method := range learning {
+		p, err := NewPreprocess(method, "float32", 0, Rows{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole, parts := NewStatistics(p, n), NewStatistics(p, n)
+		var want, got Preprocess
+		for i := 0; i < rows; i += 250 {
+			r := Float32Rows(x[i*n:min(i+250, rows)*n], n)
+			for _, s := range []*Statistics{whole, parts} {
+				if err := s.Add(r); err != nil {
+					t.Fatal(err)
+				}
+			}
+			parts = restoredStatistics(t, parts)
+			if i == 2500 {
+				if want, err = whole.Learn(); err != nil {
+					t.Fatal(err)
+				}
+				if got, err = parts.Learn(); err != nil {
+					t.Fatal(err)
+				}
+				parts = restoredStatistics(t, parts)
+			}
+		}
+		sameBits(t, got, want)
+		if parts.Drift() != whole.Drift() || whole.Drift() == 0 || parts.Rows() != rows {
+			t.Errorf("%s: drift %v over %d rows, want %v over %d", method, parts.Drift(), parts.Rows(), whole.Drift(), rows)
+		}
+	}
+}
+
+// restoredStatistics returns what comes of s through bytes, which must leave s
+// as it was.
+func restoredStatistics(t *testing.T, s *Statistics) *Statistics {
+	t.Helper()
+	data, err := s.MarshalState()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := s.MarshalState(); err != nil || !bytes.Equal(again, data) {
+		t.Fatal("the state is another after it was asked for")
+	}
+	restored, err := RestoreStatistics(s.p, s.n, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return restored
+}
+
+func TestDamagedStatisticsState(t *testing.T) {
+	const n = 5
+	for _, method := range learning {
+		for _, learned := range []bool{false, true} {
+			p, err := NewPreprocess(method, "float32", 0, Rows{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := NewStatistics(p, n)
+			if err := s.Add(Float32Rows(randomRows(3, 8, n), n)); err != nil {
+				t.Fatal(err)
+			}
+			if learned {
+				if _, err := s.Learn(); err != nil {
+					t.Fatal(err)
+				}
+				if err := s.Add(Float32Rows(randomRows(4, 3, n), n)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			data, err := s.MarshalState()
+			if err != nil {
+				t.Fatal(err)
+			}
+			refuse := func(what string, p Preprocess, n int, b []byte) {
+				t.Helper()
+				if _, err := RestoreStatistics(p, n, b); err == nil {
+					t.Errorf("%s, %s: restored", method, what)
+				}
+			}
+			for length := range data {
+				refuse(fmt.Sprintf("%d bytes", length), p, n, data[:length])
+			}
+			for i := range data {
+				b := bytes.Clone(data)
+				b[i] ^= 0x81
+				refuse(fmt.Sprintf("byte %d turned", i), p, n, b)
+			}
+			other := p
+			other.Scale = 3
+			refuse("another rule", other, n, data)
+			refuse("another width", p, n+1, data)
 		}
 	}
 }

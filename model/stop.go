@@ -10,9 +10,10 @@ const (
 	Converged                   // L-BFGS lowers the cost no further
 	LineSearchFailed            // L-BFGS found no lower cost, twice in a row
 	OutOfPatience               // nothing was gained for Patience epochs
+	AskedToStop                 // whoever trains did not go on
 )
 
-var stopNames = []string{"not stopped", "epochs", "converged", "line search", "patience"}
+var stopNames = []string{"not stopped", "epochs", "converged", "line search", "patience", "stopped"}
 
 // String returns the name that reports use.
 func (s StopReason) String() string { return nameOf(stopNames, s) }

@@ -22,6 +22,7 @@ const (
 	kindCost       = "cost    " // of a Validator
 	kindEvaluation = "evaluate" // of an Evaluator
 	kindStatistics = "moments " // of Statistics
+	kindLearning   = "learning" // of Statistics, all that they hold
 )
 
 const (

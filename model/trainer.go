@@ -15,6 +15,8 @@ type Trainer struct {
 	err    error      // what ended the training
 	stop   StopReason // but for what the engine finds itself
 	best   best       // of Validate
+
+	finished bool // its parameters are those of the best epoch
 }
 
 // engine is a way to train: what becomes of rows, and of a pass over them. A
@@ -40,6 +42,15 @@ type engine interface {
 	// memory is the size in bytes of what the engine keeps beside the
 	// parameters.
 	memory() int64
+
+	// allocate makes the buffers for rows: before, there is only the state.
+	allocate()
+
+	// state lists what a checkpoint keeps.
+	state(*stateForm)
+
+	// diverged returns the error of a training with such a cost.
+	diverged(cost float64) error
 }
 
 // NewTrainer returns a trainer of m, whose preprocessing is settled; what it
@@ -57,11 +68,32 @@ func NewTrainer(m *Model, o TrainOptions) (*Trainer, error) {
 	if err := m.Preprocess.Allows(m.Config); err != nil {
 		return nil, err
 	}
+	t := bareTrainer(m, o)
+	t.engine.allocate()
+	return t, nil
+}
+
+// bareTrainer returns a trainer that has no buffers for rows yet. Its settings
+// are settled.
+func bareTrainer(m *Model, o TrainOptions) *Trainer {
 	t := &Trainer{m: m, o: o, engine: newEngine(m, o)}
 	if o.Validate {
 		t.best.params = make([]float32, len(m.Params.Flat))
 	}
-	return t, nil
+	return t
+}
+
+// state lists what a checkpoint keeps beside the model.
+func (t *Trainer) state(s *stateForm) {
+	impatient := t.stop == OutOfPatience
+	s.flag("out_of_patience", &impatient)
+	if impatient {
+		t.stop = OutOfPatience
+	}
+	if t.o.Validate {
+		t.best.state(s, t.m)
+	}
+	t.engine.state(s)
 }
 
 // Memory returns what a [Trainer] of a model with these settings takes, in

@@ -111,6 +111,13 @@ type best struct {
 	cost   float64 // there
 }
 
+// state lists what a checkpoint of m keeps.
+func (b *best) state(s *stateForm, m *Model) {
+	s.floats("best.parameters", &b.params, len(m.Params.Flat))
+	s.countInt("best.epoch", &b.epoch, len(m.History))
+	s.number("best.cost", &b.cost)
+}
+
 // Validate takes in what held-out rows cost at the end of the epoch that
 // [Trainer.EndEpoch] has just returned, and adds that to the model's history.
 // The parameters are kept while nothing better comes. TrainOptions.Validate
@@ -145,4 +152,5 @@ func (t *Trainer) Finish() {
 	copy(t.m.Params.Flat, t.best.params)
 	e := t.m.History[t.best.epoch-1]
 	t.m.Best, t.m.Cost = e.Epoch, &e.Cost
+	t.finished = true
 }

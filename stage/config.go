@@ -1,12 +1,15 @@
 package stage
 
 import (
+	"time"
+
 	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/patch"
 )
 
 // Config says what to fit and how. Of its fields only Model.Hidden, or Init,
-// must be set.
+// must be set. Those that JSON passes over are no settings of the model: a
+// checkpoint does not keep them.
 type Config struct {
 	// Model holds the sizes and terms of the cost. Inputs 0: taken from the
 	// data.
@@ -16,11 +19,13 @@ type Config struct {
 	// Model is the zero value. Sizes of Model that are 0 are taken from it,
 	// others must agree. Its preprocessing rule, if any, stays in force unless
 	// Preprocess or PixelMax ask for another; one that learns must have done
-	// so. It is not changed, nor are its epochs counted on, only the rows that
-	// it has seen: with an equal Model.Seed noise and order are those of its
-	// first epoch. Whoever has read it of a file sets the Parent of the new
-	// model. nil: weights drawn by seed.
-	Init *model.Model
+	// so. It is not changed, and only weights, rule, columns and the number of
+	// rows that it has seen go on: epochs are counted anew, and with them the
+	// noise, the order of rows, the schedules of rate and k, the state of the
+	// optimiser and patience. So two fits of two epochs, one from the other, are
+	// not one of four: [Resume] is for that. Whoever has read it of a file sets
+	// the Parent of the new model. nil: weights drawn by seed.
+	Init *model.Model `json:"-"`
 
 	// Train says how the parameters follow the gradient. Its Epochs stays 0 and
 	// its Validate false: they follow from Epochs and Validation below.
@@ -46,7 +51,7 @@ type Config struct {
 
 	// Decode decodes encoded images, PNG and others, as [patch.BindOptions]
 	// says; nil: they are an error.
-	Decode patch.Decoder
+	Decode patch.Decoder `json:"-"`
 
 	// Images says what encoded images become. Where it is zero that is what
 	// Init says, and the images have the size and channels of Shape, if that is
@@ -85,18 +90,35 @@ type Config struct {
 	// Memory is a bound in bytes for kept rows and for reading them back. 0:
 	// DefaultMemory. What the package comment calls the least budget is needed
 	// where rows are kept.
-	Memory int64
+	Memory int64 `json:"-"`
 
 	// SpillDir is the folder of the spill file, which must be there where rows
 	// are kept; "": the system's for temporary files.
-	SpillDir string
+	SpillDir string `json:"-"`
 
 	FirstRow int64 // number of the first row, from 0 up
 
 	// Observer, if not nil, is told of progress, by one goroutine at a time
 	// but not always the caller's: some times a second in a fast fit, never
 	// more than once for a thousand rows. Training waits for it.
-	Observer func(Progress)
+	Observer func(Progress) `json:"-"`
+
+	// Checkpoint, if not nil, is given what [Resume] goes on from: after each
+	// epoch or iteration but the last, every CheckpointEvery in between, and at
+	// last when the fit comes to its end, or its context does. Training waits
+	// for it, on a goroutine that is not always the caller's, and is what it
+	// would have been without. Its error ends the fit. See Checkpoints in the
+	// package comment.
+	Checkpoint func(*Checkpoint) error `json:"-"`
+
+	// CheckpointEvery is the time between checkpoints of mini-batches. 0:
+	// DefaultCheckpointEvery. Negative: none but where an epoch ends.
+	CheckpointEvery time.Duration `json:"-"`
+
+	// OtherKernels lets Resume go on with kernels of another class than the
+	// checkpoint was computed with, and so to other bits. Elsewhere it means
+	// nothing.
+	OtherKernels bool `json:"-"`
 }
 
 // NoEpochs as Config.Epochs trains nothing.

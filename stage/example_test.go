@@ -1,6 +1,7 @@
 package stage_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log"
@@ -90,6 +91,122 @@ func ExampleFit() {
 	}
 	fmt.Println(m.Inputs, "inputs,", m.Hidden, "hidden units,", report.Rows, "rows,", len(report.Epochs), "epochs")
 	// Output: 4 inputs, 3 hidden units, 1000 rows, 2 epochs
+}
+
+// A service that is told to end cancels the fit, which makes a last checkpoint
+// first, and goes on with it when it is started again.
+func ExampleResume() {
+	batch := makeBatch(0, 3000)
+	defer batch.Release()
+	read := func() array.RecordReader {
+		r, err := array.NewRecordReader(schema, []arrow.RecordBatch{batch})
+		if err != nil {
+			log.Fatal(err)
+		}
+		return r
+	}
+	ctx, cancel := context.WithCancel(context.Background()) // or signal.NotifyContext
+	defer cancel()
+	var saved bytes.Buffer // or a file that is replaced when the new one is whole
+	save := func(c *stage.Checkpoint) error {
+		saved.Reset()
+		_, err := c.WriteTo(&saved)
+		return err
+	}
+	_, _, err := stage.Fit(ctx, read(), stage.Config{Model: model.Plain(2), Epochs: 3, Checkpoint: save, Observer: func(p stage.Progress) {
+		if p.Epoch == 2 {
+			cancel() // SIGTERM, say
+		}
+	}})
+	fmt.Println("the fit:", err)
+
+	checkpoint, err := stage.ReadCheckpoint(&saved)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("epochs that have ended:", checkpoint.Epoch, "of", checkpoint.Epochs)
+	fitter, err := stage.Resume(checkpoint, schema, stage.Config{Checkpoint: save})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer fitter.Close()
+	_, report, err := fitter.Run(context.Background(), read())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("epochs of the model:", len(report.Epochs))
+	// Output:
+	// the fit: context canceled
+	// epochs that have ended: 1 of 3
+	// epochs of the model: 3
+}
+
+// A step of a pipeline, which sees each batch once, saves the fit before it
+// acknowledges what it has taken in.
+func ExampleFitter_Checkpoint() {
+	ctx := context.Background()
+	fitter, err := stage.NewFitter(schema, stage.Config{Model: model.Plain(2), Epochs: 1})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer fitter.Close()
+	first, second := makeBatch(0, 3000), makeBatch(3000, 2000)
+	defer first.Release()
+	defer second.Release()
+	if err := fitter.Write(ctx, first); err != nil {
+		log.Fatal(err)
+	}
+	var saved bytes.Buffer
+	if err := fitter.Checkpoint(&saved); err != nil {
+		log.Fatal(err)
+	}
+
+	// Whatever has become of the fitter, another goes on.
+	checkpoint, err := stage.ReadCheckpoint(&saved)
+	if err != nil {
+		log.Fatal(err)
+	}
+	next, err := stage.ResumeForward(checkpoint, schema, stage.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer next.Close()
+	if err := next.Write(ctx, second); err != nil {
+		log.Fatal(err)
+	}
+	_, report, err := next.Finish(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(report.Rows, "rows")
+	// Output: 5000 rows
+}
+
+// A service that can wait for the running epoch takes the model that there is.
+func ExampleFitter_Stop() {
+	batch := makeBatch(0, 3000)
+	defer batch.Release()
+	r, err := array.NewRecordReader(schema, []arrow.RecordBatch{batch})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer r.Release()
+	var fitter *stage.Fitter
+	fitter, err = stage.NewFitter(schema, stage.Config{Model: model.Plain(2), Epochs: 1000, Observer: func(p stage.Progress) {
+		if p.Epoch == 3 {
+			fitter.Stop() // from the goroutine that waits for signals, say
+		}
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer fitter.Close()
+	_, report, err := fitter.Run(context.Background(), r)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(report.Epochs), "epochs, ended by:", report.Stop)
+	// Output: 3 epochs, ended by: stopped
 }
 
 // The rows that a unit answers to most tell what it has learned to see.

@@ -22,9 +22,10 @@ const feedBlocks = 4
 
 // block is rows copied out of a batch.
 type block struct {
-	rows model.Rows
-	held []bool // which rows are held out; nil: none
-	size int    // rows of a full block
+	rows  model.Rows
+	held  []bool    // which rows are held out; nil: none
+	size  int       // rows of a full block
+	input *identity // of all rows up to its last; nil: nobody asks
 }
 
 // blockSize is how many rows a block holds.
@@ -93,13 +94,13 @@ func newFeed(kind model.Kind, width int) *feed {
 	return f
 }
 
-// start begins to consume. The rows are valid during the call only.
-func (f *feed) start(consume func(model.Rows) error) {
+// start begins to consume. A block is valid during the call only.
+func (f *feed) start(consume func(*block) error) {
 	f.started = true
 	go func() {
 		defer close(f.done)
 		for b := range f.full {
-			if f.err = consume(b.rows); f.err != nil {
+			if f.err = consume(b); f.err != nil {
 				return
 			}
 			b.reset()
@@ -160,6 +161,26 @@ func (f *feed) finish(ctx context.Context) error {
 		}
 	}
 	return f.wait(ctx)
+}
+
+// idle waits until everything sent is consumed, and leaves the feed as it is.
+// It returns the consumer's error if that has ended.
+func (f *feed) idle() error {
+	if !f.started {
+		return nil
+	}
+	var free [feedBlocks - 1]*block
+	for i := range free {
+		select {
+		case free[i] = <-f.free:
+		case <-f.done:
+			return f.err
+		}
+	}
+	for _, b := range free {
+		f.free <- b
+	}
+	return nil
 }
 
 // stop ends the feed, drops what is not consumed yet, and waits until the

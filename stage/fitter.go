@@ -1,8 +1,10 @@
 package stage
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -12,7 +14,7 @@ import (
 )
 
 // Fitter fits a model to the record batches that are written to it. Its
-// methods are for one goroutine at a time. A context that is nil or has ended
+// methods but Stop are for one goroutine at a time. A context that is nil or has ended
 // already, and a batch that is nil or was released, do not end the Fitter: the
 // call may be made again. After every other error each further Write and Finish
 // returns that error. Close must be called, whatever happened.
@@ -30,6 +32,13 @@ type Fitter struct {
 	reach    float64
 	learning *learning // nil when preprocessing learns nothing
 	passes   *passes   // nil without epochs
+
+	reading *reading       // the identity of the input; nil: nobody asks
+	from    *Checkpoint    // that it goes on from; nil: from the start
+	trainer *model.Trainer // of from
+	form    *form          // that the first rows must have; nil: any
+	notes   map[string]string
+	asked   atomic.Bool // to stop
 }
 
 var (
@@ -56,6 +65,9 @@ func NewFitter(schema *arrow.Schema, c Config) (*Fitter, error) {
 	f.intake, err = newIntake(p, schema)
 	if err != nil {
 		return nil, err
+	}
+	if p.checkpoint != nil && p.trains() {
+		f.reading, f.notes = &reading{}, map[string]string{}
 	}
 	return f, nil
 }
@@ -91,14 +103,15 @@ func (f *Fitter) Ready() bool {
 // earlier row comes before that of a later one.
 //
 // Errors are [*patch.RowError] for bad data, [*model.DivergedError],
-// [*SpillError] and ctx's. A ctx that is nil or has ended already, and a batch
+// [*SpillError], [*InputChangedError] of a fit that is resumed, that of
+// Config.Checkpoint, and ctx's. A ctx that is nil or has ended already, and a batch
 // that is nil or was released, do not end the Fitter: the call may be made
 // again. Every other error does, also that of a ctx which ends meanwhile.
 func (f *Fitter) Write(ctx context.Context, batch arrow.RecordBatch) error {
 	if f.err != nil {
 		return f.err
 	}
-	if err := alive(ctx); err != nil {
+	if err := f.alive(ctx); err != nil {
 		return err
 	}
 	return f.write(ctx, batch)
@@ -112,7 +125,7 @@ func (f *Fitter) write(ctx context.Context, batch arrow.RecordBatch) error {
 	if err := patch.Usable(batch); err != nil {
 		return err
 	}
-	f.err = f.push(ctx, batch)
+	f.err = f.interrupted(ctx, f.push(ctx, batch))
 	return f.err
 }
 
@@ -177,6 +190,12 @@ func (f *Fitter) fill(ctx context.Context, rows model.Rows, held []bool) error {
 	if rows.Len() == 0 || f.Ready() {
 		return nil
 	}
+	if f.form != nil {
+		if err := f.form.same(form{f.intake.binding.Source(), rows.Kind, rows.Width}); err != nil {
+			return err
+		}
+		f.form = nil
+	}
 	if f.feed == nil {
 		f.feed = newFeed(rows.Kind, rows.Width)
 	}
@@ -218,6 +237,10 @@ func (f *Fitter) deliver(ctx context.Context) error {
 			return err
 		}
 	}
+	passOver, err := f.identify(block)
+	if err != nil {
+		return err
+	}
 	if err := f.screen(block); err != nil {
 		return err
 	}
@@ -225,6 +248,11 @@ func (f *Fitter) deliver(ctx context.Context) error {
 		if err := f.passes.take(block); err != nil {
 			return err
 		}
+	}
+	if passOver {
+		f.passes.observe(Progress{Phase: PhaseResume, Rows: f.reading.Rows, TotalRows: f.reading.want.Rows})
+		block.reset()
+		return nil
 	}
 	if f.learning != nil && f.learning.waits() {
 		enough, err := f.learning.wait(block.rows, f.passes != nil)
@@ -255,6 +283,9 @@ func (f *Fitter) screen(b *block) error {
 // begin makes the model, now that the first rows are known, and all that
 // trains it.
 func (f *Fitter) begin(first model.Rows) error {
+	if f.from != nil {
+		return f.goOn(first)
+	}
 	m, err := f.plan.newModel(f.Patch(), first)
 	if err != nil {
 		return err
@@ -267,17 +298,29 @@ func (f *Fitter) begin(first model.Rows) error {
 	if !f.plan.trains() {
 		return nil
 	}
-	if f.passes, err = newPasses(f.plan, m, first); err != nil {
+	trainer, err := model.NewTrainer(m, f.plan.train)
+	if err != nil {
 		return err
 	}
+	return f.train(trainer, first)
+}
+
+// train begins to train on rows like those of first.
+func (f *Fitter) train(trainer *model.Trainer, first model.Rows) error {
+	var err error
+	if f.passes, err = newPasses(f.plan, f.model, trainer, first); err != nil {
+		return err
+	}
+	f.passes.asked = &f.asked
+	f.passes.saver = newSaver(f)
 	f.feed.start(f.consume)
 	return nil
 }
 
 // consume takes the rows of a block as they arrive, on the feed's goroutine.
-func (f *Fitter) consume(rows model.Rows) error {
+func (f *Fitter) consume(b *block) error {
 	if l := f.learning; l != nil {
-		if err := l.statistics.Add(rows); err != nil {
+		if err := l.statistics.Add(b.rows); err != nil {
 			return err
 		}
 		if !l.done {
@@ -285,7 +328,11 @@ func (f *Fitter) consume(rows model.Rows) error {
 			return nil
 		}
 	}
-	return f.passes.stream(rows)
+	if err := f.passes.stream(b.rows); err != nil {
+		return err
+	}
+	f.passes.at.Input = b.input
+	return f.passes.between()
 }
 
 // learn ends the learning, and trains on the rows that have waited for it.
@@ -295,6 +342,9 @@ func (f *Fitter) learn() error {
 		return err
 	}
 	f.model.Preprocess = rule
+	if f.passes != nil {
+		f.passes.at.Input = f.reading.seen()
+	}
 	for lo := 0; lo < waited.Len(); lo += blockRows {
 		if err := f.passes.stream(cut(waited, lo, min(lo+blockRows, waited.Len()))); err != nil {
 			return err
@@ -315,10 +365,10 @@ func (f *Fitter) Finish(ctx context.Context) (*model.Model, *Report, error) {
 	case f.plan == nil:
 		return nil, nil, errZeroFitter
 	}
-	if err := alive(ctx); err != nil {
+	if err := f.alive(ctx); err != nil {
 		return nil, nil, err
 	}
-	f.err = f.finish(ctx)
+	f.err = f.interrupted(ctx, f.finish(ctx))
 	var report *Report
 	err := f.err
 	if err == nil {
@@ -334,11 +384,19 @@ func (f *Fitter) Finish(ctx context.Context) (*model.Model, *Report, error) {
 }
 
 func (f *Fitter) finish(ctx context.Context) error {
+	if f.asked.Load() && f.passes != nil {
+		if err := cmp.Or(f.feed.idle(), f.passes.stopStream()); err != nil {
+			return err
+		}
+	}
 	if err := f.drain(ctx); err != nil {
 		return err
 	}
 	if f.intake != nil {
 		f.intake.end()
+	}
+	if err := f.endInput(); err != nil {
+		return err
 	}
 	if f.model == nil {
 		if err := f.beginWithout(); err != nil {
@@ -348,7 +406,6 @@ func (f *Fitter) finish(ctx context.Context) error {
 		return f.intake.bad.none()
 	}
 	if f.passes != nil {
-		defer f.passes.trainer.Finish()
 		if err := f.passes.settle(ctx); err != nil {
 			return err
 		}
@@ -361,7 +418,11 @@ func (f *Fitter) finish(ctx context.Context) error {
 	if f.passes == nil {
 		return nil
 	}
-	return f.passes.run(ctx)
+	if err := f.passes.run(ctx); err != nil {
+		return err
+	}
+	f.passes.trainer.Finish()
+	return nil
 }
 
 // beginWithout makes a model without any rows, if there is need of none.
@@ -427,10 +488,10 @@ func (f *Fitter) Run(ctx context.Context, r array.RecordReader) (*model.Model, *
 		return nil, nil, err
 	}
 	for {
-		if err := alive(ctx); err != nil {
+		if err := f.alive(ctx); err != nil {
 			return nil, nil, err
 		}
-		if f.Ready() || !r.Next() {
+		if f.Ready() || f.enough() || !r.Next() {
 			break
 		}
 		// What was read must not be lost, though ctx has ended since.

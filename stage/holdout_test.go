@@ -300,3 +300,22 @@ func TestPatience(t *testing.T) {
 		t.Errorf("stopped by %v after %d epochs, best %d", report.Stop, len(report.Epochs), m.Best)
 	}
 }
+
+// Validation is told as part of the epoch that it judges.
+func TestValidationProgress(t *testing.T) {
+	p := makePatches(6000, 16, 4)
+	for _, train := range []model.TrainOptions{{}, {Optimizer: model.LBFGS}} {
+		seen := map[int]bool{}
+		fit(t, p.reader(t, checked(t), 1000), Config{Model: model.Plain(4), Epochs: 3, Validation: 0.5, Train: train, Observer: func(p Progress) {
+			if p.Phase != PhaseValidate {
+				return
+			}
+			if seen[p.Epoch] = true; p.Epoch != p.Result.Epoch {
+				t.Errorf("%+v", p)
+			}
+		}})
+		if len(seen) != 3 {
+			t.Errorf("validation in epochs %v", seen)
+		}
+	}
+}

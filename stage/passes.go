@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
+	"sync/atomic"
 
 	"github.com/aefeat/aefeat/model"
 )
@@ -18,24 +20,23 @@ type passes struct {
 	kept       *store      // nil when no row is visited again
 	validation *validation // nil when no row is held out
 
-	rows     int64 // to train on, each counted once
-	streamed int64 // of these, trained on as they arrived
-	epochs   []model.Epoch
+	rows  int64 // to train on, each counted once
+	at    position
+	saver *saver       // nil when no checkpoints are made
+	asked *atomic.Bool // to stop after the running epoch
+	cut   bool         // its only epoch may have had more rows
 }
 
 // newPasses prepares to train m on rows like those of first. The caller closes
 // what it returns, with an error too.
-func newPasses(p *plan, m *model.Model, first model.Rows) (*passes, error) {
-	t := &passes{plan: p, model: m}
-	var err error
-	if t.trainer, err = model.NewTrainer(m, p.train); err != nil {
-		return t, err
+func newPasses(p *plan, m *model.Model, trainer *model.Trainer, first model.Rows) (*passes, error) {
+	t := &passes{plan: p, model: m, trainer: trainer}
+	if !p.keeps() && !p.validates() {
+		return t, nil
 	}
-	kept, heldOut := int64(0), int64(0)
-	if p.keeps() || p.validates() {
-		if kept, heldOut, err = p.budgets(rowSize(first)); err != nil {
-			return t, err
-		}
+	kept, heldOut, err := p.budgets(rowSize(first))
+	if err != nil {
+		return t, err
 	}
 	if p.keeps() {
 		if t.kept, err = p.newStore(first, kept); err != nil {
@@ -69,12 +70,45 @@ func (t *passes) take(b *block) error {
 
 // stream trains on rows of the first epoch, which arrive.
 func (t *passes) stream(rows model.Rows) error {
-	if err := t.trainer.Add(rows, nil); err != nil {
+	if err := t.add(rows, nil); err != nil {
 		return err
 	}
-	t.streamed += int64(rows.Len())
-	t.observe(Progress{Phase: PhaseStream, Rows: t.streamed})
+	t.observe(Progress{Phase: PhaseStream, Rows: t.at.Rows})
 	return nil
+}
+
+// add trains on rows.
+func (t *passes) add(rows model.Rows, order []int32) error {
+	if err := t.trainer.Add(rows, order); err != nil {
+		return err
+	}
+	if order == nil {
+		t.at.Rows += int64(rows.Len())
+	}
+	t.at.Rows += int64(len(order))
+	t.saver.trained()
+	return nil
+}
+
+// between is told that a block of rows was trained on, where a checkpoint may
+// be made.
+func (t *passes) between() error {
+	if t.inPass() {
+		return nil
+	}
+	return t.saver.due()
+}
+
+// inPass reports whether rows have gone into a gradient of all of them, which
+// no checkpoint holds.
+func (t *passes) inPass() bool { return t.plan.whole() && t.at.Rows > 0 }
+
+// lastSave makes the checkpoint of a fit whose context has ended.
+func (t *passes) lastSave() error {
+	if t.inPass() {
+		return nil
+	}
+	return t.saver.save(true)
 }
 
 // settle is told that no more rows arrive.
@@ -91,24 +125,65 @@ func (t *passes) settle(ctx context.Context) error {
 // run ends the epoch of the rows that were streamed, if they were, and makes
 // the passes that remain.
 func (t *passes) run(ctx context.Context) error {
-	if t.streamed > 0 {
-		if err := t.endEpoch(ctx, PhaseStream); err != nil {
+	if err := t.endStream(ctx); err != nil {
+		return err
+	}
+	t.at.Visiting = true
+	if t.kept != nil {
+		if err := t.arrange(ctx, t.kept); err != nil {
+			return err
+		}
+		if err := t.visits(ctx); err != nil {
 			return err
 		}
 	}
-	if t.kept == nil {
+	return t.saver.save(true)
+}
+
+// endStream ends the epoch of the rows that were streamed, or the validation
+// that was interrupted.
+func (t *passes) endStream(ctx context.Context) error {
+	switch {
+	case t.at.Unvalidated:
+		return t.validate(ctx, PhaseTrain)
+	case t.at.Visiting || t.at.Rows == 0:
 		return nil
 	}
-	if err := t.arrange(ctx, t.kept); err != nil {
-		return err
+	return t.endEpoch(ctx, PhaseStream)
+}
+
+// stopStream is told that the input may go on after the rows so far, since the
+// fit was asked to stop. The last checkpoint, which goes on with the next block,
+// is of now.
+func (t *passes) stopStream() error {
+	t.cut = t.kept == nil
+	streams := !t.at.Visiting && t.at.Rows > 0 && !t.inPass()
+	var err error
+	if streams {
+		err = t.saver.save(true)
 	}
-	for t.trainer.Stopped() == model.NotStopped {
-		order := uint32(len(t.epochs) + 1)
+	if streams || t.cut {
+		t.saver = nil
+	}
+	return err
+}
+
+// visits makes passes over the kept rows.
+func (t *passes) visits(ctx context.Context) error {
+	if t.at.Rows > t.kept.Rows() {
+		return damagedCheckpoint("it is in an epoch of more than all rows")
+	}
+	for t.goesOn() {
+		order := uint32(len(t.model.History) + 1)
 		if t.plan.iterates() {
 			order = 1
 		}
-		err := t.kept.visit(ctx, order, t.trainer.Add, func(done int64) {
-			t.observe(Progress{Phase: PhaseTrain, Rows: done, TotalRows: t.rows})
+		err := t.kept.visit(ctx, order, t.at.Rows, func(rows model.Rows, order []int32) error {
+			if err := t.add(rows, order); err != nil {
+				return err
+			}
+			t.observe(Progress{Phase: PhaseTrain, Rows: t.at.Rows, TotalRows: t.rows})
+			return t.between()
 		})
 		if err != nil {
 			return err
@@ -118,6 +193,11 @@ func (t *passes) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// goesOn reports whether there is another pass. One epoch there always is.
+func (t *passes) goesOn() bool {
+	return t.trainer.Stopped() == model.NotStopped && (!t.asked.Load() || len(t.model.History) == 0)
 }
 
 // arrange brings the rows of a store into buckets.
@@ -131,9 +211,21 @@ func (t *passes) arrange(ctx context.Context, s *store) error {
 // ended no iteration.
 func (t *passes) endEpoch(ctx context.Context, phase string) error {
 	e, err := t.trainer.EndEpoch()
-	if err != nil || e.Rows == 0 {
+	if err != nil {
 		return err
 	}
+	t.at.Visiting, t.at.Rows = true, 0
+	t.saver.trained()
+	if e.Rows == 0 {
+		return t.between()
+	}
+	t.at.Unvalidated = t.validation != nil
+	return t.validate(ctx, phase)
+}
+
+// validate has held-out rows, if there are any, judge the epoch that has ended.
+func (t *passes) validate(ctx context.Context, phase string) error {
+	e := t.model.History[len(t.model.History)-1]
 	if t.validation != nil {
 		cost, err := t.validation.cost(ctx, func(done int64) {
 			t.observe(Progress{Phase: PhaseValidate, Rows: done, TotalRows: t.validation.rows.Rows(), Result: e})
@@ -142,11 +234,14 @@ func (t *passes) endEpoch(ctx context.Context, phase string) error {
 			return err
 		}
 		t.trainer.Validate(cost)
+		t.at.Unvalidated = false
 		e = t.model.History[len(t.model.History)-1]
 	}
-	t.epochs = append(t.epochs, e)
 	t.observe(Progress{Phase: phase, Rows: t.rows, TotalRows: t.rows, Done: true, Result: e})
-	return nil
+	if t.kept == nil || !t.goesOn() {
+		return nil // the last one comes next
+	}
+	return t.saver.save(false)
 }
 
 // observe fills in what every report holds and calls the observer.
@@ -154,15 +249,15 @@ func (t *passes) observe(p Progress) {
 	if t.plan.observer == nil {
 		return
 	}
-	p.Epochs, p.Epoch = t.plan.epochs, len(t.epochs)
+	p.Epochs, p.Epoch = t.plan.epochs, len(t.model.History)
 	p.Evaluations = t.trainer.Evaluations()
 	now := p.Result
 	if !p.Done && p.Phase != PhaseLearn {
 		if p.Phase != PhaseValidate {
 			now = t.trainer.Running()
 		}
-		// What arranges rows comes after an epoch, and belongs to it.
-		if p.Phase != PhaseArrange && !(t.plan.iterates() && p.Evaluations == 0) {
+		// The others come after an epoch, and belong to it.
+		if inEpoch := p.Phase == PhaseStream || p.Phase == PhaseTrain; inEpoch && !(t.plan.iterates() && p.Evaluations == 0) {
 			p.Epoch++
 		}
 	}
@@ -175,8 +270,11 @@ func (t *passes) observe(p Progress) {
 
 // report fills in what the passes know.
 func (t *passes) report(r *Report) {
-	r.Rows, r.Epochs, r.Best = t.rows, t.epochs, t.model.Best
+	r.Rows, r.Epochs, r.Best = t.rows, slices.Clone(t.model.History), t.model.Best
 	r.Stop, r.Evaluations = t.trainer.Stopped(), t.trainer.Evaluations()
+	if t.cut || r.Stop == model.NotStopped {
+		r.Stop = model.AskedToStop
+	}
 	if t.kept != nil {
 		r.Spilled += t.kept.Spilled()
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -18,6 +19,8 @@ import (
 // and rules checked. It is made once, does not change, and is all that the rest
 // of the fit reads of the settings.
 type plan struct {
+	config Config // as it was given
+
 	init  *model.Model // nil: the weights are drawn
 	model model.Config // Inputs is 0 while only rows can tell
 	train model.TrainOptions
@@ -28,9 +31,11 @@ type plan struct {
 	key    string  // of rows that are held out together; "": each by itself
 	memory int64   // for rows that are kept and held out
 	folder string  // of the spill file; "": the system's
+	stored bool    // rows are kept, whatever the epochs are
 
 	columns  []string
 	units    int
+	source   string // of cells of bytes; "": the first row tells
 	decode   patch.Decoder
 	images   model.Images // as they were asked for
 	shape    model.Shape  // zero: unknown, or the data tell
@@ -38,14 +43,27 @@ type plan struct {
 	first    int64 // number of the first row
 	observer func(Progress)
 	warnings []Warning // about settings that change nothing
+
+	checkpoint      func(*Checkpoint) error
+	checkpointEvery time.Duration
 }
 
 // newPlan resolves c. Its errors are those of [Config.Validate].
 func newPlan(c Config) (*plan, error) {
+	p, err := settledPlan(c)
+	if err != nil {
+		return nil, err
+	}
+	return p, p.settleMemory()
+}
+
+// settledPlan is newPlan without a look at what rows are kept in.
+func settledPlan(c Config) (*plan, error) {
 	p := &plan{
-		init: c.Init, model: c.Model, train: c.Train,
+		config: c, init: c.Init, model: c.Model, train: c.Train,
 		memory: cmp.Or(c.Memory, DefaultMemory), folder: c.SpillDir,
 		columns: c.Columns, units: c.Units, decode: c.Decode, images: c.Images, shape: c.Shape, skip: c.Skip, first: c.FirstRow, observer: c.Observer,
+		checkpoint: c.Checkpoint, checkpointEvery: cmp.Or(c.CheckpointEvery, DefaultCheckpointEvery),
 	}
 	if err := checkNumbers(c.FirstRow, 0); err != nil {
 		return nil, err
@@ -56,7 +74,7 @@ func newPlan(c Config) (*plan, error) {
 	if c.Units < 0 || c.Units > math.MaxInt32 {
 		return nil, &model.ConfigError{Setting: "Units", Reason: fmt.Sprintf("%d is not a number of units", c.Units)}
 	}
-	for _, settle := range []func(Config) error{p.settlePasses, p.settleModel, p.settleRule, p.settleMemory} {
+	for _, settle := range []func(Config) error{p.settlePasses, p.settleModel, p.settleRule} {
 		if err := settle(c); err != nil {
 			return nil, err
 		}
@@ -148,7 +166,7 @@ func (p *plan) checkShape(n int) error {
 
 // settleMemory checks that rows can be kept, as far as that is known without
 // their size.
-func (p *plan) settleMemory(Config) error {
+func (p *plan) settleMemory() error {
 	if p.memory < 0 {
 		return &model.ConfigError{Setting: "Memory", Reason: fmt.Sprintf("%d is not a number of bytes", p.memory)}
 	}
@@ -168,8 +186,12 @@ func (p *plan) trains() bool { return p.epochs > 0 }
 // in one order.
 func (p *plan) iterates() bool { return p.train.Optimizer.WholePasses() }
 
+// whole reports whether a pass over all rows makes one gradient, which has no
+// state in between.
+func (p *plan) whole() bool { return p.iterates() || p.train.BatchSize == model.FullBatch }
+
 // keeps reports whether rows are visited again.
-func (p *plan) keeps() bool { return p.epochs > 1 || p.epochs == 1 && p.iterates() }
+func (p *plan) keeps() bool { return p.stored || p.epochs > 1 || p.epochs == 1 && p.iterates() }
 
 // validates reports whether rows are held out.
 func (p *plan) validates() bool { return p.share > 0 }
@@ -207,7 +229,7 @@ func (p *plan) bind(schema *arrow.Schema) (*patch.Binding, error) {
 		from = imagesOf(p.init)
 	}
 	from.Shape = p.shape
-	o := patch.BindOptions{Columns: p.columns, Width: p.model.Inputs, Units: p.units, Skip: p.skip, Decode: p.decode, Images: imagesAre(p.images, from)}
+	o := patch.BindOptions{Columns: p.columns, Width: p.model.Inputs, Units: p.units, Source: p.source, Skip: p.skip, Decode: p.decode, Images: imagesAre(p.images, from)}
 	if len(o.Columns) == 0 && p.init != nil && len(p.init.Binding.Columns) > 0 {
 		o.Columns = p.init.Binding.Columns
 		if b, err := patch.Bind(schema, o); err == nil {

@@ -11,6 +11,10 @@ const (
 	// as they arrive.
 	PhaseLearn = "learn"
 
+	// PhaseResume reads again what came before a checkpoint. Its epoch is the
+	// last that had ended.
+	PhaseResume = "resume"
+
 	PhaseStream  = "stream"  // the first epoch: training on rows as they arrive
 	PhaseArrange = "arrange" // the rows of the spill file are brought into buckets
 	PhaseTrain   = "train"   // a later epoch

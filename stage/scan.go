@@ -47,7 +47,8 @@ func newScan(ctx context.Context, m *model.Model, r array.RecordReader, c Evalua
 func (s *scan) run(ctx context.Context, consume func(model.Rows) error) error {
 	f := newFeed(s.in.binding.Kind(), s.model.Inputs)
 	defer f.stop()
-	f.start(func(rows model.Rows) error {
+	f.start(func(b *block) error {
+		rows := b.rows
 		at, err := s.bad.screen(s.model, rows, s.skip, s.columns, nil)
 		if err != nil {
 			return err

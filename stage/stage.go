@@ -3,7 +3,8 @@
 //
 // [Fitter] is pushed batches and returns a model; [Transformer] turns each
 // batch into one with codes. Their Run methods, [Fit], [Transform], [Evaluate],
-// [Observe] and [Explain] are loops over any array.RecordReader.
+// [Observe] and [Explain] are loops over any array.RecordReader. [Resume] goes
+// on with a fit that was interrupted.
 //
 // # Fitting
 //
@@ -75,6 +76,10 @@
 // of it on its way to the score. [Transform] has GOMAXPROCS+1 pieces of batches
 // in work, each of up to 8 MiB of what is added, but at least 512 rows.
 //
+// A checkpoint is written from where its parts lie; but for Preprocess.Memory,
+// where rows that preprocessing learned from came first, nothing is copied. One
+// that is read takes the size of its file, and is then what the fit takes.
+//
 // Encoded images take their pixels besides, of the rows of a batch in work up to
 // 8 MiB or one image, and what the Decoder takes. A Transformer that is pushed
 // batches decodes each whole, up to 1 GiB.
@@ -83,6 +88,41 @@
 // the codes of 512 rows, and rows on their way as a fit does. The columns that
 // ExplainConfig.Keep names stay in memory as long as a row of their batch is on
 // its way.
+//
+// # Checkpoints
+//
+// A fit can be interrupted and go on to the same bits. Config.Checkpoint is
+// given a [Checkpoint] at the end of each epoch or iteration and every so often
+// between blocks of rows; [Checkpoint.WriteTo] writes it as a model file that
+// also has the state of the training. [ReadCheckpoint] and [Resume] make a
+// Fitter of it, whose input is read again from its first row: rows are not in a
+// checkpoint. What was trained on before is bound, checked, kept and held out
+// again, but not trained on. Learned preprocessing is in the model, and is not
+// learned again. Settings are in it too; see Resume for those that may change.
+//
+// Full batches and L-BFGS have a state only between passes. There is nothing to
+// go on from before training begins: while the first rows arrive, and while
+// preprocessing is learned.
+//
+// The input must be the same: the good rows in their order, of the same type,
+// and which of them are held out. SHA-256 over these is compared while they are
+// read, and an [InputChangedError] comes before any row is trained on that was
+// not read to the same sum. Other columns, the files, and how rows are cut into
+// batches may differ.
+//
+// A fit of one epoch that holds no rows out can also go on with the next row:
+// [Fitter.Checkpoint] and [ResumeForward] are for a service that cannot read its
+// input again. Such a checkpoint has every row that was written before.
+//
+// With more Epochs than planned, also after the end of a fit, a resumed fit goes
+// on from the weights, the schedules of rate and k being those of the new total.
+// It is bit-identical to the longer fit only where these had not begun to
+// differ.
+//
+// [Fitter.Stop] ends a fit after the running epoch with the model so far. A
+// service that is told to end calls it if it can wait for that. If not, it ends
+// the context of Write, Run or Finish: the fit returns its error, but makes a
+// last checkpoint first, as far as it can.
 //
 // # Bad rows
 //

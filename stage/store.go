@@ -25,11 +25,10 @@ func (p *plan) newStore(first model.Rows, memory int64) (*store, error) {
 	return &store{s, first.Kind, first.Width}, nil
 }
 
-// visit hands all rows to add, some at a time, in the order of an epoch, and
-// tells how many it has handed over.
-func (s *store) visit(ctx context.Context, epoch uint32, add func(rows model.Rows, order []int32) error, tell func(done int64)) error {
-	var done int64
-	for bucket, err := range s.Epoch(ctx, epoch) {
+// visit hands rows to each, some at a time, in the order of an epoch: all but
+// the first so many of them.
+func (s *store) visit(ctx context.Context, epoch uint32, from int64, each func(rows model.Rows, order []int32) error) error {
+	for bucket, err := range s.EpochFrom(ctx, epoch, from) {
 		if err != nil {
 			return err
 		}
@@ -38,11 +37,9 @@ func (s *store) visit(ctx context.Context, epoch uint32, add func(rows model.Row
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := add(rows, order); err != nil {
+			if err := each(rows, order); err != nil {
 				return err
 			}
-			done += int64(len(order))
-			tell(done)
 		}
 	}
 	return nil

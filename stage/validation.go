@@ -51,7 +51,16 @@ func (v *validation) check(trained int64) error {
 // cost returns what the held-out rows cost at the weights as they are.
 func (v *validation) cost(ctx context.Context, tell func(done int64)) (model.Cost, error) {
 	v.validator.Reset()
-	if err := v.rows.visit(ctx, 0, v.validator.Add, tell); err != nil {
+	done := int64(0)
+	err := v.rows.visit(ctx, 0, 0, func(rows model.Rows, order []int32) error {
+		if err := v.validator.Add(rows, order); err != nil {
+			return err
+		}
+		done += int64(len(order))
+		tell(done)
+		return nil
+	})
+	if err != nil {
 		return model.Cost{}, err
 	}
 	return v.validator.Cost(), nil

@@ -83,23 +83,28 @@ func (j *fitJob) rescue(ctx context.Context, m *model.Model, err error) error {
 		return err
 	}
 	j.out.Abort() // which gives back the room that it has
-	for _, dir := range []string{filepath.Dir(j.output), os.TempDir()} {
-		path, kept := keepModel(filepath.Join(dir, filepath.Base(j.output)), m)
-		switch {
-		case kept != nil:
-			continue
-		case ctx.Err() != nil: // the signal will be told of, and not err
-			j.ui.printf("the trained model is kept in %s", path)
-			return err
-		}
-		return fmt.Errorf("%w; the trained model is kept in %s", err, path)
+	beside, elsewhere := j.output, filepath.Join(os.TempDir(), filepath.Base(j.output))
+	path, lost := keepModel(beside, m, true)
+	if lost != nil {
+		path, lost = keepModel(elsewhere, m, true)
 	}
-	return err
+	if lost != nil { // what is perhaps on the disk is more than nothing
+		path, lost = keepModel(beside, m, false)
+	}
+	switch {
+	case lost != nil:
+		return err
+	case ctx.Err() != nil: // the signal will be told of, and not err
+		j.ui.printf("the trained model is kept in %s", path)
+		return err
+	}
+	return fmt.Errorf("%w; the trained model is kept in %s", err, path)
 }
 
-// keepModel writes a model under a name that is free, and does so with as little
-// as a system has to be able to.
-func keepModel(output string, m *model.Model) (path string, err error) {
+// keepModel writes a model under a name that is free, like that of the output,
+// and does so with as little as a system has to be able to. With stored it must
+// be on the disk.
+func keepModel(output string, m *model.Model, stored bool) (path string, err error) {
 	var f *disk.File
 	for i := 1; ; i++ {
 		path = fmt.Sprintf("%s.kept-%d", output, i)
@@ -110,10 +115,10 @@ func keepModel(output string, m *model.Model) (path string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if err = writeModel(f, m); err == nil {
+	if err = writeModel(f, m); err == nil && stored {
 		err = f.Sync()
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err = cmp.Or(err, f.Close()); err != nil {
 		_ = disk.Remove(path) // there is an error already
 	}
 	return path, err

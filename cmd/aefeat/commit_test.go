@@ -108,13 +108,17 @@ func TestModelIsKept(t *testing.T) {
 	for _, test := range []struct {
 		full string // what cannot be written
 		kept string // where the model is then
+		sync bool   // fails
 	}{
-		{"", at("m.kept-1")},
-		{"", at("m.kept-2")},
-		{at("m.kept-3"), filepath.Join(os.TempDir(), "m.kept-1")},
+		{kept: at("m.kept-1")},
+		{kept: at("m.kept-2")},
+		{full: at("m.kept-3"), kept: filepath.Join(os.TempDir(), "m.kept-1")},
+		{sync: true, kept: at("m.kept-3")},
 	} {
 		restore := disk.Inject(func(c disk.Call) disk.Fault {
 			switch {
+			case test.sync && c.Op == "sync":
+				return disk.Fault{Err: syscall.EIO}
 			case c.Op == "link", c.Op == "rename", c.Op == "write" && strings.HasSuffix(c.Name, ".tmp"):
 				return disk.Fault{Err: syscall.EPERM}
 			case test.full != "" && c.Name == test.full && c.Op == "write":

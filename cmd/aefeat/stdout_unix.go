@@ -6,6 +6,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/aefeat/aefeat/internal/disk"
 )
 
 // isStandIn reports whether a standard stream was closed when the program
@@ -17,6 +19,6 @@ func isStandIn(f *os.File) bool {
 		return err != nil
 	}
 	is, err := f.Stat()
-	null, nullErr := os.Stat(os.DevNull)
+	null, nullErr := disk.Stat(os.DevNull)
 	return err == nil && nullErr == nil && os.SameFile(is, null)
 }

@@ -1,6 +1,10 @@
 package f32
 
-import "github.com/aefeat/aefeat/internal/cpu"
+import (
+	"runtime"
+
+	"github.com/aefeat/aefeat/internal/cpu"
+)
 
 // kernels is one class: what the functions of this package call.
 type kernels struct {
@@ -38,3 +42,21 @@ type kernels struct {
 // active is the class in use, the best that the processor runs. Tests change
 // it.
 var active = best()
+
+// Kernels names the class in use: "avx512", "avx2", or "plain" with the
+// architecture, whose compiler and mathematical functions the bits of plain Go
+// depend on, as in "plain arm64".
+func Kernels() string {
+	name := active.class.String()
+	if active.class == cpu.Plain {
+		name += " " + runtime.GOARCH
+	}
+	return name
+}
+
+// SameBits reports whether two classes that Kernels has named give the same
+// bits: one class does, and so do those that fuse.
+func SameBits(a, b string) bool {
+	fuses := func(name string) bool { return name == cpu.AVX2.String() || name == cpu.AVX512.String() }
+	return a == b || fuses(a) && fuses(b)
+}

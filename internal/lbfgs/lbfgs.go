@@ -111,7 +111,10 @@ type State struct {
 	Iterations  int
 	Evaluations int64
 	Fresh       bool // no lower cost since the last start without memory
-	Stop        Stop
+
+	// Stop is why the search has ended, OutOfIterations left aside: a search
+	// that was given more of them goes on as if it had had them from the start.
+	Stop Stop
 }
 
 // Search is a minimisation under way.
@@ -159,7 +162,13 @@ func (s *Search) Iterations() int { return s.state.Iterations }
 func (s *Search) Evaluations() int64 { return s.state.Evaluations }
 
 // Stopped returns why the search has ended, or Running.
-func (s *Search) Stopped() Stop { return s.state.Stop }
+func (s *Search) Stopped() Stop {
+	st, most := &s.state, s.settings.Iterations
+	if most > 0 && st.Iterations >= most && st.Stop != Converged {
+		return OutOfIterations
+	}
+	return st.Stop
+}
 
 // Advance takes in the cost at Point and the gradient (n) there, which it does
 // not keep, and finds the next point or a reason to stop. It reports whether
@@ -168,7 +177,7 @@ func (s *Search) Stopped() Stop { return s.state.Stop }
 // the search has ended.
 func (s *Search) Advance(cost float64, gradient []float64) bool {
 	st := &s.state
-	if st.Stop != Running {
+	if s.Stopped() != Running {
 		panic("lbfgs: Advance of a search that has ended")
 	}
 	st.Evaluations++
@@ -231,7 +240,7 @@ func (s *Search) accept(cost float64, gradient []float64) {
 	s.state.Cost = cost
 }
 
-// judge stops the search when it has converged or is at its last iteration.
+// judge stops the search when it has converged.
 func (s *Search) judge() {
 	st := &s.state
 	full := len(st.Recent) == stallIterations
@@ -240,11 +249,8 @@ func (s *Search) judge() {
 		st.Recent = st.Recent[:copy(st.Recent, st.Recent[1:])]
 	}
 	st.Recent = append(st.Recent, st.Cost)
-	switch {
-	case stalled || s.flat():
+	if stalled || s.flat() {
 		st.Stop = Converged
-	case st.Iterations == s.settings.Iterations:
-		st.Stop = OutOfIterations
 	}
 }
 
@@ -288,7 +294,7 @@ func (s *Search) begin(step float64) bool {
 	st.Step, st.Trials = step, st.Trials[:0]
 	s.aim()
 	slope := floats.Dot(st.Gradient, s.direction)
-	if !(slope < 0 && isFinite(slope) && step > 0) {
+	if !(slope < 0 && isFinite(slope) && step > 0 && step <= longestStep) {
 		return false
 	}
 	s.line = optimize.MoreThuente{

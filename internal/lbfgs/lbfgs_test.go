@@ -193,6 +193,38 @@ func TestRestore(t *testing.T) {
 	}
 }
 
+// A search that ended with its iterations goes on, when it is given more, as if
+// it had had them from the start.
+func TestMoreIterations(t *testing.T) {
+	const n = 10
+	whole := New(slices.Repeat([]float64{-0.7}, n), settings)
+	run(t, whole, rosenbrock)
+	for most := 1; most <= whole.Iterations()+1; most++ {
+		limited := settings
+		limited.Iterations = most
+		s := New(slices.Repeat([]float64{-0.7}, n), limited)
+		run(t, s, rosenbrock)
+		if most < whole.Iterations() && (s.Stopped() != OutOfIterations || s.Iterations() != most) {
+			t.Fatalf("stopped by %v after %d iterations, not %d", s.Stopped(), s.Iterations(), most)
+		}
+		again, err := Restore(deepCopy(s.State()), limited)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again.Stopped() != s.Stopped() {
+			t.Fatalf("restored with as many iterations: stopped by %v, not %v", again.Stopped(), s.Stopped())
+		}
+		s, err = Restore(deepCopy(s.State()), settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		run(t, s, rosenbrock)
+		if !slices.Equal(s.X(), whole.X()) || s.Evaluations() != whole.Evaluations() || s.Stopped() != whole.Stopped() {
+			t.Fatalf("after %d iterations, and then the rest: %d evaluations, not %d", most, s.Evaluations(), whole.Evaluations())
+		}
+	}
+}
+
 func TestRestoreRefuses(t *testing.T) {
 	s := New(slices.Repeat([]float64{-1}, 4), settings)
 	gradient := make([]float64, 4)

@@ -68,8 +68,27 @@ func (st *State) check(settings Settings) error {
 		return fmt.Errorf("lbfgs: %d trials on a line, at most %d are made", len(st.Trials), mostTrials)
 	case st.Iterations < 0 || st.Evaluations < int64(st.Iterations):
 		return fmt.Errorf("lbfgs: %d iterations in %d evaluations", st.Iterations, st.Evaluations)
-	case st.Stop > OutOfIterations:
+	case st.Stop >= OutOfIterations:
 		return fmt.Errorf("lbfgs: stopped for an unknown reason, %d", st.Stop)
+	case st.Evaluations == 0 && st.Stop == Running:
+		return nil
+	}
+	return st.checkNumbers()
+}
+
+// checkNumbers reports numbers that a search which has begun does not have.
+func (st *State) checkNumbers() error {
+	all := append([]float64{st.Cost, st.Step, st.Length}, st.Recent...)
+	for _, t := range st.Trials {
+		all = append(all, t.Cost, t.Slope)
+	}
+	if !allFinite(all) {
+		return errors.New("lbfgs: a cost, slope or length that is not finite")
+	}
+	for i, step := range st.Steps {
+		if curvature := floats.Dot(step, st.Changes[i]); !(curvature > 0 && isFinite(curvature)) {
+			return fmt.Errorf("lbfgs: pair %d has the curvature %v", i, curvature)
+		}
 	}
 	return nil
 }

@@ -23,6 +23,12 @@ type Bucket struct {
 // bucket is read while the present one is in use, and no goroutine is left
 // when the loop ends, however it ends.
 func (s *Store) Epoch(ctx context.Context, epoch uint32) iter.Seq2[Bucket, error] {
+	return s.EpochFrom(ctx, epoch, 0)
+}
+
+// EpochFrom is Epoch without its first rows, so many of them. Buckets that it
+// passes over are not read.
+func (s *Store) EpochFrom(ctx context.Context, epoch uint32, from int64) iter.Seq2[Bucket, error] {
 	if !s.sealed {
 		panic("spill: Epoch before Seal")
 	}
@@ -32,10 +38,26 @@ func (s *Store) Epoch(ctx context.Context, epoch uint32) iter.Seq2[Bucket, error
 	}
 	r := rng.New(s.seed, rng.BucketOrder, epoch, 0)
 	r.Shuffle(len(buckets), func(i, j int) { buckets[i], buckets[j] = buckets[j], buckets[i] })
-	if s.file == nil {
-		return s.inMemory(ctx, epoch, buckets)
+	for len(buckets) > 0 && from >= int64(s.rowsOf(buckets[0])) {
+		from -= int64(s.rowsOf(buckets[0]))
+		buckets = buckets[1:]
 	}
-	return s.fromFile(ctx, epoch, buckets)
+	if s.file == nil {
+		return s.inMemory(ctx, epoch, buckets, int(from))
+	}
+	return s.fromFile(ctx, epoch, buckets, int(from))
+}
+
+// rowsOf returns how many rows a bucket has.
+func (s *Store) rowsOf(bucket int) int {
+	if s.file == nil {
+		return s.starts[bucket+1] - s.starts[bucket]
+	}
+	n := 0
+	for _, p := range s.partsOf(bucket) {
+		n += p.rows
+	}
+	return n
 }
 
 // pieceBytes is how much of a bucket in memory is gathered at a time: rows for
@@ -44,7 +66,7 @@ const pieceBytes = 256 << 10
 
 // inMemory gathers the rows of a piece side by side while the one before is in
 // use: they lie anywhere in memory, and whoever trains should not wait for it.
-func (s *Store) inMemory(ctx context.Context, epoch uint32, buckets []int) iter.Seq2[Bucket, error] {
+func (s *Store) inMemory(ctx context.Context, epoch uint32, buckets []int, from int) iter.Seq2[Bucket, error] {
 	return func(yield func(Bucket, error) bool) {
 		size := max(1, pieceBytes/s.width)
 		var slots [2]slot
@@ -54,7 +76,7 @@ func (s *Store) inMemory(ctx context.Context, epoch uint32, buckets []int) iter.
 				slots[i].order[j] = int32(j)
 			}
 		}
-		rest := buckets
+		rest, skip := buckets, from
 		var order, left []int32
 		ahead(ctx, yield, func(turn int) (Bucket, bool, error) {
 			for len(left) == 0 {
@@ -65,7 +87,7 @@ func (s *Store) inMemory(ctx context.Context, epoch uint32, buckets []int) iter.
 				rest = rest[1:]
 				order = append(order[:0], s.index[s.starts[b]:s.starts[b+1]]...)
 				s.shuffle(order, epoch, b)
-				left = order
+				left, skip = order[skip:], 0
 			}
 			n := min(size, len(left))
 			t := &slots[turn]
@@ -79,19 +101,22 @@ func (s *Store) inMemory(ctx context.Context, epoch uint32, buckets []int) iter.
 	}
 }
 
-func (s *Store) fromFile(ctx context.Context, epoch uint32, buckets []int) iter.Seq2[Bucket, error] {
+func (s *Store) fromFile(ctx context.Context, epoch uint32, buckets []int, from int) iter.Seq2[Bucket, error] {
 	return func(yield func(Bucket, error) bool) {
 		slots, err := s.slots()
 		if err != nil {
 			yield(Bucket{}, err)
 			return
 		}
-		rest := buckets
+		rest, skip := buckets, from
 		ahead(ctx, yield, func(turn int) (Bucket, bool, error) {
 			if len(rest) == 0 {
 				return Bucket{}, false, nil
 			}
 			bucket, err := slots[turn].read(s, epoch, rest[0])
+			if err == nil {
+				bucket.Order, skip = bucket.Order[skip:], 0
+			}
 			rest = rest[1:]
 			return bucket, true, err
 		})
@@ -152,11 +177,7 @@ type slot struct {
 func (s *Store) slots() ([2]slot, error) {
 	rows := 0
 	for b := range 1 << s.bits {
-		n := 0
-		for _, p := range s.partsOf(b) {
-			n += p.rows
-		}
-		rows = max(rows, n)
+		rows = max(rows, s.rowsOf(b))
 	}
 	slack := s.sizes.blockRows(s.width) * numberBytes
 	need := 2 * (rows*(s.width+numberBytes+indexBytes) + slack + 3*alignment)

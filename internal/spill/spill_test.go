@@ -117,6 +117,39 @@ func TestSequenceDoesNotDependOnMemory(t *testing.T) {
 	}
 }
 
+// An epoch may begin after any number of its rows, those of a file too.
+func TestEpochFrom(t *testing.T) {
+	const m = 500
+	for _, memory := range []int64{10 << 20, small.minimum(width)} {
+		s := open(t, memory, small)
+		fill(t, s, 0, m, 100)
+		if err := s.Seal(context.Background(), nil); err != nil {
+			t.Fatal(err)
+		}
+		if (s.Spilled() > 0) != (memory < 10<<20) {
+			t.Fatalf("%d bytes spilled", s.Spilled())
+		}
+		whole := sequence(t, s, 2)
+		for from := range m + 2 {
+			var got []int64
+			for b, err := range s.EpochFrom(context.Background(), 2, int64(from)) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, i := range b.Order {
+					if n := b.Number[i]; !bytes.Equal(b.Rows[int(i)*width:][:width], row(n)) {
+						t.Fatalf("row %d holds something else", n)
+					}
+					got = append(got, b.Number[i])
+				}
+			}
+			if !slices.Equal(got, whole[min(from, m):]) {
+				t.Fatalf("from row %d of the epoch: another sequence", from)
+			}
+		}
+	}
+}
+
 func TestTwoLevelsOfSplit(t *testing.T) {
 	s := open(t, small.minimum(width), small)
 	const m = 16000 // of 250 buckets: 8 bits, of which the first pass sees 2

@@ -1,0 +1,49 @@
+package stage
+
+import (
+	"context"
+	"errors"
+)
+
+// Stop makes the fit end after the running epoch, or under model.LBFGS after
+// the running pass, with the model so far; Report.Stop is then
+// model.AskedToStop. There is always one epoch, or iteration, which is as long
+// as the caller goes on to write rows; but where no row is visited again Run
+// reads no more. The last checkpoint goes on as if the fit had not been stopped.
+// Stop may be called at any time, from any goroutine, and returns at once.
+func (f *Fitter) Stop() { f.asked.Store(true) }
+
+// enough reports whether a reader need not be read to its end.
+func (f *Fitter) enough() bool {
+	return f.asked.Load() && !f.plan.keeps() && (f.reading == nil || f.reading.passed())
+}
+
+// alive reports that ctx is nil or has ended. Then it makes a checkpoint, for
+// the fit may not go on.
+func (f *Fitter) alive(ctx context.Context) error {
+	err := alive(ctx)
+	if err == nil || ctx == nil || f.err != nil || f.passes == nil || f.passes.saver == nil || f.feed.idle() != nil {
+		return err
+	}
+	return joined(err, f.passes.lastSave())
+}
+
+// interrupted makes a checkpoint of a fit that err has ended, where that is the
+// end of ctx. It returns err.
+func (f *Fitter) interrupted(ctx context.Context, err error) error {
+	if err == nil || !errors.Is(err, ctx.Err()) || f.passes == nil || f.passes.saver == nil {
+		return err
+	}
+	if f.feed.stop(); f.feed.err != nil {
+		return err
+	}
+	return joined(err, f.passes.lastSave())
+}
+
+// joined returns err, with what else went wrong.
+func joined(err, also error) error {
+	if also == nil {
+		return err
+	}
+	return errors.Join(err, also)
+}
