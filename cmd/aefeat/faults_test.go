@@ -198,8 +198,8 @@ func (r *faultRig) all(tolerated map[string]int) int {
 		for _, f := range faultsOf(call) {
 			what := call.Op + " " + r.place(call) + " " + f.String()
 			seen[what]++
-			// Package spill makes all calls on its file fail.
-			if !*allFaults && random.IntN(oneIn(seen[what])) > 0 || seen[what] > 10 && r.place(call) == "tmp" {
+			// Package spill makes all calls on its file fail, on fewer rows.
+			if !*allFaults && random.IntN(oneIn(seen[what])) > 0 || spilled && seen[what] > 3 {
 				continue
 			}
 			r.clean()
