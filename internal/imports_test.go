@@ -31,7 +31,7 @@ var mayImport = map[string][]string{
 		"arrowio/internal/parquet", "arrowio/internal/parquetw", "arrowio/internal/ipc",
 		"internal/atomicfile", "internal/disk",
 	},
-	"model":                {"internal/f32", "internal/lbfgs", "internal/rng"},
+	"model":                {"internal/f32", "internal/lbfgs", "internal/rng", "internal/symmetric"},
 	"patch":                {"model", "internal/npy"},
 	"stage":                {"patch", "model", "internal/rng", "internal/spill"},
 	"linear":               {"internal/f32", "internal/lbfgs"},
@@ -52,6 +52,7 @@ var mayImport = map[string][]string{
 	"internal/npy":         {},
 	"internal/rng":         {},
 	"internal/spill":       {"internal/disk", "internal/rng"},
+	"internal/symmetric":   {},
 
 	// The layers of arrowio, from the bottom up. The formats know nothing of
 	// each other.

@@ -71,7 +71,7 @@ func (f fit) start(t testing.TB) *Trainer {
 		if err := s.Add(rows); err != nil {
 			t.Fatal(err)
 		}
-		if p, err = s.Learn(); err != nil {
+		if p, err = s.Learn(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}

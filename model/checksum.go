@@ -20,6 +20,10 @@ type Info struct {
 	// Checksum is the one that the file holds, which is right; "": it has none,
 	// as files have that were written before there were any.
 	Checksum string
+
+	// Checkpoint says that the file also holds the state of a training, which
+	// [ReadCheckpoint] goes on from.
+	Checkpoint bool
 }
 
 // ReadInfo is [Read], and tells of the file. With a [*BareError] Info is there
@@ -33,6 +37,7 @@ func ReadInfo(r io.Reader) (*Model, Info, error) {
 	info := Info{Hash: hex.EncodeToString(bytes.Sum(nil))}
 	if !bare {
 		info.Checksum = h.metadata["checksum"]
+		info.Checkpoint = h.metadata[checkpointKey] != ""
 	}
 	if bare {
 		return nil, info, &BareError{m}

@@ -2,6 +2,7 @@ package model_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log"
 	"math"
@@ -227,7 +228,7 @@ func ExampleStatistics_Merge() {
 		log.Fatal(err)
 	}
 
-	rule, err = here.Learn()
+	rule, err = here.Learn(context.Background())
 	if err != nil {
 		log.Fatal(err)
 	}

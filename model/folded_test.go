@@ -23,7 +23,7 @@ func TestFoldedEncoder(t *testing.T) {
 				if err := s.Add(x); err != nil {
 					t.Fatal(err)
 				}
-				if p, err = s.Learn(); err != nil {
+				if p, err = s.Learn(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 			}

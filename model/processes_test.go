@@ -236,11 +236,11 @@ func TestProcesses(t *testing.T) {
 	if err := alone.Add(all); err != nil {
 		t.Fatal(err)
 	}
-	learned, err := merged.Learn()
+	learned, err := merged.Learn(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := alone.Learn()
+	want, err := alone.Learn(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

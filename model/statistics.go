@@ -1,13 +1,12 @@
 package model
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
-
-	"gonum.org/v1/gonum/mat"
 
 	"github.com/aefeat/aefeat/internal/f32"
 )
@@ -82,7 +81,7 @@ func (p Preprocess) chunkRows(n int) int {
 }
 
 // Memory returns how many bytes it takes at most to learn the rule for rows of
-// n values: a chunk of rows and, for zca, five square matrices in float64.
+// n values: a chunk of rows and, for zca, three square matrices in float64.
 func (p Preprocess) Memory(n int) int64 {
 	if !p.Learns() {
 		return 0
@@ -90,7 +89,7 @@ func (p Preprocess) Memory(n int) int64 {
 	size, rows := float64(n), float64(p.chunkRows(n))
 	bytes := 4*rows*size + 52*size
 	if p.Method == PreprocessZCA {
-		bytes += 44 * size * size
+		bytes += 24*size*size + 2000*size
 	}
 	return int64(min(bytes, math.MaxInt64/2))
 }
@@ -311,9 +310,11 @@ func (s *Statistics) stateForm() sumsForm {
 // Learn returns the rule with what it has learned from the rows so far. It is
 // called once. More rows may follow, for [Statistics.Drift].
 //
-// The error is a [*ConfigError], when the rows are too large to be squared, or
-// there are none.
-func (s *Statistics) Learn() (Preprocess, error) {
+// For zca it takes about 5 n^3 operations, some seconds for 3,000 inputs; when
+// ctx ends meanwhile it returns ctx.Err() within a fraction of a second, and s
+// is of no more use. Any other error is a [*ConfigError]: the rows are too
+// large to be squared, or there are none.
+func (s *Statistics) Learn(ctx context.Context) (Preprocess, error) {
 	if s.learned != nil {
 		panic("model: statistics are learned from once")
 	}
@@ -338,13 +339,13 @@ func (s *Statistics) Learn() (Preprocess, error) {
 			}
 		}
 	case PreprocessZCA:
-		l.Mean = narrowed(s.mean)
-		if l.Whiten = whitening(s.products, s.n, s.rows, p.Epsilon); l.Whiten == nil {
-			return Preprocess{}, &ConfigError{"Preprocess",
-				"zca finds no principal axes: the values are too large",
-				"scale them, or use `Preprocess` standardize"}
-		}
+		products := s.products
 		s.products, s.product = nil, nil
+		l.Mean = narrowed(s.mean)
+		var err error
+		if l.Whiten, err = whitening(ctx, products, s.n, s.rows, p.Epsilon); err != nil {
+			return Preprocess{}, err
+		}
 	}
 	if err := p.validate(); err != nil || !f32.AllFinite(l.Mean) || !f32.AllFinite(l.Scale) || !f32.AllFinite(l.Whiten) {
 		return Preprocess{}, &ConfigError{"Preprocess",
@@ -360,43 +361,6 @@ func narrowed(x []float64) []float32 {
 		y[i] = float32(v)
 	}
 	return y
-}
-
-// whitening returns V (D + epsilon)^-1/2 V^T (n,n), where V D V^T is the
-// covariance of rows whose products about their mean are given; nil where it
-// cannot be had. It overwrites products. As MATLAB's cov does, the covariance
-// divides by rows-1.
-func whitening(products []float64, n int, rows int64, epsilon float64) []float32 {
-	for i := range products {
-		products[i] /= float64(max(1, rows-1))
-		if v := products[i]; v-v != 0 {
-			return nil
-		}
-	}
-	var eigen mat.EigenSym
-	if !eigen.Factorize(mat.NewSymDense(n, products), true) {
-		return nil
-	}
-	var axes, scaled mat.Dense
-	eigen.VectorsTo(&axes)
-	scaled.CloneFrom(&axes)
-	for j, variance := range eigen.Values(nil) {
-		// Axes without variance may come out just below 0.
-		factor := 1 / math.Sqrt(max(0, variance)+epsilon)
-		for i := range n {
-			scaled.Set(i, j, factor*scaled.At(i, j))
-		}
-	}
-	product := mat.NewDense(n, n, products)
-	product.Mul(&scaled, axes.T())
-	white := make([]float32, n*n)
-	for i := range n {
-		for j := range i + 1 {
-			white[i*n+j] = float32(products[i*n+j])
-			white[j*n+i] = white[i*n+j]
-		}
-	}
-	return white
 }
 
 // moments returns the means and deviations of the chunks that are folded. For

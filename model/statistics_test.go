@@ -31,7 +31,7 @@ func learn(t testing.TB, method, source string, r Rows, change ...func(*Preproce
 	if err := s.Add(r); err != nil {
 		t.Fatal(err)
 	}
-	if p, err = s.Learn(); err != nil {
+	if p, err = s.Learn(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return p
@@ -203,7 +203,7 @@ func TestStatisticsAreRepeatable(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			got, err := s.Learn()
+			got, err := s.Learn(t.Context())
 			runtime.GOMAXPROCS(was)
 			if err != nil {
 				t.Fatal(err)
@@ -234,10 +234,10 @@ func TestStatisticsState(t *testing.T) {
 			}
 			parts = restoredStatistics(t, parts)
 			if i == 2500 {
-				if want, err = whole.Learn(); err != nil {
+				if want, err = whole.Learn(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				if got, err = parts.Learn(); err != nil {
+				if got, err = parts.Learn(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				parts = restoredStatistics(t, parts)
@@ -281,7 +281,7 @@ func TestDamagedStatisticsState(t *testing.T) {
 				t.Fatal(err)
 			}
 			if learned {
-				if _, err := s.Learn(); err != nil {
+				if _, err := s.Learn(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				if err := s.Add(Float32Rows(randomRows(4, 3, n), n)); err != nil {
@@ -335,7 +335,7 @@ func TestMergeStatistics(t *testing.T) {
 		if whole.Rows() != rows {
 			t.Errorf("%s: %d rows", method, whole.Rows())
 		}
-		got, err := whole.Learn()
+		got, err := whole.Learn(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -399,7 +399,7 @@ func TestLearningFromLittle(t *testing.T) {
 		t.Fatal(err)
 	}
 	var config *ConfigError
-	if _, err := NewStatistics(p, 3).Learn(); !errors.As(err, &config) {
+	if _, err := NewStatistics(p, 3).Learn(t.Context()); !errors.As(err, &config) {
 		t.Errorf("without rows: %v", err)
 	}
 	for _, p.Method = range learning {
@@ -408,7 +408,7 @@ func TestLearningFromLittle(t *testing.T) {
 			t.Fatal(err)
 		}
 		// Only zca without contrast squares what no float32 holds.
-		if p, err := s.Learn(); err != nil && !errors.As(err, &config) || err == nil && p.validate() != nil {
+		if p, err := s.Learn(t.Context()); err != nil && !errors.As(err, &config) || err == nil && p.validate() != nil {
 			t.Errorf("%s: %v", p.Method, err)
 		}
 	}
@@ -508,7 +508,7 @@ func TestDrift(t *testing.T) {
 					t.Fatal(err)
 				}
 				if s.learned == nil {
-					if _, err := s.Learn(); err != nil {
+					if _, err := s.Learn(t.Context()); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -520,8 +520,8 @@ func TestDrift(t *testing.T) {
 	}
 }
 
-// Memory bounds what the statistics hold. The two matrices that Learn needs
-// besides, and the two of the decomposition, are its own affair.
+// Memory bounds what the statistics hold. What Learn needs besides is its own
+// affair.
 func TestLearningMemory(t *testing.T) {
 	for _, method := range learning {
 		p, err := NewPreprocess(method, "uint8", 0, Rows{})

@@ -284,7 +284,7 @@ func TestLearnedStatisticsStay(t *testing.T) {
 		t.Fatal(err)
 	}
 	data := marshalled(t, s)
-	if _, err := s.Learn(); err != nil {
+	if _, err := s.Learn(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.MarshalBinary(); err == nil {
@@ -395,7 +395,7 @@ func fuzzOne(t *testing.T, c sumsCase, b []byte) {
 	case *Evaluator:
 		s.Result()
 	case *Statistics:
-		_, _ = s.Learn() // numbers may be anything
+		_, _ = s.Learn(t.Context()) // numbers may be anything
 	}
 }
 

@@ -258,7 +258,7 @@ func (f *Fitter) deliver(ctx context.Context) error {
 		enough, err := f.learning.wait(block.rows, f.passes != nil)
 		block.reset()
 		if err == nil && enough {
-			err = f.learn()
+			err = f.learn(ctx)
 		}
 		return err
 	}
@@ -336,8 +336,8 @@ func (f *Fitter) consume(b *block) error {
 }
 
 // learn ends the learning, and trains on the rows that have waited for it.
-func (f *Fitter) learn() error {
-	rule, waited, err := f.learning.end()
+func (f *Fitter) learn(ctx context.Context) error {
+	rule, waited, err := f.learning.end(ctx)
 	if err != nil {
 		return err
 	}
@@ -355,9 +355,9 @@ func (f *Fitter) learn() error {
 
 // Finish ends the input, trains the remaining epochs and returns the model,
 // which is the caller's. [ErrNoRows] is the error when there was nothing to
-// learn from. ctx is looked at about every thousand rows; the decomposition
-// of zca, some seconds for a thousand inputs, comes to its end. A ctx that is
-// nil or has ended already does not end the Fitter; every other error does.
+// learn from. ctx is looked at about every thousand rows, and meanwhile where
+// zca is learned. A ctx that is nil or has ended already does not end the
+// Fitter; every other error does.
 func (f *Fitter) Finish(ctx context.Context) (*model.Model, *Report, error) {
 	switch {
 	case f.err != nil:
@@ -411,7 +411,7 @@ func (f *Fitter) finish(ctx context.Context) error {
 		}
 	}
 	if f.learning != nil && !f.learning.done {
-		if err := f.learn(); err != nil {
+		if err := f.learn(ctx); err != nil {
 			return err
 		}
 	}
@@ -500,6 +500,9 @@ func (f *Fitter) Run(ctx context.Context, r array.RecordReader) (*model.Model, *
 		}
 	}
 	if err := readError(r); err != nil {
+		if errors.Is(err, ctx.Err()) { // of which the reader knew first
+			err = f.alive(ctx)
+		}
 		return nil, nil, err
 	}
 	return f.Finish(ctx)

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 
 	"github.com/aefeat/aefeat/model"
@@ -147,9 +148,9 @@ func (l *learning) wait(rows model.Rows, keep bool) (enough bool, err error) {
 
 // end ends the learning, and returns what was learned and the rows that have
 // waited.
-func (l *learning) end() (p model.Preprocess, waited model.Rows, err error) {
+func (l *learning) end(ctx context.Context) (p model.Preprocess, waited model.Rows, err error) {
 	learned := int(l.statistics.Rows())
-	if p, err = l.statistics.Learn(); err != nil {
+	if p, err = l.statistics.Learn(ctx); err != nil {
 		return p, waited, err
 	}
 	l.done = true

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -39,7 +40,7 @@ func learned(t *testing.T, method string, pixels []uint8, n int, change ...func(
 	if err := s.Add(model.Uint8Rows(pixels, n)); err != nil {
 		t.Fatal(err)
 	}
-	if p, err = s.Learn(); err != nil {
+	if p, err = s.Learn(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return p
@@ -69,6 +70,50 @@ func sameRule(t *testing.T, got, want model.Preprocess) {
 	got.Learned, want.Learned = nil, nil
 	if got != want {
 		t.Errorf("rule %+v, want %+v", got, want)
+	}
+}
+
+// ending is a context that ends when it has been looked at often enough.
+type ending struct {
+	context.Context
+	looks atomic.Int64 // that are left
+}
+
+func (e *ending) Err() error {
+	if e.looks.Add(-1) < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// A context that ends while zca is learned ends the fit, at once.
+func TestCancelLearning(t *testing.T) {
+	const n = 100
+	p := makePatches(300, n, 21)
+	finish := func(looks int64) (took int64, err error) {
+		f, err := NewFitter(patchSchema(n), Config{Model: linearModel(2), Epochs: NoEpochs, Preprocess: model.PreprocessZCA})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		batch := p.batch(checked(t), 0, p.rows())
+		defer batch.Release()
+		if err := f.Write(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+		ctx := &ending{Context: t.Context()}
+		ctx.looks.Store(looks)
+		_, _, err = f.Finish(ctx)
+		return looks - ctx.looks.Load(), err
+	}
+	all, err := finish(1 << 40)
+	if err != nil || all < n {
+		t.Fatalf("%d looks at the context for %d inputs, %v", all, n, err)
+	}
+	for looks := int64(0); looks < all-10; looks += all / 20 {
+		if took, err := finish(looks); !errors.Is(err, context.Canceled) || took > looks+20 {
+			t.Errorf("the context ended after %d of %d looks: %v after %d", looks, all, err, took)
+		}
 	}
 }
 

@@ -21,7 +21,8 @@ var publicFlags = map[string]string{
 		--activation --output-activation --loss --tied --optimizer --learning-rate --momentum --batch-size --epochs
 		--validation --validation-key --patience
 		--preprocess --preprocess-rows --zca-epsilon --no-contrast --pixel-max --init --seed --memory --spill-dir --column --units --shape --on-bad-row --allow-missing-eos --grey --resize --hive --emit
-		--format --layout --prefix --keep --reconstruction --score --progress --report`,
+		--format --layout --prefix --keep --reconstruction --score --progress --report
+		--checkpoint --checkpoint-every --resume --resume-other-kernels`,
 	"transform": `--skip-existing --model -m --output -o --format --layout --prefix --keep --reconstruction --score --column --pixel-max --on-bad-row
 		--allow-missing-eos --grey --resize --hive --spill-dir --progress --report`,
 	"evaluate": "--report --model -m --json --column --pixel-max --on-bad-row --allow-missing-eos --grey --resize --hive --spill-dir --progress",

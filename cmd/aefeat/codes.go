@@ -47,6 +47,10 @@ const (
 	codeNoNumber     code = "cost.not_finite"
 	codeOther        code = "other"
 
+	codeCheckpoint   code = "checkpoint.format"
+	codeInputChanged code = "checkpoint.input"
+	codeKernels      code = "checkpoint.kernels"
+
 	codeMemory   code = "memory.machine"
 	codeBudget   code = "memory.budget"
 	codeThreads  code = "threads.machine"
@@ -58,6 +62,8 @@ const (
 	codeUnseen     code = "label.unseen"
 	codeIterations code = "probe.iterations"
 	codeGuessed    code = "model.shape"
+
+	codeCheckpointLost code = "checkpoint.lost"
 )
 
 // codeTable has the codes of all errors with their exit statuses, and those of
@@ -87,6 +93,10 @@ var codeTable = []codeRow{
 
 	{codeModelFormat, exitData, "no model file, or a damaged one"},
 	{codeModelBare, exitData, "tensors without the settings of a model"},
+
+	{codeCheckpoint, exitData, "no checkpoint, a damaged one, or one of another version"},
+	{codeInputChanged, exitData, "other rows than those that the fit began with"},
+	{codeKernels, exitMachine, "a checkpoint of another kind of processor"},
 
 	{"column.missing", exitData, "no such column"},
 	{"column.ambiguous", exitData, "several columns could be meant"},
@@ -141,6 +151,7 @@ var codeTable = []codeRow{
 	{codeSkipped, exitDone, "bad rows or images were left out"},
 	{codeUnseen, exitDone, "test rows with labels that no training row has"},
 	{codeIterations, exitDone, "a classifier that has not reached its minimum"},
+	{codeCheckpointLost, exitDone, "a checkpoint could not be written; the one before it stays"},
 	{codeGuessed, exitDone, "the shape of the patches is a guess"},
 	{codeOfWarning(stage.WarnUnused), exitDone, "a flag that changes nothing"},
 	{codeOfWarning(stage.WarnDead), exitDone, "most units are dead"},
@@ -252,6 +263,10 @@ func ownCode(err error) code {
 		return codeOfSetting(e)
 	case *model.DivergedError:
 		return codeDiverged
+	case *model.KernelsError:
+		return codeKernels
+	case *stage.InputChangedError:
+		return codeInputChanged
 	case *model.BareError:
 		return codeModelBare
 	case *model.FormatError:

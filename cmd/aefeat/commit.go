@@ -26,7 +26,9 @@ func (j *fitJob) end(ctx context.Context, m *model.Model, src *arrowio.Source, r
 	if err != nil {
 		return err
 	}
-	m.Parent = j.hash
+	if j.parent != nil {
+		m.Parent = j.parent.SHA256
+	}
 	sum := newDigest()
 	aside := io.Writer(sum)
 	if j.out.replaces() {

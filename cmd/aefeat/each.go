@@ -88,7 +88,7 @@ func transformEach(c *cli.Context, ui *console, dir string) error {
 	for _, p := range all {
 		outputs = append(outputs, p.output)
 	}
-	if err := checkRecord(c, ui, outputs...); err != nil {
+	if err := checkRecord(c, ui, c.Args().Slice(), outputs...); err != nil {
 		return err
 	}
 	j := &eachJob{features: f, ui: ui, progress: newProgress(ui, chosen(c, "progress")), dir: dir,
@@ -104,7 +104,7 @@ func transformEach(c *cli.Context, ui *console, dir string) error {
 	if err := disk.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	if j.features.record, err = newRecorder(c, ui); err != nil {
+	if j.features.record, err = newRecorder(c, ui, c.Args().Slice()); err != nil {
 		return err
 	}
 	defer j.features.record.abort()

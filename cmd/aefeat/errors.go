@@ -72,6 +72,16 @@ type hintedError struct {
 func (e *hintedError) Error() string { return e.err.Error() }
 func (e *hintedError) Unwrap() error { return e.err }
 
+// resumableError is an error after which a command can go on. What it says comes
+// after what mends the error.
+type resumableError struct {
+	err  error
+	goOn string
+}
+
+func (e *resumableError) Error() string { return e.err.Error() }
+func (e *resumableError) Unwrap() error { return e.err }
+
 // hintlessError is an error whose hints were told before.
 type hintlessError struct{ err error }
 
@@ -175,15 +185,29 @@ func finish(ctx context.Context, ui *console, err error) int {
 	}
 	var signal *signalError
 	if errors.As(context.Cause(ctx), &signal) {
-		ui.fail(signal)
+		ui.failResumable(signal)
 		return signal.status()
 	}
 	// Whoever read our output had enough: nothing went wrong here.
 	if errors.Is(err, syscall.EPIPE) {
 		return exitBrokenPipe
 	}
-	ui.fail(err)
-	return codeOf(err).status()
+	status := codeOf(err).status()
+	if status == exitMachine {
+		ui.failResumable(err)
+	} else {
+		ui.fail(err)
+	}
+	return status
+}
+
+// failResumable tells of an error that another run may not meet, and how to go
+// on after it.
+func (c *console) failResumable(err error) {
+	if hint := c.work.hint(); hint != "" && !c.quiet {
+		err = &resumableError{err, hint}
+	}
+	c.fail(err)
 }
 
 // crashed tells of a panic, which is a fault of this program, and returns the
@@ -302,6 +326,8 @@ func hintsOf(err error) []string {
 			return // the files' own were told
 		case *usageError:
 			defer func() { hints = append(hints, e.hints...) }()
+		case *resumableError:
+			defer func() { hints = append(hints, e.goOn) }()
 		case *hintedError:
 			hint = e.hint
 		case *patch.RowError:

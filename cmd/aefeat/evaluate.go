@@ -41,7 +41,7 @@ func evaluate(c *cli.Context, ui *console) error {
 			return err
 		}
 	}
-	record, err := newRecorder(c, ui, "-")
+	record, err := newRecorder(c, ui, c.Args().Slice(), "-")
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,8 @@ func fitCommand(ui *console) *cli.Command {
 		Description: `The objective sets the terms of the cost; flags for single terms change them. Rows
 are read once: what --epochs beyond the first need is kept in memory up to --memory
 and in a spill file from there. With lbfgs the number of epochs is one of
-iterations. Equal rows, flags and seed give equal bytes.`,
+iterations. Equal rows, flags and seed give equal bytes. --checkpoint keeps the state
+of a fit in a file, and --resume goes on from there.`,
 		Flags:  cliFlags("fit"),
 		Action: func(c *cli.Context) error { return fit(c, ui) },
 	}
@@ -41,25 +43,36 @@ type fitJob struct {
 	progress   *progress
 	inputs     []string
 	config     stage.Config
+	from       *resumption  // the fit goes on from there; nil: it is a new one
+	settings   stage.Config // in force: config, or those of the checkpoint
 	output     string
 	emit       string
 	features   features
 	source     sourceOptions
-	total      int64       // rows of the input; 0: unknown
-	out        *outputFile // of the model
-	parent     string      // the file that --init names
-	hash       string      // of that file; "": none
-	asksMemory bool        // --memory is given, and not what there is room for
-	record     *recorder   // nil: none is wanted
+	total      int64        // rows of the input; 0: unknown
+	out        *outputFile  // of the model
+	parent     *modelRecord // that --init names, or named when the fit began; nil: none
+	record     *recorder    // nil: none is wanted
+	asksMemory bool         // --memory is given, and not what there is room for
+	saver      *saver       // nil: no checkpoints are wanted
+	saveTo     string       // where they go
 }
 
 func fit(c *cli.Context, ui *console) error {
-	record, err := newRecorder(c, ui, c.String("output"), c.String("emit"))
+	from, err := newResumption(c, ui)
+	if err != nil {
+		return err
+	}
+	inputs, err := from.inputs(c)
+	if err != nil {
+		return err
+	}
+	record, err := newRecorder(c, ui, inputs, c.String("output"), c.String("emit"), c.String("checkpoint"), c.String("resume"))
 	if err != nil {
 		return err
 	}
 	defer record.abort()
-	j, err := newFitJob(c, ui)
+	j, err := newFitJob(c, ui, from, inputs)
 	if err != nil {
 		return err
 	}
@@ -72,19 +85,32 @@ func fit(c *cli.Context, ui *console) error {
 	if j.needsNoRows() {
 		return j.initial(c.Context)
 	}
-	if isStdin(j.parent) && len(j.inputs) == 0 {
+	if isStdin(c.String("init")) && len(j.inputs) == 0 {
 		return onlyModel("fit")
+	}
+	if err := j.openCheckpoints(c); err != nil {
+		return err
 	}
 	src, err := j.source.open(c.Context, ui, j.inputs)
 	if err != nil {
-		return err
+		return from.adviseInput(c, err)
 	}
 	defer src.Close()
-	f, err := stage.NewFitter(src.Schema(), j.config)
+	return j.run(c, src)
+}
+
+// run fits a model to the rows of src.
+func (j *fitJob) run(c *cli.Context, src *arrowio.Source) error {
+	f, err := j.fitter(src.Schema())
 	if err != nil {
-		return located(src, err)
+		return j.advise(src, located(src, err))
 	}
 	defer f.Close()
+	if from := j.from; from != nil {
+		j.ui.printf("going on from %s %s; the model goes to %s", inputName(from.file), from.position(), nameOf(j.output))
+		j.ui.finally("inputs", j.inputs)
+		j.ui.finally("outputs", outputsOf(c)) // those that are kept, too
+	}
 	if err := j.makeRoom(f.Patch()); err != nil {
 		return err
 	}
@@ -93,9 +119,21 @@ func fit(c *cli.Context, ui *console) error {
 	}
 	m, report, err := j.train(c.Context, src, f)
 	if err != nil {
-		return j.advise(located(src, err))
+		return j.advise(src, located(src, err))
 	}
 	return j.end(c.Context, m, src, report)
+}
+
+// fitter makes what takes the rows.
+func (j *fitJob) fitter(schema *arrow.Schema) (*stage.Fitter, error) {
+	if j.from == nil {
+		return stage.NewFitter(schema, j.config)
+	}
+	f, err := stage.Resume(j.from.Checkpoint, schema, j.config)
+	if setting := (*model.ConfigError)(nil); errors.As(err, &setting) && setting.Setting == "Epochs" {
+		err = wrong("fit", err)
+	}
+	return f, err
 }
 
 // keep makes the job keep a record.
@@ -103,15 +141,18 @@ func (j *fitJob) keep(r *recorder) {
 	j.record, j.features.record, j.source.hash = r, r, r != nil
 }
 
-// newFitJob reads the flags. Its errors are usage errors, but for an --init
-// file that cannot be read.
-func newFitJob(c *cli.Context, ui *console) (*fitJob, error) {
-	j := &fitJob{ui: ui, inputs: c.Args().Slice(), output: c.String("output"), emit: c.String("emit")}
+// newFitJob reads the flags of a fit that is new, or goes on from a checkpoint.
+// Its errors are usage errors, but for an --init file that cannot be read.
+func newFitJob(c *cli.Context, ui *console, from *resumption, inputs []string) (*fitJob, error) {
+	j := &fitJob{ui: ui, from: from, inputs: inputs, output: c.String("output"), emit: c.String("emit")}
 	err := readFields(c, &j.config)
 	if err != nil {
 		return nil, err
 	}
-	j.settleMemory(c)
+	if from != nil {
+		return j, j.resume(c)
+	}
+	j.settleMemory(c, j.config)
 	if err := checkTraining(c, j.config.Train); err != nil {
 		return nil, err
 	}
@@ -123,6 +164,9 @@ func newFitJob(c *cli.Context, ui *console) (*fitJob, error) {
 	if err := j.readFlags(c); err != nil {
 		return nil, err
 	}
+	j.config.Columns = j.source.columns
+	j.config.Skip = j.source.skip
+	j.config.Images = j.source.images
 	var bare bool
 	if name := c.String("init"); name != "" {
 		if err := stdinOnce(c, ui, name); err != nil {
@@ -135,7 +179,7 @@ func newFitJob(c *cli.Context, ui *console) (*fitJob, error) {
 		if j.config.Init, info, bare, err = readModel(c.Context, ui, name, true); err != nil {
 			return nil, err
 		}
-		j.parent, j.hash = name, info.Hash
+		j.parent = &modelRecord{name, info.Hash, j.config.Init.RowsSeen}
 	}
 	if j.config.Model, err = settings(c, j.config.Init, bare); err != nil {
 		return nil, err
@@ -146,9 +190,30 @@ func newFitJob(c *cli.Context, ui *console) (*fitJob, error) {
 		return nil, wrong("fit", err)
 	}
 	warnUseless(c, ui, j.config)
+	if from := j.config.Init; from != nil && len(from.History) > 0 && j.config.Epochs != stage.NoEpochs {
+		ui.printf("--init begins epochs, rates and the optimizer anew; --resume would go on with a checkpoint")
+	}
+	j.settings = j.config
 	return j, nil
 }
 
+// resume reads what may stand beside --resume.
+func (j *fitJob) resume(c *cli.Context) error {
+	j.settings = j.from.Settings
+	if j.config.Epochs == stage.NoEpochs {
+		return usagef("fit", "--epochs 0 does not go with --resume: there is no fit without epochs to go on with")
+	}
+	j.settings.Epochs = cmp.Or(j.config.Epochs, j.settings.Epochs)
+	j.config = stage.Config{Epochs: j.config.Epochs, Memory: j.config.Memory, CheckpointEvery: j.config.CheckpointEvery, OtherKernels: j.config.OtherKernels}
+	j.settleMemory(c, j.settings)
+	j.parent = j.from.line.Parent
+	return j.readFlags(c)
+}
+
+// featureFlags are about the features that --emit writes.
+var featureFlags = []string{"format", "layout", "prefix", "keep", "reconstruction", "score"}
+
+// readFlags reads where things come from and go to.
 func (j *fitJob) readFlags(c *cli.Context) error {
 	if j.emit != "" && atomicfile.Same(j.output, j.emit) {
 		return usagef("fit", "model and features cannot both go to %s", nameOf(j.output)).as(codeUsageOutput)
@@ -173,7 +238,7 @@ func (j *fitJob) readFlags(c *cli.Context) error {
 			return err
 		}
 	} else {
-		for _, name := range []string{"format", "layout", "prefix", "keep", "reconstruction", "score"} {
+		for _, name := range featureFlags {
 			if c.IsSet(name) {
 				return usagef("fit", "--%s is about the features that --emit writes, and there is no --emit", name)
 			}
@@ -183,12 +248,48 @@ func (j *fitJob) readFlags(c *cli.Context) error {
 		return err
 	}
 	j.source.rewindable = j.emit != ""
-	j.config.Columns = j.source.columns
-	j.config.Skip = j.source.skip
-	j.config.Decode, j.config.Images = j.source.decode, j.source.images
+	if err := j.checkCheckpoint(c); err != nil {
+		return err
+	}
+	j.config.Decode = j.source.decode
 	j.config.SpillDir = j.source.spillDir
 	j.progress = newProgress(j.ui, chosen(c, "progress"))
 	j.config.Observer = j.observe
+	return nil
+}
+
+// checkCheckpoint finds out where checkpoints go, and refuses what would do
+// harm there.
+func (j *fitJob) checkCheckpoint(c *cli.Context) error {
+	var err error
+	if j.saveTo, err = checkpointFile(c, j.from); err != nil || j.saveTo == "" {
+		return err
+	}
+	for _, other := range []struct{ what, output string }{{"the model", j.output}, {"the features", j.emit}} {
+		if other.output != "" && atomicfile.Same(j.saveTo, other.output) {
+			return usagef("fit", "%s and checkpoints cannot both go to %s", other.what, j.saveTo).as(codeUsageOutput)
+		}
+	}
+	return j.ui.keepSources("fit", []written{{"checkpoints", j.saveTo}}, reading{what: "the initial model ", files: []string{c.String("init")}}, data(j.inputs))
+}
+
+// openCheckpoints makes sure that checkpoints can be written, if they are
+// wanted.
+func (j *fitJob) openCheckpoints(c *cli.Context) error {
+	if j.saveTo == "" || j.settings.Epochs == stage.NoEpochs {
+		return nil
+	}
+	line := newCommandLine(c, j.inputs)
+	line.Parent = j.parent
+	var err error
+	if j.saver, err = newSaver(j.ui, j.progress, j.saveTo, j.config.CheckpointEvery, line, j.from != nil && atomicfile.Same(j.saveTo, j.from.file)); err != nil {
+		return err
+	}
+	j.config.Checkpoint = j.saver.write
+	j.ui.finally("checkpoint", j.saveTo)
+	if j.from != nil {
+		j.ui.work.resumable(j.from.file, j.saver.stdin)
+	}
 	return nil
 }
 
@@ -270,7 +371,7 @@ func (j *fitJob) checkEmit(schema *arrow.Schema, patch *patch.Binding) error {
 	}
 	// A stand-in with the right width of code; that of the patch may have to
 	// wait for a row.
-	config := j.config.Model
+	config := j.settings.Model
 	config.Inputs = max(1, patch.Width())
 	m := &model.Model{Config: config, Preprocess: model.Preprocess{Method: model.PreprocessNone}, Binding: model.Binding{Columns: patch.Columns()}}
 	f := j.features
@@ -284,12 +385,12 @@ func (j *fitJob) makeRoom(patch *patch.Binding) error {
 	if err := j.checkSize(patch); err != nil || patch.Width() == 0 {
 		return err
 	}
-	config, epochs := j.config.Model, j.config.Epochs
+	config, epochs := j.settings.Model, j.settings.Epochs
 	config.Inputs = patch.Width()
 	if epochs == 0 && j.iterates() {
 		epochs = stage.DefaultIterations
 	}
-	if err := j.out.reserve(model.FileBytes(config, j.config.Preprocess, max(epochs, stage.DefaultEpochs))); err != nil {
+	if err := j.out.reserve(model.FileBytes(config, j.settings.Preprocess, max(epochs, stage.DefaultEpochs))); err != nil {
 		return fmt.Errorf("room for the model: %w", err)
 	}
 	return nil
@@ -298,10 +399,10 @@ func (j *fitJob) makeRoom(patch *patch.Binding) error {
 // checkSize refuses a model that there is no memory for, by itself or beside
 // the rows that --memory is to keep.
 func (j *fitJob) checkSize(patch *patch.Binding) error {
-	config := j.config.Model
+	config := j.settings.Model
 	config.Inputs = max(1, patch.Width())
-	train, rule := j.config.Train, model.Preprocess{Method: j.config.Preprocess}
-	train.Validate = j.config.Validation > 0
+	train, rule := j.settings.Train, model.Preprocess{Method: j.settings.Preprocess}
+	train.Validate = j.settings.Validation > 0
 	takes := float64(train.Memory(config) + rule.Memory(config.Inputs))
 	err := fitMemory(memoryBound(), fmt.Sprintf("training %d hidden units takes", config.Hidden), takes,
 		"ask for fewer hidden units (--hidden) or smaller batches (--batch-size)")
@@ -312,9 +413,9 @@ func (j *fitJob) checkSize(patch *patch.Binding) error {
 		takes+float64(j.config.Memory), "give less with --memory: rows that do not fit go to a file")
 }
 
-// settleMemory decides how much memory keeps rows.
-func (j *fitJob) settleMemory(c *cli.Context) {
-	once := j.config.Epochs == 1 && !j.iterates() && j.config.Validation == 0
+// settleMemory decides how much memory keeps rows in a fit of these settings.
+func (j *fitJob) settleMemory(c *cli.Context, settings stage.Config) {
+	once := settings.Epochs == 1 && !settings.Train.Optimizer.WholePasses() && settings.Validation == 0
 	j.asksMemory = c.IsSet("memory") && !once
 	if !c.IsSet("memory") {
 		j.config.Memory = rowMemory(memoryBound())
@@ -324,7 +425,7 @@ func (j *fitJob) settleMemory(c *cli.Context) {
 
 // iterates reports whether the passes over the rows are evaluations, some of
 // which end an iteration.
-func (j *fitJob) iterates() bool { return j.config.Train.Optimizer.WholePasses() }
+func (j *fitJob) iterates() bool { return j.settings.Train.Optimizer.WholePasses() }
 
 // unit is what the epochs are called.
 func (j *fitJob) unit() string {
@@ -338,7 +439,7 @@ func (j *fitJob) unit() string {
 func (j *fitJob) observe(p stage.Progress) {
 	s := step{Phase: p.Phase, Unit: j.unit(), Evaluations: p.Evaluations, Epoch: p.Epoch, Epochs: p.Epochs, Rows: p.Rows, Total: p.TotalRows, Cost: p.Cost, Mean: p.MeanActivation}
 	if s.Total == 0 {
-		s.Total = int64(math.Round(float64(j.total) * (1 - j.config.Validation)))
+		s.Total = int64(math.Round(float64(j.total) * (1 - j.settings.Validation)))
 	}
 	if p.Done {
 		j.progress.endEpoch(s, p.Result)
@@ -381,7 +482,7 @@ func (j *fitJob) report(m *model.Model, src *arrowio.Source, r *stage.Report) {
 	}
 	lines = append(lines, describe(m))
 	if r.Rows > 0 {
-		lines = append(lines, describeFit(m, j.config.Train))
+		lines = append(lines, describeFit(m, j.settings.Train))
 	}
 	if r.Skipped > 0 {
 		lines = append(lines, skipped(r.BadRows))
@@ -402,9 +503,12 @@ func (j *fitJob) report(m *model.Model, src *arrowio.Source, r *stage.Report) {
 }
 
 // advise adds to an error of a fit what flag may cure it.
-func (j *fitJob) advise(err error) error {
+func (j *fitJob) advise(src *arrowio.Source, err error) error {
 	var diverged *model.DivergedError
 	var spill *stage.SpillError
+	if j.from != nil {
+		err = j.from.advise(src, err)
+	}
 	switch {
 	case errors.As(err, &diverged) && diverged.LearningRate > 0:
 		return &hintedError{err, fmt.Sprintf("try a smaller --learning-rate, such as %.1g", j.smallerRate(diverged.LearningRate))}
@@ -419,9 +523,9 @@ func (j *fitJob) advise(err error) error {
 // smallerRate returns a learning rate to try after one that was too large: a
 // tenth of it, or the usual one if that is smaller.
 func (j *fitJob) smallerRate(rate float64) float64 {
-	usual := j.config.Train
+	usual := j.settings.Train
 	usual.LearningRate = 0
-	if o, err := usual.WithDefaults(j.config.Model, j.config.Preprocess); err == nil && o.LearningRate < rate {
+	if o, err := usual.WithDefaults(j.settings.Model, j.settings.Preprocess); err == nil && o.LearningRate < rate {
 		return min(rate/10, o.LearningRate)
 	}
 	return rate / 10

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -37,6 +38,11 @@ type flag struct {
 	bound bound // on the number that is given
 
 	hidden bool // from help: an old name
+
+	// resumes is whether it may stand beside --resume, and kept whether a
+	// checkpoint keeps what was given, for a --resume beside which it does not
+	// stand.
+	resumes, kept bool
 
 	// field returns where fit puts the value that is given; nil: the command
 	// reads it by itself. To a library 0 may mean the default: where none is
@@ -78,7 +84,7 @@ const formatText = "as the name ends (.parquet; .arrow or .feather; .arrows), el
 // flagTable holds the flags of all commands. Help lists those of a category in
 // this order.
 var flagTable = []flag{
-	{of: "fit", name: "output", letter: "o", category: categoryOutput, value: "-", text: "standard output",
+	{of: "fit", name: "output", letter: "o", category: categoryOutput, resumes: true, kept: true, value: "-", text: "standard output",
 		usage: "write the model to `FILE`; it appears whole or not at all"},
 	{of: "transform", name: "output", letter: "o", category: categoryOutput, value: "-", text: "standard output",
 		usage: "write the rows with their features to `FILE`; it appears whole or not at all. FOLDER/, or a folder that is there: one output for each input"},
@@ -115,21 +121,21 @@ var flagTable = []flag{
 		usage: "print one line of JSON"},
 	{of: "inspect", name: "json", category: categoryOutput, value: false,
 		usage: "print JSON"},
-	{of: "fit", name: "emit", category: categoryOutput, value: "",
+	{of: "fit", name: "emit", category: categoryOutput, resumes: true, kept: true, value: "",
 		usage: "also write every input row with its features to `FILE`, as transform would"},
-	{of: "fit transform patches image-features", name: "format", category: categoryOutput, key: "Format",
+	{of: "fit transform patches image-features", name: "format", category: categoryOutput, resumes: true, kept: true, key: "Format",
 		value: oneOf(string(arrowio.Parquet), string(arrowio.Arrow), string(arrowio.Stream)), text: formatText,
 		usage: "format of the rows, an Arrow IPC file or an IPC stream"},
-	{of: "fit transform", name: "layout", category: categoryOutput, key: "Layout",
+	{of: "fit transform", name: "layout", category: categoryOutput, resumes: true, kept: true, key: "Layout",
 		value: oneOf(stage.LayoutColumns, stage.LayoutList, stage.LayoutArray, stage.LayoutSparse, stage.LayoutNone),
 		usage: "one column for each hidden unit (code_000, code_001, ...), one fixed-size list of them, one list of variable length, two lists of what is not 0 (code_indices, code_values), or no codes"},
-	{of: "fit transform image-features", name: "prefix", category: categoryOutput, key: "Prefix", value: "code",
+	{of: "fit transform image-features", name: "prefix", category: categoryOutput, resumes: true, kept: true, key: "Prefix", value: "code",
 		usage: "`NAME` of the feature columns"},
-	{of: "fit transform", name: "keep", category: categoryOutput, key: "Keep", value: "all",
+	{of: "fit transform", name: "keep", category: categoryOutput, resumes: true, kept: true, key: "Keep", value: "all",
 		usage: "input columns to keep: all, none or a list, `COLUMNS`"},
-	{of: "fit transform", name: "reconstruction", category: categoryOutput, key: "Reconstruction", value: false,
+	{of: "fit transform", name: "reconstruction", category: categoryOutput, resumes: true, kept: true, key: "Reconstruction", value: false,
 		usage: "add a list column, reconstruction: what the model makes of the row, in the space that preprocessing maps to"},
-	{of: "fit transform", name: "score", category: categoryOutput, key: "Score", value: false,
+	{of: "fit transform", name: "score", category: categoryOutput, resumes: true, kept: true, key: "Score", value: false,
 		usage: "add a column, score: the squared error of the reconstruction, of the squared loss twice what the row adds to the cost; large where a row is unlike those that the model was fitted on; of k-sparse with the codes that the features keep"},
 
 	{of: "transform evaluate image-features explain report", name: "model", letter: "m", category: categoryModel, value: "",
@@ -180,7 +186,7 @@ var flagTable = []flag{
 		field: func(c *stage.Config) any { return &c.Model.Tied },
 		usage: "make the decoder the encoder transposed; k-sparse does unless --tied=false"},
 	{of: "fit", name: "init", category: categoryModel, key: "Init", value: "",
-		usage: "start from the weights, and but for the flags given from the settings, of this model `FILE`"},
+		usage: "start from the weights, and but for the flags given from the settings, of this model `FILE`; epochs, rates and the optimizer begin anew (--resume goes on)"},
 	{of: "fit", name: "seed", category: categoryModel, key: "Seed", value: uint64(0),
 		field: func(c *stage.Config) any { return &c.Model.Seed },
 		usage: "`NUMBER` that decides the initial weights, the noise and the order of rows"},
@@ -200,7 +206,7 @@ var flagTable = []flag{
 		text:  fmt.Sprintf("256, with a sparsity term after zca %d; lbfgs: 0", model.DefaultWhitenedBatch),
 		field: func(c *stage.Config) any { return &c.Train.BatchSize },
 		usage: "`ROWS` for each step; 0: all rows, one step an epoch"},
-	{of: "fit", name: "epochs", category: categoryTraining, key: "Epochs", value: stage.DefaultEpochs, none: stage.NoEpochs, bound: notNegative,
+	{of: "fit", name: "epochs", category: categoryTraining, resumes: true, key: "Epochs", value: stage.DefaultEpochs, none: stage.NoEpochs, bound: notNegative,
 		text:  fmt.Sprintf("%d, lbfgs: %d", stage.DefaultEpochs, stage.DefaultIterations),
 		field: func(c *stage.Config) any { return &c.Epochs },
 		usage: "`N` times through the rows, for lbfgs at most N iterations; 0: none, write the initial model"},
@@ -241,7 +247,7 @@ var flagTable = []flag{
 		usage: "`COLUMNS` to compare the features with, such as the patch that they come from"},
 	{of: "probe", name: "test", category: categoryInput, value: []string(nil), text: "a fifth of the rows is held out",
 		usage: "`FILE` of rows to count errors on; repeat it for several"},
-	{of: "fit", name: "column", category: categoryInput, key: "Columns", value: []string(nil), text: "the one that can hold patches",
+	{of: "fit", name: "column", category: categoryInput, kept: true, key: "Columns", value: []string(nil), text: "the one that can hold patches",
 		usage: "`NAME` of the column with the patch, or a pattern such as 'pixel*'; repeat it, or use commas, for several"},
 	{of: "transform evaluate filters explain report", name: "column", category: categoryInput, key: "Columns", value: []string(nil), text: "the one that the model was fitted on",
 		usage: "`NAME` of the column with the patch, or a pattern such as 'pixel*'; repeat it, or use commas, for several"},
@@ -255,19 +261,19 @@ var flagTable = []flag{
 	{of: "fit", name: "shape", category: categoryInput, key: "Shape", value: "", text: "what the input tells",
 		field: func(c *stage.Config) any { return &c.Shape },
 		usage: "`SHAPE` of a patch for pictures, height x width x channels, such as 28x28 or 6x6x3; 32x32x3,CHW if the values come one channel after the other"},
-	{of: "fit transform evaluate filters explain report", name: "pixel-max", category: categoryInput, key: "PixelMax", value: 0., text: "by the type of the column", bound: positive,
+	{of: "fit transform evaluate filters explain report", name: "pixel-max", category: categoryInput, kept: true, key: "PixelMax", value: 0., text: "by the type of the column", bound: positive,
 		field: func(c *stage.Config) any { return &c.PixelMax },
 		usage: "the largest pixel, `VALUE`, that scaling maps to 1"},
-	{of: "fit transform evaluate probe filters explain report", name: "on-bad-row", category: categoryInput, key: "Skip", written: "--on-bad-row skip",
+	{of: "fit transform evaluate probe filters explain report", name: "on-bad-row", category: categoryInput, kept: true, key: "Skip", written: "--on-bad-row skip",
 		value: oneOf("fail", "skip"),
 		usage: "what to do with nulls, ragged rows, NaN, infinities and values out of range"},
-	{of: "fit transform evaluate probe filters explain report inspect", name: "allow-missing-eos", category: categoryInput, key: "AllowMissingEOS", value: false,
+	{of: "fit transform evaluate probe filters explain report inspect", name: "allow-missing-eos", category: categoryInput, kept: true, key: "AllowMissingEOS", value: false,
 		usage: "accept an IPC stream without its end marker, which may have been cut short"},
 
 	// Of encoded images.
-	{of: "fit transform evaluate probe filters explain report", name: "grey", category: categoryInput, key: "Grey", value: false, text: "colours stay; as the model was fitted",
+	{of: "fit transform evaluate probe filters explain report", name: "grey", category: categoryInput, kept: true, key: "Grey", value: false, text: "colours stay; as the model was fitted",
 		usage: "take the brightness alone of encoded images"},
-	{of: "fit transform evaluate probe filters explain report", name: "resize", category: categoryInput, key: "Resize", value: "", text: "none; as the model was fitted",
+	{of: "fit transform evaluate probe filters explain report", name: "resize", category: categoryInput, kept: true, key: "Resize", value: "", text: "none; as the model was fitted",
 		usage: "resample encoded images to `HEIGHTxWIDTH` pixels"},
 
 	// What inspect tells of rows.
@@ -277,21 +283,21 @@ var flagTable = []flag{
 		usage: "read all rows, and tell of each column values, nulls, NaN, range, mean, deviation, how much is constant, and how often each label occurs"},
 
 	// Of datasets of many files.
-	{of: "fit transform evaluate probe filters explain report patches image-features inspect", name: "hive", category: categoryInput, key: "NoHive", written: "--hive off",
+	{of: "fit transform evaluate probe filters explain report patches image-features inspect", name: "hive", category: categoryInput, kept: true, key: "NoHive", written: "--hive off",
 		value: oneOf("auto", hiveOff),
 		usage: "make columns of the folders called key=value in the paths of files, or not"},
 
-	{of: "fit", name: "memory", category: categoryMachine, key: "Memory", value: size(stage.DefaultMemory), text: "1 GiB, or a quarter of what there is if that is less",
+	{of: "fit", name: "memory", category: categoryMachine, resumes: true, kept: true, key: "Memory", value: size(stage.DefaultMemory), text: "1 GiB, or a quarter of what there is if that is less",
 		field: func(c *stage.Config) any { return &c.Memory },
 		usage: "`SIZE` of the memory that keeps rows, such as 256MiB or 4GiB"},
-	{of: "fit", name: "spill-dir", category: categoryMachine, key: "SpillDir", value: "", text: "beside the output, or $TMPDIR",
+	{of: "fit", name: "spill-dir", category: categoryMachine, resumes: true, kept: true, key: "SpillDir", value: "", text: "beside the output, or $TMPDIR",
 		usage: "`FOLDER` for rows that do not fit in memory and for a Parquet pipe"},
 	{of: "transform evaluate probe filters explain report", name: "spill-dir", category: categoryMachine, key: "SpillDir", value: "", text: "beside the output, or $TMPDIR",
 		usage: "`FOLDER` for a Parquet pipe"},
-	{of: "fit transform evaluate probe demo filters patches image-features explain report inspect", name: "progress", category: categoryMachine,
+	{of: "fit transform evaluate probe demo filters patches image-features explain report inspect", name: "progress", category: categoryMachine, resumes: true,
 		value: oneOf(progressAuto, progressBar, progressPlain, progressJSON, progressNone),
 		usage: "how progress is shown on standard error; auto is a bar on a terminal, lines otherwise"},
-	{of: "fit transform evaluate probe demo filters patches image-features explain report inspect", name: "quiet", letter: "q", category: categoryMachine,
+	{of: "fit transform evaluate probe demo filters patches image-features explain report inspect", name: "quiet", letter: "q", category: categoryMachine, resumes: true,
 		value: false,
 		usage: "print nothing on standard error but errors: no progress, report, note or warning"},
 
@@ -360,8 +366,20 @@ var flagTable = []flag{
 	{of: "explain", name: "keep", category: categoryOutput, key: "Keep", value: "", text: "image, row and column, where the input has them",
 		usage: "`COLUMNS` of integers, strings or booleans to write beside each row; none: no columns"},
 
+	// Checkpoints.
+	{of: "fit", name: "checkpoint", category: categoryTraining, value: "", text: "none; with --resume its file", resumes: true,
+		usage: "write a checkpoint to `FILE`, whole or not at all, after each epoch and as often as --checkpoint-every says: all that --resume needs, and a model that can be used as it is"},
+	{of: "fit", name: "checkpoint-every", category: categoryTraining, key: "CheckpointEvery", value: period(stage.DefaultCheckpointEvery), resumes: true, kept: true,
+		field: func(c *stage.Config) any { return &c.CheckpointEvery },
+		usage: "`TIME` between two checkpoints within an epoch, such as 30s or 1h"},
+	{of: "fit", name: "resume", category: categoryTraining, key: "Resume", value: "", text: "none", resumes: true,
+		usage: "go on with the fit that wrote the checkpoint `FILE`, over the same rows and with the same settings, to the same model as if it had never been interrupted"},
+	{of: "fit", name: "resume-other-kernels", category: categoryTraining, key: "OtherKernels", value: false, resumes: true,
+		field: func(c *stage.Config) any { return &c.OtherKernels },
+		usage: "let --resume go on where another kind of processor left off, to a model that differs in its last bits"},
+
 	// Provenance.
-	{of: "fit transform evaluate", name: "report", category: categoryOutput, value: "", text: "none",
+	{of: "fit transform evaluate", name: "report", category: categoryOutput, resumes: true, value: "", text: "none",
 		usage: "write a record of the run to `FILE`, as JSON: inputs and outputs with their SHA-256, settings, costs; it appears when all is done"},
 }
 
@@ -406,6 +424,8 @@ func (f flag) cli() cli.Flag {
 		return &cli.StringFlag{Name: f.name, Aliases: letters, Category: f.category, Value: v, DefaultText: f.text, Usage: f.usage}
 	case []string:
 		return &cli.StringSliceFlag{Name: f.name, Aliases: letters, Category: f.category, DefaultText: f.text, Usage: f.usage}
+	case period:
+		return &cli.GenericFlag{Name: f.name, Category: f.category, Value: &v, Usage: f.usage}
 	case size:
 		return &cli.GenericFlag{Name: f.name, Category: f.category, Value: &v, DefaultText: f.text, Usage: f.usage}
 	case choice:
@@ -478,6 +498,8 @@ func readFields(c *cli.Context, config *stage.Config) error {
 			}
 		case *uint64:
 			*field = c.Uint64(f.name)
+		case *time.Duration:
+			*field = max(1, time.Duration(*c.Generic(f.name).(*period))) // 0 would mean the default
 		case *int64:
 			*field = int64(*c.Generic(f.name).(*size))
 		case *string:

@@ -191,7 +191,7 @@ func peekable(ctx context.Context, ui *console, name string) (*peeked, error) {
 
 // modelInfo is what inspect --json prints of a model file.
 type modelInfo struct {
-	Kind string `json:"kind"` // "model", or "tensors" for bare ones
+	Kind string `json:"kind"` // "model", "checkpoint", or "tensors" for bare ones
 	model.Config
 	Parameters int               `json:"parameters"`
 	Hash       string            `json:"hash"`
@@ -204,6 +204,15 @@ type modelInfo struct {
 	History    []model.Epoch     `json:"history,omitempty"`
 	Cost       *model.Cost       `json:"cost,omitempty"`
 	Best       int               `json:"best_epoch,omitempty"`
+	Checkpoint *checkpointInfo   `json:"checkpoint,omitempty"`
+}
+
+// checkpointInfo is what only a checkpoint has.
+type checkpointInfo struct {
+	Epoch   int          `json:"epoch"` // epochs that have ended
+	Epochs  int          `json:"epochs"`
+	Rows    int64        `json:"rows"` // of the running epoch that were trained on
+	Command *commandLine `json:"command,omitempty"`
 }
 
 func inspectModel(ctx context.Context, ui *console, name string, asJSON bool) error {
@@ -220,19 +229,47 @@ func inspectModel(ctx context.Context, ui *console, name string, asJSON bool) er
 	if m.Shape != (model.Shape{}) {
 		info.Shape = &m.Shape
 	}
+	var from *resumption
+	if file.Checkpoint {
+		info.Kind = "checkpoint"
+		if from, err = inspectCheckpoint(ctx, ui, name); err != nil {
+			return err
+		}
+	}
 	if asJSON {
+		if from != nil {
+			info.Checkpoint = &checkpointInfo{from.Epoch, from.Epochs, from.Rows, &from.line}
+		}
 		return json.NewEncoder(ui.out).Encode(info)
 	}
 	t := modelTable(m, file, bare)
+	if from != nil {
+		t.row("checkpoint", from.position())
+		t.row("training", describeTraining(m, from.Settings.Train))
+		t.row("inputs of the fit", someOf(orStdin(from.line.Inputs)))
+	}
 	return t.print(ui.out)
+}
+
+// inspectCheckpoint reads what only a checkpoint has; nil: it came through a
+// pipe, and is gone.
+func inspectCheckpoint(ctx context.Context, ui *console, name string) (*resumption, error) {
+	if !isRegular(name) {
+		return nil, nil
+	}
+	r := &resumption{file: name, sum: newDigest()}
+	return r, r.read(ctx, ui)
 }
 
 // modelTable lists what is known of a model.
 func modelTable(m *model.Model, file model.Info, bare bool) table {
 	var t table
-	if bare {
+	switch {
+	case bare:
 		t.row("file", "bare tensors of a model, without settings")
-	} else {
+	case file.Checkpoint:
+		t.row("file", "checkpoint of a fit, usable as a model")
+	default:
 		t.row("file", "aefeat model")
 	}
 	t.row("hash", file.Hash)

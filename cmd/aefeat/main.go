@@ -34,8 +34,8 @@
 //
 // # Signals
 //
-// The first signal stops the work and removes what was being written; a
-// second one ends the program at once. A hangup is treated likewise (129)
+// The first signal stops the work and removes what was being written, but waits
+// for a checkpoint; a second one ends the program at once. A hangup is treated likewise (129)
 // unless it is ignored, as under nohup.
 package main
 
@@ -84,7 +84,7 @@ func start(args []string) int {
 // run is the one place where errors become exit statuses.
 func run(args []string) (status int) {
 	out := newStdout(os.Stdout)
-	ui := &console{in: os.Stdin, out: out, err: os.Stderr, json: wantsJSON(args[1:])}
+	ui := &console{in: os.Stdin, out: out, err: os.Stderr, json: wantsJSON(args[1:]), work: new(work)}
 	defer func() {
 		if p := recover(); p != nil {
 			status = crashed(ui, p)
@@ -118,15 +118,23 @@ func cancelOnSignal(ctx context.Context, ui *console) (_ context.Context, stop f
 		case s := <-signals:
 			cause := &signalError{s}
 			cancel(cause)
-			select {
-			case s := <-signals:
-				os.Exit((&signalError{s}).status())
-			case <-time.After(grace):
-				if isTerminal(ui.err) {
-					ui.draw("\n") // there may be a bar
+			over := time.After(grace)
+			for {
+				select {
+				case s := <-signals:
+					ui.work.exit((&signalError{s}).status())
+				case <-over:
+					if ui.work.busy() {
+						over = time.After(grace / 20)
+						continue
+					}
+					if isTerminal(ui.err) {
+						ui.draw("\n") // there may be a bar
+					}
+					ui.work.exit(finish(ctx, ui, cause))
+				case <-done:
+					return
 				}
-				os.Exit(finish(ctx, ui, cause))
-			case <-done:
 			}
 		case <-done:
 		}

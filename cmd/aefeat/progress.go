@@ -173,6 +173,23 @@ func (p *progress) end(event map[string]any) {
 	}
 }
 
+// checkpoint tells a program that a checkpoint is there.
+func (p *progress) checkpoint(file string, c *stage.Checkpoint) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mode == progressJSON {
+		p.ui.event(map[string]any{"event": "checkpoint", "file": file, "epoch": c.Epoch, "epochs": c.Epochs, "rows": c.Rows})
+	}
+}
+
+// warn tells of something that may be wrong while the command works.
+func (p *progress) warn(code code, hint, format string, a ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.erase()
+	p.ui.warn(code, hint, format, a...)
+}
+
 // fail tells of an error that does not end the command.
 func (p *progress) fail(err error) {
 	p.mu.Lock()

@@ -42,7 +42,8 @@ type record struct {
 
 // fitRecord is what only the record of a fit has.
 type fitRecord struct {
-	Parent      *modelRecord     `json:"parent"` // null: none
+	Parent      *modelRecord     `json:"parent"`  // null: none
+	Resumed     *resumedRecord   `json:"resumed"` // null: the fit ran in one go
 	Training    trainingRecord   `json:"training"`
 	HeldOut     int64            `json:"held_out"`
 	Epochs      []model.Epoch    `json:"epochs"`
@@ -85,6 +86,14 @@ type modelRecord struct {
 	File     string `json:"file"`
 	SHA256   string `json:"sha256"`
 	RowsSeen int64  `json:"rows_seen"`
+}
+
+// resumedRecord is the checkpoint that a fit went on from.
+type resumedRecord struct {
+	File   string `json:"file"`
+	SHA256 string `json:"sha256"`
+	Epoch  int    `json:"epoch"` // epochs that had ended
+	Rows   int64  `json:"rows"`  // of the next that had been trained on
 }
 
 // trainingRecord is how a model was trained, defaults filled in.

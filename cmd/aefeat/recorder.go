@@ -30,9 +30,10 @@ type recorder struct {
 }
 
 // newRecorder opens the file that --report names; nil: there is no such flag.
-// The record must not go where one of outputs goes. The caller aborts it.
-func newRecorder(c *cli.Context, ui *console, outputs ...string) (*recorder, error) {
-	if err := checkRecord(c, ui, outputs...); err != nil {
+// The record must not go where one of outputs goes, nor take the place of one
+// of inputs. The caller aborts it.
+func newRecorder(c *cli.Context, ui *console, inputs []string, outputs ...string) (*recorder, error) {
+	if err := checkRecord(c, ui, inputs, outputs...); err != nil {
 		return nil, err
 	}
 	path := c.String("report")
@@ -53,7 +54,7 @@ func newRecorder(c *cli.Context, ui *console, outputs ...string) (*recorder, err
 }
 
 // checkRecord refuses a record that would do harm.
-func checkRecord(c *cli.Context, ui *console, outputs ...string) error {
+func checkRecord(c *cli.Context, ui *console, inputs []string, outputs ...string) error {
 	path := c.String("report")
 	if path == "" {
 		return nil
@@ -69,7 +70,7 @@ func checkRecord(c *cli.Context, ui *console, outputs ...string) error {
 			return err
 		}
 	}
-	return ui.keepSources(command, []written{{"the record", path}}, models(c.String("model"), c.String("init")), data(c.Args().Slice()))
+	return ui.keepSources(command, []written{{"the record", path}}, models(c.String("model"), c.String("init")), data(inputs))
 }
 
 // abort leaves no record behind. After commit it does nothing.
@@ -219,10 +220,10 @@ func (r *recorder) fitted(j *fitJob, m *model.Model, src *arrowio.Source, files 
 	r.Rows = report.Rows
 	r.skip(src, report.BadRows)
 	r.used(j.output, m, sum.String(), settingsOf(m))
-	f := &fitRecord{Training: j.training(m), HeldOut: report.HeldOut, Epochs: append([]model.Epoch{}, m.History...), Best: report.Best,
+	f := &fitRecord{Parent: j.parent, Training: j.training(m), HeldOut: report.HeldOut, Epochs: append([]model.Epoch{}, m.History...), Best: report.Best,
 		Evaluations: report.Evaluations, Stop: report.Stop, Units: unitsRecord{Hidden: m.Hidden}, Drift: report.Drift, Spilled: report.Spilled}
-	if m.Parent != "" {
-		f.Parent = &modelRecord{j.parent, m.Parent, j.config.Init.RowsSeen}
+	if from := j.from; from != nil {
+		f.Resumed = &resumedRecord{from.file, from.sum.String(), from.Epoch, from.Rows}
 	}
 	for _, e := range m.History {
 		if e.Epoch == cmp.Or(report.Best, len(m.History)) {
@@ -245,23 +246,23 @@ func (r *recorder) fitted(j *fitJob, m *model.Model, src *arrowio.Source, files 
 
 // training returns how the model of the job was trained.
 func (j *fitJob) training(m *model.Model) trainingRecord {
-	o := j.config.Train
-	o.Validate = j.config.Validation > 0
+	o := j.settings.Train
+	o.Validate = j.settings.Validation > 0
 	if resolved, err := o.WithDefaults(m.Config, m.Preprocess.Method); err == nil {
 		o = resolved
 	}
 	t := trainingRecord{Optimizer: o.Optimizer.String(), LearningRate: o.LearningRate, BatchSize: max(0, o.BatchSize),
-		Validation: j.config.Validation, ValidationKey: j.config.ValidationKey, Patience: o.Patience, BadRow: onBadRow(j.config.Skip)}
+		Validation: j.settings.Validation, ValidationKey: j.settings.ValidationKey, Patience: o.Patience, BadRow: onBadRow(j.settings.Skip)}
 	if o.Optimizer == model.SGD {
 		momentum := max(0, o.Momentum)
 		t.Momentum = &momentum
 	}
 	switch {
-	case j.config.Epochs == stage.NoEpochs:
+	case j.settings.Epochs == stage.NoEpochs:
 	case j.iterates():
-		t.Epochs = cmp.Or(j.config.Epochs, stage.DefaultIterations)
+		t.Epochs = cmp.Or(j.settings.Epochs, stage.DefaultIterations)
 	default:
-		t.Epochs = cmp.Or(j.config.Epochs, stage.DefaultEpochs)
+		t.Epochs = cmp.Or(j.settings.Epochs, stage.DefaultEpochs)
 	}
 	if m.Preprocess.Learned != nil {
 		t.PreprocessRows = m.Preprocess.Learned.Rows

@@ -35,7 +35,7 @@ func transform(c *cli.Context, ui *console) error {
 	if err != nil {
 		return err
 	}
-	if f.record, err = newRecorder(c, ui, output); err != nil {
+	if f.record, err = newRecorder(c, ui, c.Args().Slice(), output); err != nil {
 		return err
 	}
 	defer f.record.abort()

@@ -51,6 +51,9 @@ type console struct {
 	// done is what the command at work will tell a program at its end.
 	done map[string]any
 
+	// work is what a signal must wait for; nil: nothing.
+	work *work
+
 	// heard is told of warnings, too; nil: nobody is.
 	heard func(code code, message string)
 }

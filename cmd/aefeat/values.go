@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 )
@@ -77,6 +78,29 @@ func (s *size) Set(text string) error {
 }
 
 func (s *size) String() string { return formatSize(int64(*s)) }
+
+// period is the value of a flag that takes a time.
+type period time.Duration
+
+func (p *period) Set(text string) error {
+	d, err := time.ParseDuration(strings.TrimSpace(text))
+	if err != nil || d < 0 {
+		return fmt.Errorf("not a time: write one such as 30s, 10m or 1h30m")
+	}
+	*p = period(d)
+	return nil
+}
+
+// String leaves out what is 0 at the end, as in 10m.
+func (p *period) String() string {
+	text := time.Duration(*p).String()
+	for _, none := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, none) {
+			text = text[:len(text)-2]
+		}
+	}
+	return text
+}
 
 // Units of bytes. A bare letter means the power of 1024, as for sort -S.
 var units = []struct {

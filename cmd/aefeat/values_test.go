@@ -96,3 +96,18 @@ func TestColumnName(t *testing.T) {
 		}
 	}
 }
+
+func TestPeriod(t *testing.T) {
+	for text, want := range map[string]string{"30s": "30s", "10m": "10m", "1h": "1h", "1h30m": "1h30m", "0": "0s", "0s": "0s", " 90s ": "1m30s", "250ms": "250ms"} {
+		var p period
+		if err := p.Set(text); err != nil || p.String() != want {
+			t.Errorf("%q: %s, %v, want %s", text, &p, err, want)
+		}
+	}
+	for _, text := range []string{"", "10", "-1s", "1d", "soon"} {
+		var p period
+		if err := p.Set(text); err == nil {
+			t.Errorf("%q is taken for %s", text, &p)
+		}
+	}
+}

@@ -83,7 +83,13 @@ func describeFit(m *model.Model, o model.TrainOptions) string {
 	for _, term := range m.Terms() {
 		words = append(words, term.Name+" "+term.Settings)
 	}
+	return strings.Join(append(words, describeTraining(m, o)), "; ")
+}
+
+// describeTraining writes how the weights of m follow the gradient.
+func describeTraining(m *model.Model, o model.TrainOptions) string {
 	training := o.Optimizer.String()
+	o.Validate = o.Validate || o.Patience > 0 // a fit says so itself
 	if o, err := o.WithDefaults(m.Config, m.Preprocess.Method); err == nil && !o.Optimizer.WholePasses() {
 		batches := fmt.Sprintf("batches of %d", o.BatchSize)
 		if o.BatchSize == model.FullBatch {
@@ -91,7 +97,7 @@ func describeFit(m *model.Model, o model.TrainOptions) string {
 		}
 		training += fmt.Sprintf(", rate %g, %s", o.LearningRate, batches)
 	}
-	return strings.Join(append(words, training), "; ")
+	return training
 }
 
 // skipped says how many bad rows were left out, and why.

@@ -42,7 +42,7 @@ func newModel(t testing.TB, c model.Config, method, source string, contrast bool
 		if err := s.Add(model.Rows{Kind: image.Kind, Width: m.Inputs, Data: image.Data}); err != nil {
 			t.Fatal(err)
 		}
-		if m.Preprocess, err = s.Learn(); err != nil {
+		if m.Preprocess, err = s.Learn(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -418,7 +418,7 @@ func BenchmarkFeatures(b *testing.B) {
 			if err := s.Add(model.Rows{Kind: model.Uint8, Width: 108, Data: newImage(36, 400, "uint8").Data[:108*400]}); err != nil {
 				b.Fatal(err)
 			}
-			if m.Preprocess, err = s.Learn(); err != nil {
+			if m.Preprocess, err = s.Learn(b.Context()); err != nil {
 				b.Fatal(err)
 			}
 			p, err := pool.New(m, model.Shape{Height: 6, Width: 6, Channels: 3}, pool.Config{})

@@ -135,7 +135,7 @@ func hiddenDeltaPlain(f Activation, d, a, c, k []float32, h int) {
 			if c != nil {
 				s += c[j]
 			}
-			if k != nil {
+			if k != nil && f < ReLU { // others have no second derivative
 				s += float32(k[j] * second)
 			}
 			d[j] = s * first

@@ -98,8 +98,8 @@ func (c class) clip() {
 	VSUBPS(limit, least, least)
 	c.over(n, c.masks(n), func(e element) {
 		v := e.load(x)
-		VMINPS(limit, v, v)
-		VMAXPS(least, v, v)
+		VMINPS(v, limit, v) // NaN if v is
+		VMAXPS(v, least, v)
 		e.store(v, x)
 	})
 	c.done()
