@@ -178,7 +178,7 @@ func (r *resumption) position() string {
 func checkpointFile(c *cli.Context, r *resumption) (string, error) {
 	path := c.String("checkpoint")
 	if path == "" && r != nil {
-		if path = r.file; !isRegular(path) {
+		if path = r.file; path == "-" || isPipe(path) {
 			return "", usagef("fit", "--resume %s is no file that further checkpoints can go to: name one with --checkpoint", r.file).as(codeUsageOutput)
 		}
 	}
