@@ -25,12 +25,13 @@ type Checkpoint struct {
 	Rows   int64 // of the running epoch that were trained on
 
 	// Last says that the fit makes no other: it has come to its end, or its
-	// context has. A caller who does not write each of them writes this one.
+	// context has, or an error ends it. A caller who does not write each of them
+	// writes this one.
 	Last bool
 
-	// Notes are the caller's own, for whoever resumes: where the input is, what
-	// the output is called. What is put in before WriteTo is in the file, and in
-	// later checkpoints too, those of a resumed fit included.
+	// Notes are the caller's own, in UTF-8, for whoever resumes: where the input
+	// is, what the output is called. What is put in before WriteTo is in the
+	// file, and in later checkpoints too, those of a resumed fit included.
 	Notes map[string]string
 
 	// Model is the model so far, its parameters as they are and not those of the
@@ -52,9 +53,7 @@ type Checkpoint struct {
 // those before another checkpoint are still read again.
 var ErrTooEarly = errors.New("stage: no checkpoint yet: preprocessing is not settled")
 
-var (
-	errCheckpointOver = errors.New("stage: a checkpoint is written during the call that is given it")
-)
+var errCheckpointOver = errors.New("stage: a checkpoint is written during the call that is given it")
 
 // WriteTo writes the checkpoint, which is a model file too: model.Read takes it
 // as the model so far. It returns the number of bytes written. It is for the
@@ -136,6 +135,7 @@ type saver struct {
 	make    func() *Checkpoint
 	last    time.Time // when the last one was made, or training began
 	pending bool      // something was trained on since the one that was Last
+	failed  bool      // call did; it is not called again
 }
 
 // newSaver returns the saver of f, whose training begins.
@@ -163,13 +163,13 @@ func (s *saver) due() error {
 
 // save makes a checkpoint; a last one only where something has moved.
 func (s *saver) save(last bool) error {
-	if s == nil || last && !s.pending {
+	if s == nil || s.failed || last && !s.pending {
 		return nil
 	}
 	c := s.make()
 	c.Last = last
 	err := s.call(c)
-	c.write = nil
+	c.write, s.failed = nil, err != nil
 	s.last, s.pending = time.Now(), s.pending && !last
 	return err
 }

@@ -105,10 +105,10 @@ type Config struct {
 
 	// Checkpoint, if not nil, is given what [Resume] goes on from: after each
 	// epoch or iteration but the last, every CheckpointEvery in between, and at
-	// last when the fit comes to its end, or its context does. Training waits
-	// for it, on a goroutine that is not always the caller's, and is what it
-	// would have been without. Its error ends the fit. See Checkpoints in the
-	// package comment.
+	// last when the fit comes to its end, its context does, or an error that is
+	// not of the training ends it. Training waits for it, on a goroutine that is
+	// not always the caller's, and is what it would have been without. Its error
+	// ends the fit. See Checkpoints in the package comment.
 	Checkpoint func(*Checkpoint) error `json:"-"`
 
 	// CheckpointEvery is the time between checkpoints of mini-batches. 0:

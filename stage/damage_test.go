@@ -2,8 +2,14 @@ package stage
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -119,6 +125,49 @@ func TestDamagedCheckpoints(t *testing.T) {
 	if _, err := ReadCheckpoint(bytes.NewReader(file(t, m))); !errors.As(err, new(*model.FormatError)) {
 		t.Errorf("a model: error %v", err)
 	}
+}
+
+// otherKernels returns a checkpoint as if kernels of another class had computed
+// it.
+func otherKernels(t *testing.T, saved []byte) []byte {
+	t.Helper()
+	size := binary.LittleEndian.Uint64(saved)
+	var header map[string]json.RawMessage
+	var metadata map[string]string
+	if err := errors.Join(json.Unmarshal(saved[8:8+size], &header), json.Unmarshal(header["__metadata__"], &metadata)); err != nil {
+		t.Fatal(err)
+	}
+	text := metadata["checkpoint"]
+	class := regexp.MustCompile(`"kernels":"[^"]*"`)
+	metadata["checkpoint"] = class.ReplaceAllString(text, `"kernels":"abacus"`)
+	metadata["checkpoint_checksum"] = fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "checkpoint %x\nchecksum %s\n",
+		sha256.Sum256([]byte(metadata["checkpoint"])), metadata["checksum"])))
+	var err error
+	if header["__metadata__"], err = json.Marshal(metadata); err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Concat(binary.LittleEndian.AppendUint64(nil, uint64(len(b))), b, saved[8+size:])
+}
+
+// Other kernels give other bits, so they have to be asked for.
+func TestResumeOtherKernels(t *testing.T) {
+	p := makePatches(3000, 16, 11)
+	c := Config{Model: model.Sparse(4), Epochs: 1}
+	want := fitAll(t, p.reader(t, memory.DefaultAllocator, 500), c)
+	foreign := otherKernels(t, moments(t, p.reader(t, memory.DefaultAllocator, 500), c)[0])
+	var e *model.KernelsError
+	if _, err := resumed(t, foreign, p.reader(t, memory.DefaultAllocator, 500), Config{}); !errors.As(err, &e) || e.Want != "abacus" {
+		t.Errorf("other kernels: error %v", err)
+	}
+	got, err := resumed(t, foreign, p.reader(t, memory.DefaultAllocator, 500), Config{OtherKernels: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.same(t, "asked for", got) // they are the same kernels after all
 }
 
 // No state makes a fit panic.

@@ -1,7 +1,6 @@
 package stage
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"sync/atomic"
@@ -125,7 +124,7 @@ func (f *Fitter) write(ctx context.Context, batch arrow.RecordBatch) error {
 	if err := patch.Usable(batch); err != nil {
 		return err
 	}
-	f.err = f.interrupted(ctx, f.push(ctx, batch))
+	f.err = f.ended(f.push(ctx, batch))
 	return f.err
 }
 
@@ -178,6 +177,9 @@ func (f *Fitter) copy(ctx context.Context, batch arrow.RecordBatch) error {
 	}
 	if bad != nil {
 		// What is on its way lies before this row: so does its error.
+		if err := f.endShort(); err != nil {
+			return err
+		}
 		if earlier := f.drain(ctx); earlier != nil {
 			return earlier
 		}
@@ -368,7 +370,7 @@ func (f *Fitter) Finish(ctx context.Context) (*model.Model, *Report, error) {
 	if err := f.alive(ctx); err != nil {
 		return nil, nil, err
 	}
-	f.err = f.interrupted(ctx, f.finish(ctx))
+	f.err = f.ended(f.finish(ctx))
 	var report *Report
 	err := f.err
 	if err == nil {
@@ -384,8 +386,8 @@ func (f *Fitter) Finish(ctx context.Context) (*model.Model, *Report, error) {
 }
 
 func (f *Fitter) finish(ctx context.Context) error {
-	if f.asked.Load() && f.passes != nil {
-		if err := cmp.Or(f.feed.idle(), f.passes.stopStream()); err != nil {
+	if f.asked.Load() {
+		if err := f.endShort(); err != nil {
 			return err
 		}
 	}
@@ -484,6 +486,14 @@ func (f *Fitter) Close() error {
 // error that did not end the Fitter another Run goes on with the next batch of
 // r: none was lost.
 func (f *Fitter) Run(ctx context.Context, r array.RecordReader) (*model.Model, *Report, error) {
+	m, report, err := f.run(ctx, r)
+	if err != nil && f.err == nil { // the Fitter may not be used again
+		err = joined(err, f.save())
+	}
+	return m, report, err
+}
+
+func (f *Fitter) run(ctx context.Context, r array.RecordReader) (*model.Model, *Report, error) {
 	if _, err := schemaOf(r); err != nil {
 		return nil, nil, err
 	}

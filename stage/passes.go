@@ -152,9 +152,9 @@ func (t *passes) endStream(ctx context.Context) error {
 	return t.endEpoch(ctx, PhaseStream)
 }
 
-// stopStream is told that the input may go on after the rows so far, since the
-// fit was asked to stop. The last checkpoint, which goes on with the next block,
-// is of now.
+// stopStream is told that the stream ends after the rows so far, though the
+// input may go on. The last checkpoint, which goes on with the next block, is of
+// now.
 func (t *passes) stopStream() error {
 	t.cut = t.kept == nil
 	streams := !t.at.Visiting && t.at.Rows > 0 && !t.inPass()

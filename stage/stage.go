@@ -122,7 +122,8 @@
 // [Fitter.Stop] ends a fit after the running epoch with the model so far. A
 // service that is told to end calls it if it can wait for that. If not, it ends
 // the context of Write, Run or Finish: the fit returns its error, but makes a
-// last checkpoint first, as far as it can.
+// last checkpoint first, as far as it can. So does one that an error of the
+// input or of the spill file ends.
 //
 // # Bad rows
 //

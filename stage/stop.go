@@ -3,6 +3,8 @@ package stage
 import (
 	"context"
 	"errors"
+
+	"github.com/aefeat/aefeat/model"
 )
 
 // Stop makes the fit end after the running epoch, or under model.LBFGS after
@@ -22,22 +24,44 @@ func (f *Fitter) enough() bool {
 // the fit may not go on.
 func (f *Fitter) alive(ctx context.Context) error {
 	err := alive(ctx)
-	if err == nil || ctx == nil || f.err != nil || f.passes == nil || f.passes.saver == nil || f.feed.idle() != nil {
+	if err == nil || ctx == nil || f.err != nil {
+		return err
+	}
+	return joined(err, f.save())
+}
+
+// save makes what may be the last checkpoint of a fit that has not ended.
+func (f *Fitter) save() error {
+	if f.passes == nil || f.passes.saver == nil || f.feed.idle() != nil {
+		return nil // the error of training comes by itself
+	}
+	return f.passes.lastSave()
+}
+
+// ended makes a last checkpoint of a fit that err has ended, unless there is
+// nothing to go on with: the training itself has failed, or the settings are at
+// fault. It returns err.
+func (f *Fitter) ended(err error) error {
+	if err == nil || f.passes == nil || f.passes.saver == nil {
+		return err
+	}
+	if f.feed.stop(); f.feed.err != nil || errors.As(err, new(*model.DivergedError)) || errors.As(err, new(*model.ConfigError)) {
 		return err
 	}
 	return joined(err, f.passes.lastSave())
 }
 
-// interrupted makes a checkpoint of a fit that err has ended, where that is the
-// end of ctx. It returns err.
-func (f *Fitter) interrupted(ctx context.Context, err error) error {
-	if err == nil || !errors.Is(err, ctx.Err()) || f.passes == nil || f.passes.saver == nil {
+// endShort is called where the rows so far may not be all. The current block is
+// not full then, as it is where the input goes on: the last checkpoint comes
+// before it.
+func (f *Fitter) endShort() error {
+	if f.passes == nil {
+		return nil
+	}
+	if err := f.feed.idle(); err != nil {
 		return err
 	}
-	if f.feed.stop(); f.feed.err != nil {
-		return err
-	}
-	return joined(err, f.passes.lastSave())
+	return f.passes.stopStream()
 }
 
 // joined returns err, with what else went wrong.

@@ -8,9 +8,11 @@ import (
 	"io"
 	"testing"
 
+	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
 )
 
 // A fit whose context ends, whenever that is, makes a last checkpoint, which
@@ -192,5 +194,69 @@ func TestCancelWhileReadingAgain(t *testing.T) {
 	}
 	if err := f.Write(ctx, batch); !errors.Is(err, context.Canceled) || len(more) > 0 {
 		t.Errorf("%d checkpoints, error %v", len(more), err)
+	}
+}
+
+// An error of the input or of the spill file leaves a checkpoint, from which
+// the fit goes on once that is cured. One of the training leaves none.
+func TestResumeAfterError(t *testing.T) {
+	noGoroutinesLeft(t)
+	p := makePatches(5000, 16, 5)
+	c := Config{Model: model.Sparse(4), Epochs: 2}
+	want := fitAll(t, p.reader(t, memory.DefaultAllocator, 400), c)
+	last := func(c Config, r array.RecordReader) (saved []byte, err error) {
+		t.Helper()
+		defer r.Release()
+		c.Checkpoint = func(k *Checkpoint) error {
+			var b bytes.Buffer
+			if !k.Last {
+				return nil
+			}
+			if saved != nil {
+				t.Error("two last checkpoints")
+			}
+			_, err := k.WriteTo(&b)
+			saved = b.Bytes()
+			return err
+		}
+		if _, _, err = Fit(t.Context(), r, c); err == nil {
+			t.Error("no error")
+		}
+		return saved, err
+	}
+	saved, err := last(c, p.reader(t, memory.DefaultAllocator, 400, 3333))
+	if !errors.As(err, new(*patch.RowError)) {
+		t.Error(err)
+	}
+	got, err := resumed(t, saved, p.reader(t, memory.DefaultAllocator, 900), Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.same(t, "a row that is mended", got)
+
+	saved, err = last(c, &breaking{p.reader(t, memory.DefaultAllocator, 400), 10})
+	if !errors.Is(err, errFull) {
+		t.Error(err)
+	}
+	if got, err = resumed(t, saved, p.reader(t, memory.DefaultAllocator, 900), Config{}); err != nil {
+		t.Fatal(err)
+	}
+	want.same(t, "a reader that is mended", got)
+
+	c.Train = model.TrainOptions{Optimizer: model.SGD, LearningRate: 1e30}
+	c.Model = model.Plain(4)
+	c.Model.Output, c.Model.Activation = model.Linear, model.Linear
+	if saved, err := last(c, p.reader(t, memory.DefaultAllocator, 400)); saved != nil || !errors.As(err, new(*model.DivergedError)) {
+		t.Errorf("diverged: a checkpoint of %d bytes, error %v", len(saved), err)
+	}
+	calls := 0
+	r := p.reader(t, memory.DefaultAllocator, 400)
+	defer r.Release()
+	_, _, err = Fit(t.Context(), r, Config{Model: model.Sparse(4), Epochs: 2, CheckpointEvery: 1, Checkpoint: func(*Checkpoint) error {
+		calls++
+		return errCallback
+	}})
+	if !errors.Is(err, errCallback) || calls != 1 {
+		t.Errorf("%d calls, error %v", calls, err)
 	}
 }

@@ -36,11 +36,6 @@ func evaluate(c *cli.Context, ui *console) error {
 	if err := ui.keepSources("evaluate", []written{{"the evaluation", "-"}}, models(c.String("model")), data(c.Args().Slice())); err != nil {
 		return err
 	}
-	if c.String("report") == "" { // which has the result, too
-		if err := ui.needOut(); err != nil {
-			return err
-		}
-	}
 	record, err := newRecorder(c, ui, c.Args().Slice(), "-")
 	if err != nil {
 		return err

@@ -134,9 +134,6 @@ func newFiltersJob(c *cli.Context, ui *console) (*filtersJob, error) {
 	}
 	outputs := []written{{"the picture", j.output}}
 	if j.json {
-		if err := ui.needOut(); err != nil {
-			return nil, err
-		}
 		outputs = append(outputs, written{"the measures", "-"})
 	}
 	if err := ui.keepSources("filters", outputs, reading{files: j.names, inputs: j.inputs}); err != nil {

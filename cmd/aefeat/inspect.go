@@ -39,9 +39,6 @@ func inspect(c *cli.Context, ui *console) error {
 	if n := c.Int("head"); n > mostHead {
 		return usagef("inspect", "--head %d is more than %d", n, mostHead)
 	}
-	if err := ui.needOut(); err != nil {
-		return err
-	}
 	if err := ui.keepSources("inspect", []written{{"the description", "-"}}, data(inputs)); err != nil {
 		return err
 	}

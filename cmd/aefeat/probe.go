@@ -54,9 +54,6 @@ type probeJob struct {
 }
 
 func probe(c *cli.Context, ui *console) error {
-	if err := ui.needOut(); err != nil {
-		return err
-	}
 	j, err := newProbeJob(c, ui)
 	if err != nil {
 		return err
