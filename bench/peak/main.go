@@ -69,7 +69,7 @@ var fits = []fit{
 	{name: "784-196, zca", file: digits, hidden: 196, epochs: 2, flags: "--preprocess zca", rule: model.PreprocessZCA},
 	{name: "784-196, lbfgs", file: digits, hidden: 196, epochs: 4, flags: "--optimizer lbfgs", lbfgs: true},
 	{name: "3072-1000", file: file{rows: 6000, width: 3072, group: 64 * mib}, hidden: 1000, epochs: 2},
-	{name: "9,000 columns, 196 units", file: file{rows: 1000, width: 9000, columns: true, group: 64 * mib}, hidden: 196, epochs: 1},
+	{name: "9,000 columns, 196 units", file: file{rows: 2000, width: 9000, columns: true, group: 64 * mib}, hidden: 196, epochs: 1},
 	{name: "784-196, row groups of 188 MB", file: file{rows: 60_000, width: 784, float: true, group: 1024 * mib}, hidden: 196, epochs: 1},
 	{name: "784-196, stream, batches of 188 MB", file: file{rows: 60_000, width: 784, float: true, format: arrowio.Stream, group: 1024 * mib}, hidden: 196, epochs: 1},
 }
