@@ -21,19 +21,9 @@ const watchedName = "AEFEAT_WATCHED"
 // its exit status. Where no limit is near, or in that other process, done is
 // false: the command is to be run here.
 func underWatch(ui *console, args []string) (status int, done bool) {
-	if fd, err := strconv.Atoi(os.Getenv(watchedName)); err == nil {
-		os.Unsetenv(watchedName)
-		// As ps shows it, and not by the name that it was started with.
-		_ = os.WriteFile("/proc/self/comm", []byte(filepath.Base(args[0])), 0)
-		// A terminal stops background processes that write, if told to.
-		signal.Ignore(syscall.SIGTTOU)
-		unix.CloseOnExec(fd)
-		if f := os.NewFile(uintptr(fd), "/dev/stderr"); f != nil {
-			os.Stderr = f
-		}
-		return 0, false
-	}
-	if !limits.Near() {
+	stderr := os.Getenv(watchedName)
+	os.Unsetenv(watchedName)
+	if beWatched(stderr, args) || !limits.Near() {
 		return 0, false
 	}
 	memoryBound() // which is as it is for the other process now
@@ -50,6 +40,24 @@ func underWatch(ui *console, args []string) (status int, done bool) {
 	}
 	ui.fail(err)
 	return codeOf(err).status(), true
+}
+
+// beWatched makes this process one that is watched, if it is to be: stderr is
+// then a descriptor.
+func beWatched(stderr string, args []string) bool {
+	fd, err := strconv.Atoi(stderr)
+	if err != nil {
+		return false
+	}
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC); err != nil {
+		return false
+	}
+	os.Stderr = os.NewFile(uintptr(fd), "/dev/stderr")
+	// As ps shows it, and not by the name that it was started with.
+	_ = os.WriteFile("/proc/self/comm", []byte(filepath.Base(args[0])), 0)
+	// A terminal stops background processes that write, if told to.
+	signal.Ignore(syscall.SIGTTOU)
+	return true
 }
 
 // A watch is over a process that runs the command.
