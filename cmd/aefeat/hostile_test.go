@@ -214,8 +214,8 @@ func TestHostileText(t *testing.T) {
 	}
 	defer func(n int) { demoEpochs = n }(demoEpochs)
 	demoEpochs = 1
-	if stdout, stderr := runQuietly("demo", "--dir", in("demo")); upsets(stdout)+upsets(stderr) != "" || len(stdout) == 0 {
-		t.Errorf("demo: standard output has %s, standard error has %s", upsets(stdout), upsets(stderr))
+	if stdout, stderr := runQuietly("demo", "--dir", filepath.Join(t.TempDir(), hostileText)); upsets(stdout)+upsets(stderr) != "" || len(stdout) == 0 {
+		t.Errorf("demo: standard output has %s, standard error has %s\n%s", upsets(stdout), upsets(stderr), stderr)
 	}
 	for _, args := range commands {
 		for _, asJSON := range []bool{false, true} {
