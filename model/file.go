@@ -3,7 +3,6 @@ package model
 import (
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -163,7 +162,7 @@ func (m *Model) header(filled []filledTensor, extend func(metadata map[string]st
 		return nil, err
 	}
 	if len(b) > maxHeader {
-		return nil, errors.New("the description of its columns and its history is too long")
+		return nil, fmt.Errorf("the description of its columns and its history, %d MiB, is beyond the %d MiB that a model file may have", len(b)>>20, maxHeader>>20)
 	}
 	return append(b, strings.Repeat(" ", -len(b)&(headerAlign-1))...), nil
 }

@@ -189,3 +189,50 @@ func TestInputChanges(t *testing.T) {
 		t.Errorf("%q", names)
 	}
 }
+
+// TestCommandsCommitTogether fails to write the last of the outputs of other
+// commands: the others stay as they were.
+func TestCommandsCommitTogether(t *testing.T) {
+	at := fitFolder(t)
+	if status, said := runHere(t, append(quickFit, "-o", at("model"), at("in.parquet"))...); status != exitDone {
+		t.Fatal(said)
+	}
+	for _, test := range []struct{ command, last, others string }{
+		{"transform -o f.parquet --report r.json", "r.json", "f.parquet"},
+		{"explain --top 2 -o f.parquet --picture m", "m", "f.parquet"},
+	} {
+		args := []string{}
+		for _, a := range strings.Fields(test.command + " -m model in.parquet") {
+			if _, err := os.Stat(at(a)); err == nil {
+				a = at(a)
+			}
+			args = append(args, a)
+		}
+		for _, op := range []string{"write", "sync"} {
+			restore := disk.Inject(func(c disk.Call) disk.Fault {
+				if c.Op == op && c.Name == at(test.last) {
+					return disk.Fault{Err: syscall.ENOSPC}
+				}
+				return disk.Fault{}
+			})
+			status, said := runHere(t, args...)
+			restore()
+			if status != exitMachine || !strings.Contains(said, at(test.last)) {
+				t.Errorf("%s, %s: status %d: %s", test.command, op, status, said)
+			}
+			for _, name := range []string{test.last, test.others} {
+				if got, _ := os.ReadFile(at(name)); string(got) != "old" {
+					t.Errorf("%s, %s: %s was replaced", test.command, op, name)
+				}
+			}
+		}
+		if status, said := runHere(t, args...); status != exitDone {
+			t.Error(said)
+		}
+		for _, name := range []string{test.last, test.others} {
+			if err := os.WriteFile(at(name), []byte("old"), 0o666); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}

@@ -165,9 +165,10 @@ func describeData(file *arrowio.Info) dataInfo {
 		info.Candidates = append(info.Candidates, candidateInfo{c.Column, c.Type, c.Columns, c.Width})
 	}
 	if b, err := patch.Bind(file.Schema, patch.BindOptions{Decode: imagery.Whole(), Skip: true}); err == nil {
-		info.Patch = &patchInfo{Columns: b.Columns(), Source: b.Source(), Width: b.Width(), binding: b}
+		columns := b.Columns()
+		info.Patch = &patchInfo{Columns: columns, Source: b.Source(), Width: b.Width(), binding: b}
 		for _, c := range info.Candidates {
-			if info.Patch.Width == 0 && len(b.Columns()) == 1 && c.Column == b.Columns()[0] {
+			if info.Patch.Width == 0 && len(columns) == 1 && c.Column == columns[0] {
 				info.Patch.Width = c.Width // by metadata
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"syscall"
 
@@ -22,6 +23,8 @@ const watchedName = "AEFEAT_WATCHED"
 func underWatch(ui *console, args []string) (status int, done bool) {
 	if fd, err := strconv.Atoi(os.Getenv(watchedName)); err == nil {
 		os.Unsetenv(watchedName)
+		// As ps shows it, and not by the name that it was started with.
+		_ = os.WriteFile("/proc/self/comm", []byte(filepath.Base(args[0])), 0)
 		// A terminal stops background processes that write, if told to.
 		signal.Ignore(syscall.SIGTTOU)
 		unix.CloseOnExec(fd)
@@ -73,7 +76,7 @@ func startWatched(args []string) (*watch, error) {
 		return nil, err
 	}
 	defer unix.Close(stderr)
-	wanted := []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGTSTP}
+	wanted := []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGTSTP, syscall.SIGCONT}
 	if !signal.Ignored(syscall.SIGHUP) {
 		wanted = append(wanted, syscall.SIGHUP)
 	}
@@ -122,12 +125,11 @@ func (w *watch) wait(ui *console) int {
 // forward passes signals on, and stops and continues with the process.
 func (w *watch) forward() {
 	for s := range w.signals {
-		if s != syscall.SIGTSTP {
-			_ = syscall.Kill(w.pid, s.(syscall.Signal))
+		if s == syscall.SIGTSTP {
+			_ = syscall.Kill(w.pid, syscall.SIGSTOP)
+			_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 			continue
 		}
-		_ = syscall.Kill(w.pid, syscall.SIGSTOP)
-		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
-		_ = syscall.Kill(w.pid, syscall.SIGCONT)
+		_ = syscall.Kill(w.pid, s.(syscall.Signal))
 	}
 }

@@ -44,7 +44,8 @@ func (r *chunkReader) unpack(b []byte, size int) ([]byte, error) {
 // explain checks that size bytes can come from b, without memory for them.
 func (r *chunkReader) explain(b []byte, size int) error {
 	if size > format.MaxPage {
-		return &bound.UnsupportedError{What: fmt.Sprintf("its %d MiB are more than a page may have", size>>20)}
+		return &bound.BeyondError{What: fmt.Sprintf("its %d MiB are beyond the %d MiB that a page may have", size>>20, format.MaxPage>>20),
+			Hint: "write the file again with smaller pages"}
 	}
 	most := int64(math.MaxInt64)
 	switch r.chunk.codec {
