@@ -87,9 +87,8 @@ func (m *Model) WriteTo(w io.Writer) (int64, error) {
 }
 
 // FileBytes returns how many bytes the file of a model takes, about and rather
-// more: one of these settings and sizes that has learned the preprocessing of
-// the given name, if it learns, and has been trained for as many epochs. It is for
-// making sure of room beforehand.
+// more: one of these settings and sizes, with this preprocessing, that has been
+// trained for as many epochs. It is for making sure of room beforehand.
 func FileBytes(c Config, preprocess string, epochs int) int64 {
 	const (
 		header  = 64 << 10 // with what every model says

@@ -41,8 +41,8 @@ func fitFolder(t *testing.T) func(name string) string {
 
 var quickFit = []string{"fit", "--hidden", "3", "--epochs", "1", "--progress", "none"}
 
-// TestFitCommitsTogether fails to write or to name one of the three outputs of a
-// fit: those before it in the order of names are new, if any are.
+// TestFitCommitsTogether fails to write or to name one of the three outputs of
+// a fit: those before it in the order of names are new, if any are.
 func TestFitCommitsTogether(t *testing.T) {
 	all := []string{"f.parquet", "m", "r.json"} // as they appear
 	for _, test := range []struct {

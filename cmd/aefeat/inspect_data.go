@@ -99,7 +99,7 @@ func inspectData(c *cli.Context, ui *console, inputs []string) error {
 	info.lookAtCells(c.Context, src)
 	if c.Bool("json") {
 		info.tell(rows)
-		return json.NewEncoder(ui.out).Encode(info)
+		return printJSON(ui.out, info)
 	}
 	var t table
 	t.row("file", formatNames[file.Format]+", "+formatSize(info.Bytes))
@@ -107,7 +107,7 @@ func inspectData(c *cli.Context, ui *console, inputs []string) error {
 	if err := t.print(ui.out); err != nil {
 		return err
 	}
-	return rows.print(ui.out)
+	return rows.print(screen{ui.out})
 }
 
 // mostShown is as many columns, or files, as a screen holds; a thousand pixels
@@ -201,7 +201,7 @@ func typeName(f arrow.Field) string {
 // shownName writes the name of a column so that its end can be seen, and does
 // nothing to a terminal.
 func shownName(name string) string {
-	if name == "" || strings.TrimSpace(name) != name || strings.ContainsFunc(name, func(r rune) bool { return !strconv.IsPrint(r) }) {
+	if name == "" || strings.TrimSpace(name) != name || unprintable(name) {
 		return strconv.Quote(name)
 	}
 	return name
