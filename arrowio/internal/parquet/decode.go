@@ -99,7 +99,7 @@ func (c *direct) lookUp(p *page) error {
 	dst := c.plain
 	bits := int(p.data[0])
 	n := uint64(len(c.dict) / c.width)
-	return format.Walk(p.data[1:], bits, p.present, func(value uint32, count int) error {
+	err := format.Walk(p.data[1:], bits, p.present, func(value uint32, count int) error {
 		if uint64(value) >= n {
 			return errIndex
 		}
@@ -127,6 +127,10 @@ func (c *direct) lookUp(p *page) error {
 		dst = dst[count*c.width:]
 		return nil
 	})
+	if c.pages.values == c.pages.chunk.values {
+		c.dict = nil // thousands of columns are read side by side
+	}
+	return err
 }
 
 func lookUp1(dst, dict, packed []byte, bits, n int) bool {
