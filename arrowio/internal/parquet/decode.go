@@ -26,6 +26,9 @@ func (c *direct) decode(p *page) error {
 		if err := c.lookUp(p); err != nil {
 			return err
 		}
+		if c.pages.values == c.pages.chunk.values { // it was the last one
+			c.dict = nil // thousands of columns are read side by side
+		}
 	case format.ByteSplit:
 		if c.from == int96Bytes {
 			return errEncoding(p.encoding)
@@ -99,7 +102,7 @@ func (c *direct) lookUp(p *page) error {
 	dst := c.plain
 	bits := int(p.data[0])
 	n := uint64(len(c.dict) / c.width)
-	err := format.Walk(p.data[1:], bits, p.present, func(value uint32, count int) error {
+	return format.Walk(p.data[1:], bits, p.present, func(value uint32, count int) error {
 		if uint64(value) >= n {
 			return errIndex
 		}
@@ -127,10 +130,6 @@ func (c *direct) lookUp(p *page) error {
 		dst = dst[count*c.width:]
 		return nil
 	})
-	if c.pages.values == c.pages.chunk.values {
-		c.dict = nil // thousands of columns are read side by side
-	}
-	return err
 }
 
 func lookUp1(dst, dict, packed []byte, bits, n int) bool {
