@@ -24,19 +24,21 @@ func (s *Source) Missing() []Missing { return s.missing }
 // Require returns an error, a [*FileError], that names the first file without
 // one of the columns, which are paths as [Source.Reader] takes them.
 func (s *Source) Require(columns [][]int) error {
+	first := map[string]string{} // file without a column
+	for _, m := range s.missing {
+		first[m.Column] = m.First
+	}
 	for _, path := range columns {
 		if len(path) == 0 || path[0] < 0 || path[0] >= s.schema.NumFields() {
 			return fmt.Errorf("no column has the path %v", path)
 		}
 		name := s.schema.Field(path[0]).Name
-		for _, m := range s.missing {
-			if m.Column == name {
-				return &FileError{
-					File: m.First,
-					Err:  fmt.Errorf("column %q is missing", name),
-					Hint: "leave out files without it, or choose a column that all files have",
-					Key:  KeyDiffers,
-				}
+		if file, ok := first[name]; ok {
+			return &FileError{
+				File: file,
+				Err:  fmt.Errorf("column %q is missing", name),
+				Hint: "leave out files without it, or choose a column that all files have",
+				Key:  KeyDiffers,
 			}
 		}
 	}

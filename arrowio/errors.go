@@ -59,6 +59,7 @@ const (
 	KeyEncrypted   = "encrypted"   // it has to be decrypted first
 	KeyUnsupported = "unsupported" // sound, but of a kind that cannot be read
 	KeyTooLarge    = "too_large"   // reading it takes more memory than any file may
+	KeyBeyond      = "beyond"      // sound, as far as can be seen, and beyond another limit
 	KeyDiffers     = "differs"     // its columns are not those of the files before it
 )
 
@@ -69,6 +70,7 @@ func (e *FileError) Unwrap() error { return e.Err }
 // is one of the system.
 func keyOf(err error) string {
 	var mem *bound.MemoryError
+	var beyond *bound.BeyondError
 	var unsupported *bound.UnsupportedError
 	var system syscall.Errno
 	switch {
@@ -76,6 +78,8 @@ func keyOf(err error) string {
 		return ""
 	case errors.As(err, &unsupported), errors.Is(err, errOnce):
 		return KeyUnsupported
+	case errors.As(err, &beyond):
+		return KeyBeyond
 	case errors.As(err, &mem):
 		return KeyTooLarge
 	case errors.Is(err, parquet.ErrEncrypted):
@@ -95,8 +99,11 @@ func keyOf(err error) string {
 // hint says what to do about an error of a file.
 func hint(err error) string {
 	var mem *bound.MemoryError
+	var beyond *bound.BeyondError
 	var unsupported *bound.UnsupportedError
 	switch {
+	case errors.As(err, &beyond):
+		return beyond.Hint
 	case errors.As(err, &unsupported):
 		return cmp.Or(unsupported.Hint, "write the file again with other settings: smaller pages, Snappy or Zstandard compression")
 	case errors.As(err, &mem):

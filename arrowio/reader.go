@@ -245,7 +245,7 @@ func (r *Reader) column(in *input, rec arrow.RecordBatch, i int) (arrow.Array, e
 	data := schema.Conform(rec.Column(r.at[i]).Data(), f.Type, mem)
 	defer data.Release()
 	c := array.MakeFromData(data)
-	err := array.ValidateFull(c)
+	err := validate(c)
 	if n := int64(c.Len()); n != rec.NumRows() {
 		err = fmt.Errorf("%d rows, expected %d", n, rec.NumRows())
 	}

@@ -54,8 +54,8 @@ type OpenOptions struct {
 //
 // A file is opened again for each Reader, and must be what it was when the
 // source was opened: the same file, of the same size and time, with the same
-// footer. What has become another is a [*FileError] with the key [KeyChanged], at
-// the latest at the end of its rows.
+// footer. What has become another is a [*FileError] with the key [KeyChanged],
+// at the latest at the end of its rows.
 type Source struct {
 	o      OpenOptions
 	inputs []*input

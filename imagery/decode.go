@@ -105,7 +105,7 @@ func (f format) picture(data []byte, config image.Config) (*Picture, error) {
 	case config.Width < 1 || config.Height < 1:
 		return nil, fmt.Errorf("imagery: image of %d by %d pixels (height by width) is empty", config.Height, config.Width)
 	case config.Width > MaxPixels/config.Height:
-		return nil, fmt.Errorf("imagery: image of %d by %d pixels (height by width) has more than %d", config.Height, config.Width, MaxPixels)
+		return nil, fmt.Errorf("imagery: image of %d by %d pixels (height by width) is beyond the %d that are decoded", config.Height, config.Width, MaxPixels)
 	}
 	img, err := f.decode(bytes.NewReader(data))
 	if err != nil {

@@ -57,7 +57,7 @@ func whole(file []byte, want model.Images, working *semaphore.Weighted) (pixels 
 	case want.Resize:
 		lines := int64(size.Height) * int64(asked.Width)
 		if lines > maxLines || size.Height > maxSide || size.Width > maxSide {
-			return nil, size, fmt.Errorf("imagery: image of %d by %d pixels (height by width) is too large to be resized", size.Height, size.Width)
+			return nil, size, fmt.Errorf("imagery: image of %d by %d pixels (height by width) is beyond what is resized", size.Height, size.Width)
 		}
 		weight += 4 * lines
 	case asked.Height > 0 && (size.Height != asked.Height || size.Width != asked.Width), weight > MaxWhole:

@@ -3,7 +3,6 @@ package model
 import (
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -88,9 +87,8 @@ func (m *Model) WriteTo(w io.Writer) (int64, error) {
 }
 
 // FileBytes returns how many bytes the file of a model takes, about and rather
-// more: one of these settings and sizes that has learned the preprocessing of
-// the given name, if it learns, and has been trained for as many epochs. It is for
-// making sure of room beforehand.
+// more: one of these settings and sizes, with this preprocessing, that has been
+// trained for as many epochs. It is for making sure of room beforehand.
 func FileBytes(c Config, preprocess string, epochs int) int64 {
 	const (
 		header  = 64 << 10 // with what every model says
@@ -163,7 +161,7 @@ func (m *Model) header(filled []filledTensor, extend func(metadata map[string]st
 		return nil, err
 	}
 	if len(b) > maxHeader {
-		return nil, errors.New("the description of its columns and its history is too long")
+		return nil, fmt.Errorf("the description of its columns and its history, %d MiB, is beyond the %d MiB that a model file may have", len(b)>>20, maxHeader>>20)
 	}
 	return append(b, strings.Repeat(" ", -len(b)&(headerAlign-1))...), nil
 }

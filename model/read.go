@@ -106,8 +106,12 @@ func readHeader(r io.Reader) (*fileHeader, error) {
 		return nil, err
 	}
 	size := binary.LittleEndian.Uint64(length[:])
-	if size < 2 || size > maxHeader {
+	const longest = 1 << 40 // of what might be a header: random bytes claim more
+	if size < 2 || size > longest {
 		return nil, &FormatError{errors.New("not a model file: it does not start as a safetensors file does")}
+	}
+	if size > maxHeader {
+		return nil, &FormatError{fmt.Errorf("a header of %d MiB is beyond the %d MiB that are read, or this is no model file", size>>20, maxHeader>>20)}
 	}
 	var b bytes.Buffer // grows with what is really there
 	if _, err := io.CopyN(&b, r, int64(size)); err != nil {

@@ -124,15 +124,14 @@ func Bind(schema *arrow.Schema, o BindOptions) (*Binding, error) {
 	if schema == nil {
 		return nil, errNoSchema
 	}
-	all := leaves(schema)
 	var (
 		chosen []leaf
 		err    error
 	)
 	if len(o.Columns) == 0 {
-		chosen, err = detect(all)
+		chosen, err = detect(leaves(schema))
 	} else {
-		chosen, err = selectColumns(schema, all, o.Columns)
+		chosen, err = newCatalog(schema).selectColumns(o.Columns)
 	}
 	if err != nil {
 		return nil, err
@@ -286,33 +285,27 @@ func (c *boundColumn) locate(schema *arrow.Schema) (index, other []int, err erro
 // can be read as one of the type expected.
 func (c *boundColumn) follow(schema *arrow.Schema, path []string, expected arrow.DataType, fits func(arrow.Field) bool) ([]int, error) {
 	index := make([]int, 0, len(path))
-	fields := schema.Fields()
+	in := record(schema)
 	for depth, name := range path {
-		at := -1
-		for j, f := range fields {
-			if f.Name != name {
-				continue
-			}
-			if at >= 0 {
-				return nil, bindError(c.name, fmt.Sprintf("the name %q stands for two columns", strings.Join(path[:depth+1], ".")), "").keyed(KeyAmbiguous)
-			}
-			at = j
-		}
-		if at < 0 {
+		at := in.FieldIndices(name)
+		switch len(at) {
+		case 0:
 			return nil, bindError(c.name, "no such column", "").keyed(KeyMissing)
+		case 1:
+		default:
+			return nil, bindError(c.name, fmt.Sprintf("the name %q stands for two columns", strings.Join(path[:depth+1], ".")), "").keyed(KeyAmbiguous)
 		}
-		index = append(index, at)
+		index = append(index, at[0])
+		f := in.Field(at[0])
 		if depth == len(path)-1 {
-			if !fits(fields[at]) {
-				return nil, bindError(c.name, fmt.Sprintf("type %s, expected %s", fields[at].Type, expected), "").keyed(KeyType)
+			if !fits(f) {
+				return nil, bindError(c.name, fmt.Sprintf("type %s, expected %s", f.Type, expected), "").keyed(KeyType)
 			}
 			break
 		}
-		st, ok := fields[at].Type.(*arrow.StructType)
-		if !ok {
-			return nil, bindError(c.name, fmt.Sprintf("%q is %s, expected a struct", name, fields[at].Type), "").keyed(KeyType)
+		if in = fieldsOf(f.Type); in == nil {
+			return nil, bindError(c.name, fmt.Sprintf("%q is %s, expected a struct", name, f.Type), "").keyed(KeyType)
 		}
-		fields = st.Fields()
 	}
 	return index, nil
 }

@@ -1,8 +1,10 @@
 package patch
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -77,6 +79,21 @@ func candidates(all []leaf) []Candidate {
 		}
 	}
 	return named
+}
+
+// Families returns the names of the columns of each family among the candidates
+// of schema, in the order of the patch, by [Candidate] Column.
+func Families(schema *arrow.Schema) map[string][]string {
+	if schema == nil {
+		return nil
+	}
+	members := map[string][]string{}
+	for _, f := range families(leaves(schema)) {
+		for _, l := range f.columns {
+			members[f.pattern] = append(members[f.pattern], l.name)
+		}
+	}
+	return members
 }
 
 // guesses returns the candidates that need not be named.
@@ -187,7 +204,12 @@ func families(all []leaf) []family {
 	var (
 		keys   []string
 		groups = map[string][]leaf{}
+		names  = make([]string, len(all))
 	)
+	for i, l := range all {
+		names[i] = l.name
+	}
+	slices.Sort(names)
 	for _, l := range all {
 		if len(l.dims) > 0 || l.standing != plain {
 			continue
@@ -211,28 +233,64 @@ func families(all []leaf) []family {
 		pattern := key
 		// "pixel*" is what people type; show it where it selects the same
 		// columns.
-		if prefix, _, _ := strings.Cut(key, "#"); prefix != "" {
-			n := 0
-			for _, l := range all {
-				if matchPattern(prefix+"*", l.name) {
-					n++
-				}
-			}
-			if n == len(columns) {
-				pattern = prefix + "*"
-			}
+		prefix, _, _ := strings.Cut(key, "#")
+		if prefix != "" && !strings.ContainsAny(prefix, "*?") && countPrefix(names, prefix) == len(columns) {
+			pattern = prefix + "*"
 		}
 		out = append(out, family{pattern, columns})
 	}
 	return out
 }
 
+// countPrefix returns how many names, which are sorted, begin with a prefix.
+func countPrefix(names []string, prefix string) int {
+	from, _ := slices.BinarySearch(names, prefix)
+	return sort.Search(len(names)-from, func(i int) bool { return !strings.HasPrefix(names[from+i], prefix) })
+}
+
+// A catalog is the numeric columns of a schema, to be looked up.
+type catalog struct {
+	schema *arrow.Schema
+	all    []leaf // in the order of their places
+	pairs  map[string]leaf
+}
+
+func newCatalog(schema *arrow.Schema) catalog {
+	all := leaves(schema)
+	return catalog{schema, all, pairsByName(all)}
+}
+
+// at returns the column at a place, a slice of none or one, and not the pair
+// that begins there.
+func (c catalog) at(place []int) []leaf {
+	inside := c.within(place)
+	for i, l := range inside {
+		if len(l.at) > len(place) {
+			break
+		}
+		if !l.isPair() {
+			return inside[i : i+1 : i+1]
+		}
+	}
+	return nil
+}
+
+// within returns the columns at a place and, if a struct is there, inside it.
+func (c catalog) within(place []int) []leaf {
+	from := sort.Search(len(c.all), func(i int) bool { return slices.Compare(c.all[i].at, place) >= 0 })
+	n := sort.Search(len(c.all)-from, func(i int) bool {
+		at := c.all[from+i].at
+		return !slices.Equal(at[:min(len(at), len(place))], place)
+	})
+	return c.all[from : from+n : from+n]
+}
+
 // selectColumns finds the columns that the user named.
-func selectColumns(schema *arrow.Schema, all []leaf, names []string) ([]leaf, error) {
+func (c catalog) selectColumns(names []string) ([]leaf, error) {
 	var chosen []leaf
 	seen := map[string]bool{}
 	for _, name := range names {
-		found, err := selectOne(schema, all, name)
+		found, err := c.selectOne(name)
 		if err != nil {
 			return nil, err
 		}
@@ -244,7 +302,7 @@ func selectColumns(schema *arrow.Schema, all []leaf, names []string) ([]leaf, er
 		}
 		chosen = append(chosen, found...)
 	}
-	for _, pair := range all {
+	for _, pair := range c.all {
 		if pair.isPair() && len(chosen) == 2 && chosen[0].partOf(pair) && chosen[1].partOf(pair) {
 			return []leaf{pair}, nil
 		}
@@ -259,44 +317,42 @@ func selectColumns(schema *arrow.Schema, all []leaf, names []string) ([]leaf, er
 	return chosen, nil
 }
 
-func selectOne(schema *arrow.Schema, all []leaf, name string) ([]leaf, error) {
-	if path := find(schema.Fields(), name); path != nil {
-		if ambiguous(schema.Fields(), path) {
+func (c catalog) selectOne(name string) ([]leaf, error) {
+	if path := find(c.schema, name); path != nil {
+		if ambiguous(c.schema, path) {
 			return nil, bindError(name, "the name stands for two columns", "").keyed(KeyAmbiguous)
 		}
-		if i := slices.IndexFunc(all, func(l leaf) bool { return !l.isPair() && slices.Equal(l.at, path) }); i >= 0 {
-			return all[i : i+1 : i+1], nil
+		if column := c.at(path); column != nil {
+			return column, nil
 		}
-		f := fieldAt(schema.Fields(), path)
-		if _, isStruct := f.Type.(*arrow.StructType); !isStruct {
-			return nil, bindError(name, fmt.Sprintf("%s cannot be a patch", TypeName(f)), othersHint(all)).keyed(KeyType)
+		f := fieldAt(c.schema, path)
+		if fieldsOf(f.Type) == nil {
+			return nil, bindError(name, fmt.Sprintf("%s cannot be a patch", TypeName(f)), othersHint(c.all)).keyed(KeyType)
 		}
 		// A struct stands for the patch inside it, if there is no doubt which
 		// field that is.
-		inside := slices.DeleteFunc(slices.Clone(all), func(l leaf) bool {
-			return len(l.at) <= len(path) || !slices.Equal(l.at[:len(path)], path)
-		})
-		chosen, err := detect(inside)
+		chosen, err := detect(c.within(path))
 		if err != nil {
 			err := err.(*RowError)
 			return nil, bindError(name, "struct: "+err.Reason, err.Hint).keyed(err.Key)
 		}
 		return chosen, nil
 	}
-	if pair, ok := findPair(all, name); ok {
+	if pair, ok := c.pairs[name]; ok {
 		return []leaf{pair}, nil
 	}
 	if !strings.ContainsAny(name, "*?#") {
-		return nil, bindError(name, "no such column", columnsHint(schema)).keyed(KeyMissing)
+		return nil, bindError(name, "no such column", columnsHint(c.schema)).keyed(KeyMissing)
 	}
-	matched := matching(all, name)
-	for _, f := range schema.Fields() {
+	matched := c.matching(name)
+	for i := range c.schema.NumFields() {
+		f := c.schema.Field(i)
 		if _, _, ok := patchType(f.Type); !ok && f.Type.ID() != arrow.STRUCT && matchPattern(name, f.Name) {
 			return nil, bindError(f.Name, fmt.Sprintf("%s cannot be part of a patch, but matches %q", f.Type, name), "in a pattern # stands for a number, where * stands for anything").keyed(KeyType)
 		}
 	}
 	if len(matched) == 0 {
-		return nil, bindError("", fmt.Sprintf("no column matches %q", name), columnsHint(schema)).keyed(KeyMissing)
+		return nil, bindError("", fmt.Sprintf("no column matches %q", name), columnsHint(c.schema)).keyed(KeyMissing)
 	}
 	sortNatural(matched)
 	return matched, nil
@@ -304,29 +360,48 @@ func selectOne(schema *arrow.Schema, all []leaf, name string) ([]leaf, error) {
 
 // matching returns the columns whose names match a pattern. A pair that matches,
 // or whose columns both do, stands for these.
-func matching(all []leaf, pattern string) []leaf {
+func (c catalog) matching(pattern string) []leaf {
 	var matched []leaf
-	for _, l := range all {
+	for _, l := range c.all {
 		if (len(l.path) == 1 || strings.Contains(pattern, ".")) && matchPattern(pattern, l.name) {
 			matched = append(matched, l)
 		}
 	}
-	for _, pair := range all {
-		if !pair.isPair() {
-			continue
+	if len(c.pairs) == 0 {
+		return matched
+	}
+	pairOf := map[string]string{} // of both columns of a pair: the place of the pair
+	for _, l := range c.all {
+		if l.isPair() {
+			at := placeKey(l.at)
+			pairOf[at], pairOf[placeKey(l.valuesAt)] = at, at
 		}
-		part := func(l leaf) bool { return l.partOf(pair) }
-		whole := slices.ContainsFunc(matched, func(l leaf) bool { return l.isPair() && l.name == pair.name })
-		both := len(matched) - len(slices.DeleteFunc(slices.Clone(matched), part))
-		if !whole && both < 2 {
-			continue
+	}
+	const both, whole = 2, 3
+	found := map[string]int{} // by the place of the pair
+	for _, l := range matched {
+		if at, ok := pairOf[placeKey(l.at)]; ok && l.isPair() {
+			found[at] += whole
+		} else if ok {
+			found[at]++
 		}
-		matched = slices.DeleteFunc(matched, part)
-		if !whole {
-			matched = append(matched, pair)
+	}
+	matched = slices.DeleteFunc(matched, func(l leaf) bool { return !l.isPair() && found[pairOf[placeKey(l.at)]] >= both })
+	for _, l := range c.all {
+		if l.isPair() && found[placeKey(l.at)] == both {
+			matched = append(matched, l)
 		}
 	}
 	return matched
+}
+
+// placeKey is a place as a key of maps.
+func placeKey(at []int) string {
+	var key []byte
+	for _, i := range at {
+		key = binary.AppendUvarint(key, uint64(i))
+	}
+	return string(key)
 }
 
 // othersHint says what to name in place of a column that cannot be a patch.
@@ -338,16 +413,13 @@ func othersHint(all []leaf) string {
 }
 
 // ambiguous reports whether one of the names of a path stands for two columns.
-func ambiguous(fields []arrow.Field, path []int) bool {
-	for depth, at := range path {
-		for i, f := range fields {
-			if i != at && f.Name == fields[at].Name {
-				return true
-			}
+func ambiguous(in record, path []int) bool {
+	for _, at := range path {
+		f := in.Field(at)
+		if len(in.FieldIndices(f.Name)) > 1 {
+			return true
 		}
-		if depth < len(path)-1 {
-			fields = fields[at].Type.(*arrow.StructType).Fields()
-		}
+		in = fieldsOf(f.Type)
 	}
 	return false
 }

@@ -201,7 +201,7 @@ func leaves(schema *arrow.Schema) []leaf {
 			stored, isStruct := storage(f.Type).(*arrow.StructType)
 			image := isStruct && isImageFile(stored)
 			l := leaf{
-				name: nameOf(schema.Fields(), at), path: path, at: at, typ: f.Type, shown: TypeName(f), element: e, dims: dims,
+				name: nameOf(schema, at), path: path, at: at, typ: f.Type, shown: TypeName(f), element: e, dims: dims,
 				bytes: image || holdsBytes(f.Type), vector: isStruct && !image, image: image, bool8: holdsBool8(f), standing: least, tensor: tensorOf(extension, metadata),
 			}
 			if len(l.tensor.Shape) == 0 {
@@ -224,7 +224,7 @@ func leaves(schema *arrow.Schema) []leaf {
 		pairs, parts := map[int]leaf{}, map[int]bool{} // by position
 		for _, p := range pairsOf(fields) {
 			l := p.leaf(path, at, fields)
-			if l.standing = least; find(schema.Fields(), l.name) == nil {
+			if l.standing = least; find(schema, l.name) == nil {
 				pairs[p.indices] = l
 				parts[p.indices], parts[p.values] = true, true
 			}

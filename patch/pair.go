@@ -111,13 +111,15 @@ func (l leaf) partOf(pair leaf) bool {
 	return !l.isPair() && (slices.Equal(l.path, pair.path) || slices.Equal(l.path, pair.values))
 }
 
-// findPair returns the pair of a name.
-func findPair(all []leaf, name string) (pair leaf, ok bool) {
-	i := slices.IndexFunc(all, func(l leaf) bool { return l.isPair() && l.name == name })
-	if i < 0 {
-		return pair, false
+// pairsByName returns the pairs among columns; of two with one name the first.
+func pairsByName(all []leaf) map[string]leaf {
+	pairs := map[string]leaf{}
+	for _, l := range all {
+		if _, ok := pairs[l.name]; l.isPair() && !ok {
+			pairs[l.name] = l
+		}
 	}
-	return all[i], true
+	return pairs
 }
 
 // errNoUnits says that nothing tells how many values the codes of a pair have.

@@ -18,8 +18,8 @@ func Find(schema *arrow.Schema, name string) (path []int, field arrow.Field, err
 	if schema == nil {
 		return nil, field, errNoSchema
 	}
-	if path := find(schema.Fields(), name); path != nil {
-		return path, fieldAt(schema.Fields(), path), nil
+	if path := find(schema, name); path != nil {
+		return path, fieldAt(schema, path), nil
 	}
 	return nil, field, bindError(name, "no such column", columnsHint(schema)).keyed(KeyMissing)
 }
@@ -31,6 +31,7 @@ func Paths(schema *arrow.Schema, names []string) ([][]int, error) {
 		return nil, nil
 	}
 	paths := make([][]int, 0, len(names))
+	var pairs map[string]leaf // nil until one is looked for
 	for _, name := range names {
 		path, _, err := Find(schema, name)
 		if err == nil {
@@ -40,7 +41,10 @@ func Paths(schema *arrow.Schema, names []string) ([][]int, error) {
 		if schema == nil {
 			return nil, err
 		}
-		pair, ok := findPair(leaves(schema), name)
+		if pairs == nil {
+			pairs = pairsByName(leaves(schema))
+		}
+		pair, ok := pairs[name]
 		if !ok {
 			return nil, err
 		}
@@ -49,22 +53,38 @@ func Paths(schema *arrow.Schema, names []string) ([][]int, error) {
 	return paths, nil
 }
 
+// A record has fields: a schema, or a struct. It finds one by its name without
+// going over all, of which there may be a hundred thousand.
+type record interface {
+	NumFields() int
+	Field(i int) arrow.Field
+	FieldIndices(name string) []int
+}
+
+// fieldsOf returns what the fields of a struct are in, nil of another type.
+func fieldsOf(t arrow.DataType) record {
+	if st, ok := t.(*arrow.StructType); ok {
+		return st
+	}
+	return nil
+}
+
 // find returns nil where there is no such column.
-func find(fields []arrow.Field, name string) []int {
-	if path := findPlain(fields, name); path != nil {
+func find(in record, name string) []int {
+	if path := findPlain(in, name); path != nil {
 		return path
 	}
 	var path []int
 	for _, part := range quotedParts(name) {
-		at := slices.IndexFunc(fields, func(f arrow.Field) bool { return f.Name == part })
-		if at < 0 {
+		if in == nil {
 			return nil
 		}
-		path = append(path, at)
-		t, ok := fields[at].Type.(*arrow.StructType)
-		if fields = nil; ok {
-			fields = t.Fields()
+		at := in.FieldIndices(part)
+		if len(at) == 0 {
+			return nil
 		}
+		path = append(path, at[0])
+		in = fieldsOf(in.Field(at[0]).Type)
 	}
 	return path
 }
@@ -115,14 +135,14 @@ func cutQuoted(s string) (name, rest string, ok bool) {
 
 // nameOf returns the name by which find finds the column that a path leads to:
 // its names with dots between them, in quotes where that is another column.
-func nameOf(fields []arrow.Field, path []int) string {
+func nameOf(in record, path []int) string {
 	plain, quoted := "", ""
 	for i := range path {
-		name := fieldAt(fields, path[:i+1]).Name
+		name := fieldAt(in, path[:i+1]).Name
 		plain += "." + name
 		quoted += "." + inQuotes(name)
 	}
-	if len(path) == 1 || slices.Equal(find(fields, plain[1:]), path) {
+	if len(path) == 1 || slices.Equal(find(in, plain[1:]), path) {
 		return plain[1:]
 	}
 	return quoted[1:]
@@ -132,21 +152,19 @@ func nameOf(fields []arrow.Field, path []int) string {
 func inQuotes(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
 // findPlain is find for a name as it is, or names with dots between them.
-func findPlain(fields []arrow.Field, name string) []int {
-	for i, f := range fields {
-		if f.Name == name {
-			return []int{i}
-		}
+func findPlain(in record, name string) []int {
+	if at := in.FieldIndices(name); len(at) > 0 {
+		return at[:1]
 	}
 	// The longest name that fits comes first: names may have dots in them.
-	for at := strings.LastIndexByte(name, '.'); at > 0; at = strings.LastIndexByte(name[:at], '.') {
-		for i, f := range fields {
-			t, ok := f.Type.(*arrow.StructType)
-			if !ok || f.Name != name[:at] {
+	for end := strings.LastIndexByte(name, '.'); end > 0; end = strings.LastIndexByte(name[:end], '.') {
+		for _, at := range in.FieldIndices(name[:end]) {
+			inside := fieldsOf(in.Field(at).Type)
+			if inside == nil {
 				continue
 			}
-			if rest := findPlain(t.Fields(), name[at+1:]); rest != nil {
-				return append([]int{i}, rest...)
+			if rest := findPlain(inside, name[end+1:]); rest != nil {
+				return append([]int{at}, rest...)
 			}
 		}
 	}
@@ -154,8 +172,8 @@ func findPlain(fields []arrow.Field, name string) []int {
 }
 
 // fieldAt returns the field that a path leads to.
-func fieldAt(fields []arrow.Field, path []int) arrow.Field {
-	f := fields[path[0]]
+func fieldAt(in record, path []int) arrow.Field {
+	f := in.Field(path[0])
 	for _, i := range path[1:] {
 		f = f.Type.(*arrow.StructType).Field(i)
 	}
@@ -166,12 +184,12 @@ func fieldAt(fields []arrow.Field, path []int) arrow.Field {
 func columnsHint(schema *arrow.Schema) string {
 	const most = 12 // more names than this hide the one that is looked for
 	var names []string
-	for i, f := range schema.Fields() {
+	for i := range schema.NumFields() {
 		if i == most {
 			names = append(names, fmt.Sprintf("... (%d columns)", schema.NumFields()))
 			break
 		}
-		names = append(names, quotedName(f.Name))
+		names = append(names, quotedName(schema.Field(i).Name))
 	}
 	if len(names) == 0 {
 		return ""
@@ -180,37 +198,45 @@ func columnsHint(schema *arrow.Schema) string {
 }
 
 // matchPattern matches a whole name: * is any text, ? any one character, # a
-// run of digits.
+// run of digits. What follows the last * met is tried at each place until it
+// fits: no earlier * need ever take more, since what stands for a part that
+// begins later does not end earlier.
 func matchPattern(pattern, name string) bool {
-	for pattern != "" {
-		switch pattern[0] {
-		case '*':
-			for i := 0; i <= len(name); i++ {
-				if matchPattern(pattern[1:], name[i:]) {
-					return true
-				}
-			}
-			return false
-		case '#':
-			n := digits(name)
-			if n == 0 {
-				return false
-			}
+	star, rest := "", "" // behind the last *: the pattern, and what it takes next
+	starred := false
+	for {
+		switch n := matchOne(pattern, name); {
+		case strings.HasPrefix(pattern, "*"):
+			pattern = pattern[1:]
+			starred, star, rest = true, pattern, name
+		case pattern == "" && name == "":
+			return true
+		case n > 0:
 			pattern, name = pattern[1:], name[n:]
-		case '?':
-			if name == "" {
-				return false
-			}
-			_, size := firstRune(name)
-			pattern, name = pattern[1:], name[size:]
+		case !starred || rest == "":
+			return false
 		default:
-			if name == "" || name[0] != pattern[0] {
-				return false
-			}
-			pattern, name = pattern[1:], name[1:]
+			rest = rest[1:]
+			pattern, name = star, rest
 		}
 	}
-	return name == ""
+}
+
+// matchOne returns how much of name the first sign of a pattern, which is no *,
+// stands for; 0 where it does not fit.
+func matchOne(pattern, name string) int {
+	switch {
+	case pattern == "" || name == "":
+		return 0
+	case pattern[0] == '#':
+		return digits(name)
+	case pattern[0] == '?':
+		_, size := firstRune(name)
+		return size
+	case name[0] == pattern[0]:
+		return 1
+	}
+	return 0
 }
 
 func firstRune(s string) (rune, int) {

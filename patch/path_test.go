@@ -64,10 +64,11 @@ func FuzzNames(f *testing.F) {
 			{Name: outer, Type: arrow.StructOf(arrow.Field{Name: inner, Type: u8}, arrow.Field{Name: "s", Type: arrow.StructOf(arrow.Field{Name: inner, Type: u8})})},
 			{Name: other, Type: u8}, {Name: last, Type: u8},
 		}
+		schema := arrow.NewSchema(fields, nil)
 		for _, path := range [][]int{{0, 0}, {0, 1, 0}, {1}, {2}} {
-			name := nameOf(fields, path)
-			got := find(fields, name)
-			if slices.Equal(got, path) || ambiguous(fields, path) {
+			name := nameOf(schema, path)
+			got := find(schema, name)
+			if slices.Equal(got, path) || ambiguous(schema, path) {
 				continue
 			}
 			// A column may be called like the path of another in quotes.
@@ -132,4 +133,51 @@ func TestStructStandsForItsPatch(t *testing.T) {
 			t.Errorf("img is %q, want %s", got, c.want)
 		}
 	}
+}
+
+// A pattern of many stars is matched in no more steps than its length times
+// that of the name.
+func TestPatterns(t *testing.T) {
+	for _, c := range []struct {
+		pattern, name string
+		want          bool
+	}{
+		{"", "", true}, {"", "a", false}, {"*", "", true}, {"**", "abc", true},
+		{"a*", "a", true}, {"a*b", "ab", true}, {"a*b", "acbcb", true}, {"a*b", "acbc", false},
+		{"#", "12", true}, {"#", "", false}, {"#", "1a", false}, {"c#*", "c12x", true},
+		{"*#", "a12", true}, {"*?#", "a12", true}, {"*1#", "a11", true}, {"*1#", "a1", false},
+		{"?", "é", true}, {"??", "é", false}, {"*é*", "caféine", true}, {"#?#", "1a2", true}, {"*#?#*", "x1a2b3", true},
+	} {
+		if got := matchPattern(c.pattern, c.name); got != c.want {
+			t.Errorf("%q matches %q: %v", c.pattern, c.name, got)
+		}
+	}
+	if matchPattern(strings.Repeat("*a", 40)+"b", strings.Repeat("a", 4000)) {
+		t.Error("a name without a b matches")
+	}
+}
+
+// FuzzPatterns compares with the meaning: a * takes any part of the name.
+func FuzzPatterns(f *testing.F) {
+	f.Add("*1#?", "a111")
+	f.Add("*#*a", "12a2a")
+	f.Fuzz(func(t *testing.T, pattern, name string) {
+		if strings.Count(pattern, "*") > 4 || len(pattern) > 20 || len(name) > 20 {
+			return
+		}
+		var matches func(pattern, name string) bool
+		matches = func(pattern, name string) bool {
+			if rest, ok := strings.CutPrefix(pattern, "*"); ok {
+				return matches(rest, name) || name != "" && matches(pattern, name[1:])
+			}
+			if pattern == "" {
+				return name == ""
+			}
+			n := matchOne(pattern, name)
+			return n > 0 && matches(pattern[1:], name[n:])
+		}
+		if got, want := matchPattern(pattern, name), matches(pattern, name); got != want {
+			t.Errorf("%q matches %q: %v, want %v", pattern, name, got, want)
+		}
+	})
 }

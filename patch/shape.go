@@ -179,38 +179,51 @@ func tensorOf(name, metadata string) (t tensor) {
 	return t
 }
 
-// features are those that Hugging Face datasets describe in the metadata of a
-// schema: for each column an object with the shape, or of a struct its fields.
-type features map[string]json.RawMessage
+// A feature is what Hugging Face datasets describe in the metadata of a schema:
+// a column by an object with its shape, a struct, and all columns together, by
+// their fields.
+type feature struct {
+	text   json.RawMessage
+	fields map[string]*feature // nil: not looked into
+}
 
 const huggingFaceKey = "huggingface"
 
-func featuresOf(schema *arrow.Schema) features {
-	text, ok := schema.Metadata().GetValue(huggingFaceKey)
-	if !ok {
-		return nil
-	}
+func featuresOf(schema *arrow.Schema) *feature {
 	var all struct {
 		Info struct {
-			Features features `json:"features"`
+			Features json.RawMessage `json:"features"`
 		} `json:"info"`
 	}
+	text, _ := schema.Metadata().GetValue(huggingFaceKey)
 	if json.Unmarshal([]byte(text), &all) != nil {
-		return nil
+		return &feature{}
 	}
-	return all.Info.Features
+	return &feature{text: all.Info.Features}
+}
+
+// field returns one of the fields, nil where there is none of the name.
+func (f *feature) field(name string) *feature {
+	if f.fields == nil {
+		var texts map[string]json.RawMessage
+		f.fields = map[string]*feature{}
+		if json.Unmarshal(f.text, &texts) == nil {
+			for name, text := range texts {
+				f.fields[name] = &feature{text: text}
+			}
+		}
+	}
+	return f.fields[name]
 }
 
 // tensor returns what is said of a column, or of a field of structs.
-func (f features) tensor(path []string) (t tensor) {
-	for _, name := range path[:len(path)-1] {
-		var inner features
-		if json.Unmarshal(f[name], &inner) != nil {
+func (f *feature) tensor(path []string) (t tensor) {
+	for _, name := range path {
+		if f = f.field(name); f == nil {
 			return tensor{}
 		}
-		f = inner
 	}
-	if raw := f[path[len(path)-1]]; raw == nil || json.Unmarshal(raw, &t) != nil {
+	if json.Unmarshal(f.text, &t) != nil {
 		return tensor{}
 	}
 	return tensor{Shape: t.Shape, Type: t.Type}

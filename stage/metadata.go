@@ -61,11 +61,20 @@ func WithModel(in arrow.Metadata, hash string) arrow.Metadata {
 }
 
 // outputColumns are the columns of an output: those kept, and those added.
-type outputColumns struct{ kept, added []arrow.Field }
-
-func (o outputColumns) keeps(name string) bool {
-	return slices.ContainsFunc(o.kept, func(f arrow.Field) bool { return f.Name == name })
+type outputColumns struct {
+	kept, added []arrow.Field
+	keptNames   map[string]bool
 }
+
+func newOutputColumns(kept, added []arrow.Field) outputColumns {
+	o := outputColumns{kept, added, map[string]bool{}}
+	for _, f := range kept {
+		o.keptNames[f.Name] = true
+	}
+	return o
+}
+
+func (o outputColumns) keeps(name string) bool { return o.keptNames[name] }
 
 // metadata returns the metadata of an input as the output has it.
 func (o outputColumns) metadata(in arrow.Metadata) arrow.Metadata {
@@ -267,13 +276,17 @@ func sparkColumns(value string, o outputColumns) (string, bool) {
 	if !ok {
 		return "", false
 	}
+	named := map[string]object{}
+	for _, s := range slices.Backward(all) { // of two the first
+		named[s.text("name")] = s
+	}
 	var fields []object
 	for _, f := range o.kept {
-		i := slices.IndexFunc(all, func(s object) bool { return s.text("name") == f.Name })
-		if i < 0 {
+		s := named[f.Name]
+		if s == nil {
 			return "", false
 		}
-		fields = append(fields, all[i])
+		fields = append(fields, s)
 	}
 	for _, f := range o.added {
 		s := object{}

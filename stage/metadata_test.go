@@ -137,10 +137,10 @@ func FuzzColumnKeys(f *testing.F) {
 	f.Add(`{"index_columns":["a"],"column_indexes":[{"pandas_type":"int64"}],"columns":[{"name":"0"}]}`)
 	f.Add(`{"info":{"features":{"a":{}}}}`)
 	f.Add(`{"type":"struct","fields":[{"name":"a"}]}`)
-	o := outputColumns{
-		kept:  []arrow.Field{{Name: "a", Type: arrow.PrimitiveTypes.Int64}},
-		added: []arrow.Field{{Name: "code", Type: listOf(2)}, {Name: "score", Type: arrow.PrimitiveTypes.Float32}},
-	}
+	o := newOutputColumns(
+		[]arrow.Field{{Name: "a", Type: arrow.PrimitiveTypes.Int64}},
+		[]arrow.Field{{Name: "code", Type: listOf(2)}, {Name: "score", Type: arrow.PrimitiveTypes.Float32}},
+	)
 	f.Fuzz(func(t *testing.T, value string) {
 		for key, amend := range columnKeys {
 			if amend == nil {

@@ -3,6 +3,7 @@ package stage
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -196,23 +197,9 @@ func (t *Transformer) checkWidths() error {
 
 // build makes the output schema. hash is that of the model; "": unknown.
 func (t *Transformer) build(keep []string, prefix, hash string) error {
-	stays := make([]bool, t.in.NumFields())
-	for _, name := range keep {
-		at := t.in.FieldIndices(name)
-		if len(at) == 0 { // it may be a pair
-			paths, _ := patch.Paths(t.in, []string{name})
-			for _, path := range paths {
-				if len(path) == 1 { // not a field of a struct
-					at = append(at, path[0])
-				}
-			}
-		}
-		if len(at) == 0 {
-			return &patch.RowError{Column: name, Row: -1, Key: patch.KeyMissing, Reason: "the column to keep is not in the data", Hint: "check the names given to `Keep`"}
-		}
-		for _, i := range at {
-			stays[i] = true
-		}
+	stays, err := t.kept(keep)
+	if err != nil {
+		return err
 	}
 	var fields []arrow.Field
 	taken := map[string]bool{}
@@ -223,7 +210,7 @@ func (t *Transformer) build(keep []string, prefix, hash string) error {
 			taken[field.Name] = true
 		}
 	}
-	o := outputColumns{kept: slices.Clone(fields), added: t.added(prefix)}
+	o := newOutputColumns(slices.Clone(fields), t.added(prefix))
 	for _, field := range o.added {
 		if taken[field.Name] {
 			hint := "name the codes otherwise with `Prefix`, or keep fewer columns with `Keep`"
@@ -238,6 +225,40 @@ func (t *Transformer) build(keep []string, prefix, hash string) error {
 	metadata := WithModel(o.metadata(t.in.Metadata()), hash)
 	t.out = arrow.NewSchema(fields, &metadata)
 	return nil
+}
+
+// kept reports of each input column whether it is among those to keep.
+func (t *Transformer) kept(keep []string) ([]bool, error) {
+	stays := make([]bool, t.in.NumFields())
+	var pairs []string // what may be one
+	for _, name := range keep {
+		at := t.in.FieldIndices(name)
+		if len(at) == 0 {
+			pairs = append(pairs, name)
+		}
+		for _, i := range at {
+			stays[i] = true
+		}
+	}
+	missing := func(name string) error {
+		return &patch.RowError{Column: name, Row: -1, Key: patch.KeyMissing, Reason: "the column to keep is not in the data", Hint: "check the names given to `Keep`"}
+	}
+	for _, name := range pairs {
+		if _, _, err := patch.Find(t.in, name); err == nil { // a field of a struct
+			return nil, missing(name)
+		}
+	}
+	paths, err := patch.Paths(t.in, pairs)
+	if at := (*patch.RowError)(nil); errors.As(err, &at) {
+		return nil, missing(at.Column)
+	}
+	for i, path := range paths { // two of each pair
+		if len(path) > 1 {
+			return nil, missing(pairs[i/2])
+		}
+		stays[path[0]] = true
+	}
+	return stays, nil
 }
 
 // added returns the fields of the columns that are added.
@@ -333,8 +354,8 @@ func (t *Transformer) stays(s *arrow.Schema) ([]int, error) {
 	if s.Equal(t.in) {
 		return t.keep, nil
 	}
-	for _, f := range s.Fields() {
-		if !t.in.HasField(f.Name) {
+	for i := range s.NumFields() {
+		if f := s.Field(i); !t.in.HasField(f.Name) {
 			return nil, fmt.Errorf("column %q is one too many", f.Name)
 		}
 	}

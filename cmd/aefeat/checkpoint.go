@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/aefeat/aefeat/internal/atomicfile"
+	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/stage"
 )
 
@@ -106,6 +108,9 @@ func (s *saver) write(c *stage.Checkpoint) error {
 		s.ui.work.resumable(s.path, s.stdin)
 		s.progress.checkpoint(s.path, c)
 		return nil
+	}
+	if diverged := (*model.DivergedError)(nil); errors.As(err, &diverged) {
+		return err // of which the fit would have told soon
 	}
 	err = fmt.Errorf("writing the checkpoint: %w", err)
 	if !s.there && !c.Last {

@@ -87,6 +87,7 @@ var codeTable = []codeRow{
 	{"file.encrypted", exitData, "encrypted"},
 	{"file.unsupported", exitData, "sound, but of a kind that cannot be read"},
 	{"file.too_large", exitData, "a row or page that takes more memory than any may"},
+	{"file.beyond", exitData, "sound, but beyond a limit of aefeat; see docs/limits.md"},
 	{"file.differs", exitData, "other columns than the files before it"},
 	{"file.changed", exitMachine, "another than when it was opened: somebody writes it"},
 	{"file.unfit", exitData, "a file that cannot be used as it was asked to be"},

@@ -49,6 +49,7 @@ var codeCases = []struct {
 	{ofFile(io.EOF, arrowio.KeyEncrypted), "file.encrypted"},
 	{ofFile(io.EOF, arrowio.KeyUnsupported), "file.unsupported"},
 	{ofFile(io.EOF, arrowio.KeyTooLarge), "file.too_large"},
+	{ofFile(io.EOF, arrowio.KeyBeyond), "file.beyond"},
 	{ofFile(io.EOF, arrowio.KeyDiffers), "file.differs"},
 
 	{&patch.RowError{Row: -1}, codeColumn},

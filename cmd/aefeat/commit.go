@@ -77,9 +77,9 @@ func (j *fitJob) commit(ctx context.Context, m *model.Model, features *outputFil
 	return nil
 }
 
-// rescue keeps a model, after err, that training has taken long for: beside the
-// output, or else in the folder for temporary files. It adds to err where it is.
-// What would have been written to a pipe or device is not kept.
+// rescue keeps a model, after err, that training has taken long for: beside
+// the output, or else in the folder for temporary files. It adds to err where
+// it is. What would have been written to a pipe or device is not kept.
 func (j *fitJob) rescue(ctx context.Context, m *model.Model, err error) error {
 	if !j.out.replaces() || j.out.file.Appeared() || m.RowsSeen == 0 {
 		return err

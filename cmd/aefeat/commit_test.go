@@ -41,8 +41,8 @@ func fitFolder(t *testing.T) func(name string) string {
 
 var quickFit = []string{"fit", "--hidden", "3", "--epochs", "1", "--progress", "none"}
 
-// TestFitCommitsTogether fails to write or to name one of the three outputs of a
-// fit: those before it in the order of names are new, if any are.
+// TestFitCommitsTogether fails to write or to name one of the three outputs of
+// a fit: those before it in the order of names are new, if any are.
 func TestFitCommitsTogether(t *testing.T) {
 	all := []string{"f.parquet", "m", "r.json"} // as they appear
 	for _, test := range []struct {
@@ -187,5 +187,52 @@ func TestInputChanges(t *testing.T) {
 	names, _ := filepath.Glob(at("*"))
 	if want := []string{at("f.parquet"), at("in.parquet"), at("m"), at("m.kept-1"), at("r.json")}; !slices.Equal(names, want) {
 		t.Errorf("%q", names)
+	}
+}
+
+// TestCommandsCommitTogether fails to write the last of the outputs of other
+// commands: the others stay as they were.
+func TestCommandsCommitTogether(t *testing.T) {
+	at := fitFolder(t)
+	if status, said := runHere(t, append(quickFit, "-o", at("model"), at("in.parquet"))...); status != exitDone {
+		t.Fatal(said)
+	}
+	for _, test := range []struct{ command, last, others string }{
+		{"transform -o f.parquet --report r.json", "r.json", "f.parquet"},
+		{"explain --top 2 -o f.parquet --picture m", "m", "f.parquet"},
+	} {
+		args := []string{}
+		for _, a := range strings.Fields(test.command + " -m model in.parquet") {
+			if _, err := os.Stat(at(a)); err == nil {
+				a = at(a)
+			}
+			args = append(args, a)
+		}
+		for _, op := range []string{"write", "sync"} {
+			restore := disk.Inject(func(c disk.Call) disk.Fault {
+				if c.Op == op && c.Name == at(test.last) {
+					return disk.Fault{Err: syscall.ENOSPC}
+				}
+				return disk.Fault{}
+			})
+			status, said := runHere(t, args...)
+			restore()
+			if status != exitMachine || !strings.Contains(said, at(test.last)) {
+				t.Errorf("%s, %s: status %d: %s", test.command, op, status, said)
+			}
+			for _, name := range []string{test.last, test.others} {
+				if got, _ := os.ReadFile(at(name)); string(got) != "old" {
+					t.Errorf("%s, %s: %s was replaced", test.command, op, name)
+				}
+			}
+		}
+		if status, said := runHere(t, args...); status != exitDone {
+			t.Error(said)
+		}
+		for _, name := range []string{test.last, test.others} {
+			if err := os.WriteFile(at(name), []byte("old"), 0o666); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 }

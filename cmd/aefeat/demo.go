@@ -92,14 +92,14 @@ func (f demoFiles) summary(w io.Writer, commands [][]string, judged probeResult)
 	var b strings.Builder
 	b.WriteString("The same by hand:\n")
 	for _, args := range commands {
-		fmt.Fprintf(&b, "  %s\n", shell(args))
+		fmt.Fprintf(&b, "  %s\n", escaped(shell(args)))
 	}
-	fmt.Fprintf(&b, "\nWhat was learned, to open in a browser: %s\n", f.report)
+	fmt.Fprintf(&b, "\nWhat was learned, to open in a browser: %s\n", escaped(f.report))
 	b.WriteString("How well a linear classifier reads held-out digits from the code, and from pixels:\n\n")
 	columns := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
 	fmt.Fprintf(columns, "features\t%s\t%s\n", judged.Features.Columns, judged.Against.Columns)
 	fmt.Fprintf(columns, "accuracy\t%.2f%%\t%.2f%%\n", 100*judged.Features.Accuracy, 100*judged.Against.Accuracy)
-	fmt.Fprintf(columns, "picture\t%s\n", f.filters)
+	fmt.Fprintf(columns, "picture\t%s\n", escaped(f.filters))
 	if err := columns.Flush(); err != nil {
 		return err
 	}

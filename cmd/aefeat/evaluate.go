@@ -118,7 +118,7 @@ func patchColumns(src *arrowio.Source, columns []string) []string {
 
 func printEvaluation(w io.Writer, e stage.Evaluation, asJSON bool) error {
 	if asJSON {
-		err := json.NewEncoder(w).Encode(e.Evaluation)
+		err := printJSON(w, e.Evaluation)
 		var unsupported *json.UnsupportedValueError
 		if errors.As(err, &unsupported) {
 			return &codedError{codeNoNumber, fmt.Errorf("some values are too large: the evaluation is %s, which JSON cannot hold", unsupported.Str)}

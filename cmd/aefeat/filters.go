@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"image/png"
 	"io"
@@ -380,7 +379,7 @@ func (j *filtersJob) print(seen []*seenModel) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
-		if err := json.NewEncoder(j.ui.out).Encode(info); err != nil {
+		if err := printJSON(j.ui.out, info); err != nil {
 			return err
 		}
 	}

@@ -222,7 +222,8 @@ func (j *fitJob) readFlags(c *cli.Context) error {
 		return err
 	}
 	outputs := []written{{"the model", j.output}, {"the features", j.emit}}
-	if err := j.ui.keepSources("fit", outputs, data(j.inputs)); err != nil {
+	checkpoint := reading{what: "the checkpoint ", files: []string{c.String("resume")}}
+	if err := j.ui.keepSources("fit", outputs, checkpoint, data(j.inputs)); err != nil {
 		return err
 	}
 	var err error

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -237,7 +236,7 @@ func inspectModel(ctx context.Context, ui *console, name string, asJSON bool) er
 		if from != nil {
 			info.Checkpoint = &checkpointInfo{from.Epoch, from.Epochs, from.Rows, &from.line}
 		}
-		return json.NewEncoder(ui.out).Encode(info)
+		return printJSON(ui.out, info)
 	}
 	t := modelTable(m, file, bare)
 	if from != nil {
@@ -371,7 +370,7 @@ type table [][2]string
 func (t *table) row(name, value string) { *t = append(*t, [2]string{name, value}) }
 
 func (t table) print(w io.Writer) error {
-	aligned := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	aligned := tabwriter.NewWriter(screen{w}, 0, 0, 3, ' ', 0)
 	for _, row := range t {
 		fmt.Fprintf(aligned, "%s\t%s\n", escaped(row[0]), escaped(row[1]))
 	}

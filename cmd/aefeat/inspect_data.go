@@ -99,7 +99,7 @@ func inspectData(c *cli.Context, ui *console, inputs []string) error {
 	info.lookAtCells(c.Context, src)
 	if c.Bool("json") {
 		info.tell(rows)
-		return json.NewEncoder(ui.out).Encode(info)
+		return printJSON(ui.out, info)
 	}
 	var t table
 	t.row("file", formatNames[file.Format]+", "+formatSize(info.Bytes))
@@ -107,7 +107,7 @@ func inspectData(c *cli.Context, ui *console, inputs []string) error {
 	if err := t.print(ui.out); err != nil {
 		return err
 	}
-	return rows.print(ui.out)
+	return rows.print(screen{ui.out})
 }
 
 // mostShown is as many columns, or files, as a screen holds; a thousand pixels
@@ -165,9 +165,10 @@ func describeData(file *arrowio.Info) dataInfo {
 		info.Candidates = append(info.Candidates, candidateInfo{c.Column, c.Type, c.Columns, c.Width})
 	}
 	if b, err := patch.Bind(file.Schema, patch.BindOptions{Decode: imagery.Whole(), Skip: true}); err == nil {
-		info.Patch = &patchInfo{Columns: b.Columns(), Source: b.Source(), Width: b.Width(), binding: b}
+		columns := b.Columns()
+		info.Patch = &patchInfo{Columns: columns, Source: b.Source(), Width: b.Width(), binding: b}
 		for _, c := range info.Candidates {
-			if info.Patch.Width == 0 && len(b.Columns()) == 1 && c.Column == b.Columns()[0] {
+			if info.Patch.Width == 0 && len(columns) == 1 && c.Column == columns[0] {
 				info.Patch.Width = c.Width // by metadata
 			}
 		}
@@ -200,7 +201,7 @@ func typeName(f arrow.Field) string {
 // shownName writes the name of a column so that its end can be seen, and does
 // nothing to a terminal.
 func shownName(name string) string {
-	if name == "" || strings.TrimSpace(name) != name || strings.ContainsFunc(name, func(r rune) bool { return !strconv.IsPrint(r) }) {
+	if name == "" || strings.TrimSpace(name) != name || unprintable(name) {
 		return strconv.Quote(name)
 	}
 	return name

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -44,7 +43,7 @@ func inspectSet(ctx context.Context, ui *console, src *arrowio.Source, files []a
 	info.lookAtCells(ctx, src)
 	if asJSON {
 		info.tell(rows)
-		return json.NewEncoder(ui.out).Encode(info)
+		return printJSON(ui.out, info)
 	}
 	var t table
 	t.row("files", fmt.Sprintf("%d, %s", len(files), formatSize(info.Bytes)))
@@ -52,7 +51,7 @@ func inspectSet(ctx context.Context, ui *console, src *arrowio.Source, files []a
 	if err := t.print(ui.out); err != nil {
 		return err
 	}
-	aligned := tabwriter.NewWriter(ui.out, 0, 0, 3, ' ', tabwriter.AlignRight)
+	aligned := tabwriter.NewWriter(screen{ui.out}, 0, 0, 3, ' ', tabwriter.AlignRight)
 	fmt.Fprint(aligned, "\nrows\tsize\tformat\t   file\n")
 	for i, f := range info.Files {
 		if i == mostShown && len(files) > mostShown+1 {
@@ -64,7 +63,7 @@ func inspectSet(ctx context.Context, ui *console, src *arrowio.Source, files []a
 	if err := aligned.Flush(); err != nil {
 		return err
 	}
-	return rows.print(ui.out)
+	return rows.print(screen{ui.out})
 }
 
 // describeSet adds up what is known of files.

@@ -11,12 +11,3 @@ func inMemory(dir string) bool {
 	}
 	return stat.Type == unix.TMPFS_MAGIC || stat.Type == unix.RAMFS_MAGIC
 }
-
-// peakMemory returns the most memory in bytes that the program has had so far.
-func peakMemory() int64 {
-	var usage unix.Rusage
-	if unix.Getrusage(unix.RUSAGE_SELF, &usage) != nil {
-		return 0
-	}
-	return usage.Maxrss << 10
-}

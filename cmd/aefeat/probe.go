@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -66,9 +65,9 @@ func probe(c *cli.Context, ui *console) error {
 	j.progress.finish(withBadRows(map[string]any{"rows": result.TrainRows + result.TestRows, "seed": j.seed}, nil, result.BadRows))
 	result.warn(ui)
 	if c.Bool("json") {
-		return json.NewEncoder(ui.out).Encode(result)
+		return printJSON(ui.out, result)
 	}
-	return result.print(ui.out)
+	return result.print(screen{ui.out})
 }
 
 // newProbeJob reads the flags. Its errors are usage errors.
@@ -362,7 +361,7 @@ func (r *probeResult) warn(ui *console) {
 
 func (r *probeResult) print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	fmt.Fprintf(w, "label\t%s: %d classes\n", r.Label, len(r.Classes))
+	fmt.Fprintf(w, "label\t%s: %d classes\n", escaped(r.Label), len(r.Classes))
 	fmt.Fprintf(w, "training rows\t%d\n", r.TrainRows)
 	fmt.Fprintf(w, "test rows\t%d\n", r.TestRows)
 	line := func(name string, value func(*probeScore) string) {
@@ -372,7 +371,7 @@ func (r *probeResult) print(out io.Writer) error {
 		}
 		fmt.Fprintln(w)
 	}
-	line("features", func(s *probeScore) string { return s.Columns })
+	line("features", func(s *probeScore) string { return escaped(s.Columns) })
 	line("values in a row", func(s *probeScore) string { return strconv.Itoa(s.Width) })
 	line("penalty", func(s *probeScore) string { return fmt.Sprintf("%g", s.Penalty) })
 	line("iterations", func(s *probeScore) string { return strconv.Itoa(s.Iterations) })
@@ -390,7 +389,7 @@ func (r *probeResult) print(out io.Writer) error {
 		return err
 	}
 	for _, s := range r.scores() {
-		fmt.Fprintf(out, "\nRows of each label, by the label that %s gave them:\n", s.Columns)
+		fmt.Fprintf(out, "\nRows of each label, by the label that %s gave them:\n", escaped(s.Columns))
 		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 		names := make([]string, len(r.Classes))
 		for i, text := range r.Classes {

@@ -38,6 +38,9 @@ func newResumption(c *cli.Context, ui *console) (*resumption, error) {
 		return nil, err
 	}
 	r := &resumption{file: c.String("resume"), sum: newDigest()}
+	if r.file == "" {
+		return nil, usagef("fit", "--resume names no file").as(codeUsageInput)
+	}
 	if err := stdinOnce(c, ui, r.file); err != nil {
 		return nil, err
 	}
@@ -160,11 +163,11 @@ func (r *resumption) inputs(c *cli.Context) ([]string, error) {
 
 // position says how far the fit was.
 func (r *resumption) position() string {
-	unit := "epochs"
+	unit := "epoch"
 	if r.Settings.Train.Optimizer.WholePasses() {
-		unit = "iterations"
+		unit = "iteration"
 	}
-	text := fmt.Sprintf("after %d of %d %s", r.Epoch, r.Epochs, unit)
+	text := fmt.Sprintf("after %d of %s", r.Epoch, plural(int64(r.Epochs), unit))
 	if r.Rows > 0 {
 		text += " and " + plural(r.Rows, "row")
 	}
@@ -175,7 +178,7 @@ func (r *resumption) position() string {
 func checkpointFile(c *cli.Context, r *resumption) (string, error) {
 	path := c.String("checkpoint")
 	if path == "" && r != nil {
-		if path = r.file; !isRegular(path) {
+		if path = r.file; path == "-" || isPipe(path) {
 			return "", usagef("fit", "--resume %s is no file that further checkpoints can go to: name one with --checkpoint", r.file).as(codeUsageOutput)
 		}
 	}

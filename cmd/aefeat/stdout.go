@@ -67,9 +67,9 @@ func (c *console) storeOut() error {
 }
 
 // needOut returns an error where standard output was closed when the program
-// began, for models and data that go there. Text does without: whoever throws it
-// away may want the exit status alone, and Python's subprocess.DEVNULL looks like
-// an output that was closed.
+// began, for models and data that go there. Text does without: whoever throws
+// it away may want the exit status alone, and Python's subprocess.DEVNULL looks
+// like an output that was closed.
 func (c *console) needOut() error {
 	if s, ok := c.out.(*stdout); !ok || !s.closed {
 		return nil

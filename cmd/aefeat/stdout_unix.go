@@ -11,8 +11,8 @@ import (
 )
 
 // isStandIn reports whether a standard stream was closed when the program
-// began. The Go runtime then opens the null device in its place, for reading and
-// writing, where whoever wants to lose output opens it for writing.
+// began. The Go runtime then opens the null device in its place, for reading
+// and writing, where whoever wants to lose output opens it for writing.
 func isStandIn(f *os.File) bool {
 	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
 	if err != nil || flags&unix.O_ACCMODE != unix.O_RDWR {

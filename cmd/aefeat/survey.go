@@ -28,6 +28,7 @@ type survey struct {
 	stats bool
 
 	names   []string
+	named   map[string]bool
 	rows    [][]string          // of the first rows, shortened for people
 	whole   [][]json.RawMessage // the same, whole, where JSON is printed
 	columns []*tally
@@ -38,20 +39,16 @@ type survey struct {
 // newSurvey prepares the survey of the columns of schema. The columns of a
 // family that could be a patch are one.
 func newSurvey(schema *arrow.Schema, head int, stats bool) *survey {
-	s := &survey{head: head, stats: stats, tallied: map[string]*tally{}}
+	s := &survey{head: head, stats: stats, named: map[string]bool{}, tallied: map[string]*tally{}}
 	for _, f := range schema.Fields() {
-		s.names = append(s.names, f.Name)
+		s.names, s.named[f.Name] = append(s.names, f.Name), true
 	}
 	if !stats {
 		return s
 	}
-	for _, c := range patch.Candidates(schema) {
-		b, err := patch.Bind(schema, patch.BindOptions{Columns: []string{c.Column}})
-		if c.Columns < 2 || err != nil {
-			continue
-		}
-		t := &tally{Column: c.Column}
-		for i, name := range b.Columns() {
+	for family, columns := range patch.Families(schema) {
+		t := &tally{Column: family}
+		for i, name := range columns {
 			s.tallied[name] = t
 			t.at(name, i)
 		}
@@ -126,7 +123,7 @@ func (s *survey) tally(path []string, column arrow.Array, in []arrow.Array) erro
 		return nil
 	}
 	name := strings.Join(path, ".")
-	if len(path) > 1 && slices.Contains(s.names, name) { // another column
+	if len(path) > 1 && s.named[name] { // another column
 		name = `"` + strings.Join(path, `"."`) + `"`
 	}
 	t := s.tallied[name]

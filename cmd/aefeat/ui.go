@@ -15,8 +15,10 @@ package main
 //     what only programs want to know, draw for the bar.
 //   - Under --quiet errors alone go to standard error, with their hints.
 //   - An error is one line, however long: a log keeps it whole.
-//   - Names of files and columns may hold anything; what would move a cursor is
-//     escaped.
+//   - Names of files and columns, texts in data and models, and what flags were
+//     given may hold anything; what would move a cursor is escaped, by escaped
+//     and nothing else. Lines on standard error and events are; a screen and
+//     printJSON do it on standard output.
 //   - Progress is drawn on a terminal and erased before anything else is
 //     printed. See progress.go.
 //   - Binary output is never sent to a terminal.
@@ -133,13 +135,51 @@ func (c *console) event(e any) {
 	if n, ok := e.(notice); c.quiet && !(ok && n.Event == "error") {
 		return
 	}
-	var b strings.Builder
-	lines := json.NewEncoder(&b)
-	lines.SetEscapeHTML(false)
-	if err := lines.Encode(e); err != nil {
+	line, err := lineOfJSON(e, false)
+	if err != nil {
 		panic("event that is not JSON: " + err.Error())
 	}
-	c.write(escapedJSON(strings.TrimSuffix(b.String(), "\n")) + "\n")
+	c.write(line)
+}
+
+// printJSON writes a result as a line of JSON.
+func printJSON(w io.Writer, v any) error {
+	line, err := lineOfJSON(v, true)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, line)
+	return err
+}
+
+// lineOfJSON writes v as a line of JSON in which nothing moves a cursor. html
+// asks for escapes of what HTML gives a meaning.
+func lineOfJSON(v any, html bool) (string, error) {
+	var b strings.Builder
+	lines := json.NewEncoder(&b)
+	lines.SetEscapeHTML(html)
+	if err := lines.Encode(v); err != nil {
+		return "", err
+	}
+	return escapedJSON(strings.TrimSuffix(b.String(), "\n")) + "\n", nil
+}
+
+// A screen writes tables and other text of several lines. What would move a
+// cursor but for the end of a line is escaped: foreign text that has lines has
+// to be escaped before. A rune has to come whole.
+type screen struct{ io.Writer }
+
+func (s screen) Write(p []byte) (int, error) {
+	for line := range strings.Lines(string(p)) {
+		text, ended := strings.CutSuffix(line, "\n")
+		if text = escaped(text); ended {
+			text += "\n"
+		}
+		if _, err := io.WriteString(s.Writer, text); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
 }
 
 // run runs a command and tells a program that it is done, last and once, with

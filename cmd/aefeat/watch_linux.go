@@ -4,11 +4,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/aefeat/aefeat/internal/disk"
 	"github.com/aefeat/aefeat/internal/limits"
 )
 
@@ -20,17 +22,9 @@ const watchedName = "AEFEAT_WATCHED"
 // its exit status. Where no limit is near, or in that other process, done is
 // false: the command is to be run here.
 func underWatch(ui *console, args []string) (status int, done bool) {
-	if fd, err := strconv.Atoi(os.Getenv(watchedName)); err == nil {
-		os.Unsetenv(watchedName)
-		// A terminal stops background processes that write, if told to.
-		signal.Ignore(syscall.SIGTTOU)
-		unix.CloseOnExec(fd)
-		if f := os.NewFile(uintptr(fd), "/dev/stderr"); f != nil {
-			os.Stderr = f
-		}
-		return 0, false
-	}
-	if !limits.Near() {
+	stderr := os.Getenv(watchedName)
+	os.Unsetenv(watchedName)
+	if beWatched(stderr, args) || !limits.Near() {
 		return 0, false
 	}
 	memoryBound() // which is as it is for the other process now
@@ -47,6 +41,27 @@ func underWatch(ui *console, args []string) (status int, done bool) {
 	}
 	ui.fail(err)
 	return codeOf(err).status(), true
+}
+
+// beWatched makes this process one that is watched, if it is to be: stderr is
+// then a descriptor.
+func beWatched(stderr string, args []string) bool {
+	fd, err := strconv.Atoi(stderr)
+	if err != nil {
+		return false
+	}
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC); err != nil {
+		return false
+	}
+	os.Stderr = os.NewFile(uintptr(fd), "/dev/stderr")
+	// As ps shows it, and not by the name that it was started with.
+	if name, err := disk.OpenFile("/proc/self/comm", os.O_WRONLY, 0); err == nil {
+		_, _ = name.Write([]byte(filepath.Base(args[0])))
+		name.Close()
+	}
+	// A terminal stops background processes that write, if told to.
+	signal.Ignore(syscall.SIGTTOU)
+	return true
 }
 
 // A watch is over a process that runs the command.
@@ -73,7 +88,7 @@ func startWatched(args []string) (*watch, error) {
 		return nil, err
 	}
 	defer unix.Close(stderr)
-	wanted := []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGTSTP}
+	wanted := []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGTSTP, syscall.SIGCONT}
 	if !signal.Ignored(syscall.SIGHUP) {
 		wanted = append(wanted, syscall.SIGHUP)
 	}
@@ -122,12 +137,11 @@ func (w *watch) wait(ui *console) int {
 // forward passes signals on, and stops and continues with the process.
 func (w *watch) forward() {
 	for s := range w.signals {
-		if s != syscall.SIGTSTP {
-			_ = syscall.Kill(w.pid, s.(syscall.Signal))
+		if s == syscall.SIGTSTP {
+			_ = syscall.Kill(w.pid, syscall.SIGSTOP)
+			_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 			continue
 		}
-		_ = syscall.Kill(w.pid, syscall.SIGSTOP)
-		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
-		_ = syscall.Kill(w.pid, syscall.SIGCONT)
+		_ = syscall.Kill(w.pid, s.(syscall.Signal))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -46,6 +47,15 @@ func TestEndsOfTheRuntime(t *testing.T) {
 			if shown := strings.Contains(b.String(), "goroutine"); shown != (want == codeInternal && strings.Contains(text, "goroutine")) {
 				t.Errorf("%q: got %s", text, b.String())
 			}
+		}
+	}
+}
+
+// Too many open files are an error about one of them at any other time.
+func TestHintOfTooManyFiles(t *testing.T) {
+	for _, err := range []error{&inputError{"m", pathError(syscall.EMFILE)}, noFiles(syscall.EMFILE), ofFile(syscall.EMFILE, "")} {
+		if hints := hintsOf(err); len(hints) != 1 || !strings.Contains(hints[0], "ulimit -n") {
+			t.Errorf("%v: hints %q", err, hints)
 		}
 	}
 }

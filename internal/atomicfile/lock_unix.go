@@ -12,8 +12,8 @@ import (
 )
 
 // claim locks a file for as long as it is open, which tells others that its
-// process lives. It reports false where one has taken the name temp, if there is
-// one, for one that was left behind.
+// process lives. It reports false where one of them has taken the name temp, if
+// it has one, for one that was left behind.
 func claim(f *disk.File, temp string) bool {
 	switch err := lock(f); {
 	case errors.Is(err, unix.EWOULDBLOCK):

@@ -282,12 +282,11 @@ func (s *Store) prefix(number int64, bits int) int {
 func (s *Store) Close() error {
 	s.sealed = true
 	s.data, s.number, s.index, s.first, s.parts = nil, nil, nil, nil, nil
-	var err error
 	if s.file != nil {
-		err = s.file.Close()
+		_ = s.file.Close() // nobody needs what it held
 		s.file = nil
 	}
-	return errors.Join(err, s.mem.release())
+	return s.mem.release()
 }
 
 // CheckFolder reports, as an [*Error], a folder that is not there. "", the

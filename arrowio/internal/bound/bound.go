@@ -26,6 +26,8 @@ func Guard(f func() error) (err error) {
 		case nil:
 		case *MemoryError:
 			err = p
+		case *BeyondError:
+			err = p
 		case runtime.Error:
 			// What the library tripped over tells nobody anything.
 			err = ErrUndecodable
@@ -49,19 +51,29 @@ type UnsupportedError struct {
 
 func (e *UnsupportedError) Error() string { return e.What }
 
+// A BeyondError is about a file that is sound, and beyond a limit of this
+// program. It says which.
+type BeyondError struct {
+	What string
+	Hint string // what to do about it; may be ""
+}
+
+func (e *BeyondError) Error() string { return e.What }
+
 // A MemoryError says that a batch takes more than Want bytes.
 type MemoryError struct{ Want int64 }
 
 func (e *MemoryError) Error() string {
-	return fmt.Sprintf("a batch takes more than %d MiB of memory", e.Want>>20)
+	return fmt.Sprintf("a batch is beyond the %d MiB of memory that it may take", e.Want>>20)
 }
 
 // Damaged says that data is damaged, where that is what the error is about.
 func Damaged(what string, err error) error {
 	var unsupported *UnsupportedError
+	var beyond *BeyondError
 	var mem *MemoryError
 	switch {
-	case errors.As(err, &unsupported), errors.As(err, &mem),
+	case errors.As(err, &unsupported), errors.As(err, &beyond), errors.As(err, &mem),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	}

@@ -110,9 +110,7 @@ func (f *frames) zstdHeader(size int64) (checksum bool, err error) {
 	single := desc&0x20 != 0
 	window := int64(0)
 	if !single {
-		w := f.word(1)
-		window = 1 << (10 + w>>3)
-		window += window / 8 * int64(w&7)
+		window = f.window()
 	}
 	f.cut([]int64{0, 1, 2, 4}[desc&3])
 	content := []int64{0, 2, 4, 8}[desc>>6]
@@ -132,6 +130,36 @@ func (f *frames) zstdHeader(size int64) (checksum bool, err error) {
 		return false, fmt.Errorf("%w: it wants a window of %d bytes", ErrUnpack, window)
 	}
 	return desc&4 != 0, nil
+}
+
+// window reads how far back a frame refers.
+func (f *frames) window() int64 {
+	w := f.word(1)
+	window := int64(1) << (10 + w>>3)
+	return window + window/8*int64(w&7)
+}
+
+// ZstdWindow returns how far back the first of the frames refers: as far as it
+// is long where it has one segment.
+func ZstdWindow(b []byte) int64 {
+	f := &frames{b: b}
+	if more, err := f.next(zstdMagic); err != nil || !more {
+		return 0
+	}
+	if desc := f.word(1); desc&0x20 == 0 {
+		return f.window()
+	}
+	return math.MaxInt64
+}
+
+// LZ4Block returns how large the blocks of the first of the frames may be.
+func LZ4Block(b []byte) int64 {
+	f := &frames{b: b}
+	if more, err := f.next(lz4Magic); err != nil || !more {
+		return 0
+	}
+	f.word(1)
+	return 1 << (2*(f.word(1)>>4&7) + 8)
 }
 
 // LZ4 is Zstd for LZ4 frames, which claim no sizes.

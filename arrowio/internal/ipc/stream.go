@@ -180,11 +180,20 @@ func (s *cutter) metadata() ([]byte, error) {
 		}
 		return nil, io.EOF
 	}
-	if size > maxMetadata || size < 8 {
-		return nil, fmt.Errorf("damaged Arrow message: metadata of %d bytes", size)
+	most := int64(math.MaxInt32) // by the format
+	if s.known >= 0 {
+		most = max(s.known, maxMetadata)
 	}
-	if s.known >= 0 && int64(size) > s.known {
+	switch {
+	case size < 8, int64(size) > most:
+		return nil, fmt.Errorf("damaged Arrow message: metadata of %d bytes", size)
+	case s.known >= 0 && int64(size) > s.known:
 		return nil, errCut
+	case size > maxMetadata:
+		return nil, &bound.BeyondError{
+			What: fmt.Sprintf("metadata of %d MiB are beyond the %d MiB that are read", size>>20, maxMetadata>>20),
+			Hint: "write it with fewer columns, shorter names or less metadata",
+		}
 	}
 	b, err := bound.ReadGrowing(s.r, int64(size), 1<<20)
 	if err != nil {

@@ -1,9 +1,15 @@
 package message
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"math"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
 
 	"github.com/aefeat/aefeat/arrowio/internal/bound"
 )
@@ -27,6 +33,39 @@ type Batch struct {
 	buffers  vector // 16 bytes each: offset, length
 	variadic vector // int64 each
 	codec    int
+	size     int64
+}
+
+// Compressed reports whether buffers may be compressed.
+func (h *Batch) Compressed() bool { return h.codec != codecNone }
+
+// Size is what all buffers take when they are decompressed, as Check found it.
+func (h *Batch) Size() int64 { return h.size }
+
+// Array returns the length of an array, and how many nulls are in it.
+func (h *Batch) Array(i int) (length, nulls int64) {
+	return h.arrays.int64(2 * i), h.arrays.int64(2*i + 1)
+}
+
+// Buffer returns the bytes of a buffer as they lie in the body of the message.
+func (h *Batch) Buffer(i int, body []byte) []byte {
+	off, n := h.buffers.int64(2*i), h.buffers.int64(2*i+1)
+	return body[off : off+n]
+}
+
+// Starts returns the first array and the first buffer of each column. The batch
+// has to have been checked.
+func (h *Batch) Starts() (arrays, buffers []int) {
+	var p parts
+	for i := range h.fields {
+		arrays, buffers = append(arrays, p.arrays), append(buffers, p.buffers)
+		views := p.views
+		p.add(h.fields[i : i+1])
+		for v := views; v < p.views; v++ {
+			p.buffers += int(h.variadic.int64(v))
+		}
+	}
+	return arrays, buffers
 }
 
 // Batch verifies the head of a message with data.
@@ -125,12 +164,17 @@ func (h *Batch) Check(body []byte) error {
 		return errors.New("buffers are missing")
 	}
 	if h.codec == codecNone {
+		h.size = int64(len(body))
 		return nil
 	}
+	h.size = 0
 	for i := range h.buffers.n {
-		off, n := h.buffers.int64(2*i), h.buffers.int64(2*i+1)
-		if err := h.explain(body[off : off+n]); err != nil {
+		size, err := h.explain(h.Buffer(i, body))
+		if err != nil {
 			return fmt.Errorf("buffer %d: %w", i, err)
+		}
+		if h.size += size; h.size < 0 {
+			h.size = math.MaxInt64
 		}
 	}
 	return nil
@@ -172,21 +216,22 @@ func (p *parts) add(fields []field) {
 	}
 }
 
-// explain checks that a buffer gives the bytes that it says.
-func (h *Batch) explain(b []byte) error {
+// explain checks that a buffer gives the bytes that it says, and returns how
+// many these are.
+func (h *Batch) explain(b []byte) (int64, error) {
 	if len(b) == 0 {
-		return nil
+		return 0, nil
 	}
 	if len(b) < 8 {
-		return bound.ErrUnpack
+		return 0, bound.ErrUnpack
 	}
 	size := int64(binary.LittleEndian.Uint64(b))
 	b = b[8:]
 	if size == -1 { // not compressed
-		return nil
+		return int64(len(b)), nil
 	}
 	if size < 0 {
-		return bound.ErrUnpack
+		return 0, bound.ErrUnpack
 	}
 	var most int64
 	var err error
@@ -198,5 +243,24 @@ func (h *Batch) explain(b []byte) error {
 	if err == nil && size > most {
 		err = fmt.Errorf("%w: %d bytes cannot come from %d", bound.ErrUnpack, size, len(b))
 	}
-	return err
+	return size, err
 }
+
+// Open returns what a buffer holds, to be read from its beginning on, and what
+// reading it so keeps in memory. The buffer has to have been checked.
+func (h *Batch) Open(b []byte) (r io.Reader, held int64, err error) {
+	if len(b) < 8 || binary.LittleEndian.Uint64(b) == math.MaxUint64 {
+		return bytes.NewReader(b[min(len(b), 8):]), 0, nil
+	}
+	size := int64(binary.LittleEndian.Uint64(b))
+	in := bytes.NewReader(b[8:])
+	if h.codec == codecLZ4 {
+		return lz4.NewReader(in), decoderBytes + 2*bound.LZ4Block(b[8:]), nil
+	}
+	window := max(min(bound.ZstdWindow(b[8:]), size), zstd.MinWindowSize)
+	r, err = zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(uint64(window)))
+	return r, decoderBytes + window, err
+}
+
+// decoderBytes is what a decompressor takes beside its window.
+const decoderBytes = 256 << 10

@@ -24,8 +24,8 @@ const (
 	metadataV5 = 4
 )
 
-// maxNesting bounds the depth of schemas: deeper than any table, and far from
-// the end of the stack.
+// maxNesting bounds the depth of schemas: deeper than any table, far from the
+// end of the stack, and as deep as the library goes.
 const maxNesting = 64
 
 // A Message is the verified head of a message.

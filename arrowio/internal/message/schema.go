@@ -3,7 +3,10 @@ package message
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
+
+	"github.com/aefeat/aefeat/arrowio/internal/bound"
 )
 
 // A Schema is a verified schema. Integers of 128 bits, which polars writes and
@@ -12,6 +15,9 @@ type Schema struct {
 	fields       []field
 	dictionaries map[int64]*field // the values, by id
 }
+
+// HasDictionaries reports whether some values are encoded as indexes.
+func (s *Schema) HasDictionaries() bool { return len(s.dictionaries) > 0 }
 
 // Equal says whether two schemas have the same fields.
 func (s *Schema) Equal(t *Schema) bool {
@@ -135,7 +141,10 @@ func (w *walk) metadata(t table, slot int) error {
 
 func (w *walk) fields(v vector, depth int) ([]field, error) {
 	if depth > maxNesting {
-		return nil, errors.New("schema nested too deeply")
+		return nil, &bound.BeyondError{
+			What: fmt.Sprintf("its schema is nested beyond the %d levels that are read", maxNesting),
+			Hint: "leave the column out, or write it with fewer levels",
+		}
 	}
 	if v.n == 0 {
 		return nil, nil

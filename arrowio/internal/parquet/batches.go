@@ -67,33 +67,25 @@ func newGroups(f *fileReader, chosen []schema.Selection) *groups {
 	g := &groups{file: f.r, footer: f.footer, schema: f.schema, chosen: chosen, maxRows: f.o.BatchRows}
 	g.mem = bound.NewBudget(f.o.Allocator)
 	g.leaves = map[int]bool{}
-	fields := f.schema.Fields()
 	for i, l := range f.footer.leaves {
-		if isChosen(fields, chosen, l.top, l.path) {
+		s := schema.Of(chosen, l.top)
+		if s != nil && isInside(f.schema.Field(l.top).Type, s.Children, l.path[1:]) {
 			g.leaves[i] = true
 		}
 	}
 	return g
 }
 
-// isChosen says whether a Parquet column is part of what is selected.
-func isChosen(fields []arrow.Field, chosen []schema.Selection, top int, path []string) bool {
-	for _, s := range chosen {
-		if s.Index == top {
-			return s.Children == nil || isInside(fields[top].Type, s.Children, path[1:])
-		}
-	}
-	return false
-}
-
+// isInside says whether a leaf is part of what is selected of a column: the path
+// leads to it from there.
 func isInside(t arrow.DataType, chosen []schema.Selection, path []string) bool {
 	st, ok := t.(*arrow.StructType)
-	if !ok || len(path) == 0 {
+	if !ok || len(path) == 0 || chosen == nil {
 		return true
 	}
-	for _, s := range chosen {
-		if f := st.Field(s.Index); f.Name == path[0] {
-			return s.Children == nil || isInside(f.Type, s.Children, path[1:])
+	for _, at := range st.FieldIndices(path[0]) {
+		if s := schema.Of(chosen, at); s != nil {
+			return isInside(st.Field(at).Type, s.Children, path[1:])
 		}
 	}
 	return false
@@ -171,6 +163,7 @@ func (g *groups) open(ctx context.Context) error {
 		return nil
 	}
 	g.chunks = make([]*chunkReader, len(group.chunks))
+	most := &growth{freePages}
 	for i, c := range group.chunks {
 		if !g.leaves[i] {
 			continue
@@ -179,6 +172,8 @@ func (g *groups) open(ctx context.Context) error {
 		if g.chunks[i], err = newChunkReader(g.file, &g.footer.leaves[i], c, &g.free); err != nil {
 			return fmt.Errorf("column %q: %w", g.footer.name(i), err)
 		}
+		g.chunks[i].most = most
+		most.left += maxGrowth * c.size
 		// Its pages of version 2 deny it: ARROW-10353.
 		g.chunks[i].packed = strings.HasPrefix(g.footer.creator, "parquet-cpp version 1.")
 	}
@@ -197,7 +192,8 @@ func (g *groups) open(ctx context.Context) error {
 	}
 	perRow = max(perRow, declared, 1)
 	if perRow > maxRowBytes {
-		return &bound.UnsupportedError{What: "its rows take more than 1 GiB each"}
+		return &bound.BeyondError{What: "its rows are beyond the 1 GiB that each may take",
+			Hint: "write the file with smaller rows or shorter lists, or leave their columns out"}
 	}
 	g.step = max(1, min(batchBytes/perRow, maxBatchRows))
 	if g.maxRows > 0 {
@@ -218,15 +214,15 @@ func (g *groups) openColumns(ctx context.Context, group *rowGroup) error {
 			g.columns[i] = c
 			continue
 		}
-		for j, l := range g.footer.leaves {
-			if l.top != s.Index || !g.leaves[j] {
+		for j, end := g.footer.leavesOf(s.Index); j < end; j++ {
+			if !g.leaves[j] {
 				continue
 			}
 			c := newGatedChunk(g.chunks[j])
 			if err := c.admitDictionary(); err != nil {
 				return fmt.Errorf("column %q: %w", g.footer.name(j), err)
 			}
-			gated[l.top] = append(gated[l.top], c)
+			gated[s.Index] = append(gated[s.Index], c)
 			file.chunks = append(file.chunks, c)
 		}
 	}
@@ -254,19 +250,13 @@ func (g *groups) openColumns(ctx context.Context, group *rowGroup) error {
 // direct returns a decoder for a column at the top that needs no library, nil
 // for others.
 func (g *groups) direct(top int, rows int64) *direct {
-	var c *direct
-	for i := range g.footer.leaves {
-		l := &g.footer.leaves[i]
-		if l.top != top {
-			continue
-		}
-		if c != nil {
-			return nil
-		}
-		if c = newDirect(l, g.schema.Field(top), g.mem); c == nil {
-			return nil
-		}
-		c.pages = newPageReader(g.chunks[i], rows)
+	from, to := g.footer.leavesOf(top)
+	if to-from != 1 {
+		return nil
+	}
+	c := newDirect(&g.footer.leaves[from], g.schema.Field(top), g.mem)
+	if c != nil {
+		c.pages = newPageReader(g.chunks[from], rows)
 	}
 	return c
 }

@@ -262,8 +262,8 @@ func (r *footerReader) columnMetadata(c *columnChunk) {
 // checkSchema verifies the Arrow schema that some writers store beside the
 // Parquet one. One with types that are not known is left out.
 func (f *footer) checkSchema() error {
-	if f.schema == "" {
-		return nil
+	if err := f.checkTexts(); err != nil || f.schema == "" {
+		return err
 	}
 	b, err := base64.StdEncoding.DecodeString(f.schema)
 	if err != nil {
@@ -289,6 +289,27 @@ func (f *footer) checkSchema() error {
 	}
 	f.schema = base64.StdEncoding.EncodeToString(b) // parsing may have changed it
 	return nil
+}
+
+// maxText bounds names, and the Arrow schema: the library reads no text that is
+// longer.
+const maxText = 100 << 20
+
+// checkTexts checks the texts that the library will read.
+func (f *footer) checkTexts() error {
+	longest, what := len(f.schema), "its Arrow schema"
+	for _, n := range f.nodes {
+		if len(n.name) > longest {
+			longest, what = len(n.name), "the name of a column"
+		}
+	}
+	if longest <= maxText {
+		return nil
+	}
+	return &bound.BeyondError{
+		What: fmt.Sprintf("%s of %d MiB is beyond the %d MiB that are read", what, longest>>20, maxText>>20),
+		Hint: "write it with shorter names and less metadata",
+	}
 }
 
 // checkGroups checks the row counts, and that column chunks lie before end and

@@ -104,6 +104,11 @@ func (r *chunkReader) readHeader() (pageHeader, error) {
 			r.pos += int64(n)
 			return h, nil
 		case errors.Is(err, thrift.ErrEnd) && size < r.end-r.pos && size < maxPageHeader:
+		case errors.Is(err, thrift.ErrEnd) && size < r.end-r.pos:
+			return pageHeader{}, &bound.BeyondError{
+				What: fmt.Sprintf("its header is beyond the %d MiB that are read, or damaged", maxPageHeader>>20),
+				Hint: "write the file without statistics",
+			}
 		default:
 			return pageHeader{}, fmt.Errorf("its header is damaged: %w", err)
 		}

@@ -41,10 +41,16 @@ func (f *footer) openLibrary(g *rowGroup, from *gate, mem memory.Allocator) (*pq
 	if err != nil {
 		return nil, err
 	}
-	if g != nil {
-		for i := range out.Manifest.Fields {
-			readable(&out.Manifest.Fields[i])
-		}
+	if g == nil {
+		return out, nil
+	}
+	// There are no page indexes, which the library would look for in all
+	// columns for each of them.
+	if err := r.GetPageIndexReader().WillNeed([]int32{0}, nil, metadata.PageIndexSelection{}); err != nil {
+		return nil, err
+	}
+	for i := range out.Manifest.Fields {
+		readable(&out.Manifest.Fields[i])
 	}
 	return out, nil
 }
@@ -141,8 +147,10 @@ type libraryColumn struct {
 
 // openColumn opens a column at the top, which has these chunks.
 func (g *groups) openColumn(ctx context.Context, r *pqarrow.FileReader, top int, chunks []*gatedChunk) (*libraryColumn, error) {
-	if err := rehearse(r, &r.Manifest.Fields[top], g.leaves); err != nil {
-		return nil, err
+	if field := &r.Manifest.Fields[top]; len(field.Children) > 0 {
+		if err := rehearse(r, field, r.ParquetReader().RowGroup(0), g.leaves); err != nil {
+			return nil, err
+		}
 	}
 	c, err := r.GetFieldReader(ctx, top, g.leaves, []int{0})
 	if err != nil {
@@ -157,9 +165,9 @@ func (g *groups) openColumn(ctx context.Context, r *pqarrow.FileReader, top int,
 // rehearse opens the leaves of a column as the library does. It opens those of
 // a struct in goroutines, whose panics nobody recovers: what panics there
 // panics here first. It reads nothing yet; reading is done by who asks for it.
-func rehearse(r *pqarrow.FileReader, f *pqarrow.SchemaField, leaves map[int]bool) error {
+func rehearse(r *pqarrow.FileReader, f *pqarrow.SchemaField, group *file.RowGroupReader, leaves map[int]bool) error {
 	for i := range f.Children {
-		if err := rehearse(r, &f.Children[i], leaves); err != nil {
+		if err := rehearse(r, &f.Children[i], group, leaves); err != nil {
 			return err
 		}
 	}
@@ -167,7 +175,7 @@ func rehearse(r *pqarrow.FileReader, f *pqarrow.SchemaField, leaves map[int]bool
 		return nil
 	}
 	from := r.ParquetReader()
-	pages, err := from.RowGroup(0).GetColumnPageReader(f.ColIndex)
+	pages, err := group.GetColumnPageReader(f.ColIndex)
 	if err != nil {
 		return err
 	}

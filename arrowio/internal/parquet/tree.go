@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 
+	"github.com/aefeat/aefeat/arrowio/internal/bound"
 	"github.com/aefeat/aefeat/arrowio/internal/format"
 	"github.com/aefeat/aefeat/arrowio/internal/thrift"
 )
@@ -12,6 +14,8 @@ import (
 // maxNesting bounds the depth of schemas: deeper than any table, and far from
 // the end of the stack.
 const maxNesting = 64
+
+const nestingHint = "leave the column out, or write it with fewer levels"
 
 // A tree is the schema: its nodes in preorder, and which of them are columns.
 type tree struct {
@@ -46,6 +50,17 @@ type leaf struct {
 	length         int // bytes of a value; 0 if it varies
 	maxDef, maxRep int
 	repetition     []int32 // of the fields along the path
+}
+
+// leavesOf returns the first of the leaves of a column at the top, and the one
+// after the last. Leaves are in the order of the columns.
+func (t *tree) leavesOf(top int) (from, to int) {
+	from = sort.Search(len(t.leaves), func(i int) bool { return t.leaves[i].top >= top })
+	to = from
+	for to < len(t.leaves) && t.leaves[to].top == top {
+		to++
+	}
+	return from, to
 }
 
 func (t *tree) name(leaf int) string { return t.nodes[t.leaves[leaf].node].name }
@@ -115,16 +130,23 @@ func knownLogical(b []byte) bool {
 //
 // which has the same levels. The library takes the inner list for a struct.
 func (t *tree) spellOut() {
-	for i := 0; i+1 < len(t.nodes); i++ {
-		outer, inner := &t.nodes[i], &t.nodes[i+1]
-		if !outer.is(format.LogicalList, format.ConvertedList) || outer.children != 1 || inner.physical >= 0 || inner.repetition != format.Repeated {
-			continue
-		}
-		if inner.is(format.LogicalList, format.ConvertedList) || inner.is(format.LogicalMap, format.ConvertedMap) {
-			inner.repetition = format.Required
-			t.nodes = slices.Insert(t.nodes, i+1, node{physical: -1, repetition: format.Repeated, name: "list", children: 1, converted: -1})
+	old := t.nodes
+	t.nodes = make([]node, 0, len(old))
+	for i := range old {
+		t.nodes = append(t.nodes, old[i])
+		if i+1 < len(old) && old[i].holdsOldList(&old[i+1]) {
+			old[i+1].repetition = format.Required
+			t.nodes = append(t.nodes, node{physical: -1, repetition: format.Repeated, name: "list", children: 1, converted: -1})
 		}
 	}
+}
+
+// holdsOldList reports a list of lists, or of maps, as they were long ago. inner
+// is the node that follows.
+func (n *node) holdsOldList(inner *node) bool {
+	return n.is(format.LogicalList, format.ConvertedList) && n.children == 1 &&
+		inner.physical < 0 && inner.repetition == format.Repeated &&
+		(inner.is(format.LogicalList, format.ConvertedList) || inner.is(format.LogicalMap, format.ConvertedMap))
 }
 
 // is reports a group of a logical type.
@@ -168,7 +190,10 @@ func (b *builder) walk(at leaf) error {
 		return errors.New("schema ends early")
 	}
 	if len(at.path) >= maxNesting {
-		return errors.New("schema nested too deeply")
+		return &bound.BeyondError{
+			What: fmt.Sprintf("its schema is nested beyond the %d levels that are read, of which a list takes two", maxNesting),
+			Hint: nestingHint,
+		}
 	}
 	n := &b.nodes[b.next]
 	at.node = b.next

@@ -69,7 +69,7 @@ func Conform(data arrow.ArrayData, t arrow.DataType, mem memory.Allocator) arrow
 }
 
 // widen returns the offsets of data as another type of its family has them. It
-// panics with a [*bound.UnsupportedError] where these are too narrow.
+// panics with a [*bound.BeyondError] where these are too narrow.
 func widen(data arrow.ArrayData, to arrow.OffsetsDataType, mem memory.Allocator) *memory.Buffer {
 	at := func(i int) int64 { return 0 }
 	n := data.Offset() + data.Len() + 1
@@ -91,7 +91,7 @@ func widen(data arrow.ArrayData, to arrow.OffsetsDataType, mem memory.Allocator)
 	}
 	if at(n-1) > math.MaxInt32 {
 		offsets.Release()
-		panic(&bound.UnsupportedError{What: "a batch of lists with more than 2,147,483,647 values, beside lists of another type", Hint: "write smaller batches"})
+		panic(&bound.BeyondError{What: "a batch of lists, beside lists of another type, is beyond the 2,147,483,647 values that it may have", Hint: "write smaller batches"})
 	}
 	narrow := arrow.Int32Traits.CastFromBytes(offsets.Bytes())
 	for i := range narrow {

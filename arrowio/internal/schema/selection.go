@@ -24,57 +24,74 @@ func Project(schema *arrow.Schema, paths [][]int) (*arrow.Schema, []Selection, e
 		}
 		return schema, all, nil
 	}
-	var chosen []Selection
 	for _, path := range paths {
-		if !leads(schema.Fields(), path) {
+		if !leads(schema, path) {
 			return nil, nil, fmt.Errorf("no column has the path %v", path)
 		}
-		chosen = choose(chosen, path)
 	}
-	fields := selectFields(schema.Fields(), chosen)
+	chosen := choose(slices.SortedFunc(slices.Values(paths), slices.Compare))
+	fields := selectFields(schema, chosen)
 	meta := schema.Metadata()
 	return arrow.NewSchema(fields, &meta), chosen, nil
 }
 
+// A record has fields: a schema, or a struct.
+type record interface {
+	NumFields() int
+	Field(i int) arrow.Field
+}
+
 // leads reports whether a path ends at a field.
-func leads(fields []arrow.Field, path []int) bool {
-	if len(path) == 0 || path[0] < 0 || path[0] >= len(fields) {
+func leads(in record, path []int) bool {
+	if len(path) == 0 || path[0] < 0 || path[0] >= in.NumFields() {
 		return false
 	}
 	if len(path) == 1 {
 		return true
 	}
-	t, ok := fields[path[0]].Type.(*arrow.StructType)
-	return ok && leads(t.Fields(), path[1:])
+	t, ok := in.Field(path[0]).Type.(*arrow.StructType)
+	return ok && leads(t, path[1:])
 }
 
-// choose adds a path to selections that are in order.
-func choose(s []Selection, path []int) []Selection {
-	at, found := slices.BinarySearchFunc(s, path[0], func(s Selection, i int) int { return s.Index - i })
-	switch {
-	case !found:
-		one := Selection{Index: path[0]}
-		if len(path) > 1 {
-			one.Children = choose(nil, path[1:])
+// choose makes selections of paths that are in order: a column comes before
+// what is in it.
+func choose(paths [][]int) []Selection {
+	var chosen []Selection
+	for len(paths) > 0 {
+		s, n := Selection{Index: paths[0][0]}, 1
+		for n < len(paths) && paths[n][0] == s.Index {
+			n++
 		}
-		return slices.Insert(s, at, one)
-	case len(path) == 1:
-		s[at].Children = nil // all of it
-	case s[at].Children != nil:
-		s[at].Children = choose(s[at].Children, path[1:])
+		if len(paths[0]) > 1 { // less than all of it
+			inside := make([][]int, n)
+			for i, path := range paths[:n] {
+				inside[i] = path[1:]
+			}
+			s.Children = choose(inside)
+		}
+		chosen, paths = append(chosen, s), paths[n:]
 	}
-	return s
+	return chosen
 }
 
-func selectFields(fields []arrow.Field, chosen []Selection) []arrow.Field {
+func selectFields(in record, chosen []Selection) []arrow.Field {
 	out := make([]arrow.Field, len(chosen))
 	for i, s := range chosen {
-		out[i] = fields[s.Index]
+		out[i] = in.Field(s.Index)
 		if s.Children != nil {
-			out[i].Type = arrow.StructOf(selectFields(out[i].Type.(*arrow.StructType).Fields(), s.Children)...)
+			out[i].Type = arrow.StructOf(selectFields(out[i].Type.(*arrow.StructType), s.Children)...)
 		}
 	}
 	return out
+}
+
+// Of returns the selection of a column among those chosen, nil if it is not.
+func Of(chosen []Selection, index int) *Selection {
+	at, found := slices.BinarySearchFunc(chosen, index, func(s Selection, i int) int { return s.Index - i })
+	if !found {
+		return nil
+	}
+	return &chosen[at]
 }
 
 // Find returns what to choose of a file for the columns chosen of a schema into
