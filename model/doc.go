@@ -51,7 +51,7 @@
 // round(alpha k). See [Config].
 //
 // Of the five matrix products of a step only that of the encoder is dense where
-// at most a sixth of the codes is kept. The others go over the codes that are
+// at most a quarter of the codes is kept. The others go over the codes that are
 // not 0: u is a sum of rows of W2 transposed, dJ/dz a dot product for each code,
 // and the gradient of a unit's weights a sum over the rows that keep it, in
 // their order.

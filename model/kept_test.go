@@ -18,7 +18,7 @@ var keptConfigs = []struct {
 	{"untied emphasised", Config{Corruption: 0.3, Emphasis: 2, Output: Linear}},
 }
 
-const keptInputs, keptHidden, keptRows, keptK = 50, 70, 300, 4
+const keptInputs, keptHidden, keptRows, keptK = 50, 70, 300, 5
 
 // keptModel returns a model whose codes are lists, with a unit that no row
 // keeps.
