@@ -28,6 +28,8 @@ var limits = map[string]struct {
 	"arrowio/internal/parquet/batches.go maxRowBytes":  {"| %d GiB for a row of Parquet", 1 << 30},
 	"arrowio/internal/format/format.go MaxPage":        {"| %d GiB for a page of Parquet", 1 << 30},
 	"arrowio/internal/parquet/header.go maxPageHeader": {"| %d MiB for the header of a page", 1 << 20},
+	"arrowio/internal/parquet/unpack.go freePages":     {"| %d GiB, and 64 times the size of the row group", 1 << 30},
+	"arrowio/internal/parquet/unpack.go maxGrowth":     {"| 1 GiB, and %d times the size of the row group", 1},
 	"arrowio/internal/parquet/batches.go freeMemory":   {"| %d GiB, and 16 times its pages", 1 << 30},
 	"arrowio/internal/ipc/decoder.go freeBatch":        {"| %d MiB, or 64 times its size", 1 << 20},
 	"arrowio/internal/ipc/decoder.go maxGrowth":        {"| 256 MiB, or %d times its size", 1},

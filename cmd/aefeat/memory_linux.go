@@ -1,12 +1,6 @@
 package main
 
-import (
-	"os"
-	"strconv"
-	"strings"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // inMemory reports whether a folder lies in a file system that is kept in
 // memory, where a spill file saves nothing.
@@ -16,18 +10,4 @@ func inMemory(dir string) bool {
 		return false
 	}
 	return stat.Type == unix.TMPFS_MAGIC || stat.Type == unix.RAMFS_MAGIC
-}
-
-// peakMemory returns the most memory in bytes that the program has had so far,
-// 0 when that is not known. Getrusage does not tell: it counts what the process
-// that started this one had.
-func peakMemory() int64 {
-	status, _ := os.ReadFile("/proc/self/status")
-	for line := range strings.Lines(string(status)) {
-		if kib, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			n, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(kib, "kB\n")), 10, 64)
-			return n << 10
-		}
-	}
-	return 0
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/aefeat/aefeat/internal/limits"
 	"github.com/aefeat/aefeat/testdata"
 )
 
@@ -16,7 +17,7 @@ func TestPeakMemory(t *testing.T) {
 	for i := 0; i < len(large); i += 4096 {
 		large[i] = 1
 	}
-	if got := peakMemory(); got < int64(len(large)) {
+	if got := limits.PeakMemory(); got < int64(len(large)) {
 		t.Errorf("a peak of %d bytes, after %d were in use", got, len(large))
 	}
 	dir := t.TempDir()

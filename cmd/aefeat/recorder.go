@@ -14,6 +14,7 @@ import (
 
 	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/internal/atomicfile"
+	"github.com/aefeat/aefeat/internal/limits"
 	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/patch"
 	"github.com/aefeat/aefeat/stage"
@@ -183,7 +184,7 @@ func (r *recorder) commit(outputs ...*outputFile) error {
 	}
 	r.ui.heard = nil
 	r.Seconds = seconds(time.Since(r.Started))
-	r.PeakMemory = peakMemory()
+	r.PeakMemory = limits.PeakMemory()
 	b, err := json.MarshalIndent(r.record, "", "  ")
 	if err == nil {
 		_, err = r.out.Write(append(b, '\n'))

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/aefeat/aefeat/internal/disk"
 	"github.com/aefeat/aefeat/internal/limits"
 )
 
@@ -54,7 +55,10 @@ func beWatched(stderr string, args []string) bool {
 	}
 	os.Stderr = os.NewFile(uintptr(fd), "/dev/stderr")
 	// As ps shows it, and not by the name that it was started with.
-	_ = os.WriteFile("/proc/self/comm", []byte(filepath.Base(args[0])), 0)
+	if name, err := disk.OpenFile("/proc/self/comm", os.O_WRONLY, 0); err == nil {
+		_, _ = name.Write([]byte(filepath.Base(args[0])))
+		name.Close()
+	}
 	// A terminal stops background processes that write, if told to.
 	signal.Ignore(syscall.SIGTTOU)
 	return true

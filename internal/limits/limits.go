@@ -3,6 +3,7 @@
 //
 // [Memory] is the least of what bounds the memory of the process. [Near] tells
 // whether the Go runtime may meet a limit that it does not survive.
+// [PeakMemory] is what the process has had at most.
 //
 // Limits come from getrlimit and from control groups, of version 1 and 2. Of a
 // control group the limits of its ancestors count as well, as far as they can
@@ -159,7 +160,7 @@ func (m mount) ancestors(root fs.FS, name string) []string {
 func number(root fs.FS, dir, file string, key ...string) int64 {
 	for _, line := range lines(root, path.Join(dir, file)) {
 		words := strings.Fields(line)
-		if len(words) != 1+len(key) || !slices.Equal(words[:len(key)], key) {
+		if len(words) <= len(key) || !slices.Equal(words[:len(key)], key) {
 			continue
 		}
 		if n, err := strconv.ParseUint(words[len(key)], 10, 64); err == nil && n < unlimited {

@@ -27,6 +27,16 @@ func Memory() Bound {
 	return b
 }
 
+// PeakMemory returns the most bytes of memory that this process has had so far,
+// 0 when that is not known. Getrusage does not tell: it counts what the process
+// that started this one had.
+func PeakMemory() int64 {
+	if kib := number(system, "proc/self", "status", "VmHWM:"); kib < unlimited {
+		return kib << 10
+	}
+	return 0
+}
+
 // rest is what a limit leaves to a process that has taken so much. Nothing is
 // one byte, since 0 bytes means that there is no limit.
 func rest(resource int, taken int64, by string) Bound {

@@ -163,6 +163,7 @@ func (g *groups) open(ctx context.Context) error {
 		return nil
 	}
 	g.chunks = make([]*chunkReader, len(group.chunks))
+	most := &growth{freePages}
 	for i, c := range group.chunks {
 		if !g.leaves[i] {
 			continue
@@ -171,6 +172,8 @@ func (g *groups) open(ctx context.Context) error {
 		if g.chunks[i], err = newChunkReader(g.file, &g.footer.leaves[i], c, &g.free); err != nil {
 			return fmt.Errorf("column %q: %w", g.footer.name(i), err)
 		}
+		g.chunks[i].most = most
+		most.left += maxGrowth * c.size
 		// Its pages of version 2 deny it: ARROW-10353.
 		g.chunks[i].packed = strings.HasPrefix(g.footer.creator, "parquet-cpp version 1.")
 	}

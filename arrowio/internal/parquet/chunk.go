@@ -20,6 +20,7 @@ type chunkReader struct {
 	chunk columnChunk
 	codec compress.Codec
 	free  *buffers
+	most  *growth // of all columns; nil: it does not matter
 
 	// packed says that pages of the second version are compressed, whatever
 	// they say themselves.
@@ -29,6 +30,7 @@ type chunkReader struct {
 	values   int64 // so far
 	seen     bool  // a page
 	largest  int   // page so far, decompressed
+	grown    int   // largest page that was compressed
 	longest  int   // bytes of the longest value in the dictionary
 	err      error // that ended the reading of the column
 

@@ -26,6 +26,9 @@ func (c *direct) decode(p *page) error {
 		if err := c.lookUp(p); err != nil {
 			return err
 		}
+		if c.pages.values == c.pages.chunk.values { // it was the last one
+			c.dict = nil // thousands of columns are read side by side
+		}
 	case format.ByteSplit:
 		if c.from == int96Bytes {
 			return errEncoding(p.encoding)

@@ -66,11 +66,42 @@ func (r *chunkReader) explain(b []byte, size int) error {
 		}
 	case format.Gzip, format.Brotli:
 		if size > trustedPage && size/64 > len(b) {
-			return r.count(b, size)
+			if err := r.count(b, size); err != nil {
+				return err
+			}
 		}
 	}
 	if int64(size) > most {
 		return fmt.Errorf("%w: %d bytes cannot come from %d", bound.ErrUnpack, size, len(b))
+	}
+	return r.grow(size)
+}
+
+// A growth is what the pages of a row group may still be decompressed to, one
+// of each column at a time.
+type growth struct{ left int64 }
+
+const (
+	// freePages is what they may take whatever the size of the row group.
+	freePages = 1 << 30
+
+	// maxGrowth is how many times the size of the row group they may take
+	// beyond that.
+	maxGrowth = 64
+)
+
+// grow notes that a page of the column takes size bytes.
+func (r *chunkReader) grow(size int) error {
+	if r.most == nil || size <= r.grown {
+		return nil
+	}
+	r.most.left -= int64(size - r.grown)
+	r.grown = size
+	if r.most.left < 0 {
+		return &bound.BeyondError{
+			What: fmt.Sprintf("the pages of all columns are beyond %d MiB, and %d times the size of the row group", freePages>>20, maxGrowth),
+			Hint: "write the file again with smaller pages",
+		}
 	}
 	return nil
 }
