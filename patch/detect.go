@@ -161,18 +161,18 @@ func detect(all []leaf) ([]leaf, error) {
 			return columns[0], nil
 		}
 		if len(columns) > 1 {
-			return nil, bindError("", "several columns could be the patch: "+listed(guesses(all)), "name one with `Columns`").keyed(KeyAmbiguous)
+			return nil, bindError("", "several columns could be the patch: "+Listed(guesses(all)), "name one with `Columns`").keyed(KeyAmbiguous)
 		}
 	}
 	if named := candidates(all); len(named) > 0 {
-		return nil, bindError("", "no column can be a patch unless it is named; there are "+listed(named),
+		return nil, bindError("", "no column can be a patch unless it is named; there are "+Listed(named),
 			"name those that make up the patch with `Columns`; if they have different units, choose `Preprocess` standardize").keyed(KeyNoPatch)
 	}
 	return nil, bindError("", "no column can be a patch: it takes a list of numbers, bytes, or columns of numbers", "").keyed(KeyNoPatch)
 }
 
-// listed writes candidates, as many as one line holds.
-func listed(all []Candidate) string {
+// Listed writes candidates as error messages do, as many as one line holds.
+func Listed(all []Candidate) string {
 	const most = 12
 	var names []string
 	for i, c := range all {
@@ -407,7 +407,7 @@ func placeKey(at []int) string {
 // othersHint says what to name in place of a column that cannot be a patch.
 func othersHint(all []leaf) string {
 	if could := candidates(all); len(could) > 0 {
-		return "name the patch with `Columns`, which could be " + listed(could)
+		return "name the patch with `Columns`, which could be " + Listed(could)
 	}
 	return ""
 }

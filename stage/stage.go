@@ -162,7 +162,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -312,14 +312,9 @@ func (c EvaluateConfig) BindOptions(m *model.Model) patch.BindOptions {
 
 // couldBe says which columns of schema could hold patches of the given width.
 func couldBe(schema *arrow.Schema, width int) string {
-	var names []string
-	for _, c := range patch.Candidates(schema) {
-		if c.Width == 0 || c.Width == width {
-			names = append(names, c.String())
-		}
-	}
-	if len(names) == 0 {
+	could := slices.DeleteFunc(patch.Candidates(schema), func(c patch.Candidate) bool { return c.Width != 0 && c.Width != width })
+	if len(could) == 0 {
 		return fmt.Sprintf("no column of the data can hold a patch of %d values", width)
 	}
-	return "name the column that holds the patch with `Columns`, which could be " + strings.Join(names, ", ")
+	return "name the column that holds the patch with `Columns`, which could be " + patch.Listed(could)
 }

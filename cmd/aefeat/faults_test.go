@@ -497,7 +497,7 @@ func (r *faultRig) outputs() map[string]string {
 // withoutTimes are the fields of a record that differ from run to run.
 var withoutTimes = regexp.MustCompile(`"(started|seconds|peak_memory)": [^\n]*`)
 
-// openDescriptors counts the descriptors of this process; 0 where nothing tells.
+// openDescriptors counts what this process has open; 0 where nothing tells.
 func openDescriptors() int {
 	entries, _ := os.ReadDir("/proc/self/fd")
 	return len(entries)

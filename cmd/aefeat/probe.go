@@ -203,12 +203,12 @@ func featureColumns(schema *arrow.Schema, asked []string) ([]string, error) {
 	if asked != nil {
 		return asked, nil
 	}
-	var found, could []string
-	for _, c := range patch.Candidates(schema) {
+	var found []string
+	could := patch.Candidates(schema)
+	for _, c := range could {
 		if c.Column == "code" || strings.HasPrefix(c.Column, "code_") {
 			found = append(found, c.Column)
 		}
-		could = append(could, c.String())
 	}
 	if len(found) == 1 {
 		return found, nil
@@ -218,7 +218,7 @@ func featureColumns(schema *arrow.Schema, asked []string) ([]string, error) {
 		err.Key, err.Reason = patch.KeyAmbiguous, "several columns could be the features"
 	}
 	if len(could) > 0 {
-		err.Reason += "; there are " + strings.Join(could, ", ")
+		err.Reason += "; there are " + patch.Listed(could)
 	}
 	return nil, err
 }

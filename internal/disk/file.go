@@ -108,8 +108,8 @@ func (f *File) Chown(user, group int) error {
 	return do("chown", f.Name(), func() error { return f.f.Chown(user, group) })
 }
 
-// Close is that of [os.File], and removes what [CreateScratch] made. The file is
-// closed even where it fails.
+// Close is that of [os.File], and removes what [CreateScratch] made. The file
+// is closed even where it fails.
 func (f *File) Close() error {
 	err := f.f.Close()
 	if want := fault(Call{Op: "close", Name: f.Name()}).Err; err == nil && want != nil {
