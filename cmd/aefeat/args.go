@@ -41,13 +41,16 @@ func arrange(command *cli.Command, args []string) ([]string, error) {
 		case "--help-all":
 			return nil, errHelpAll
 		}
-		written, _, hasValue := strings.Cut(arg, "=")
+		written, value, hasValue := strings.Cut(arg, "=")
 		flag := lookup(command.Flags, written)
 		if flag == nil {
 			return nil, unknownFlag(command, written)
 		}
 		flags = append(flags, arg)
 		if hasValue || !takesValue(flag) {
+			if hasValue && namesNothing(flag, value, args) {
+				return nil, emptyName(command, written)
+			}
 			if err := refuseRemote(command, args, i, flag); err != nil {
 				return nil, err
 			}
@@ -62,12 +65,29 @@ func arrange(command *cli.Command, args []string) ([]string, error) {
 			e.hints = append(e.hints, "if "+next+" is the value, write "+written+"="+args[i])
 			return nil, e
 		}
+		if namesNothing(flag, args[i], args) {
+			return nil, emptyName(command, written)
+		}
 		if err := refuseRemote(command, args, i, flag); err != nil {
 			return nil, err
 		}
 		flags = append(flags, args[i])
 	}
 	return slices.Concat(flags, []string{"--"}, operands), nil
+}
+
+// namesNothing reports whether a flag that names a file has no name for its
+// value, as where a script's variable is not set. With --resume an --emit that
+// is empty does without the one that the checkpoint has kept.
+func namesNothing(f cli.Flag, value string, args []string) bool {
+	resumes := slices.ContainsFunc(args, func(a string) bool { return a == "--resume" || strings.HasPrefix(a, "--resume=") })
+	return value == "" && takesFile(f) && !(resumes && slices.Contains(f.Names(), "emit"))
+}
+
+func emptyName(command *cli.Command, written string) error {
+	e := usagef(command.Name, "flag %s names a file, and its value is empty", written)
+	e.hints = append([]string{"give a name, or leave the flag out"}, e.hints...)
+	return e
 }
 
 // letters are the flags that stand for a longer one and take one dash; k is

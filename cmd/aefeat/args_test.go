@@ -39,6 +39,8 @@ func TestArrange(t *testing.T) {
 		{"a --hidden", "!flag --hidden needs a value"},
 		{"--hidden -- a", "!flag --hidden needs a value"},
 		{"-o --hidden 3", "!flag -o needs a value, but --hidden follows"},
+		{"--output= a", "!flag --output names a file, and its value is empty"},
+		{"--init= a", "!flag --init names a file, and its value is empty"},
 		{"-hidden 3", "!unknown flag -hidden"},
 		{"--o m", "!unknown flag --o"},
 		{"a -5", "!unknown flag -5"},

@@ -27,9 +27,10 @@ const commandNote = "aefeat fit"
 
 // commandLine is what a checkpoint keeps of the command that wrote it.
 type commandLine struct {
-	Directory string              `json:"directory"` // that names are relative to
-	Inputs    []string            `json:"inputs"`    // none: standard input
-	Flags     map[string][]string `json:"flags"`     // that were given, of those that are kept
+	Directory string              `json:"directory"`      // that names are relative to
+	Inputs    []string            `json:"inputs"`         // none: standard input
+	Flags     map[string][]string `json:"flags"`          // that were given, of those that are kept
+	Rows      int64               `json:"rows,omitempty"` // of the inputs, where these say so; 0: they do not
 	Parent    *modelRecord        `json:"parent,omitempty"`
 }
 
@@ -62,7 +63,7 @@ type saver struct {
 	ui       *console
 	progress *progress
 	path     string
-	note     string
+	line     commandLine
 	every    time.Duration // as --checkpoint-every says
 	stdin    bool          // the rows come from there
 	there    bool          // one of this fit is at path
@@ -85,11 +86,7 @@ func newSaver(ui *console, p *progress, path string, every time.Duration, line c
 		return nil, err
 	}
 	_ = f.Abort() // nothing was written
-	note, err := json.Marshal(line)
-	if err != nil {
-		return nil, err
-	}
-	return &saver{ui: ui, progress: p, path: path, note: string(note), every: cmp.Or(every, stage.DefaultCheckpointEvery), there: there, stdin: slices.ContainsFunc(orStdin(line.Inputs), isStdin)}, nil
+	return &saver{ui: ui, progress: p, path: path, line: line, every: cmp.Or(every, stage.DefaultCheckpointEvery), there: there, stdin: slices.ContainsFunc(orStdin(line.Inputs), isStdin)}, nil
 }
 
 // write writes a checkpoint. The first that fails is an error while there is
@@ -129,7 +126,11 @@ func (s *saver) write(c *stage.Checkpoint) error {
 
 func (s *saver) save(c *stage.Checkpoint) error {
 	defer s.ui.work.begin()()
-	c.Notes[commandNote] = s.note
+	note, err := json.Marshal(s.line)
+	if err != nil {
+		return err
+	}
+	c.Notes[commandNote] = string(note)
 	f, err := atomicfile.Create(s.path)
 	if err != nil {
 		return err

@@ -111,6 +111,13 @@ func (j *fitJob) run(c *cli.Context, src *arrowio.Source) error {
 		j.ui.finally("inputs", j.inputs)
 		j.ui.finally("outputs", outputsOf(c)) // those that are kept, too
 	}
+	j.total, _ = src.NumRows()
+	if err := j.from.checkRows(j.total); err != nil {
+		return err
+	}
+	if j.saver != nil {
+		j.saver.line.Rows = j.total
+	}
 	if err := j.makeRoom(f.Patch()); err != nil {
 		return err
 	}
@@ -266,6 +273,9 @@ func (j *fitJob) checkCheckpoint(c *cli.Context) error {
 	if j.saveTo, err = checkpointFile(c, j.from); err != nil || j.saveTo == "" {
 		return err
 	}
+	if j.config.Epochs == stage.NoEpochs {
+		return usagef("fit", "--epochs 0 trains nothing, so there is nothing for --checkpoint to keep")
+	}
 	for _, other := range []struct{ what, output string }{{"the model", j.output}, {"the features", j.emit}} {
 		if other.output != "" && atomicfile.Same(j.saveTo, other.output) {
 			return usagef("fit", "%s and checkpoints cannot both go to %s", other.what, j.saveTo).as(codeUsageOutput)
@@ -277,13 +287,16 @@ func (j *fitJob) checkCheckpoint(c *cli.Context) error {
 // openCheckpoints makes sure that checkpoints can be written, if they are
 // wanted.
 func (j *fitJob) openCheckpoints(c *cli.Context) error {
-	if j.saveTo == "" || j.settings.Epochs == stage.NoEpochs {
+	if j.saveTo == "" {
 		return nil
 	}
 	line := newCommandLine(c, j.inputs)
 	line.Parent = j.parent
 	var err error
 	if j.saver, err = newSaver(j.ui, j.progress, j.saveTo, j.config.CheckpointEvery, line, j.from != nil && atomicfile.Same(j.saveTo, j.from.file)); err != nil {
+		if j.from != nil && !c.IsSet("checkpoint") {
+			err = &hintedError{err, "further checkpoints take the place of the one that is resumed: name another file with --checkpoint"}
+		}
 		return err
 	}
 	j.config.Checkpoint = j.saver.write
@@ -330,7 +343,6 @@ func (j *fitJob) train(ctx context.Context, src *arrowio.Source, f *stage.Fitter
 		return nil, nil, err
 	}
 	defer r.Release()
-	j.total, _ = src.NumRows()
 	if f.Patch().Width() == 0 {
 		sized := &sizedReader{RecordReader: r, job: j, patch: f.Patch()}
 		m, report, err := f.Run(ctx, sized)

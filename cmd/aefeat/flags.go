@@ -379,7 +379,7 @@ var flagTable = []flag{
 		usage: "let --resume go on where another kind of processor left off, to a model that differs in its last bits"},
 
 	// Provenance.
-	{of: "fit transform evaluate", name: "report", category: categoryOutput, resumes: true, value: "", text: "none",
+	{of: "fit transform evaluate", name: "report", category: categoryOutput, resumes: true, kept: true, value: "", text: "none",
 		usage: "write a record of the run to `FILE`, as JSON: inputs and outputs with their SHA-256, settings, costs; it appears when all is done"},
 }
 

@@ -45,8 +45,15 @@ func rowMemory(b limits.Bound) int64 {
 // memory cannot be an error later. what says of what, as in "3 rows of 4 values
 // take"; hint, what to do.
 func fitMemory(b limits.Bound, what string, takes float64, hint string) error {
-	if b.Bytes == 0 || takes <= float64(b.Bytes) {
+	own, beside := 0.0, ""
+	if b.Limited {
+		own, beside = ownMemory, fmt.Sprintf(" beside the program's own %s", formatSize(ownMemory))
+	}
+	if b.Bytes == 0 || takes+own <= float64(b.Bytes) {
 		return nil
 	}
-	return &hintedError{&codedError{codeMemory, fmt.Errorf("%s %s of memory, and %s %s", what, formatSize(int64(takes)), b.By, formatSize(b.Bytes))}, hint}
+	return &hintedError{&codedError{codeMemory, fmt.Errorf("%s %s of memory%s, and %s %s", what, formatSize(int64(takes)), beside, b.By, formatSize(b.Bytes))}, hint}
 }
+
+// ownMemory is about what the program takes before it has any rows.
+const ownMemory = 32 << 20

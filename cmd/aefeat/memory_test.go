@@ -30,6 +30,14 @@ func TestSharesOfMemory(t *testing.T) {
 	}
 }
 
+func TestLeavesRoomForItself(t *testing.T) {
+	group := limits.Bound{Bytes: 64 << 20, By: "the control group allows", Limited: true}
+	const want = "training takes 33 MiB of memory beside the program's own 32 MiB, and the control group allows 64 MiB"
+	if err := fitMemory(group, "training takes", 33<<20, "x"); err == nil || err.Error() != want {
+		t.Errorf("error %v, want %q", err, want)
+	}
+}
+
 func TestRefusesWhatDoesNotFit(t *testing.T) {
 	const want = "with 9 rows this takes 8 GiB of memory, and this machine has 8 GiB"
 	machine := limits.Bound{Bytes: 8 << 30, By: "this machine has"}
@@ -40,7 +48,7 @@ func TestRefusesWhatDoesNotFit(t *testing.T) {
 	for _, fits := range []struct {
 		takes float64
 		has   limits.Bound
-	}{{8 << 30, machine}, {0, machine}, {1 << 50, limits.Bound{}}} {
+	}{{8 << 30, machine}, {0, machine}, {1 << 50, limits.Bound{}}, {8<<30 - ownMemory, limits.Bound{Bytes: 8 << 30, Limited: true}}} {
 		if err := fitMemory(fits.has, "rows take", fits.takes, "x"); err != nil {
 			t.Errorf("%+v: %v", fits, err)
 		}

@@ -118,7 +118,7 @@ func (r *resumption) restore(c *cli.Context) error {
 			continue
 		}
 		for _, value := range values {
-			if slices.Contains([]string{"output", "emit", "spill-dir"}, f.name) {
+			if slices.Contains([]string{"output", "emit", "report", "spill-dir"}, f.name) {
 				value = r.line.path(value)
 			}
 			if err := c.Set(f.name, value); err != nil {
@@ -208,6 +208,17 @@ func (r *resumption) adviseRead(ctx context.Context, ui *console, err error) err
 		return err
 	}
 	return &hintedError{err, "begin a new fit with its weights: --init " + shell([]string{r.file})}
+}
+
+// checkRows reports inputs that say that they have other rows than those of the
+// fit, which in the middle of the first epoch has not read all of them. r may be
+// nil.
+func (r *resumption) checkRows(rows int64) error {
+	if r == nil || rows == 0 || r.line.Rows == 0 || rows == r.line.Rows {
+		return nil
+	}
+	return &hintedError{&codedError{codeInputChanged, fmt.Errorf("the input has %s, and the fit began with %s", plural(rows, "row"), plural(r.line.Rows, "row"))},
+		"give the rows that the fit began with, or begin a new one with its weights: --init " + shell([]string{r.file})}
 }
 
 // adviseInput adds to an error about inputs that the checkpoint has kept that

@@ -17,6 +17,7 @@ import (
 	"image"
 	"image/png"
 	"io"
+	"unicode"
 
 	"github.com/aefeat/aefeat/model"
 )
@@ -140,8 +141,17 @@ func Write(w io.Writer, p Page) error {
 	if err := page.Execute(&out, v); err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
-	_, err = out.WriteTo(w)
+	_, err = w.Write(bytes.Map(visible, out.Bytes()))
 	return err
+}
+
+// visible puts a sign in the place of a rune that would upset the text around
+// it, or a terminal.
+func visible(r rune) rune {
+	if r != '\n' && r != '\t' && unicode.In(r, unicode.Cc, unicode.Bidi_Control) {
+		return unicode.ReplacementChar
+	}
+	return r
 }
 
 // tile is a picture as the template shows it.

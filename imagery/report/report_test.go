@@ -237,6 +237,16 @@ func TestEscaping(t *testing.T) {
 	}
 }
 
+// Text of the data neither moves a cursor nor turns the text after it around.
+func TestControlCharacters(t *testing.T) {
+	p := full()
+	p.Title, p.Probe.Label = "a\x1b]0;b\x07c\r\u009b2J", "\u202egnp\u2066"
+	page := write(t, p)
+	if strings.ContainsAny(page, "\x1b\x07\r\u009b\u202e\u2066") || !strings.Contains(page, "a\ufffd]0;b\ufffdc") {
+		t.Error("control characters are in the page")
+	}
+}
+
 // Odd histories make charts all the same.
 func TestOddHistories(t *testing.T) {
 	nan := 0.
