@@ -104,6 +104,7 @@ func TestScript(t *testing.T) {
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("GOMAXPROCS", "2") // same.txtar changes it
+			e.Setenv("GORACE", os.Getenv("GORACE"))
 			return nil
 		},
 	})
