@@ -9,7 +9,7 @@ import (
 // TestMetamorphic is a short run, of the same trials each time. The first that
 // spills takes long, and comes after these.
 func TestMetamorphic(t *testing.T) {
-	limit := 8 * time.Second
+	limit := 5 * time.Second
 	if testing.Short() {
 		limit = time.Second
 	}

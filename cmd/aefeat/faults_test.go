@@ -237,7 +237,7 @@ func (r *faultRig) all(tolerated map[string]int) int {
 // oneIn says of how many faults one is injected, if not all are: more of those
 // that are the first of their kind.
 func oneIn(seen int) int {
-	few := 2
+	few := 4
 	if testing.Short() {
 		few = 40
 	}

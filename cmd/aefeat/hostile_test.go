@@ -203,6 +203,7 @@ func TestHostileText(t *testing.T) {
 	for _, forged := range forgeModels(t, fitFor(t, column, data, in("m.m")), t.TempDir()) {
 		commands = append(commands, []string{"inspect", forged}, []string{"inspect", "--json", forged}, []string{"evaluate", "-m", forged, data})
 	}
+	flags := len(commands) // from here on, whose errors are written in one place
 	for _, c := range newApp(&console{}).Commands {
 		for _, f := range c.Flags {
 			if c.Name == "demo" { // it takes its time
@@ -217,9 +218,12 @@ func TestHostileText(t *testing.T) {
 	if stdout, stderr := runQuietly("demo", "--dir", filepath.Join(t.TempDir(), hostileText)); upsets(stdout)+upsets(stderr) != "" || len(stdout) == 0 {
 		t.Errorf("demo: standard output has %s, standard error has %s\n%s", upsets(stdout), upsets(stderr), stderr)
 	}
-	for _, args := range commands {
+	for i, args := range commands {
 		for _, asJSON := range []bool{false, true} {
 			if asJSON {
+				if i >= flags && i%4 != 0 {
+					continue
+				}
 				args = append([]string{args[0]}, append([]string{"--progress=json"}, args[1:]...)...)
 			}
 			stdout, stderr := runQuietly(args...)
