@@ -47,31 +47,25 @@ func arrange(command *cli.Command, args []string) ([]string, error) {
 			return nil, unknownFlag(command, written)
 		}
 		flags = append(flags, arg)
-		if hasValue || !takesValue(flag) {
-			if hasValue && namesNothing(flag, value, args) {
-				return nil, emptyName(command, written)
+		if !hasValue && takesValue(flag) {
+			if i+1 == len(args) || args[i+1] == "--" {
+				return nil, usagef(command.Name, "flag %s needs a value", written).as(codeUsageFlag)
 			}
-			if err := refuseRemote(command, args, i, flag); err != nil {
-				return nil, err
+			i++
+			value = args[i]
+			if next, _, _ := strings.Cut(value, "="); lookup(command.Flags, next) != nil {
+				e := usagef(command.Name, "flag %s needs a value, but %s follows", written, next).as(codeUsageFlag)
+				e.hints = append(e.hints, "if "+next+" is the value, write "+written+"="+value)
+				return nil, e
 			}
-			continue
+			flags = append(flags, value)
 		}
-		if i+1 == len(args) || args[i+1] == "--" {
-			return nil, usagef(command.Name, "flag %s needs a value", written).as(codeUsageFlag)
-		}
-		i++
-		if next, _, _ := strings.Cut(args[i], "="); lookup(command.Flags, next) != nil {
-			e := usagef(command.Name, "flag %s needs a value, but %s follows", written, next).as(codeUsageFlag)
-			e.hints = append(e.hints, "if "+next+" is the value, write "+written+"="+args[i])
-			return nil, e
-		}
-		if namesNothing(flag, args[i], args) {
+		if namesNothing(flag, value, args) {
 			return nil, emptyName(command, written)
 		}
 		if err := refuseRemote(command, args, i, flag); err != nil {
 			return nil, err
 		}
-		flags = append(flags, args[i])
 	}
 	return slices.Concat(flags, []string{"--"}, operands), nil
 }

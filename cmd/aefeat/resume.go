@@ -217,8 +217,12 @@ func (r *resumption) checkRows(rows int64) error {
 	if r == nil || rows == 0 || r.line.Rows == 0 || rows == r.line.Rows {
 		return nil
 	}
-	return &hintedError{&codedError{codeInputChanged, fmt.Errorf("the input has %s, and the fit began with %s", plural(rows, "row"), plural(r.line.Rows, "row"))},
-		"give the rows that the fit began with, or begin a new one with its weights: --init " + shell([]string{r.file})}
+	return r.otherRows(&codedError{codeInputChanged, fmt.Errorf("the input has %s, and the fit began with %s", plural(rows, "row"), plural(r.line.Rows, "row"))})
+}
+
+// otherRows adds to an error about rows that are not those of the fit what to do.
+func (r *resumption) otherRows(err error) error {
+	return &hintedError{err, "give the rows that the fit began with, or begin a new one with its weights: --init " + shell([]string{r.file})}
 }
 
 // adviseInput adds to an error about inputs that the checkpoint has kept that
@@ -242,7 +246,7 @@ func (r *resumption) advise(src *arrowio.Source, err error) error {
 		if file, _, ok := src.Locate(max(0, changed.First)); ok && changed.First >= 0 {
 			err = &inputError{file, fmt.Errorf("%s: %w", file, err)}
 		}
-		return &hintedError{err, "give the rows that the fit began with, or begin a new one with its weights: --init " + shell([]string{r.file})}
+		return r.otherRows(err)
 	}
 	return err
 }
