@@ -59,23 +59,9 @@ func inspect(c *cli.Context, ui *console) error {
 	if err != nil {
 		return err
 	}
-	var tensors, tables []string
-	for _, f := range files {
-		if f.Root != "" {
-			if !slices.Contains(tables, f.Root) {
-				tables = append(tables, f.Root)
-			}
-			continue
-		}
-		model, err := looksLikeTensors(f.Name)
-		switch {
-		case err != nil:
-			return &inputError{f.Name, err}
-		case model:
-			tensors = append(tensors, f.Name)
-		default:
-			tables = append(tables, f.Name)
-		}
+	tensors, tables, err := sorted(files)
+	if err != nil {
+		return err
 	}
 	if len(tables) == 0 && asksForRows(c) {
 		return errNoRowsInModels
@@ -97,6 +83,28 @@ func inspect(c *cli.Context, ui *console) error {
 		}
 	}
 	return nil
+}
+
+// sorted tells models from data, of which a folder is one.
+func sorted(files []arrowio.File) (tensors, tables []string, err error) {
+	for _, f := range files {
+		if f.Root != "" {
+			if !slices.Contains(tables, f.Root) {
+				tables = append(tables, f.Root)
+			}
+			continue
+		}
+		model, err := looksLikeTensors(f.Name)
+		switch {
+		case err != nil:
+			return nil, nil, &inputError{f.Name, err}
+		case model:
+			tensors = append(tensors, f.Name)
+		default:
+			tables = append(tables, f.Name)
+		}
+	}
+	return tensors, tables, nil
 }
 
 // looksLikeTensors reports whether a file begins as safetensors do. A pipe can

@@ -48,14 +48,19 @@ func exhausted(text string) error {
 		// Where C is linked, a thread needs memory for its stack.
 		return noMemory()
 	case says("failed to create new OS thread", "newosproc", "pthread_create failed"):
-		return &hintedError{&codedError{codeThreads, errors.New("the system lets no other thread start")},
-			"allow more of them (ulimit -u, or pids.max of the control group)"}
+		return noThreads()
 	case says("epollcreate failed", "eventfd failed", "netpollinit failed"):
 		return noFiles(syscall.EMFILE)
 	case says("out of memory", "cannot allocate memory", "failed to reserve", "failed to allocate", "address space", "cannot map pages", "locked memory"):
 		return noMemory()
 	}
 	return nil
+}
+
+// noThreads is an error for want of threads.
+func noThreads() error {
+	return &hintedError{&codedError{codeThreads, errors.New("the system lets no other thread start")},
+		"allow more of them (ulimit -u, or pids.max of the control group)"}
 }
 
 // noMemory is an error for want of memory.

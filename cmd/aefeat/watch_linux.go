@@ -33,9 +33,9 @@ func underWatch(ui *console, args []string) (status int, done bool) {
 	case nil:
 		return w.wait(ui), true
 	case syscall.EAGAIN:
-		err = exhausted("newosproc")
+		err = noThreads()
 	case syscall.ENOMEM:
-		err = exhausted("out of memory")
+		err = noMemory()
 	default:
 		return 0, false // then without
 	}
