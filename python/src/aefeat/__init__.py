@@ -1,0 +1,18 @@
+"""Features that a sparse or denoising autoencoder learns from patches.
+
+>>> import aefeat, numpy as np
+>>> X = np.random.default_rng(0).random((200, 16), dtype=np.float32)
+>>> model = aefeat.fit_arrow(X, hidden=4, epochs=1)
+>>> table = aefeat.transform_arrow(X, model, layout="list").read_all()
+>>> table.num_rows, table.column_names
+(200, ['patch', 'code'])
+"""
+
+from __future__ import annotations
+
+from ._sources import reader
+from .errors import AefeatError, AefeatWarning
+from .network import Model, load
+from .streams import fit_arrow, transform_arrow
+
+__all__ = ["AefeatError", "AefeatWarning", "Model", "fit_arrow", "load", "reader", "transform_arrow"]
