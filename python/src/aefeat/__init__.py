@@ -11,8 +11,9 @@
 from __future__ import annotations
 
 from ._sources import reader
+from .estimator import Autoencoder
 from .errors import AefeatError, AefeatWarning
 from .network import Model, load
 from .streams import fit_arrow, transform_arrow
 
-__all__ = ["AefeatError", "AefeatWarning", "Model", "fit_arrow", "load", "reader", "transform_arrow"]
+__all__ = ["Autoencoder", "AefeatError", "AefeatWarning", "Model", "fit_arrow", "load", "reader", "transform_arrow"]

@@ -99,6 +99,26 @@ class Model:
             return (x - self.tensors["preprocess.mean"]) @ self.tensors["preprocess.whiten"]
         return x
 
+    def unprocess(self, x: npt.ArrayLike) -> Floats:
+        """Undo :meth:`preprocess` for rows x (m, n), as far as that is known.
+
+        The mean that "patch" takes off a row and the contrast that "zca" divides it
+        by are not: rows stay without them.
+        """
+        rule = self.config["preprocess"]
+        method = rule.get("method") or "none"
+        x = np.asarray(x, dtype=np.float64)
+        if method == "patch":
+            x = (x - 0.5) * (3 * rule["learned"].get("deviation", 0) / 0.4)
+        elif method == "standardize":
+            scale = self.tensors["preprocess.scale"].astype(np.float64)
+            x = np.divide(x, scale, out=np.zeros_like(x), where=scale != 0) + self.tensors["preprocess.mean"]
+        elif method == "zca":
+            x = np.linalg.solve(self.tensors["preprocess.whiten"].astype(np.float64), x.T).T + self.tensors["preprocess.mean"]
+            if rule.get("contrast"):
+                return x.astype(np.float32)
+        return ((x - rule.get("offset", 0)) / (rule.get("scale") or 1)).astype(np.float32)
+
     def encode(self, X: npt.ArrayLike) -> Floats:
         """Return the codes (m, h) of rows X; see :meth:`preprocess`."""
         return self._code(self.preprocess(X))
