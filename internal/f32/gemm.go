@@ -103,10 +103,10 @@ type gemmArgs struct {
 func (g *gemmArgs) cut(workers int) int {
 	kBlocks := (g.k + kMax - 1) / kMax
 	g.kBlock = roundUp((g.k+kBlocks-1)/kBlocks, 16)
-	mr, nr := g.kernel.rows, g.kernel.cols
+	mr, nr := g.kernel.rows, max(g.kernel.cols, sliver)
 	// A tile's rows in steps of 2 KiB would all compete for the same few
 	// places of a first-level cache, more than it has.
-	g.packA = g.transA || mr > 8 && g.lda%512 == 0
+	g.packA = g.transA || g.kernel.packed || mr > 8 && g.lda%512 == 0
 	if g.m*g.n < serial/g.k {
 		workers = 1
 	}
@@ -143,7 +143,8 @@ func roundUp(n, unit int) int { return (n + unit - 1) / unit * unit }
 
 // block computes the block of C whose first element is (i0,j0).
 func (g *gemmArgs) block(i0, j0 int) {
-	width := max(panelMax/g.kBlock/g.kernel.cols*g.kernel.cols, g.kernel.cols)
+	nr := max(g.kernel.cols, sliver)
+	width := max(panelMax/g.kBlock/nr*nr, nr)
 	cols := min(g.cols, g.n-j0)
 	panel := getBuffer(min(width, roundUp(cols, sliver)) / sliver * sliverPitch(g.kBlock))
 	defer panel.free()
@@ -190,7 +191,7 @@ func (g *gemmArgs) panel(b []float32, i0, j0, p, rows, cols, length int) {
 			}
 			c := g.c[(i0+i)*g.ldc+j0:]
 			for j := 0; j < cols; j += nr {
-				g.kernel.tile(min(mr, rows-i), min(nr, cols-j), length, a, rowStride, kStride, b[j/sliver*pitch:], g.alpha, beta, c[j:], g.ldc)
+				g.kernel.tile(min(mr, rows-i), min(nr, cols-j), length, a, rowStride, kStride, b[j/sliver*pitch+j%sliver:], g.alpha, beta, c[j:], g.ldc)
 			}
 		}
 	}

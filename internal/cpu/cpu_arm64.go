@@ -1,0 +1,3 @@
+package cpu
+
+func best() Class { return NEON }
