@@ -5,16 +5,41 @@
 //
 //	go run -tags openblas ./bench/products [-cpu 1,2] [-rounds 15] [-time 8ms] [M,N,K,NN|NT|TN ...]
 //
-// It needs a C compiler and OpenBLAS. Without arguments it takes the products
-// of training steps. It prints the GFLOP/s of both, by
-// the fastest call of a round, which other work on the machine disturbs least:
-// medians of the rounds, and the median of their ratios. To compare the AVX2 classes on a processor
-// with AVX-512, set GODEBUG=cpu.avx512f=off and OPENBLAS_CORETYPE=Zen.
+// It needs Linux, a C compiler and OpenBLAS. Without arguments it takes the
+// products of training steps. It prints the GFLOP/s of both, by the fastest
+// call of a round, which other work on the machine disturbs least: medians of
+// the rounds, and the median of their ratios. To compare the AVX2 classes on a
+// processor with AVX-512, set GODEBUG=cpu.avx512f=off and
+// OPENBLAS_CORETYPE=Haswell.
 package main
 
 /*
 #cgo LDFLAGS: -lopenblas
+#define _GNU_SOURCE
 #include <cblas.h>
+#include <dirent.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+// spread puts the calling thread on the first core and all others elsewhere:
+// on a busy machine the system takes long to give each a core.
+static void spread(void)
+{
+	cpu_set_t first, others;
+	DIR *tasks = opendir("/proc/self/task");
+	if (!tasks)
+		return;
+	CPU_ZERO(&first);
+	CPU_SET(0, &first);
+	CPU_ZERO(&others);
+	for (int i = 1; i < sysconf(_SC_NPROCESSORS_ONLN); i++)
+		CPU_SET(i, &others);
+	for (struct dirent *d; (d = readdir(tasks));)
+		if (atoi(d->d_name) > 0)
+			sched_setaffinity(atoi(d->d_name), sizeof others, atoi(d->d_name) == gettid() ? &first : &others);
+	closedir(tasks);
+}
 
 static void multiply(int ta, int tb, int m, int n, int k, float *a, int lda, float *b, int ldb, float *c)
 {
@@ -123,23 +148,22 @@ func (p *product) theirs() {
 func (p *product) compare(threads, rounds int, least time.Duration) (ours, theirs, ratio float64) {
 	var us, them, ratios []float64
 	for range rounds {
-		// OpenBLAS's threads wait busily for some 30 ms, and the system takes
-		// a while to give each thread of the other side a core.
-		warm := time.Duration(threads-1) * 20 * time.Millisecond
-		x := p.rate(p.ours, warm, least)
-		y := p.rate(p.theirs, warm, least)
+		x := p.rate(p.ours, threads, least)
+		y := p.rate(p.theirs, threads, least)
 		us, them, ratios = append(us, x), append(them, y), append(ratios, x/y)
-		time.Sleep(2 * warm)
+		if threads > 1 {
+			time.Sleep(30 * time.Millisecond) // OpenBLAS's threads wait busily
+		}
 	}
 	return median(us), median(them), median(ratios)
 }
 
-// rate is that of the fastest call, after calls that fill caches.
-func (p *product) rate(call func(), warm, least time.Duration) float64 {
-	for start := time.Now(); ; {
+// rate is that of the fastest call, after some that fill caches.
+func (p *product) rate(call func(), threads int, least time.Duration) float64 {
+	for range 2 {
 		call()
-		if time.Since(start) >= warm {
-			break
+		if threads > 1 {
+			C.spread()
 		}
 	}
 	best := time.Hour
