@@ -12,6 +12,7 @@ func classes() []*kernels { return []*kernels{&plain, &neon} }
 var neon = kernels{
 	class: cpu.NEON,
 	rows:  12, cols: sliver / 2, packed: true,
+	panel: 128 << 10, // half of a second-level cache of 1 MiB
 	packN: func(dst []float32, width, pitch int, src []float32, ld, cols, k int) {
 		whole := cols / width
 		if whole > 0 {
