@@ -5561,7 +5561,7 @@ done:
 	RET
 
 // func chainsAVX2(dst []float32, x []float32, b []float32, stride int, index []int32)
-// Requires: AVX, CMOV, FMA3, MMX+
+// Requires: AVX, CMOV, FMA3
 TEXT ·chainsAVX2(SB), NOSPLIT, $144-104
 	MOVQ    dst_base+0(FP), AX
 	MOVQ    index_base+80(FP), CX
@@ -5699,44 +5699,8 @@ group:
 	XORQ    R8, R8
 
 four:
-	CMPQ       R8, BX
-	JGE        rest
-	TESTQ      $+15, R8
-	JNZ        near
-	MOVQ       16(SP), R9
-	PREFETCHT0 256(R9)(R8*4)
-	MOVQ       24(SP), R9
-	PREFETCHT0 256(R9)(R8*4)
-	MOVQ       32(SP), R9
-	PREFETCHT0 256(R9)(R8*4)
-	MOVQ       40(SP), R9
-	PREFETCHT0 256(R9)(R8*4)
-	MOVQ       48(SP), R9
-	PREFETCHT0 256(R9)(R8*4)
-	MOVQ       56(SP), R9
-	PREFETCHT0 256(R9)(R8*4)
-	MOVQ       64(SP), R9
-	PREFETCHT0 256(R9)(R8*4)
-	MOVQ       72(SP), R9
-	PREFETCHT0 256(R9)(R8*4)
-	MOVQ       80(SP), R9
-	PREFETCHT0 256(R9)(R8*4)
-	MOVQ       88(SP), R9
-	PREFETCHT0 256(R9)(R8*4)
-	MOVQ       96(SP), R9
-	PREFETCHT0 256(R9)(R8*4)
-	MOVQ       104(SP), R9
-	PREFETCHT0 256(R9)(R8*4)
-	MOVQ       112(SP), R9
-	PREFETCHT0 256(R9)(R8*4)
-	MOVQ       120(SP), R9
-	PREFETCHT0 256(R9)(R8*4)
-	MOVQ       128(SP), R9
-	PREFETCHT0 256(R9)(R8*4)
-	MOVQ       136(SP), R9
-	PREFETCHT0 256(R9)(R8*4)
-
-near:
+	CMPQ         R8, BX
+	JGE          rest
 	MOVQ         16(SP), R9
 	MOVQ         48(SP), R10
 	VMOVUPS      (R9)(R8*4), X2
