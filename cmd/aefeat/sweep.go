@@ -43,6 +43,7 @@ func sweep(c *cli.Context, ui *console) error {
 	if err != nil {
 		return err
 	}
+	defer j.abort() // after the commit it does nothing
 	src, err := j.open(c.Context)
 	if err != nil {
 		return err
@@ -122,15 +123,11 @@ func giveFlag(c *cli.Context, s setting) error {
 	if err == nil {
 		return nil
 	}
-	kind := ""
-	if _, ok := c.Value(s.name).(bool); ok {
-		kind = "boolean "
+	format := "invalid value %q for flag -%s: %w" // as the flag package writes it
+	if _, yesOrNo := lookup(c.Command.Flags, spell(s.name)).(*cli.BoolFlag); yesOrNo {
+		format = "invalid boolean value %q for -%s: %w"
 	}
-	on := " for flag -"
-	if kind != "" {
-		on = " for -"
-	}
-	return flagError(c.Command, fmt.Errorf("invalid %svalue %q%s%s: %w", kind, s.value, on, s.name, err))
+	return flagError(c.Command, fmt.Errorf(format, s.value, s.name, err))
 }
 
 // sweptSettings returns all combinations of the values that the --sweep flags
@@ -237,11 +234,7 @@ func (j *sweepJob) open(ctx context.Context) (*arrowio.Source, error) {
 	if err := disk.MkdirAll(j.dir, 0o777); err != nil {
 		return nil, err
 	}
-	src, err := j.jobs[0].source.open(ctx, j.ui, j.jobs[0].inputs)
-	if err != nil {
-		j.abort()
-	}
-	return src, err
+	return j.jobs[0].source.open(ctx, j.ui, j.jobs[0].inputs)
 }
 
 // abort leaves nothing of outputs that were not committed.
@@ -258,7 +251,6 @@ func (j *sweepJob) abort() {
 
 // fit fits the models and writes their files, all of them or none.
 func (j *sweepJob) fit(ctx context.Context, src *arrowio.Source) ([]*model.Model, []*stage.Report, error) {
-	defer j.abort() // after the commit it does nothing
 	defer j.progress.clear()
 	var configs []stage.Config
 	var outputs []*outputFile
@@ -483,12 +475,12 @@ func (r sweepResult) kept() (e model.Epoch, ok bool) {
 // printSweep prints a line for each model.
 func printSweep(out io.Writer, results []sweepResult, label string) error {
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', tabwriter.AlignRight)
-	validated := results[0].report.HeldOut > 0
 	for _, s := range results[0].settings {
 		fmt.Fprintf(w, "%s\t", s.name)
 	}
 	fmt.Fprint(w, "epochs\tcost\t")
-	if validated = slices.ContainsFunc(results, func(r sweepResult) bool { return r.report.Best > 0 }); validated {
+	validated := slices.ContainsFunc(results, func(r sweepResult) bool { return r.report.Best > 0 })
+	if validated {
 		fmt.Fprint(w, "best\theld-out cost\t")
 	}
 	fmt.Fprint(w, "dead\tdense\tsaturated\t")
