@@ -82,10 +82,8 @@ func (t *passes) stream(rows model.Rows) error {
 
 // add trains on rows.
 func (t *passes) add(rows model.Rows, order []int32) error {
-	for _, one := range t.running {
-		if err := one.trainer.Add(rows, order); err != nil {
-			return one.plan.named(err)
-		}
+	if err := sideBySide(t.running, func(one *training) error { return one.trainer.Add(rows, order) }); err != nil {
+		return err
 	}
 	if order == nil {
 		t.at.Rows += int64(rows.Len())

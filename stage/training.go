@@ -2,6 +2,9 @@ package stage
 
 import (
 	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
 	"github.com/aefeat/aefeat/model"
 )
@@ -53,4 +56,32 @@ func (t *training) observe(p Progress) {
 		p.Cost, p.MeanActivation = math.NaN(), math.NaN()
 	}
 	t.plan.observer(p)
+}
+
+// sideBySide calls do for each training, with as many at a time as there are
+// processors: a small model alone would not keep them busy. It returns the
+// error of the first, in their order, that has one.
+func sideBySide(these []*training, do func(*training) error) error {
+	if len(these) == 1 {
+		return these[0].plan.named(do(these[0]))
+	}
+	errs := make([]error, len(these))
+	var next atomic.Int64
+	work := func() {
+		for i := next.Add(1) - 1; i < int64(len(these)); i = next.Add(1) - 1 {
+			errs[i] = these[i].plan.named(do(these[i]))
+		}
+	}
+	var others sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(these)) - 1 {
+		others.Go(work)
+	}
+	work()
+	others.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -55,10 +55,8 @@ func (v *validation) judge(ctx context.Context, these []*training, tell func(don
 	}
 	done := int64(0)
 	err := v.rows.visit(ctx, 0, 0, func(rows model.Rows, order []int32) error {
-		for _, one := range these {
-			if err := one.validator.Add(rows, order); err != nil {
-				return err
-			}
+		if err := sideBySide(these, func(one *training) error { return one.validator.Add(rows, order) }); err != nil {
+			return err
 		}
 		done += int64(len(order))
 		tell(done)
