@@ -459,7 +459,8 @@ func (f *Fitter) report() *Report {
 			r.Drift = f.learning.drift()
 		}
 	}
-	r.judge(f.model.Hidden)
+	r.judgeDead(f.model.Config, f.plan.config.FitDecay)
+	r.judge()
 	r.judgeWeights(f.model, f.plan.init == nil)
 	return r
 }
