@@ -9,7 +9,9 @@ import (
 // kernels is one class: what the functions of this package call.
 type kernels struct {
 	class      cpu.Class
-	rows, cols int // size of a tile of C
+	rows, cols int  // size of a tile of C
+	panel      int  // elements of B that are packed at a time
+	down       bool // tiles follow each other down, a sliver of B kept near, or across
 
 	packN func(dst []float32, width, pitch int, src []float32, ld, cols, k int)
 	packT func(dst []float32, stride int, src []float32, ld, cols, k int)
@@ -39,6 +41,13 @@ type kernels struct {
 	dot     func(x, y []float32) float32
 	maxima  func(x []float32, dst *[16]uint32)
 	above   func(x []float32, bound uint32, index []int32) int
+
+	// Of a Shortlist, which is of use where integers are faster than floats:
+	screens  bool
+	integers func(dst, x []float32, inverse float32)
+	estimate func(rows, pairs int, a []float32, stride int, b, scale, columns, bias, c []float32, ldc int)
+	raise    func(dst, x []float32, less float32)
+	chains   func(dst, x, b []float32, stride int, index []int32)
 
 	allFinite func(x []float32) bool
 	extremes  func(x []float32) (low, high float32)

@@ -25,6 +25,7 @@ func classes() []*kernels {
 var avx512 = kernels{
 	class: cpu.AVX512,
 	rows:  14, cols: 2 * sliver,
+	panel: 128 << 10, // half of a second-level cache of 1 MiB
 	packN: packNAVX512,
 	packT: func(dst []float32, stride int, src []float32, ld, cols, k int) {
 		if k < 16 {
@@ -74,6 +75,11 @@ var avx512 = kernels{
 	above: func(x []float32, bound uint32, index []int32) int {
 		return restAbove(x, bound, index, aboveAVX512(x, bound, index))
 	},
+	screens:   cpu.VNNI(),
+	integers:  integersAVX512,
+	estimate:  estimateAVX512,
+	raise:     raiseAVX512,
+	chains:    chainsAVX2,
 	allFinite: allFiniteAVX512,
 	extremes: func(x []float32) (low, high float32) {
 		lows, highs := noExtremes()
@@ -85,6 +91,7 @@ var avx512 = kernels{
 var avx2 = kernels{
 	class: cpu.AVX2,
 	rows:  6, cols: sliver,
+	panel: 512 << 10, down: true,
 	packN: packNAVX2,
 	packT: func(dst []float32, stride int, src []float32, ld, cols, k int) {
 		if k < 8 {
@@ -163,6 +170,11 @@ var avx2 = kernels{
 	above: func(x []float32, bound uint32, index []int32) int {
 		return restAbove(x, bound, index, aboveAVX2(x, bound, index))
 	},
+	screens:   true,
+	integers:  integersAVX2,
+	estimate:  estimateAVX2,
+	raise:     raiseAVX2,
+	chains:    chainsAVX2,
 	allFinite: allFiniteAVX2,
 	extremes: func(x []float32) (low, high float32) {
 		lows, highs := noExtremes()
