@@ -131,7 +131,7 @@ def main():
     p.add_argument("photographs")
     p.add_argument("--work", help="a folder that keeps the rows")
     p.add_argument("--sets", default=",".join(SETS))
-    p.add_argument("--codes", default="512:16,512:32,1000:25,2048:32")
+    p.add_argument("--codes", default="196:25,512:16,512:32,1000:25,2048:32")
     p.add_argument("--seeds", default="0,1,2")
     p.add_argument("--fit", action="append")
     a = p.parse_args()
