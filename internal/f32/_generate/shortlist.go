@@ -101,7 +101,7 @@ func estimate512() {
 }
 
 func estimate256() {
-	turn := 0
+	acc := isa{bytes: 32}.acc
 	s := isa{
 		rows: rows256, bytes: 32, unroll: 4,
 		zero:  func(acc Op) { VXORPS(acc, acc, acc) },
@@ -110,11 +110,10 @@ func estimate256() {
 			VPBROADCASTD(at, Y14)
 			for w := range width {
 				VPMADDWD(ymm[12+w], Y14, Y15)
-				VPADDD(Y15, s256acc(row, w), s256acc(row, w))
+				VPADDD(Y15, acc(row, w), acc(row, w))
 			}
 		},
 	}
-	_ = turn
 	s.estimate("AVX2", func(row int, scale Mem, columns, bias [2]Mem, c Mem) {
 		VBROADCASTSS(scale, Y12)
 		for w := range 2 {
@@ -126,8 +125,6 @@ func estimate256() {
 		}
 	})
 }
-
-func s256acc(r, w int) VecPhysical { return ymm[2*r+w] }
 
 // integers rounds to 16 bits, and writes whole steps.
 func (c class) integers() {
