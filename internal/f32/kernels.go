@@ -16,8 +16,8 @@ type kernels struct {
 	class      cpu.Class
 	rows, cols int  // size of a tile of C
 	packed     bool // tiles take A packed only
-	panel      int  // elements of B that are packed at a time
-	down       bool // tiles follow each other down, a sliver of B kept near, or across
+	panel      int  // elements of B that are packed at a time: half of a second-level cache
+	down       bool // a tile's columns of B fit a first-level cache beside rows of A
 
 	packN func(dst []float32, width, pitch int, src []float32, ld, cols, k int)
 	packT func(dst []float32, stride int, src []float32, ld, cols, k int)

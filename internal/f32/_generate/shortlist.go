@@ -81,7 +81,7 @@ func estimate512() {
 	s := isa{
 		rows: rows512, bytes: 64, unroll: 4,
 		zero:  func(acc Op) { VPXORD(acc, acc, acc) },
-		loadB: func(at Mem, w int) { VMOVUPS(at, zmm[28+w]) },
+		loadB: func(at Mem, w, _ int) { VMOVUPS(at, zmm[28+w]) },
 		product: func(at Mem, row, width int) {
 			for w := range width {
 				VPDPWSSD_BCST(at, zmm[28+w], zmm[2*row+w])
@@ -105,7 +105,7 @@ func estimate256() {
 	s := isa{
 		rows: rows256, bytes: 32, unroll: 4,
 		zero:  func(acc Op) { VXORPS(acc, acc, acc) },
-		loadB: func(at Mem, w int) { VMOVUPS(at, ymm[12+w]) },
+		loadB: func(at Mem, w, _ int) { VMOVUPS(at, ymm[12+w]) },
 		product: func(at Mem, row, width int) {
 			VPBROADCASTD(at, Y14)
 			for w := range width {
