@@ -101,8 +101,7 @@ type gemmArgs struct {
 
 // cut chooses the blocks of C and returns their number.
 func (g *gemmArgs) cut(workers int) int {
-	kBlocks := (g.k + kMax - 1) / kMax
-	g.kBlock = roundUp((g.k+kBlocks-1)/kBlocks, 16)
+	g.kBlock = kBlock(g.k)
 	mr, nr := g.kernel.rows, g.kernel.cols
 	// A tile's rows in steps of 2 KiB would all compete for the same few
 	// places of a first-level cache, more than it has.
@@ -137,6 +136,12 @@ func (g *gemmArgs) cut(workers int) int {
 		}
 	}
 	return items
+}
+
+// kBlock is the length of the blocks of k, which decides the order of a sum.
+func kBlock(k int) int {
+	blocks := (k + kMax - 1) / kMax
+	return roundUp((k+blocks-1)/blocks, 16)
 }
 
 func roundUp(n, unit int) int { return (n + unit - 1) / unit * unit }
