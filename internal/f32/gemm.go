@@ -48,11 +48,11 @@ func Gemm(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int,
 		alpha: alpha, beta: beta,
 		a: a, lda: lda, b: b, ldb: ldb, c: c, ldc: ldc,
 	}
-	j.do(j.gemm.cut(runtime.GOMAXPROCS(0)), func(j *job, item int) {
-		g := &j.gemm
-		g.block(item/g.across*g.rows, item%g.across*g.cols)
-	})
+	j.do(j.gemm.cut(runtime.GOMAXPROCS(0)), func(j *job, item int) { j.gemm.item(item) })
 }
+
+// item computes one of the blocks that cut has chosen.
+func (g *gemmArgs) item(i int) { g.block(i/g.across*g.rows, i%g.across*g.cols) }
 
 // checkMatrix panics unless x holds a (rows,cols) matrix, transposed or not.
 func checkMatrix(rows, cols int, trans bool, x []float32, ld int, message string) {
