@@ -21,8 +21,9 @@ func blockRows(inputs int) int {
 // Encoder computes codes, reconstructions and their errors. It is cheap to make
 // and not safe for concurrent use: make one for each goroutine.
 type Encoder struct {
-	pass   *pass
-	errors []float64 // |y - x|^2 of a block's rows
+	pass      *pass
+	errors    []float64 // |y - x|^2 of a block's rows
+	selection *f32.Selection
 }
 
 // NewEncoder returns an encoder of m.
@@ -88,35 +89,149 @@ func (e *Encoder) Reconstruct(code, y, score []float32, r Rows) error {
 		if !f32.AllFinite(a) {
 			return overflow(r, i, a, h)
 		}
-		if y != nil || score != nil {
-			u := p.out
-			if y != nil {
-				u = y[i*n:]
-			}
-			u = u[:rows*n]
-			if p.lists() {
-				p.decodeKept(u)
-			} else {
-				decode(p.m, u, a)
-			}
-			f32.Activate(p.m.Output.kernel(), u, p.m.Params.DecoderBias)
-			if !f32.AllFinite(u) {
-				return overflow(r, i, u, n)
-			}
-			if score != nil {
-				f32.Axpy(-1, u, x)
-				f32.RowSumSquares(e.errors[:rows], x, n)
-				for j, v := range e.errors[:rows] {
-					score[i+j] = float32(v)
-				}
-				if !f32.AllFinite(score[i : i+rows]) {
-					return overflow(r, i, score[i:i+rows], 1)
-				}
-			}
+		if err := e.outputs(y, score, r, i, a); err != nil {
+			return err
 		}
 		i += rows
 	}
 	return nil
+}
+
+// outputs sets those of y and score that are wanted for the rows of the pass,
+// of r from the i-th on, whose codes are a (rows,h) or lists.
+func (e *Encoder) outputs(y, score []float32, r Rows, i int, a []float32) error {
+	if y == nil && score == nil {
+		return nil
+	}
+	p := e.pass
+	n, rows := p.m.Inputs, p.rows()
+	x, u := p.clean[:rows*n], p.out
+	if y != nil {
+		u = y[i*n:]
+	}
+	u = u[:rows*n]
+	if p.lists() {
+		p.decodeKept(u)
+	} else {
+		decode(p.m, u, a)
+	}
+	f32.Activate(p.m.Output.kernel(), u, p.m.Params.DecoderBias)
+	if !f32.AllFinite(u) {
+		return overflow(r, i, u, n)
+	}
+	if score == nil {
+		return nil
+	}
+	f32.Axpy(-1, u, x)
+	f32.RowSumSquares(e.errors[:rows], x, n)
+	for j, v := range e.errors[:rows] {
+		score[i+j] = float32(v)
+	}
+	if !f32.AllFinite(score[i : i+rows]) {
+		return overflow(r, i, score[i:i+rows], 1)
+	}
+	return nil
+}
+
+// SparseCodes are codes of rows as lists of what is not 0: those of row i end
+// at End[i] of both other slices, where those of the next begin.
+type SparseCodes struct {
+	Index []uint32 // of units, rising within a row
+	Value []float32
+	End   []int
+}
+
+// Reset removes all rows and keeps the memory.
+func (c *SparseCodes) Reset() { c.Index, c.Value, c.End = c.Index[:0], c.Value[:0], c.End[:0] }
+
+// add appends the rows of s.
+func (c *SparseCodes) add(s *f32.Sparse) {
+	at := len(c.Index)
+	for _, i := range s.Column {
+		c.Index = append(c.Index, uint32(i))
+	}
+	c.Value = append(c.Value, s.Value...)
+	for _, end := range s.Start[1:] {
+		c.End = append(c.End, at+end)
+	}
+}
+
+// ReconstructSparse is Reconstruct with the codes as lists, which it appends to
+// dst; after an error dst is as it was. The rows of a block never have all of
+// their codes in memory at a time, unless more than a quarter are kept and y or
+// score are wanted. ReconstructSparse panics when the model keeps all codes (K
+// is 0), or when y or score has another length.
+func (e *Encoder) ReconstructSparse(dst *SparseCodes, y, score []float32, r Rows) error {
+	p := e.pass
+	n, m := p.m.Inputs, r.Len()
+	if err := r.check(n); err != nil {
+		return err
+	}
+	if p.keep == 0 {
+		panic("model: ReconstructSparse with a model that keeps all codes")
+	}
+	if y != nil && len(y) != m*n || score != nil && len(score) != m {
+		panic("model: ReconstructSparse into a slice of another length than the rows ask for")
+	}
+	before := *dst
+	e.makeSelection(min(m, cap(p.number)))
+	wanted := y != nil || score != nil
+	e.makeRoom(wanted && !p.lists(), y == nil && wanted, score != nil)
+	for i := 0; i < m; i += p.rows() {
+		p.reset()
+		p.take(r, nil, i)
+		code, w := p.kept.code, p.m.Params
+		e.selection.Product(code, p.clean[:p.rows()*n], w.EncoderWeight, w.EncoderBias, n, p.keep)
+		err := overflowSparse(r, i, code)
+		if err == nil && wanted {
+			err = e.outputs(y, score, r, i, e.fill())
+		}
+		if err != nil {
+			*dst = before
+			return err
+		}
+		dst.add(code)
+	}
+	return nil
+}
+
+// makeSelection makes what finds the codes of so many rows.
+func (e *Encoder) makeSelection(rows int) {
+	p := e.pass
+	if e.selection == nil || e.selection.Rows() < rows {
+		e.selection = f32.NewSelection(rows, p.keep)
+	}
+	if p.kept == nil {
+		p.kept = newKeptCodes(p.m, rows, false)
+	}
+	if p.kept == nil { // too many for products with lists
+		p.kept = &keptCodes{code: f32.NewSparse(rows, p.m.Hidden, rows*p.keep)}
+	}
+}
+
+// fill returns the codes (rows,h) that lists hold, where products with them are
+// dense.
+func (e *Encoder) fill() []float32 {
+	p := e.pass
+	if p.lists() {
+		return nil
+	}
+	a := p.code[:p.rows()*p.m.Hidden]
+	p.kept.code.Fill(a)
+	return a
+}
+
+// overflowSparse returns the error for the first row of codes that are not all
+// finite; nil: there is none. They are those of r, from the first on.
+func overflowSparse(r Rows, first int, codes *f32.Sparse) error {
+	if f32.AllFinite(codes.Value) {
+		return nil
+	}
+	row := 0
+	for f32.AllFinite(codes.Value[codes.Start[row]:codes.Start[row+1]]) {
+		row++
+	}
+	return tooLarge(r, first+row)
 }
 
 // overflow returns the error for the first row of x that is not finite. x holds
@@ -126,6 +241,11 @@ func overflow(r Rows, first int, x []float32, width int) error {
 	for f32.AllFinite(x[:width]) {
 		row, x = row+1, x[width:]
 	}
+	return tooLarge(r, row)
+}
+
+// tooLarge returns the error for a row of r.
+func tooLarge(r Rows, row int) error {
 	e := &RangeError{Row: r.number(row), Reason: "too large, what the model makes of it overflows"}
 	for j, v := range r.values(make([]float32, r.Width), row*r.Width, (row+1)*r.Width) {
 		if v := float64(v); math.Abs(v) >= math.Abs(e.Value) {
