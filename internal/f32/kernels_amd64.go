@@ -74,6 +74,10 @@ var avx512 = kernels{
 	above: func(x []float32, bound uint32, index []int32) int {
 		return restAbove(x, bound, index, aboveAVX512(x, bound, index))
 	},
+	screens:   cpu.VNNI(),
+	integers:  integersAVX512,
+	estimate:  estimateAVX512,
+	chains:    chainsAVX2,
 	allFinite: allFiniteAVX512,
 	extremes: func(x []float32) (low, high float32) {
 		lows, highs := noExtremes()
@@ -163,6 +167,10 @@ var avx2 = kernels{
 	above: func(x []float32, bound uint32, index []int32) int {
 		return restAbove(x, bound, index, aboveAVX2(x, bound, index))
 	},
+	screens:   true,
+	integers:  integersAVX2,
+	estimate:  estimateAVX2,
+	chains:    chainsAVX2,
 	allFinite: allFiniteAVX2,
 	extremes: func(x []float32) (low, high float32) {
 		lows, highs := noExtremes()
