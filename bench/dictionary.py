@@ -79,6 +79,14 @@ def output(*command):
     return done.stdout + done.stderr
 
 
+def last(*command):
+    """The last line of standard output."""
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{command}: {done.stderr}")
+    return done.stdout.splitlines()[-1]
+
+
 def flags(a):
     flags = ["--objective", "k-sparse", "--hidden", a.hidden, "--k", a.k, "--batch-size", a.batch, "--column", a.column]
     return flags if a.data else flags + ["--preprocess", "standardize"]
@@ -124,9 +132,9 @@ def steps(a, rows):
     for _ in range(a.runs):
         rates["ours"].append(ours(a, some))
         for f in forms:
-            text = output(sys.executable, __file__, a.folder, "--peer", f, "--hidden", a.hidden, "--k", a.k, "--batch", a.batch,
+            text = last(sys.executable, __file__, a.folder, "--peer", f, "--hidden", a.hidden, "--k", a.k, "--batch", a.batch,
                           "--steps", a.steps, "--column", a.column)
-            rates[f].append(float(text.split()[-1]))
+            rates[f].append(float(text))
     print("| form | rows/s | ms a step | ours is faster by |\n|---|---|---|---|")
     for f, r in rates.items():
         rate, faster = statistics.median(r), statistics.median(o / p for o, p in zip(rates["ours"], r))
