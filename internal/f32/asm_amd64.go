@@ -217,6 +217,11 @@ func aboveAVX512(x []float32, bound uint32, index []int32) int
 //go:noescape
 func integersAVX512(dst []float32, x []float32, inverse float32)
 
+// raiseAVX512 is raisePlain.
+//
+//go:noescape
+func raiseAVX512(dst []float32, x []float32, less float32)
+
 // allFiniteAVX512 is allFinitePlain.
 //
 //go:noescape
@@ -403,6 +408,11 @@ func aboveAVX2(x []float32, bound uint32, index []int32) int
 //
 //go:noescape
 func integersAVX2(dst []float32, x []float32, inverse float32)
+
+// raiseAVX2 is raisePlain.
+//
+//go:noescape
+func raiseAVX2(dst []float32, x []float32, less float32)
 
 // allFiniteAVX2 is allFinitePlain.
 //

@@ -5561,7 +5561,7 @@ done:
 	RET
 
 // func chainsAVX2(dst []float32, x []float32, b []float32, stride int, index []int32)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·chainsAVX2(SB), NOSPLIT, $144-104
 	MOVQ    dst_base+0(FP), AX
 	MOVQ    index_base+80(FP), CX
@@ -5699,8 +5699,44 @@ group:
 	XORQ    R8, R8
 
 four:
-	CMPQ         R8, BX
-	JGE          rest
+	CMPQ       R8, BX
+	JGE        rest
+	TESTQ      $+15, R8
+	JNZ        near
+	MOVQ       16(SP), R9
+	PREFETCHT0 256(R9)(R8*4)
+	MOVQ       24(SP), R9
+	PREFETCHT0 256(R9)(R8*4)
+	MOVQ       32(SP), R9
+	PREFETCHT0 256(R9)(R8*4)
+	MOVQ       40(SP), R9
+	PREFETCHT0 256(R9)(R8*4)
+	MOVQ       48(SP), R9
+	PREFETCHT0 256(R9)(R8*4)
+	MOVQ       56(SP), R9
+	PREFETCHT0 256(R9)(R8*4)
+	MOVQ       64(SP), R9
+	PREFETCHT0 256(R9)(R8*4)
+	MOVQ       72(SP), R9
+	PREFETCHT0 256(R9)(R8*4)
+	MOVQ       80(SP), R9
+	PREFETCHT0 256(R9)(R8*4)
+	MOVQ       88(SP), R9
+	PREFETCHT0 256(R9)(R8*4)
+	MOVQ       96(SP), R9
+	PREFETCHT0 256(R9)(R8*4)
+	MOVQ       104(SP), R9
+	PREFETCHT0 256(R9)(R8*4)
+	MOVQ       112(SP), R9
+	PREFETCHT0 256(R9)(R8*4)
+	MOVQ       120(SP), R9
+	PREFETCHT0 256(R9)(R8*4)
+	MOVQ       128(SP), R9
+	PREFETCHT0 256(R9)(R8*4)
+	MOVQ       136(SP), R9
+	PREFETCHT0 256(R9)(R8*4)
+
+near:
 	MOVQ         16(SP), R9
 	MOVQ         48(SP), R10
 	VMOVUPS      (R9)(R8*4), X2
@@ -9232,6 +9268,47 @@ end171:
 	VZEROUPPER
 	RET
 
+// func raiseAVX512(dst []float32, x []float32, less float32)
+// Requires: AVX, AVX512F
+TEXT ·raiseAVX512(SB), NOSPLIT, $0-52
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         x_len+32(FP), BX
+	VBROADCASTSS less+48(FP), Z0
+	MOVQ         BX, CX
+	ANDQ         $0x0f, CX
+	MOVQ         $0x00000001, SI
+	SHLQ         CL, SI
+	DECQ         SI
+	KMOVW        SI, K1
+	XORQ         CX, CX
+	MOVQ         BX, SI
+	ANDQ         $-16, SI
+
+step172:
+	CMPQ    CX, SI
+	JGE     tail173
+	VMOVUPS (DX)(CX*4), Z1
+	VMOVUPS (AX)(CX*4), Z2
+	VSUBPS  Z0, Z1, Z1
+	VMAXPS  Z2, Z1, Z1
+	VMOVUPS Z1, (AX)(CX*4)
+	ADDQ    $0x10, CX
+	JMP     step172
+
+tail173:
+	CMPQ      CX, BX
+	JGE       end174
+	VMOVUPS.Z (DX)(CX*4), K1, Z1
+	VMOVUPS.Z (AX)(CX*4), K1, Z2
+	VSUBPS    Z0, Z1, Z1
+	VMAXPS    Z2, Z1, Z1
+	VMOVUPS   Z1, K1, (AX)(CX*4)
+
+end174:
+	VZEROUPPER
+	RET
+
 // func allFiniteAVX512(x []float32) bool
 // Requires: AVX, AVX512F
 TEXT ·allFiniteAVX512(SB), NOSPLIT, $0-25
@@ -9249,21 +9326,21 @@ TEXT ·allFiniteAVX512(SB), NOSPLIT, $0-25
 	MOVQ   DX, BX
 	ANDQ   $-16, BX
 
-step172:
+step175:
 	CMPQ        CX, BX
-	JGE         tail173
+	JGE         tail176
 	VMOVUPS     (AX)(CX*4), Z2
 	VFMADD231PS Z2, Z1, Z0
 	ADDQ        $0x10, CX
-	JMP         step172
+	JMP         step175
 
-tail173:
+tail176:
 	CMPQ        CX, DX
-	JGE         end174
+	JGE         end177
 	VMOVUPS.Z   (AX)(CX*4), K1, Z2
 	VFMADD231PS Z2, Z1, Z0
 
-end174:
+end177:
 	VCMPPS $0x03, Z0, Z0, K1
 	KMOVW  K1, AX
 	TESTL  AX, AX
@@ -9383,16 +9460,16 @@ TEXT ·activateSigmoidAVX2(SB), NOSPLIT, $0-48
 	MOVQ    BX, SI
 	SHLQ    $0x02, SI
 
-row175:
+row178:
 	CMPQ CX, $0x00
-	JLE  rows176
+	JLE  rows179
 	XORQ DI, DI
 	MOVQ BX, R8
 	ANDQ $-16, R8
 
-step177:
+step180:
 	CMPQ         DI, R8
-	JGE          tail178
+	JGE          tail181
 	VMOVUPS      (AX)(DI*4), Y3
 	VMOVUPS      (DX)(DI*4), Y4
 	VADDPS       Y4, Y3, Y3
@@ -9444,11 +9521,11 @@ step177:
 	VDIVPS       Y4, Y3, Y3
 	VMOVUPS      Y3, 32(AX)(DI*4)
 	ADDQ         $0x10, DI
-	JMP          step177
+	JMP          step180
 
-tail178:
+tail181:
 	CMPQ         DI, BX
-	JGE          end179
+	JGE          end182
 	VMASKMOVPS   (AX)(DI*4), Y0, Y3
 	VMASKMOVPS   (DX)(DI*4), Y0, Y4
 	VADDPS       Y4, Y3, Y3
@@ -9500,12 +9577,12 @@ tail178:
 	VDIVPS       Y4, Y3, Y3
 	VMASKMOVPS   Y3, Y1, 32(AX)(DI*4)
 
-end179:
+end182:
 	ADDQ SI, AX
 	SUBQ BX, CX
-	JMP  row175
+	JMP  row178
 
-rows176:
+rows179:
 	VZEROUPPER
 	RET
 
@@ -9526,9 +9603,9 @@ TEXT ·slopeSigmoidAVX2(SB), NOSPLIT, $0-48
 	MOVQ    CX, SI
 	ANDQ    $-16, SI
 
-step180:
+step183:
 	CMPQ    BX, SI
-	JGE     tail181
+	JGE     tail184
 	VMOVUPS (DX)(BX*4), Y2
 	VMOVUPS constant3f800000<>+0(SB), Y3
 	VSUBPS  Y2, Y3, Y3
@@ -9540,11 +9617,11 @@ step180:
 	VMULPS  Y2, Y3, Y3
 	VMOVUPS Y3, 32(AX)(BX*4)
 	ADDQ    $0x10, BX
-	JMP     step180
+	JMP     step183
 
-tail181:
+tail184:
 	CMPQ       BX, CX
-	JGE        end182
+	JGE        end185
 	VMASKMOVPS (DX)(BX*4), Y0, Y2
 	VMOVUPS    constant3f800000<>+0(SB), Y3
 	VSUBPS     Y2, Y3, Y3
@@ -9556,7 +9633,7 @@ tail181:
 	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, 32(AX)(BX*4)
 
-end182:
+end185:
 	VZEROUPPER
 	RET
 
@@ -9579,118 +9656,118 @@ TEXT ·hiddenDeltaSigmoidAVX2(SB), NOSPLIT, $0-104
 	MOVQ    BX, R8
 	SHLQ    $0x02, R8
 
-row183:
+row186:
 	CMPQ CX, $0x00
-	JLE  rows184
+	JLE  rows187
 	XORQ R9, R9
 	MOVQ BX, R10
 	ANDQ $-16, R10
 
-step185:
+step188:
 	CMPQ    R9, R10
-	JGE     tail186
+	JGE     tail189
 	VMOVUPS (AX)(R9*4), Y2
 	TESTQ   SI, SI
-	JZ      without188
+	JZ      without191
 	VMOVUPS (SI)(R9*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-without188:
+without191:
 	VMOVUPS      (DX)(R9*4), Y3
 	VMOVUPS      constant3f800000<>+0(SB), Y4
 	VSUBPS       Y3, Y4, Y4
 	VMULPS       Y3, Y4, Y4
 	TESTQ        DI, DI
-	JZ           without189
+	JZ           without192
 	VMOVUPS      constant3f800000<>+0(SB), Y5
 	VFNMADD231PS constant40000000<>+0(SB), Y3, Y5
 	VMULPS       Y4, Y5, Y5
 	VMOVUPS      (DI)(R9*4), Y3
 	VFMADD231PS  Y3, Y5, Y2
 
-without189:
+without192:
 	VMULPS  Y4, Y2, Y2
 	VMOVUPS Y2, (AX)(R9*4)
 	VMOVUPS 32(AX)(R9*4), Y2
 	TESTQ   SI, SI
-	JZ      without190
+	JZ      without193
 	VMOVUPS 32(SI)(R9*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-without190:
+without193:
 	VMOVUPS      32(DX)(R9*4), Y3
 	VMOVUPS      constant3f800000<>+0(SB), Y4
 	VSUBPS       Y3, Y4, Y4
 	VMULPS       Y3, Y4, Y4
 	TESTQ        DI, DI
-	JZ           without191
+	JZ           without194
 	VMOVUPS      constant3f800000<>+0(SB), Y5
 	VFNMADD231PS constant40000000<>+0(SB), Y3, Y5
 	VMULPS       Y4, Y5, Y5
 	VMOVUPS      32(DI)(R9*4), Y3
 	VFMADD231PS  Y3, Y5, Y2
 
-without191:
+without194:
 	VMULPS  Y4, Y2, Y2
 	VMOVUPS Y2, 32(AX)(R9*4)
 	ADDQ    $0x10, R9
-	JMP     step185
+	JMP     step188
 
-tail186:
+tail189:
 	CMPQ       R9, BX
-	JGE        end187
+	JGE        end190
 	VMASKMOVPS (AX)(R9*4), Y0, Y2
 	TESTQ      SI, SI
-	JZ         without192
+	JZ         without195
 	VMASKMOVPS (SI)(R9*4), Y0, Y3
 	VADDPS     Y3, Y2, Y2
 
-without192:
+without195:
 	VMASKMOVPS   (DX)(R9*4), Y0, Y3
 	VMOVUPS      constant3f800000<>+0(SB), Y4
 	VSUBPS       Y3, Y4, Y4
 	VMULPS       Y3, Y4, Y4
 	TESTQ        DI, DI
-	JZ           without193
+	JZ           without196
 	VMOVUPS      constant3f800000<>+0(SB), Y5
 	VFNMADD231PS constant40000000<>+0(SB), Y3, Y5
 	VMULPS       Y4, Y5, Y5
 	VMASKMOVPS   (DI)(R9*4), Y0, Y3
 	VFMADD231PS  Y3, Y5, Y2
 
-without193:
+without196:
 	VMULPS     Y4, Y2, Y2
 	VMASKMOVPS Y2, Y0, (AX)(R9*4)
 	VMASKMOVPS 32(AX)(R9*4), Y1, Y2
 	TESTQ      SI, SI
-	JZ         without194
+	JZ         without197
 	VMASKMOVPS 32(SI)(R9*4), Y1, Y3
 	VADDPS     Y3, Y2, Y2
 
-without194:
+without197:
 	VMASKMOVPS   32(DX)(R9*4), Y1, Y3
 	VMOVUPS      constant3f800000<>+0(SB), Y4
 	VSUBPS       Y3, Y4, Y4
 	VMULPS       Y3, Y4, Y4
 	TESTQ        DI, DI
-	JZ           without195
+	JZ           without198
 	VMOVUPS      constant3f800000<>+0(SB), Y5
 	VFNMADD231PS constant40000000<>+0(SB), Y3, Y5
 	VMULPS       Y4, Y5, Y5
 	VMASKMOVPS   32(DI)(R9*4), Y1, Y3
 	VFMADD231PS  Y3, Y5, Y2
 
-without195:
+without198:
 	VMULPS     Y4, Y2, Y2
 	VMASKMOVPS Y2, Y1, 32(AX)(R9*4)
 
-end187:
+end190:
 	ADDQ R8, AX
 	ADDQ R8, DX
 	SUBQ BX, CX
-	JMP  row183
+	JMP  row186
 
-rows184:
+rows187:
 	VZEROUPPER
 	RET
 
@@ -9717,16 +9794,16 @@ TEXT ·squaredSigmoidAVX2(SB), NOSPLIT, $0-80
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
-row196:
+row199:
 	CMPQ CX, $0x00
-	JLE  rows197
+	JLE  rows200
 	XORQ R8, R8
 	MOVQ BX, R9
 	ANDQ $-16, R9
 
-step198:
+step201:
 	CMPQ         R8, R9
-	JGE          tail199
+	JGE          tail202
 	VMOVUPS      (AX)(R8*4), Y7
 	VMOVUPS      (DX)(R8*4), Y8
 	VADDPS       Y8, Y7, Y7
@@ -9800,11 +9877,11 @@ step198:
 	VMULPS       Y9, Y8, Y8
 	VMOVUPS      Y8, 32(AX)(R8*4)
 	ADDQ         $0x10, R8
-	JMP          step198
+	JMP          step201
 
-tail199:
+tail202:
 	CMPQ         R8, BX
-	JGE          end200
+	JGE          end203
 	VMASKMOVPS   (AX)(R8*4), Y0, Y7
 	VMASKMOVPS   (DX)(R8*4), Y0, Y8
 	VADDPS       Y8, Y7, Y7
@@ -9880,13 +9957,13 @@ tail199:
 	VMULPS       Y9, Y8, Y8
 	VMASKMOVPS   Y8, Y1, 32(AX)(R8*4)
 
-end200:
+end203:
 	ADDQ DI, AX
 	ADDQ DI, SI
 	SUBQ BX, CX
-	JMP  row196
+	JMP  row199
 
-rows197:
+rows200:
 	MOVQ    sum+72(FP), AX
 	VMOVUPD Y2, (AX)
 	VMOVUPD Y3, 32(AX)
@@ -9913,16 +9990,16 @@ TEXT ·activateTanhAVX2(SB), NOSPLIT, $0-48
 	MOVQ    BX, SI
 	SHLQ    $0x02, SI
 
-row201:
+row204:
 	CMPQ CX, $0x00
-	JLE  rows202
+	JLE  rows205
 	XORQ DI, DI
 	MOVQ BX, R8
 	ANDQ $-16, R8
 
-step203:
+step206:
 	CMPQ         DI, R8
-	JGE          tail204
+	JGE          tail207
 	VMOVUPS      (AX)(DI*4), Y3
 	VMOVUPS      (DX)(DI*4), Y4
 	VADDPS       Y4, Y3, Y3
@@ -9980,11 +10057,11 @@ step203:
 	VORPS        Y3, Y4, Y4
 	VMOVUPS      Y4, 32(AX)(DI*4)
 	ADDQ         $0x10, DI
-	JMP          step203
+	JMP          step206
 
-tail204:
+tail207:
 	CMPQ         DI, BX
-	JGE          end205
+	JGE          end208
 	VMASKMOVPS   (AX)(DI*4), Y0, Y3
 	VMASKMOVPS   (DX)(DI*4), Y0, Y4
 	VADDPS       Y4, Y3, Y3
@@ -10042,12 +10119,12 @@ tail204:
 	VORPS        Y3, Y4, Y4
 	VMASKMOVPS   Y4, Y1, 32(AX)(DI*4)
 
-end205:
+end208:
 	ADDQ SI, AX
 	SUBQ BX, CX
-	JMP  row201
+	JMP  row204
 
-rows202:
+rows205:
 	VZEROUPPER
 	RET
 
@@ -10068,9 +10145,9 @@ TEXT ·slopeTanhAVX2(SB), NOSPLIT, $0-48
 	MOVQ    CX, SI
 	ANDQ    $-16, SI
 
-step206:
+step209:
 	CMPQ         BX, SI
-	JGE          tail207
+	JGE          tail210
 	VMOVUPS      (DX)(BX*4), Y2
 	VMOVUPS      constant3f800000<>+0(SB), Y3
 	VFNMADD231PS Y2, Y2, Y3
@@ -10080,11 +10157,11 @@ step206:
 	VFNMADD231PS Y2, Y2, Y3
 	VMOVUPS      Y3, 32(AX)(BX*4)
 	ADDQ         $0x10, BX
-	JMP          step206
+	JMP          step209
 
-tail207:
+tail210:
 	CMPQ         BX, CX
-	JGE          end208
+	JGE          end211
 	VMASKMOVPS   (DX)(BX*4), Y0, Y2
 	VMOVUPS      constant3f800000<>+0(SB), Y3
 	VFNMADD231PS Y2, Y2, Y3
@@ -10094,7 +10171,7 @@ tail207:
 	VFNMADD231PS Y0, Y0, Y2
 	VMASKMOVPS   Y2, Y1, 32(AX)(BX*4)
 
-end208:
+end211:
 	VZEROUPPER
 	RET
 
@@ -10117,110 +10194,110 @@ TEXT ·hiddenDeltaTanhAVX2(SB), NOSPLIT, $0-104
 	MOVQ    BX, R8
 	SHLQ    $0x02, R8
 
-row209:
+row212:
 	CMPQ CX, $0x00
-	JLE  rows210
+	JLE  rows213
 	XORQ R9, R9
 	MOVQ BX, R10
 	ANDQ $-16, R10
 
-step211:
+step214:
 	CMPQ    R9, R10
-	JGE     tail212
+	JGE     tail215
 	VMOVUPS (AX)(R9*4), Y2
 	TESTQ   SI, SI
-	JZ      without214
+	JZ      without217
 	VMOVUPS (SI)(R9*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-without214:
+without217:
 	VMOVUPS      (DX)(R9*4), Y3
 	VMOVUPS      constant3f800000<>+0(SB), Y4
 	VFNMADD231PS Y3, Y3, Y4
 	TESTQ        DI, DI
-	JZ           without215
+	JZ           without218
 	VMULPS       constantc0000000<>+0(SB), Y3, Y3
 	VMULPS       Y4, Y3, Y3
 	VMOVUPS      (DI)(R9*4), Y5
 	VFMADD231PS  Y5, Y3, Y2
 
-without215:
+without218:
 	VMULPS  Y4, Y2, Y2
 	VMOVUPS Y2, (AX)(R9*4)
 	VMOVUPS 32(AX)(R9*4), Y2
 	TESTQ   SI, SI
-	JZ      without216
+	JZ      without219
 	VMOVUPS 32(SI)(R9*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-without216:
+without219:
 	VMOVUPS      32(DX)(R9*4), Y3
 	VMOVUPS      constant3f800000<>+0(SB), Y4
 	VFNMADD231PS Y3, Y3, Y4
 	TESTQ        DI, DI
-	JZ           without217
+	JZ           without220
 	VMULPS       constantc0000000<>+0(SB), Y3, Y3
 	VMULPS       Y4, Y3, Y3
 	VMOVUPS      32(DI)(R9*4), Y5
 	VFMADD231PS  Y5, Y3, Y2
 
-without217:
+without220:
 	VMULPS  Y4, Y2, Y2
 	VMOVUPS Y2, 32(AX)(R9*4)
 	ADDQ    $0x10, R9
-	JMP     step211
+	JMP     step214
 
-tail212:
+tail215:
 	CMPQ       R9, BX
-	JGE        end213
+	JGE        end216
 	VMASKMOVPS (AX)(R9*4), Y0, Y2
 	TESTQ      SI, SI
-	JZ         without218
+	JZ         without221
 	VMASKMOVPS (SI)(R9*4), Y0, Y3
 	VADDPS     Y3, Y2, Y2
 
-without218:
+without221:
 	VMASKMOVPS   (DX)(R9*4), Y0, Y3
 	VMOVUPS      constant3f800000<>+0(SB), Y4
 	VFNMADD231PS Y3, Y3, Y4
 	TESTQ        DI, DI
-	JZ           without219
+	JZ           without222
 	VMULPS       constantc0000000<>+0(SB), Y3, Y3
 	VMULPS       Y4, Y3, Y3
 	VMASKMOVPS   (DI)(R9*4), Y0, Y5
 	VFMADD231PS  Y5, Y3, Y2
 
-without219:
+without222:
 	VMULPS     Y4, Y2, Y2
 	VMASKMOVPS Y2, Y0, (AX)(R9*4)
 	VMASKMOVPS 32(AX)(R9*4), Y1, Y2
 	TESTQ      SI, SI
-	JZ         without220
+	JZ         without223
 	VMASKMOVPS 32(SI)(R9*4), Y1, Y3
 	VADDPS     Y3, Y2, Y2
 
-without220:
+without223:
 	VMASKMOVPS   32(DX)(R9*4), Y1, Y3
 	VMOVUPS      constant3f800000<>+0(SB), Y4
 	VFNMADD231PS Y3, Y3, Y4
 	TESTQ        DI, DI
-	JZ           without221
+	JZ           without224
 	VMULPS       constantc0000000<>+0(SB), Y3, Y3
 	VMULPS       Y4, Y3, Y3
 	VMASKMOVPS   32(DI)(R9*4), Y1, Y5
 	VFMADD231PS  Y5, Y3, Y2
 
-without221:
+without224:
 	VMULPS     Y4, Y2, Y2
 	VMASKMOVPS Y2, Y1, 32(AX)(R9*4)
 
-end213:
+end216:
 	ADDQ R8, AX
 	ADDQ R8, DX
 	SUBQ BX, CX
-	JMP  row209
+	JMP  row212
 
-rows210:
+rows213:
 	VZEROUPPER
 	RET
 
@@ -10247,16 +10324,16 @@ TEXT ·squaredTanhAVX2(SB), NOSPLIT, $0-80
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
-row222:
+row225:
 	CMPQ CX, $0x00
-	JLE  rows223
+	JLE  rows226
 	XORQ R8, R8
 	MOVQ BX, R9
 	ANDQ $-16, R9
 
-step224:
+step227:
 	CMPQ         R8, R9
-	JGE          tail225
+	JGE          tail228
 	VMOVUPS      (AX)(R8*4), Y7
 	VMOVUPS      (DX)(R8*4), Y8
 	VADDPS       Y8, Y7, Y7
@@ -10334,11 +10411,11 @@ step224:
 	VMULPS       Y9, Y7, Y7
 	VMOVUPS      Y7, 32(AX)(R8*4)
 	ADDQ         $0x10, R8
-	JMP          step224
+	JMP          step227
 
-tail225:
+tail228:
 	CMPQ         R8, BX
-	JGE          end226
+	JGE          end229
 	VMASKMOVPS   (AX)(R8*4), Y0, Y7
 	VMASKMOVPS   (DX)(R8*4), Y0, Y8
 	VADDPS       Y8, Y7, Y7
@@ -10418,13 +10495,13 @@ tail225:
 	VMULPS       Y9, Y7, Y7
 	VMASKMOVPS   Y7, Y1, 32(AX)(R8*4)
 
-end226:
+end229:
 	ADDQ DI, AX
 	ADDQ DI, SI
 	SUBQ BX, CX
-	JMP  row222
+	JMP  row225
 
-rows223:
+rows226:
 	MOVQ    sum+72(FP), AX
 	VMOVUPD Y2, (AX)
 	VMOVUPD Y3, 32(AX)
@@ -10450,16 +10527,16 @@ TEXT ·activateReLUAVX2(SB), NOSPLIT, $0-48
 	MOVQ    BX, SI
 	SHLQ    $0x02, SI
 
-row227:
+row230:
 	CMPQ CX, $0x00
-	JLE  rows228
+	JLE  rows231
 	XORQ DI, DI
 	MOVQ BX, R8
 	ANDQ $-16, R8
 
-step229:
+step232:
 	CMPQ    DI, R8
-	JGE     tail230
+	JGE     tail233
 	VMOVUPS (AX)(DI*4), Y2
 	VMOVUPS (DX)(DI*4), Y3
 	VADDPS  Y3, Y2, Y2
@@ -10473,11 +10550,11 @@ step229:
 	VMAXPS  Y2, Y3, Y2
 	VMOVUPS Y2, 32(AX)(DI*4)
 	ADDQ    $0x10, DI
-	JMP     step229
+	JMP     step232
 
-tail230:
+tail233:
 	CMPQ       DI, BX
-	JGE        end231
+	JGE        end234
 	VMASKMOVPS (AX)(DI*4), Y0, Y2
 	VMASKMOVPS (DX)(DI*4), Y0, Y3
 	VADDPS     Y3, Y2, Y2
@@ -10491,12 +10568,12 @@ tail230:
 	VMAXPS     Y2, Y3, Y2
 	VMASKMOVPS Y2, Y1, 32(AX)(DI*4)
 
-end231:
+end234:
 	ADDQ SI, AX
 	SUBQ BX, CX
-	JMP  row227
+	JMP  row230
 
-rows228:
+rows231:
 	VZEROUPPER
 	RET
 
@@ -10517,9 +10594,9 @@ TEXT ·slopeReLUAVX2(SB), NOSPLIT, $0-48
 	MOVQ    CX, SI
 	ANDQ    $-16, SI
 
-step232:
+step235:
 	CMPQ    BX, SI
-	JGE     tail233
+	JGE     tail236
 	VMOVUPS (DX)(BX*4), Y2
 	VXORPS  Y3, Y3, Y3
 	VMOVUPS constant3f800000<>+0(SB), Y4
@@ -10533,11 +10610,11 @@ step232:
 	VANDPS  Y4, Y2, Y2
 	VMOVUPS Y2, 32(AX)(BX*4)
 	ADDQ    $0x10, BX
-	JMP     step232
+	JMP     step235
 
-tail233:
+tail236:
 	CMPQ       BX, CX
-	JGE        end234
+	JGE        end237
 	VMASKMOVPS (DX)(BX*4), Y0, Y2
 	VXORPS     Y3, Y3, Y3
 	VMOVUPS    constant3f800000<>+0(SB), Y4
@@ -10551,7 +10628,7 @@ tail233:
 	VANDPS     Y3, Y0, Y0
 	VMASKMOVPS Y0, Y1, 32(AX)(BX*4)
 
-end234:
+end237:
 	VZEROUPPER
 	RET
 
@@ -10574,23 +10651,23 @@ TEXT ·hiddenDeltaReLUAVX2(SB), NOSPLIT, $0-104
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
-row235:
+row238:
 	CMPQ CX, $0x00
-	JLE  rows236
+	JLE  rows239
 	XORQ R8, R8
 	MOVQ BX, R9
 	ANDQ $-16, R9
 
-step237:
+step240:
 	CMPQ    R8, R9
-	JGE     tail238
+	JGE     tail241
 	VMOVUPS (AX)(R8*4), Y2
 	TESTQ   SI, SI
-	JZ      without240
+	JZ      without243
 	VMOVUPS (SI)(R8*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-without240:
+without243:
 	VMOVUPS (DX)(R8*4), Y3
 	VXORPS  Y4, Y4, Y4
 	VMOVUPS constant3f800000<>+0(SB), Y5
@@ -10600,11 +10677,11 @@ without240:
 	VMOVUPS Y2, (AX)(R8*4)
 	VMOVUPS 32(AX)(R8*4), Y2
 	TESTQ   SI, SI
-	JZ      without241
+	JZ      without244
 	VMOVUPS 32(SI)(R8*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-without241:
+without244:
 	VMOVUPS 32(DX)(R8*4), Y3
 	VXORPS  Y4, Y4, Y4
 	VMOVUPS constant3f800000<>+0(SB), Y5
@@ -10613,18 +10690,18 @@ without241:
 	VMULPS  Y3, Y2, Y2
 	VMOVUPS Y2, 32(AX)(R8*4)
 	ADDQ    $0x10, R8
-	JMP     step237
+	JMP     step240
 
-tail238:
+tail241:
 	CMPQ       R8, BX
-	JGE        end239
+	JGE        end242
 	VMASKMOVPS (AX)(R8*4), Y0, Y2
 	TESTQ      SI, SI
-	JZ         without242
+	JZ         without245
 	VMASKMOVPS (SI)(R8*4), Y0, Y3
 	VADDPS     Y3, Y2, Y2
 
-without242:
+without245:
 	VMASKMOVPS (DX)(R8*4), Y0, Y3
 	VXORPS     Y4, Y4, Y4
 	VMOVUPS    constant3f800000<>+0(SB), Y5
@@ -10634,11 +10711,11 @@ without242:
 	VMASKMOVPS Y2, Y0, (AX)(R8*4)
 	VMASKMOVPS 32(AX)(R8*4), Y1, Y2
 	TESTQ      SI, SI
-	JZ         without243
+	JZ         without246
 	VMASKMOVPS 32(SI)(R8*4), Y1, Y3
 	VADDPS     Y3, Y2, Y2
 
-without243:
+without246:
 	VMASKMOVPS 32(DX)(R8*4), Y1, Y3
 	VXORPS     Y4, Y4, Y4
 	VMOVUPS    constant3f800000<>+0(SB), Y5
@@ -10647,13 +10724,13 @@ without243:
 	VMULPS     Y3, Y2, Y2
 	VMASKMOVPS Y2, Y1, 32(AX)(R8*4)
 
-end239:
+end242:
 	ADDQ DI, AX
 	ADDQ DI, DX
 	SUBQ BX, CX
-	JMP  row235
+	JMP  row238
 
-rows236:
+rows239:
 	VZEROUPPER
 	RET
 
@@ -10679,16 +10756,16 @@ TEXT ·squaredReLUAVX2(SB), NOSPLIT, $0-80
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
-row244:
+row247:
 	CMPQ CX, $0x00
-	JLE  rows245
+	JLE  rows248
 	XORQ R8, R8
 	MOVQ BX, R9
 	ANDQ $-16, R9
 
-step246:
+step249:
 	CMPQ         R8, R9
-	JGE          tail247
+	JGE          tail250
 	VMOVUPS      (AX)(R8*4), Y6
 	VMOVUPS      (DX)(R8*4), Y7
 	VADDPS       Y7, Y6, Y6
@@ -10726,11 +10803,11 @@ step246:
 	VMULPS       Y6, Y7, Y7
 	VMOVUPS      Y7, 32(AX)(R8*4)
 	ADDQ         $0x10, R8
-	JMP          step246
+	JMP          step249
 
-tail247:
+tail250:
 	CMPQ         R8, BX
-	JGE          end248
+	JGE          end251
 	VMASKMOVPS   (AX)(R8*4), Y0, Y6
 	VMASKMOVPS   (DX)(R8*4), Y0, Y7
 	VADDPS       Y7, Y6, Y6
@@ -10770,13 +10847,13 @@ tail247:
 	VMULPS       Y6, Y7, Y7
 	VMASKMOVPS   Y7, Y1, 32(AX)(R8*4)
 
-end248:
+end251:
 	ADDQ DI, AX
 	ADDQ DI, SI
 	SUBQ BX, CX
-	JMP  row244
+	JMP  row247
 
-rows245:
+rows248:
 	MOVQ    sum+72(FP), AX
 	VMOVUPD Y2, (AX)
 	VMOVUPD Y3, 32(AX)
@@ -10802,16 +10879,16 @@ TEXT ·activateLinearAVX2(SB), NOSPLIT, $0-48
 	MOVQ    BX, SI
 	SHLQ    $0x02, SI
 
-row249:
+row252:
 	CMPQ CX, $0x00
-	JLE  rows250
+	JLE  rows253
 	XORQ DI, DI
 	MOVQ BX, R8
 	ANDQ $-16, R8
 
-step251:
+step254:
 	CMPQ    DI, R8
-	JGE     tail252
+	JGE     tail255
 	VMOVUPS (AX)(DI*4), Y2
 	VMOVUPS (DX)(DI*4), Y3
 	VADDPS  Y3, Y2, Y2
@@ -10821,11 +10898,11 @@ step251:
 	VADDPS  Y3, Y2, Y2
 	VMOVUPS Y2, 32(AX)(DI*4)
 	ADDQ    $0x10, DI
-	JMP     step251
+	JMP     step254
 
-tail252:
+tail255:
 	CMPQ       DI, BX
-	JGE        end253
+	JGE        end256
 	VMASKMOVPS (AX)(DI*4), Y0, Y2
 	VMASKMOVPS (DX)(DI*4), Y0, Y3
 	VADDPS     Y3, Y2, Y2
@@ -10835,12 +10912,12 @@ tail252:
 	VADDPS     Y3, Y2, Y2
 	VMASKMOVPS Y2, Y1, 32(AX)(DI*4)
 
-end253:
+end256:
 	ADDQ SI, AX
 	SUBQ BX, CX
-	JMP  row249
+	JMP  row252
 
-rows250:
+rows253:
 	VZEROUPPER
 	RET
 
@@ -10863,62 +10940,62 @@ TEXT ·hiddenDeltaLinearAVX2(SB), NOSPLIT, $0-104
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
-row254:
+row257:
 	CMPQ CX, $0x00
-	JLE  rows255
+	JLE  rows258
 	XORQ R8, R8
 	MOVQ BX, R9
 	ANDQ $-16, R9
 
-step256:
+step259:
 	CMPQ    R8, R9
-	JGE     tail257
+	JGE     tail260
 	VMOVUPS (AX)(R8*4), Y2
 	TESTQ   SI, SI
-	JZ      without259
+	JZ      without262
 	VMOVUPS (SI)(R8*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-without259:
+without262:
 	VMOVUPS Y2, (AX)(R8*4)
 	VMOVUPS 32(AX)(R8*4), Y2
 	TESTQ   SI, SI
-	JZ      without260
+	JZ      without263
 	VMOVUPS 32(SI)(R8*4), Y3
 	VADDPS  Y3, Y2, Y2
 
-without260:
+without263:
 	VMOVUPS Y2, 32(AX)(R8*4)
 	ADDQ    $0x10, R8
-	JMP     step256
+	JMP     step259
 
-tail257:
+tail260:
 	CMPQ       R8, BX
-	JGE        end258
+	JGE        end261
 	VMASKMOVPS (AX)(R8*4), Y0, Y2
 	TESTQ      SI, SI
-	JZ         without261
+	JZ         without264
 	VMASKMOVPS (SI)(R8*4), Y0, Y3
 	VADDPS     Y3, Y2, Y2
 
-without261:
+without264:
 	VMASKMOVPS Y2, Y0, (AX)(R8*4)
 	VMASKMOVPS 32(AX)(R8*4), Y1, Y2
 	TESTQ      SI, SI
-	JZ         without262
+	JZ         without265
 	VMASKMOVPS 32(SI)(R8*4), Y1, Y3
 	VADDPS     Y3, Y2, Y2
 
-without262:
+without265:
 	VMASKMOVPS Y2, Y1, 32(AX)(R8*4)
 
-end258:
+end261:
 	ADDQ DI, AX
 	ADDQ DI, DX
 	SUBQ BX, CX
-	JMP  row254
+	JMP  row257
 
-rows255:
+rows258:
 	VZEROUPPER
 	RET
 
@@ -10944,16 +11021,16 @@ TEXT ·squaredLinearAVX2(SB), NOSPLIT, $0-80
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
-row263:
+row266:
 	CMPQ CX, $0x00
-	JLE  rows264
+	JLE  rows267
 	XORQ R8, R8
 	MOVQ BX, R9
 	ANDQ $-16, R9
 
-step265:
+step268:
 	CMPQ         R8, R9
-	JGE          tail266
+	JGE          tail269
 	VMOVUPS      (AX)(R8*4), Y6
 	VMOVUPS      (DX)(R8*4), Y7
 	VADDPS       Y7, Y6, Y6
@@ -10977,11 +11054,11 @@ step265:
 	VFMADD231PD  Y7, Y7, Y5
 	VMOVUPS      Y6, 32(AX)(R8*4)
 	ADDQ         $0x10, R8
-	JMP          step265
+	JMP          step268
 
-tail266:
+tail269:
 	CMPQ         R8, BX
-	JGE          end267
+	JGE          end270
 	VMASKMOVPS   (AX)(R8*4), Y0, Y6
 	VMASKMOVPS   (DX)(R8*4), Y0, Y7
 	VADDPS       Y7, Y6, Y6
@@ -11007,13 +11084,13 @@ tail266:
 	VFMADD231PD  Y7, Y7, Y5
 	VMASKMOVPS   Y6, Y1, 32(AX)(R8*4)
 
-end267:
+end270:
 	ADDQ DI, AX
 	ADDQ DI, SI
 	SUBQ BX, CX
-	JMP  row263
+	JMP  row266
 
-rows264:
+rows267:
 	MOVQ    sum+72(FP), AX
 	VMOVUPD Y2, (AX)
 	VMOVUPD Y3, 32(AX)
@@ -11045,16 +11122,16 @@ TEXT ·crossEntropyAVX2(SB), NOSPLIT, $0-80
 	MOVQ    BX, DI
 	SHLQ    $0x02, DI
 
-row268:
+row271:
 	CMPQ CX, $0x00
-	JLE  rows269
+	JLE  rows272
 	XORQ R8, R8
 	MOVQ BX, R9
 	ANDQ $-16, R9
 
-step270:
+step273:
 	CMPQ         R8, R9
-	JGE          tail271
+	JGE          tail274
 	VMOVUPS      (AX)(R8*4), Y7
 	VMOVUPS      (DX)(R8*4), Y8
 	VADDPS       Y8, Y7, Y7
@@ -11156,11 +11233,11 @@ step270:
 	VSUBPS       Y9, Y7, Y7
 	VMOVUPS      Y7, 32(AX)(R8*4)
 	ADDQ         $0x10, R8
-	JMP          step270
+	JMP          step273
 
-tail271:
+tail274:
 	CMPQ         R8, BX
-	JGE          end272
+	JGE          end275
 	VMASKMOVPS   (AX)(R8*4), Y0, Y7
 	VMASKMOVPS   (DX)(R8*4), Y0, Y8
 	VADDPS       Y8, Y7, Y7
@@ -11264,13 +11341,13 @@ tail271:
 	VSUBPS       Y9, Y7, Y7
 	VMASKMOVPS   Y7, Y1, 32(AX)(R8*4)
 
-end272:
+end275:
 	ADDQ DI, AX
 	ADDQ DI, SI
 	SUBQ BX, CX
-	JMP  row268
+	JMP  row271
 
-rows269:
+rows272:
 	MOVQ    sum+72(FP), AX
 	VMOVUPD Y2, (AX)
 	VMOVUPD Y3, 32(AX)
@@ -11307,7 +11384,7 @@ TEXT ·columnSumsAVX2(SB), NOSPLIT, $0-56
 	CMPQ    DX, $0x10
 	JNE     edge
 
-row273:
+row276:
 	VMOVUPS      (CX)(DI*4), Y0
 	VCVTPS2PD    X0, Y1
 	VADDPD       Y1, Y2, Y2
@@ -11322,7 +11399,7 @@ row273:
 	VADDPD       Y0, Y5, Y5
 	ADDQ         BX, CX
 	DECQ         SI
-	JNZ          row273
+	JNZ          row276
 	VMOVUPD      Y2, (AX)
 	VMOVUPD      Y3, 32(AX)
 	VMOVUPD      Y4, 64(AX)
@@ -11331,7 +11408,7 @@ row273:
 	RET
 
 edge:
-row274:
+row277:
 	VMASKMOVPS   (CX)(DI*4), Y0, Y6
 	VCVTPS2PD    X6, Y7
 	VADDPD       Y7, Y2, Y2
@@ -11346,7 +11423,7 @@ row274:
 	VADDPD       Y6, Y5, Y5
 	ADDQ         BX, CX
 	DECQ         SI
-	JNZ          row274
+	JNZ          row277
 	VMOVUPD      Y2, (AX)
 	VMOVUPD      Y3, 32(AX)
 	VMOVUPD      Y4, 64(AX)
@@ -11382,7 +11459,7 @@ TEXT ·columnSumSquaresAVX2(SB), NOSPLIT, $0-56
 	CMPQ    DX, $0x10
 	JNE     edge
 
-row275:
+row278:
 	VMOVUPS      (CX)(DI*4), Y0
 	VCVTPS2PD    X0, Y1
 	VFMADD231PD  Y1, Y1, Y2
@@ -11397,7 +11474,7 @@ row275:
 	VFMADD231PD  Y0, Y0, Y5
 	ADDQ         BX, CX
 	DECQ         SI
-	JNZ          row275
+	JNZ          row278
 	VMOVUPD      Y2, (AX)
 	VMOVUPD      Y3, 32(AX)
 	VMOVUPD      Y4, 64(AX)
@@ -11406,7 +11483,7 @@ row275:
 	RET
 
 edge:
-row276:
+row279:
 	VMASKMOVPS   (CX)(DI*4), Y0, Y6
 	VCVTPS2PD    X6, Y7
 	VFMADD231PD  Y7, Y7, Y2
@@ -11421,7 +11498,7 @@ row276:
 	VFMADD231PD  Y6, Y6, Y5
 	ADDQ         BX, CX
 	DECQ         SI
-	JNZ          row276
+	JNZ          row279
 	VMOVUPD      Y2, (AX)
 	VMOVUPD      Y3, 32(AX)
 	VMOVUPD      Y4, 64(AX)
@@ -11449,9 +11526,9 @@ TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-32
 	MOVQ    CX, BX
 	ANDQ    $-16, BX
 
-step277:
+step280:
 	CMPQ         DX, BX
-	JGE          tail278
+	JGE          tail281
 	VMOVUPS      (AX)(DX*4), Y6
 	VCVTPS2PD    X6, Y7
 	VFMADD231PD  Y7, Y7, Y0
@@ -11465,11 +11542,11 @@ step277:
 	VCVTPS2PD    X6, Y6
 	VFMADD231PD  Y6, Y6, Y3
 	ADDQ         $0x10, DX
-	JMP          step277
+	JMP          step280
 
-tail278:
+tail281:
 	CMPQ         DX, CX
-	JGE          end279
+	JGE          end282
 	VMASKMOVPS   (AX)(DX*4), Y4, Y4
 	VCVTPS2PD    X4, Y6
 	VFMADD231PD  Y6, Y6, Y0
@@ -11483,7 +11560,7 @@ tail278:
 	VCVTPS2PD    X4, Y4
 	VFMADD231PD  Y4, Y4, Y3
 
-end279:
+end282:
 	MOVQ    sum+24(FP), AX
 	VMOVUPD Y0, (AX)
 	VMOVUPD Y1, 32(AX)
@@ -11510,9 +11587,9 @@ TEXT ·axpyAVX2(SB), NOSPLIT, $0-56
 	MOVQ         CX, SI
 	ANDQ         $-16, SI
 
-step280:
+step283:
 	CMPQ        BX, SI
-	JGE         tail281
+	JGE         tail284
 	VMOVUPS     (DX)(BX*4), Y3
 	VMOVUPS     (AX)(BX*4), Y4
 	VFMADD231PS Y4, Y0, Y3
@@ -11522,11 +11599,11 @@ step280:
 	VFMADD231PS Y4, Y0, Y3
 	VMOVUPS     Y3, 32(DX)(BX*4)
 	ADDQ        $0x10, BX
-	JMP         step280
+	JMP         step283
 
-tail281:
+tail284:
 	CMPQ        BX, CX
-	JGE         end282
+	JGE         end285
 	VMASKMOVPS  (DX)(BX*4), Y1, Y3
 	VMASKMOVPS  (AX)(BX*4), Y1, Y4
 	VFMADD231PS Y4, Y0, Y3
@@ -11536,7 +11613,7 @@ tail281:
 	VFMADD231PS Y3, Y0, Y1
 	VMASKMOVPS  Y1, Y2, 32(DX)(BX*4)
 
-end282:
+end285:
 	VZEROUPPER
 	RET
 
@@ -11557,9 +11634,9 @@ TEXT ·scaleAVX2(SB), NOSPLIT, $0-32
 	MOVQ         CX, BX
 	ANDQ         $-16, BX
 
-step283:
+step286:
 	CMPQ    DX, BX
-	JGE     tail284
+	JGE     tail287
 	VMOVUPS (AX)(DX*4), Y3
 	VMULPS  Y0, Y3, Y3
 	VMOVUPS Y3, (AX)(DX*4)
@@ -11567,11 +11644,11 @@ step283:
 	VMULPS  Y0, Y3, Y3
 	VMOVUPS Y3, 32(AX)(DX*4)
 	ADDQ    $0x10, DX
-	JMP     step283
+	JMP     step286
 
-tail284:
+tail287:
 	CMPQ       DX, CX
-	JGE        end285
+	JGE        end288
 	VMASKMOVPS (AX)(DX*4), Y1, Y3
 	VMULPS     Y0, Y3, Y3
 	VMASKMOVPS Y3, Y1, (AX)(DX*4)
@@ -11579,7 +11656,7 @@ tail284:
 	VMULPS     Y0, Y1, Y1
 	VMASKMOVPS Y1, Y2, 32(AX)(DX*4)
 
-end285:
+end288:
 	VZEROUPPER
 	RET
 
@@ -11600,9 +11677,9 @@ TEXT ·multiplyAVX2(SB), NOSPLIT, $0-48
 	MOVQ    CX, SI
 	ANDQ    $-16, SI
 
-step286:
+step289:
 	CMPQ    BX, SI
-	JGE     tail287
+	JGE     tail290
 	VMOVUPS (DX)(BX*4), Y2
 	VMOVUPS (AX)(BX*4), Y3
 	VMULPS  Y3, Y2, Y2
@@ -11612,11 +11689,11 @@ step286:
 	VMULPS  Y3, Y2, Y2
 	VMOVUPS Y2, 32(DX)(BX*4)
 	ADDQ    $0x10, BX
-	JMP     step286
+	JMP     step289
 
-tail287:
+tail290:
 	CMPQ       BX, CX
-	JGE        end288
+	JGE        end291
 	VMASKMOVPS (DX)(BX*4), Y0, Y2
 	VMASKMOVPS (AX)(BX*4), Y0, Y3
 	VMULPS     Y3, Y2, Y2
@@ -11626,7 +11703,7 @@ tail287:
 	VMULPS     Y2, Y0, Y0
 	VMASKMOVPS Y0, Y1, 32(DX)(BX*4)
 
-end288:
+end291:
 	VZEROUPPER
 	RET
 
@@ -11649,9 +11726,9 @@ TEXT ·clipAVX2(SB), NOSPLIT, $0-32
 	MOVQ         CX, BX
 	ANDQ         $-16, BX
 
-step289:
+step292:
 	CMPQ    DX, BX
-	JGE     tail290
+	JGE     tail293
 	VMOVUPS (AX)(DX*4), Y4
 	VMINPS  Y4, Y0, Y4
 	VMAXPS  Y4, Y1, Y4
@@ -11661,11 +11738,11 @@ step289:
 	VMAXPS  Y4, Y1, Y4
 	VMOVUPS Y4, 32(AX)(DX*4)
 	ADDQ    $0x10, DX
-	JMP     step289
+	JMP     step292
 
-tail290:
+tail293:
 	CMPQ       DX, CX
-	JGE        end291
+	JGE        end294
 	VMASKMOVPS (AX)(DX*4), Y2, Y4
 	VMINPS     Y4, Y0, Y4
 	VMAXPS     Y4, Y1, Y4
@@ -11675,7 +11752,7 @@ tail290:
 	VMAXPS     Y2, Y1, Y2
 	VMASKMOVPS Y2, Y3, 32(AX)(DX*4)
 
-end291:
+end294:
 	VZEROUPPER
 	RET
 
@@ -11705,9 +11782,9 @@ TEXT ·adamAVX2(SB), NOSPLIT, $0-124
 	MOVQ         CX, R8
 	ANDQ         $-16, R8
 
-step292:
+step295:
 	CMPQ        DI, R8
-	JGE         tail293
+	JGE         tail296
 	VMOVUPS     (DX)(DI*4), Y9
 	VMOVUPS     (BX)(DI*4), Y10
 	VMULPS      Y9, Y1, Y11
@@ -11755,11 +11832,11 @@ step292:
 	VSUBPS      Y11, Y9, Y9
 	VMOVUPS     Y9, 32(AX)(DI*4)
 	ADDQ        $0x10, DI
-	JMP         step292
+	JMP         step295
 
-tail293:
+tail296:
 	CMPQ        DI, CX
-	JGE         end294
+	JGE         end297
 	VMASKMOVPS  (DX)(DI*4), Y7, Y9
 	VMASKMOVPS  (BX)(DI*4), Y7, Y10
 	VMULPS      Y9, Y1, Y11
@@ -11807,7 +11884,7 @@ tail293:
 	VSUBPS      Y0, Y1, Y1
 	VMASKMOVPS  Y1, Y8, 32(AX)(DI*4)
 
-end294:
+end297:
 	VZEROUPPER
 	RET
 
@@ -11831,9 +11908,9 @@ TEXT ·momentumAVX2(SB), NOSPLIT, $0-80
 	MOVQ         CX, DI
 	ANDQ         $-16, DI
 
-step295:
+step298:
 	CMPQ         SI, DI
-	JGE          tail296
+	JGE          tail299
 	VMOVUPS      (BX)(SI*4), Y4
 	VMOVUPS      (DX)(SI*4), Y5
 	VFMADD213PS  Y5, Y1, Y4
@@ -11849,11 +11926,11 @@ step295:
 	VFNMADD231PS Y4, Y0, Y5
 	VMOVUPS      Y5, 32(AX)(SI*4)
 	ADDQ         $0x10, SI
-	JMP          step295
+	JMP          step298
 
-tail296:
+tail299:
 	CMPQ         SI, CX
-	JGE          end297
+	JGE          end300
 	VMASKMOVPS   (BX)(SI*4), Y2, Y4
 	VMASKMOVPS   (DX)(SI*4), Y2, Y5
 	VFMADD213PS  Y5, Y1, Y4
@@ -11869,7 +11946,7 @@ tail296:
 	VFNMADD231PS Y2, Y0, Y1
 	VMASKMOVPS   Y1, Y3, 32(AX)(SI*4)
 
-end297:
+end300:
 	VZEROUPPER
 	RET
 
@@ -11892,9 +11969,9 @@ TEXT ·fromUint8AVX2(SB), NOSPLIT, $0-56
 	MOVQ         CX, SI
 	ANDQ         $-16, SI
 
-step298:
+step301:
 	CMPQ        BX, SI
-	JGE         tail299
+	JGE         tail302
 	VPMOVZXBD   (DX)(BX*1), Y2
 	VCVTDQ2PS   Y2, Y2
 	VFMADD213PS Y1, Y0, Y2
@@ -11904,13 +11981,13 @@ step298:
 	VFMADD213PS Y1, Y0, Y2
 	VMOVUPS     Y2, 32(AX)(BX*4)
 	ADDQ        $0x10, BX
-	JMP         step298
+	JMP         step301
 
-tail299:
+tail302:
 	CMPQ BX, CX
-	JGE  end300
+	JGE  end303
 
-end300:
+end303:
 	VZEROUPPER
 	RET
 
@@ -11933,9 +12010,9 @@ TEXT ·fromUint16AVX2(SB), NOSPLIT, $0-56
 	MOVQ         CX, SI
 	ANDQ         $-16, SI
 
-step301:
+step304:
 	CMPQ        BX, SI
-	JGE         tail302
+	JGE         tail305
 	VPMOVZXWD   (DX)(BX*2), Y2
 	VCVTDQ2PS   Y2, Y2
 	VFMADD213PS Y1, Y0, Y2
@@ -11945,13 +12022,13 @@ step301:
 	VFMADD213PS Y1, Y0, Y2
 	VMOVUPS     Y2, 32(AX)(BX*4)
 	ADDQ        $0x10, BX
-	JMP         step301
+	JMP         step304
 
-tail302:
+tail305:
 	CMPQ BX, CX
-	JGE  end303
+	JGE  end306
 
-end303:
+end306:
 	VZEROUPPER
 	RET
 
@@ -11974,9 +12051,9 @@ TEXT ·fromFloat16AVX2(SB), NOSPLIT, $0-56
 	MOVQ         CX, SI
 	ANDQ         $-16, SI
 
-step304:
+step307:
 	CMPQ        BX, SI
-	JGE         tail305
+	JGE         tail308
 	VPMOVZXWD   (DX)(BX*2), Y2
 	VPSLLD      $0x10, Y2, Y3
 	VANDPS      constant80000000<>+0(SB), Y3, Y3
@@ -12002,13 +12079,13 @@ step304:
 	VFMADD213PS Y1, Y0, Y2
 	VMOVUPS     Y2, 32(AX)(BX*4)
 	ADDQ        $0x10, BX
-	JMP         step304
+	JMP         step307
 
-tail305:
+tail308:
 	CMPQ BX, CX
-	JGE  end306
+	JGE  end309
 
-end306:
+end309:
 	VZEROUPPER
 	RET
 
@@ -12103,9 +12180,9 @@ TEXT ·fromFloat32AVX2(SB), NOSPLIT, $0-56
 	MOVQ         CX, SI
 	ANDQ         $-16, SI
 
-step307:
+step310:
 	CMPQ        BX, SI
-	JGE         tail308
+	JGE         tail311
 	VMOVUPS     (DX)(BX*4), Y4
 	VFMADD213PS Y1, Y0, Y4
 	VMOVUPS     Y4, (AX)(BX*4)
@@ -12113,11 +12190,11 @@ step307:
 	VFMADD213PS Y1, Y0, Y4
 	VMOVUPS     Y4, 32(AX)(BX*4)
 	ADDQ        $0x10, BX
-	JMP         step307
+	JMP         step310
 
-tail308:
+tail311:
 	CMPQ        BX, CX
-	JGE         end309
+	JGE         end312
 	VMASKMOVPS  (DX)(BX*4), Y2, Y4
 	VFMADD213PS Y1, Y0, Y4
 	VMASKMOVPS  Y4, Y2, (AX)(BX*4)
@@ -12125,7 +12202,7 @@ tail308:
 	VFMADD213PS Y1, Y0, Y2
 	VMASKMOVPS  Y2, Y3, 32(AX)(BX*4)
 
-end309:
+end312:
 	VZEROUPPER
 	RET
 
@@ -12149,9 +12226,9 @@ TEXT ·sumRowsAVX2(SB), NOSPLIT, $0-104
 	SHLQ    $0x02, R8
 	XORQ    R9, R9
 
-strip311:
+strip314:
 	CMPQ   CX, $+96
-	JLT    next312
+	JLT    next315
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
@@ -12166,9 +12243,9 @@ strip311:
 	VXORPS Y13, Y13, Y13
 	XORQ   R10, R10
 
-row313:
+row316:
 	CMPQ         R10, SI
-	JGE          rows314
+	JGE          rows317
 	MOVLQSX      (BX)(R10*4), R11
 	IMULQ        R8, R11
 	ADDQ         DX, R11
@@ -12186,14 +12263,14 @@ row313:
 	VFMADD231PS  320(R11)(R9*4), Y14, Y12
 	VFMADD231PS  352(R11)(R9*4), Y14, Y13
 	INCQ         R10
-	JMP          row313
+	JMP          row316
 
-rows314:
+rows317:
 	VBROADCASTSS alpha+96(FP), Y14
 	VBROADCASTSS beta+100(FP), Y15
 	VMOVD        X15, R10
 	TESTL        R10, R10
-	JNZ          add315
+	JNZ          add318
 	VMULPS       Y14, Y2, Y2
 	VMOVUPS      Y2, (AX)(R9*4)
 	VMULPS       Y14, Y3, Y2
@@ -12218,9 +12295,9 @@ rows314:
 	VMOVUPS      Y2, 320(AX)(R9*4)
 	VMULPS       Y14, Y13, Y2
 	VMOVUPS      Y2, 352(AX)(R9*4)
-	JMP          stored316
+	JMP          stored319
 
-add315:
+add318:
 	VMOVUPS     (AX)(R9*4), Y15
 	VFMADD231PS Y2, Y14, Y15
 	VMOVUPS     Y15, (AX)(R9*4)
@@ -12258,24 +12335,24 @@ add315:
 	VFMADD231PS Y13, Y14, Y2
 	VMOVUPS     Y2, 352(AX)(R9*4)
 
-stored316:
+stored319:
 	ADDQ $+96, R9
 	SUBQ $+96, CX
-	JMP  strip311
+	JMP  strip314
 
-next312:
-strip317:
+next315:
+strip320:
 	CMPQ   CX, $+32
-	JLT    next318
+	JLT    next321
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 	XORQ   R10, R10
 
-row319:
+row322:
 	CMPQ         R10, SI
-	JGE          rows320
+	JGE          rows323
 	MOVLQSX      (BX)(R10*4), R11
 	IMULQ        R8, R11
 	ADDQ         DX, R11
@@ -12285,14 +12362,14 @@ row319:
 	VFMADD231PS  64(R11)(R9*4), Y6, Y4
 	VFMADD231PS  96(R11)(R9*4), Y6, Y5
 	INCQ         R10
-	JMP          row319
+	JMP          row322
 
-rows320:
+rows323:
 	VBROADCASTSS alpha+96(FP), Y6
 	VBROADCASTSS beta+100(FP), Y7
 	VMOVD        X7, R10
 	TESTL        R10, R10
-	JNZ          add321
+	JNZ          add324
 	VMULPS       Y6, Y2, Y2
 	VMOVUPS      Y2, (AX)(R9*4)
 	VMULPS       Y6, Y3, Y2
@@ -12301,9 +12378,9 @@ rows320:
 	VMOVUPS      Y2, 64(AX)(R9*4)
 	VMULPS       Y6, Y5, Y2
 	VMOVUPS      Y2, 96(AX)(R9*4)
-	JMP          stored322
+	JMP          stored325
 
-add321:
+add324:
 	VMOVUPS     (AX)(R9*4), Y7
 	VFMADD231PS Y2, Y6, Y7
 	VMOVUPS     Y7, (AX)(R9*4)
@@ -12317,22 +12394,22 @@ add321:
 	VFMADD231PS Y5, Y6, Y2
 	VMOVUPS     Y2, 96(AX)(R9*4)
 
-stored322:
+stored325:
 	ADDQ $+32, R9
 	SUBQ $+32, CX
-	JMP  strip317
+	JMP  strip320
 
-next318:
-strip323:
+next321:
+strip326:
 	CMPQ   CX, $+16
-	JLT    next324
+	JLT    next327
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	XORQ   R10, R10
 
-row325:
+row328:
 	CMPQ         R10, SI
-	JGE          rows326
+	JGE          rows329
 	MOVLQSX      (BX)(R10*4), R11
 	IMULQ        R8, R11
 	ADDQ         DX, R11
@@ -12340,21 +12417,21 @@ row325:
 	VFMADD231PS  (R11)(R9*4), Y4, Y2
 	VFMADD231PS  32(R11)(R9*4), Y4, Y3
 	INCQ         R10
-	JMP          row325
+	JMP          row328
 
-rows326:
+rows329:
 	VBROADCASTSS alpha+96(FP), Y4
 	VBROADCASTSS beta+100(FP), Y5
 	VMOVD        X5, R10
 	TESTL        R10, R10
-	JNZ          add327
+	JNZ          add330
 	VMULPS       Y4, Y2, Y2
 	VMOVUPS      Y2, (AX)(R9*4)
 	VMULPS       Y4, Y3, Y2
 	VMOVUPS      Y2, 32(AX)(R9*4)
-	JMP          stored328
+	JMP          stored331
 
-add327:
+add330:
 	VMOVUPS     (AX)(R9*4), Y5
 	VFMADD231PS Y2, Y4, Y5
 	VMOVUPS     Y5, (AX)(R9*4)
@@ -12362,21 +12439,21 @@ add327:
 	VFMADD231PS Y3, Y4, Y2
 	VMOVUPS     Y2, 32(AX)(R9*4)
 
-stored328:
+stored331:
 	ADDQ $+16, R9
 	SUBQ $+16, CX
-	JMP  strip323
+	JMP  strip326
 
-next324:
+next327:
 	CMPQ   CX, $0x00
-	JLE    end310
+	JLE    end313
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	XORQ   CX, CX
 
-row329:
+row332:
 	CMPQ         CX, SI
-	JGE          rows330
+	JGE          rows333
 	MOVLQSX      (BX)(CX*4), R10
 	IMULQ        R8, R10
 	ADDQ         DX, R10
@@ -12386,21 +12463,21 @@ row329:
 	VMASKMOVPS   32(R10)(R9*4), Y1, Y5
 	VFMADD231PS  Y5, Y4, Y3
 	INCQ         CX
-	JMP          row329
+	JMP          row332
 
-rows330:
+rows333:
 	VBROADCASTSS alpha+96(FP), Y4
 	VBROADCASTSS beta+100(FP), Y5
 	VMOVD        X5, CX
 	TESTL        CX, CX
-	JNZ          add331
+	JNZ          add334
 	VMULPS       Y4, Y2, Y2
 	VMASKMOVPS   Y2, Y0, (AX)(R9*4)
 	VMULPS       Y4, Y3, Y0
 	VMASKMOVPS   Y0, Y1, 32(AX)(R9*4)
-	JMP          stored332
+	JMP          stored335
 
-add331:
+add334:
 	VMASKMOVPS  (AX)(R9*4), Y0, Y5
 	VFMADD231PS Y2, Y4, Y5
 	VMASKMOVPS  Y5, Y0, (AX)(R9*4)
@@ -12408,8 +12485,8 @@ add331:
 	VFMADD231PS Y3, Y4, Y0
 	VMASKMOVPS  Y0, Y1, 32(AX)(R9*4)
 
-stored332:
-end310:
+stored335:
+end313:
 	VZEROUPPER
 	RET
 
@@ -12436,9 +12513,9 @@ TEXT ·dotAVX2(SB), NOSPLIT, $0-52
 	VXORPS  Y9, Y9, Y9
 	XORQ    BX, BX
 
-loop333:
+loop336:
 	CMPQ        CX, $0x40
-	JLT         rest334
+	JLT         rest337
 	VMOVUPS     (AX)(BX*4), Y10
 	VFMADD231PS (DX)(BX*4), Y10, Y2
 	VMOVUPS     32(AX)(BX*4), Y10
@@ -12457,81 +12534,81 @@ loop333:
 	VFMADD231PS 224(DX)(BX*4), Y10, Y9
 	ADDQ        $0x40, BX
 	SUBQ        $0x40, CX
-	JMP         loop333
+	JMP         loop336
 
-rest334:
+rest337:
 	CMPQ        CX, $0x10
-	JLT         masked336
+	JLT         masked339
 	VMOVUPS     (AX)(BX*4), Y10
 	VFMADD231PS (DX)(BX*4), Y10, Y2
 	VMOVUPS     32(AX)(BX*4), Y10
 	VFMADD231PS 32(DX)(BX*4), Y10, Y3
 	ADDQ        $0x10, BX
 	SUBQ        $0x10, CX
-	JMP         next337
+	JMP         next340
 
-masked336:
+masked339:
 	CMPQ        CX, $0x00
-	JLE         end335
+	JLE         end338
 	VMASKMOVPS  (DX)(BX*4), Y0, Y10
 	VMASKMOVPS  (AX)(BX*4), Y0, Y0
 	VFMADD231PS Y10, Y0, Y2
 	VMASKMOVPS  32(DX)(BX*4), Y1, Y0
 	VMASKMOVPS  32(AX)(BX*4), Y1, Y1
 	VFMADD231PS Y0, Y1, Y3
-	JMP         end335
+	JMP         end338
 
-next337:
+next340:
 	CMPQ        CX, $0x10
-	JLT         masked338
+	JLT         masked341
 	VMOVUPS     (AX)(BX*4), Y10
 	VFMADD231PS (DX)(BX*4), Y10, Y4
 	VMOVUPS     32(AX)(BX*4), Y10
 	VFMADD231PS 32(DX)(BX*4), Y10, Y5
 	ADDQ        $0x10, BX
 	SUBQ        $0x10, CX
-	JMP         next339
+	JMP         next342
 
-masked338:
+masked341:
 	CMPQ        CX, $0x00
-	JLE         end335
+	JLE         end338
 	VMASKMOVPS  (DX)(BX*4), Y0, Y10
 	VMASKMOVPS  (AX)(BX*4), Y0, Y0
 	VFMADD231PS Y10, Y0, Y4
 	VMASKMOVPS  32(DX)(BX*4), Y1, Y0
 	VMASKMOVPS  32(AX)(BX*4), Y1, Y1
 	VFMADD231PS Y0, Y1, Y5
-	JMP         end335
+	JMP         end338
 
-next339:
+next342:
 	CMPQ        CX, $0x10
-	JLT         masked340
+	JLT         masked343
 	VMOVUPS     (AX)(BX*4), Y10
 	VFMADD231PS (DX)(BX*4), Y10, Y6
 	VMOVUPS     32(AX)(BX*4), Y10
 	VFMADD231PS 32(DX)(BX*4), Y10, Y7
 	ADDQ        $0x10, BX
 	SUBQ        $0x10, CX
-	JMP         next341
+	JMP         next344
 
-masked340:
+masked343:
 	CMPQ        CX, $0x00
-	JLE         end335
+	JLE         end338
 	VMASKMOVPS  (DX)(BX*4), Y0, Y10
 	VMASKMOVPS  (AX)(BX*4), Y0, Y0
 	VFMADD231PS Y10, Y0, Y6
 	VMASKMOVPS  32(DX)(BX*4), Y1, Y0
 	VMASKMOVPS  32(AX)(BX*4), Y1, Y1
 	VFMADD231PS Y0, Y1, Y7
-	JMP         end335
+	JMP         end338
 
-next341:
+next344:
 	CMPQ CX, $0x10
-	JLT  masked342
+	JLT  masked345
 
-masked342:
+masked345:
 	CMPQ        CX, $0x00
-	JLE         end335
+	JLE         end338
 	VMASKMOVPS  (DX)(BX*4), Y0, Y10
 	VMASKMOVPS  (AX)(BX*4), Y0, Y0
 	VFMADD231PS Y10, Y0, Y8
@@ -12539,7 +12616,7 @@ masked342:
 	VMASKMOVPS  32(AX)(BX*4), Y1, Y1
 	VFMADD231PS Y0, Y1, Y9
 
-end335:
+end338:
 	VADDPS       Y6, Y2, Y2
 	VADDPS       Y7, Y3, Y3
 	VADDPS       Y8, Y4, Y4
@@ -12569,9 +12646,9 @@ TEXT ·maximaAVX2(SB), NOSPLIT, $0-32
 	VMOVUPS constant80000000<>+0(SB), Y1
 	VMOVUPS constant80000000<>+0(SB), Y2
 
-step343:
+step346:
 	CMPQ    BX, CX
-	JGE     end344
+	JGE     end347
 	VMOVUPS (AX)(BX*4), Y3
 	VADDPS  Y0, Y3, Y3
 	VPSRAD  $0x1f, Y3, Y4
@@ -12585,9 +12662,9 @@ step343:
 	VPXOR   Y4, Y3, Y3
 	VPMAXSD Y3, Y2, Y2
 	ADDQ    $0x10, BX
-	JMP     step343
+	JMP     step346
 
-end344:
+end347:
 	VPXOR   constant80000000<>+0(SB), Y1, Y1
 	VMOVUPS Y1, (DX)
 	VPXOR   constant80000000<>+0(SB), Y2, Y2
@@ -12608,9 +12685,9 @@ TEXT ·aboveAVX2(SB), NOSPLIT, $0-64
 	XORQ         SI, SI
 	ANDQ         $-16, CX
 
-step345:
+step348:
 	CMPQ      BX, CX
-	JGE       end347
+	JGE       end350
 	VMOVUPS   (AX)(BX*4), Y2
 	VADDPS    Y1, Y2, Y2
 	VPSRAD    $0x1f, Y2, Y3
@@ -12629,23 +12706,23 @@ step345:
 	ORL       R8, DI
 	XORL      $0x0000ffff, DI
 	TESTL     DI, DI
-	JNZ       found346
+	JNZ       found349
 	ADDQ      $0x10, BX
-	JMP       step345
+	JMP       step348
 
-found346:
-bit348:
+found349:
+bit351:
 	BSFL DI, R9
 	ADDL BX, R9
 	MOVL R9, (DX)(SI*4)
 	INCQ SI
 	LEAL -1(DI), R8
 	ANDL R8, DI
-	JNZ  bit348
+	JNZ  bit351
 	ADDQ $0x10, BX
-	JMP  step345
+	JMP  step348
 
-end347:
+end350:
 	MOVQ SI, ret+56(FP)
 	VZEROUPPER
 	RET
@@ -12668,9 +12745,9 @@ TEXT ·integersAVX2(SB), NOSPLIT, $0-52
 	MOVQ         DX, SI
 	ANDQ         $-16, SI
 
-step349:
+step352:
 	CMPQ      BX, SI
-	JGE       tail350
+	JGE       tail353
 	VMOVUPS   (CX)(BX*4), Y3
 	VMULPS    Y0, Y3, Y3
 	VCVTPS2DQ Y3, Y3
@@ -12681,11 +12758,11 @@ step349:
 	VPERMQ    $0xd8, Y3, Y3
 	VMOVDQU   Y3, (AX)(BX*2)
 	ADDQ      $0x10, BX
-	JMP       step349
+	JMP       step352
 
-tail350:
+tail353:
 	CMPQ       BX, DX
-	JGE        end351
+	JGE        end354
 	VMASKMOVPS (CX)(BX*4), Y1, Y1
 	VMULPS     Y0, Y1, Y1
 	VCVTPS2DQ  Y1, Y1
@@ -12696,7 +12773,59 @@ tail350:
 	VPERMQ     $0xd8, Y1, Y1
 	VMOVDQU    Y1, (AX)(BX*2)
 
-end351:
+end354:
+	VZEROUPPER
+	RET
+
+// func raiseAVX2(dst []float32, x []float32, less float32)
+// Requires: AVX
+TEXT ·raiseAVX2(SB), NOSPLIT, $0-52
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         x_len+32(FP), DX
+	VBROADCASTSS less+48(FP), Y0
+	MOVQ         DX, BX
+	ANDQ         $0x0f, BX
+	MOVQ         BX, SI
+	NEGQ         SI
+	LEAQ         firstElements<>+0(SB), BX
+	VMOVUPS      64(BX)(SI*4), Y1
+	VMOVUPS      96(BX)(SI*4), Y2
+	XORQ         BX, BX
+	MOVQ         DX, SI
+	ANDQ         $-16, SI
+
+step355:
+	CMPQ    BX, SI
+	JGE     tail356
+	VMOVUPS (CX)(BX*4), Y3
+	VMOVUPS (AX)(BX*4), Y4
+	VSUBPS  Y0, Y3, Y3
+	VMAXPS  Y4, Y3, Y3
+	VMOVUPS Y3, (AX)(BX*4)
+	VMOVUPS 32(CX)(BX*4), Y3
+	VMOVUPS 32(AX)(BX*4), Y4
+	VSUBPS  Y0, Y3, Y3
+	VMAXPS  Y4, Y3, Y3
+	VMOVUPS Y3, 32(AX)(BX*4)
+	ADDQ    $0x10, BX
+	JMP     step355
+
+tail356:
+	CMPQ       BX, DX
+	JGE        end357
+	VMASKMOVPS (CX)(BX*4), Y1, Y3
+	VMASKMOVPS (AX)(BX*4), Y1, Y4
+	VSUBPS     Y0, Y3, Y3
+	VMAXPS     Y4, Y3, Y3
+	VMASKMOVPS Y3, Y1, (AX)(BX*4)
+	VMASKMOVPS 32(CX)(BX*4), Y2, Y1
+	VMASKMOVPS 32(AX)(BX*4), Y2, Y3
+	VSUBPS     Y0, Y1, Y1
+	VMAXPS     Y3, Y1, Y1
+	VMASKMOVPS Y1, Y2, 32(AX)(BX*4)
+
+end357:
 	VZEROUPPER
 	RET
 
@@ -12718,25 +12847,25 @@ TEXT ·allFiniteAVX2(SB), NOSPLIT, $0-25
 	MOVQ    CX, BX
 	ANDQ    $-16, BX
 
-step352:
+step358:
 	CMPQ        DX, BX
-	JGE         tail353
+	JGE         tail359
 	VMOVUPS     (AX)(DX*4), Y4
 	VFMADD231PS Y4, Y1, Y0
 	VMOVUPS     32(AX)(DX*4), Y4
 	VFMADD231PS Y4, Y1, Y0
 	ADDQ        $0x10, DX
-	JMP         step352
+	JMP         step358
 
-tail353:
+tail359:
 	CMPQ        DX, CX
-	JGE         end354
+	JGE         end360
 	VMASKMOVPS  (AX)(DX*4), Y2, Y2
 	VFMADD231PS Y2, Y1, Y0
 	VMASKMOVPS  32(AX)(DX*4), Y3, Y2
 	VFMADD231PS Y2, Y1, Y0
 
-end354:
+end360:
 	VCMPPS    $0x03, Y0, Y0, Y0
 	VMOVMSKPS Y0, AX
 	TESTL     AX, AX

@@ -44,6 +44,7 @@ type kernels struct {
 	screens  bool
 	integers func(dst, x []float32, inverse float32)
 	estimate func(rows, pairs int, a []float32, stride int, b, scale, columns, bias, c []float32, ldc int)
+	raise    func(dst, x []float32, less float32)
 	chains   func(dst, x, b []float32, stride int, index []int32)
 
 	allFinite func(x []float32) bool

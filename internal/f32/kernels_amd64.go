@@ -77,6 +77,7 @@ var avx512 = kernels{
 	screens:   cpu.VNNI(),
 	integers:  integersAVX512,
 	estimate:  estimateAVX512,
+	raise:     raiseAVX512,
 	chains:    chainsAVX2,
 	allFinite: allFiniteAVX512,
 	extremes: func(x []float32) (low, high float32) {
@@ -170,6 +171,7 @@ var avx2 = kernels{
 	screens:   true,
 	integers:  integersAVX2,
 	estimate:  estimateAVX2,
+	raise:     raiseAVX2,
 	chains:    chainsAVX2,
 	allFinite: allFiniteAVX2,
 	extremes: func(x []float32) (low, high float32) {

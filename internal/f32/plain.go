@@ -17,7 +17,7 @@ var plain = kernels{
 	axpy: axpyPlain, scale: scalePlain, multiply: multiplyPlain, clip: clipPlain, adam: adamPlain, momentum: momentumPlain,
 	fromUint8: fromUint8Plain, fromUint16: fromUint16Plain, fromFloat16: fromFloat16Plain, fromFloat32: fromFloat32Plain,
 	sumRows: sumRowsPlain, dot: dotPlain, maxima: maximaPlain, above: abovePlain,
-	integers: integersPlain, estimate: estimatePlain, chains: chainsPlain,
+	integers: integersPlain, estimate: estimatePlain, raise: raisePlain, chains: chainsPlain,
 	allFinite: allFinitePlain, extremes: extremesPlain,
 }
 
@@ -395,6 +395,15 @@ func estimatePlain(rows, pairs int, a []float32, stride int, b, scale, columns, 
 				sum += int32(int16(v))*int32(int16(w)) + int32(int16(v>>16))*int32(int16(w>>16))
 			}
 			c[i*ldc+j] = float32(float32(float32(sum)*columns[j])*scale[i]) + bias[j]
+		}
+	}
+}
+
+// raisePlain raises dst to x - less where that is more. NaN is not more.
+func raisePlain(dst, x []float32, less float32) {
+	for i, v := range x {
+		if v -= less; v > dst[i] {
+			dst[i] = v
 		}
 	}
 }

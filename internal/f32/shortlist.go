@@ -2,8 +2,8 @@ package f32
 
 import (
 	"math"
-	"runtime"
 	"slices"
+	"sync"
 )
 
 // A Shortlist finds the largest elements of the rows of z = x W^T + bias, for x
@@ -35,6 +35,11 @@ type Shortlist struct {
 	x, z      []float32
 	estimated bool      // z was
 	radius    []float32 // how far an estimate of a row may be off (m)
+	rows      int       // of a panel
+	highest   []float32 // the least that the largest of a column is, of each panel (,h)
+	spread    []float32 // the largest radius of each panel
+	found     sync.Mutex
+	likely    []Element // what may be the largest of columns
 }
 
 const (
@@ -45,9 +50,9 @@ const (
 	// is computed of a row, one by one, costs more than a product for more.
 	screenedShare = 14
 
-	// screenedRows, about, are estimated before they are looked at, while they
-	// are in a cache.
-	screenedRows = 84
+	// A panel of rows is estimated before it is looked at, while it is in a
+	// cache.
+	fewestRows, mostRows = 28, 84
 
 	// widestTile is the largest number of columns of a tile in any class.
 	widestTile = 2 * sliver
@@ -63,12 +68,14 @@ const (
 // NewShortlist returns a shortlist for weights (h,n) and up to so many rows, or
 // more.
 func NewShortlist(h, n, rows int) *Shortlist {
-	l := &Shortlist{columns: h, length: n, norms: make([]float64, h), radius: make([]float32, 0, rows)}
+	l := &Shortlist{columns: h, length: n, norms: make([]float64, h)}
 	if active.screens {
 		whole := roundUp(h, widestTile)
 		l.pairs = roundUp(n, 16) / 2
 		l.packed = make([]float32, whole/sliver*sliverPitch(l.pairs))
 		l.steps, l.biases = make([]float32, whole), make([]float32, whole)
+		l.radius = make([]float32, 0, rows)
+		l.cut(rows)
 	}
 	return l
 }
@@ -77,15 +84,15 @@ func NewShortlist(h, n, rows int) *Shortlist {
 // float32 numbers.
 func ShortlistFloats(h, n, rows float64) float64 {
 	if !active.screens {
-		return 2*h + rows
+		return 2 * h
 	}
 	whole := math.Ceil(h/widestTile) * widestTile
-	return whole*(math.Ceil(n/16)*8+1) + 2*whole + 2*h + rows
+	return whole*(math.Ceil(n/16)*8+1) + 2*whole + 2*h + rows + (h+1)*math.Ceil(rows/panelRows(rows))
 }
 
 // Memory is the size in bytes.
 func (l *Shortlist) Memory() int64 {
-	return 8*int64(len(l.norms)) + 4*int64(len(l.packed)+len(l.steps)+len(l.biases)+cap(l.radius))
+	return 8*int64(len(l.norms)) + 4*int64(len(l.packed)+len(l.steps)+len(l.biases)+cap(l.radius)+cap(l.highest)+cap(l.spread))
 }
 
 // Set takes W (h,n) and the bias (h), which must not change until the next Set.
@@ -168,29 +175,41 @@ func (l *Shortlist) Largest(s *Sparse, z, x []float32, k int) {
 		panic(lengths)
 	}
 	l.x, l.z = x, z
-	l.radius = slices.Grow(l.radius[:0], rows)[:rows]
 	l.estimated = l.usable && rows >= leastScreened && k*screenedShare <= h
 	if !l.estimated {
 		Gemm(false, true, rows, h, n, 1, x, n, l.weights, n, 0, z, h)
 		s.SetLargest(z, l.bias, k)
 		return
 	}
+	l.radius = slices.Grow(l.radius[:0], rows)[:rows]
 	s.resize(rows, rows*k)
-	workers := runtime.GOMAXPROCS(0)
-	items := roundUp((rows+screenedRows-1)/screenedRows, workers)
+	panels := l.cut(rows)
 	j := newJob()
-	j.elem = elemArgs{kernel: active, keep: k, n: rows}
-	j.sparse = sparseArgs{a: s, list: l, rows: (rows + items - 1) / items}
-	j.do((rows+j.sparse.rows-1)/j.sparse.rows, func(j *job, item int) {
-		first := item * j.sparse.rows
-		j.sparse.list.panel(j.elem.kernel, j.sparse.a, first, min(j.sparse.rows, j.elem.n-first), j.elem.keep)
-	})
+	j.elem = elemArgs{kernel: active, keep: k}
+	j.sparse = sparseArgs{a: s, list: l}
+	j.do(panels, func(j *job, item int) { j.sparse.list.panel(j.elem.kernel, j.sparse.a, item, j.elem.keep) })
 	s.close(k)
 }
 
-// panel lists the k largest of some rows.
-func (l *Shortlist) panel(kernel *kernels, s *Sparse, first, rows, k int) {
+// panelRows is how many of so many rows make a panel.
+func panelRows(rows float64) float64 {
+	return min(max(fewestRows, math.Ceil(rows/16)), mostRows)
+}
+
+// cut chooses the panels of a product, and returns their number.
+func (l *Shortlist) cut(rows int) int {
+	l.rows = int(panelRows(float64(rows)))
+	panels := (rows + l.rows - 1) / l.rows
+	l.spread = slices.Grow(l.spread[:0], panels)[:panels]
+	l.highest = slices.Grow(l.highest[:0], panels*l.columns)[:panels*l.columns]
+	return panels
+}
+
+// panel lists the k largest of the rows of a panel.
+func (l *Shortlist) panel(kernel *kernels, s *Sparse, panel, k int) {
 	h, n := l.columns, l.length
+	first := panel * l.rows
+	rows := min(l.rows, len(l.radius)-first)
 	stride := l.pairs
 	if stride%512 == 0 { // see cut
 		stride += sliver
@@ -211,15 +230,24 @@ func (l *Shortlist) panel(kernel *kernels, s *Sparse, first, rows, k int) {
 	defer chosen.Put(c)
 	defer chosen.Put(d)
 	c.rows = c.rows[:0]
+	highest := l.highest[panel*h : (panel+1)*h]
+	for i := range highest {
+		highest[i] = float32(math.Inf(-1))
+	}
 	for row := first; row < first+rows; row++ {
 		if !l.shortlist(kernel, c, row, k) {
 			c.rows = append(c.rows, int32(row))
 			continue
 		}
+		kernel.raise(highest, l.z[row*h:(row+1)*h], l.radius[row])
 		l.compute(kernel, c, l.x[row*n:(row+1)*n])
 		s.setRow(row, k, c.values, c.list, d.largest(kernel, c.values, k))
 	}
 	l.whole(kernel, s, d, c.rows, k)
+	l.spread[panel] = slices.Max(l.radius[first : first+rows])
+	for _, row := range c.rows {
+		kernel.raise(highest, l.z[int(row)*h:int(row+1)*h], 0)
+	}
 }
 
 // estimate sets z (m,h) to estimates, given integers (m,pairs).
@@ -339,55 +367,75 @@ func (l *Shortlist) whole(kernel *kernels, s *Sparse, c *choice, rows []int32, k
 }
 
 // LargestOfColumns is [LargestOfColumns] for the z of the last [Shortlist.Largest].
+// It computes elements whose estimates say that they may be the largest.
 func (l *Shortlist) LargestOfColumns(elements []Element) {
 	if !l.estimated {
 		LargestOfColumns(elements, l.z, l.columns)
 		return
 	}
+	l.likely = l.likely[:0]
 	j := newJob()
-	j.elem = elemArgs{kernel: active}
 	j.sparse = sparseArgs{list: l, elements: elements}
 	j.do((len(elements)+columnItem-1)/columnItem, func(j *job, item int) {
-		elements := j.sparse.elements[item*columnItem:]
-		c := chosen.Get().(*choice)
-		j.sparse.list.largestOfColumns(j.elem.kernel, c, elements[:min(columnItem, len(elements))])
-		chosen.Put(c)
+		for at := item * columnItem; at < min((item+1)*columnItem, len(j.sparse.elements)); at++ {
+			j.sparse.list.find(at, int(j.sparse.elements[at].Column))
+		}
 	})
+	slices.SortFunc(l.likely, func(a, b Element) int { return int(a.Row)<<32 + int(a.Column) - int(b.Row)<<32 - int(b.Column) })
+	j = newJob()
+	j.elem = elemArgs{kernel: active}
+	j.sparse = sparseArgs{list: l, elements: elements}
+	j.do((len(l.likely)+columnItem-1)/columnItem, func(j *job, item int) {
+		l := j.sparse.list
+		l.computeLikely(j.elem.kernel, l.likely[item*columnItem:min((item+1)*columnItem, len(l.likely))], j.sparse.elements)
+	})
+	for i := range elements {
+		elements[i].Row, elements[i].Value = 0, float32(math.Inf(-1))
+	}
+	for _, v := range l.likely { // by row
+		if e := &elements[v.Column]; v.Value > e.Value {
+			e.Row, e.Value = v.Row, v.Value
+		}
+	}
 }
 
-// largestOfColumns is LargestOfColumns for one item. In a column it computes the
-// rows where an estimate may be the largest.
-func (l *Shortlist) largestOfColumns(k *kernels, c *choice, elements []Element) {
-	h, n := l.columns, l.length
-	for at := range elements {
-		elements[at].Value = float32(math.Inf(-1))
+// find adds to likely the rows where a column may be largest. They have the
+// place of an element for a column.
+func (l *Shortlist) find(place, column int) {
+	h := l.columns
+	least := float32(math.Inf(-1))
+	for at := column; at < len(l.highest); at += h {
+		least = max(least, l.highest[at])
 	}
-	for row, radius := range l.radius {
-		z := l.z[row*h : (row+1)*h]
-		for at := range elements {
-			e := &elements[at]
-			if v := z[e.Column] - radius; v > e.Value {
-				e.Value = v
+	for first := 0; first < len(l.radius); first += l.rows {
+		// The largest of a panel is at most twice a radius above this.
+		if panel := first / l.rows; l.highest[panel*h+column]+2*l.spread[panel] < least {
+			continue
+		}
+		for i, radius := range l.radius[first:min(first+l.rows, len(l.radius))] {
+			if l.z[(first+i)*h+column]+radius >= least {
+				l.found.Lock()
+				l.likely = append(l.likely, Element{Row: int32(first + i), Column: int32(place)})
+				l.found.Unlock()
 			}
 		}
 	}
-	for at := range elements {
-		e := &elements[at]
+}
+
+// computeLikely computes elements that are sorted by their row.
+func (l *Shortlist) computeLikely(k *kernels, likely, elements []Element) {
+	c := chosen.Get().(*choice)
+	defer chosen.Put(c)
+	for len(likely) > 0 {
+		row, n := int(likely[0].Row), 0
 		c.list = c.list[:0]
-		for row, radius := range l.radius {
-			if l.z[row*h+int(e.Column)]+radius >= e.Value {
-				c.list = append(c.list, int32(row))
-			}
+		for ; n < len(likely) && int(likely[n].Row) == row; n++ {
+			c.list = append(c.list, elements[likely[n].Column].Column)
 		}
-		if len(c.list) == 0 {
-			c.list = append(c.list, 0) // there are no numbers
+		l.compute(k, c, l.x[row*l.length:(row+1)*l.length])
+		for i, v := range c.values {
+			likely[i].Value = v
 		}
-		l.products(k, c, l.weights[int(e.Column)*n:][:n], l.x, c.list)
-		e.Row, e.Value = 0, float32(math.Inf(-1))
-		for i, row := range c.list {
-			if v := c.values[i] + l.bias[e.Column]; v > e.Value {
-				e.Row, e.Value = row, v
-			}
-		}
+		likely = likely[n:]
 	}
 }

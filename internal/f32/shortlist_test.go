@@ -141,6 +141,7 @@ func BenchmarkShortlist(b *testing.B) {
 		normal(r, w)
 		normal(r, x)
 		s, l, bias := NewSparse(c.m, c.h, c.m*c.k), NewShortlist(c.h, c.n, c.m), make([]float32, c.h)
+		l.Set(w, bias)
 		for _, f := range []struct {
 			name string
 			call func()

@@ -48,6 +48,7 @@ func main() {
 		c.maxima()
 		c.above()
 		c.integers()
+		c.raise()
 		c.allFinite()
 		c.extremes()
 	}

@@ -155,3 +155,16 @@ func (c class) integers() {
 	})
 	c.done()
 }
+
+func (c class) raise() {
+	c.function("raise", "func(dst, x []float32, less float32)")
+	dst, x, n := base("dst"), base("x"), length("x")
+	less := c.broadcast("less")
+	c.over(n, c.masks(n), func(e element) {
+		v, most := e.load(x), e.load(dst)
+		VSUBPS(less, v, v)
+		VMAXPS(most, v, v) // most if v is NaN
+		e.store(v, dst)
+	})
+	c.done()
+}
