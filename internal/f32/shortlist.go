@@ -74,8 +74,9 @@ func NewShortlist(h, n, rows int) *Shortlist {
 		l.pairs = roundUp(n, 16) / 2
 		l.packed = make([]float32, whole/sliver*sliverPitch(l.pairs))
 		l.steps, l.biases = make([]float32, whole), make([]float32, whole)
+		panels := int(panels(float64(rows)))
 		l.radius = make([]float32, 0, rows)
-		l.cut(rows)
+		l.spread, l.highest = make([]float32, panels), make([]float32, panels*h)
 	}
 	return l
 }
@@ -87,7 +88,7 @@ func ShortlistFloats(h, n, rows float64) float64 {
 		return 2 * h
 	}
 	whole := math.Ceil(h/widestTile) * widestTile
-	return whole*(math.Ceil(n/16)*8+1) + 2*whole + 2*h + rows + (h+1)*math.Ceil(rows/panelRows(rows))
+	return whole*(math.Ceil(n/16)*8+1) + 2*whole + 2*h + rows + (h+1)*panels(rows)
 }
 
 // Memory is the size in bytes.
@@ -196,10 +197,13 @@ func panelRows(rows float64) float64 {
 	return min(max(fewestRows, math.Ceil(rows/16)), mostRows)
 }
 
+// panels is how many panels so many rows make.
+func panels(rows float64) float64 { return math.Ceil(rows / panelRows(rows)) }
+
 // cut chooses the panels of a product, and returns their number.
 func (l *Shortlist) cut(rows int) int {
 	l.rows = int(panelRows(float64(rows)))
-	panels := (rows + l.rows - 1) / l.rows
+	panels := int(panels(float64(rows)))
 	l.spread = slices.Grow(l.spread[:0], panels)[:panels]
 	l.highest = slices.Grow(l.highest[:0], panels*l.columns)[:panels*l.columns]
 	return panels

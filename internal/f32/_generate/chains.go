@@ -90,15 +90,6 @@ func chains() {
 	Label("four")
 	CMPQ(at, n)
 	JGE(LabelRef("rest"))
-	// Rows are far from each other: a line of each is asked for ahead.
-	TESTQ(I32(15), at)
-	JNZ(LabelRef("near"))
-	for i := range 16 {
-		p := GP64()
-		MOVQ(pointers.Offset(8*i), p)
-		PREFETCHT0(Mem{Base: p, Index: at, Scale: 4, Disp: 256})
-	}
-	Label("near")
 	step(x, 0, false)
 	ADDQ(Imm(4), at)
 	JMP(LabelRef("four"))
