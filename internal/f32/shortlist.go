@@ -257,7 +257,7 @@ func (l *Shortlist) panel(kernel *kernels, s *Sparse, panel, k int) {
 // estimate sets z (m,h) to estimates, given integers (m,pairs).
 func (l *Shortlist) estimate(k *kernels, z, steps, integers []float32, stride int, edge []float32) {
 	h, mr, nr, pitch := l.columns, k.rows, k.cols, sliverPitch(l.pairs)
-	width := max(nr, panelMax/l.pairs/nr*nr)
+	width := max(nr, k.panel/l.pairs/nr*nr)
 	for from := 0; from < h; from += width {
 		for i := 0; i < len(steps); i += mr {
 			rows := min(mr, len(steps)-i)
