@@ -2,7 +2,7 @@
 
     python3 dictionary.py FOLDER [--rows 1000000] [--inputs 768] [--hidden 16384]
         [--k 32] [--batch 1024] [--only rows,fit,steps] [--runs 3] [--steps 20]
-        [--data FILE.parquet --column NAME]
+        [--threads 2] [--data FILE.parquet --column NAME]
 
 rows makes FOLDER/rows.parquet, unless it is there: 3 GB for a million rows of
 768. fit trains one epoch on all of them in bounded memory, evaluates the model
@@ -20,7 +20,7 @@ result has length 1. That is how embeddings look: one mean, some directions that
 are common and many that are rare.
 
 PyTorch has the same model: tied weights, linear codes, the k largest of a row,
-squared error, weight decay, fused Adam, two threads. Its forms:
+squared error, weight decay, fused Adam. Its forms:
 
     dense       topk and scatter, two dense products, automatic differentiation
     compiled    the same through torch.compile
@@ -33,6 +33,7 @@ compiled ones.
 """
 import argparse
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -72,8 +73,8 @@ def make_rows(path, rows, n):
             out.write_table(pa.table([pa.FixedSizeListArray.from_arrays(values, n)], schema))
 
 
-def output(*command):
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
+def output(*command, **more):
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, env=os.environ | more)
     if done.returncode:
         sys.exit(f"{command}: {done.stderr}")
     return done.stdout + done.stderr
@@ -120,7 +121,8 @@ def head(source, path, rows):
 
 def ours(a, rows):
     """Rows a second of an epoch with k settled."""
-    text = output(a.aefeat, "fit", *flags(a), "--epochs", 1, "--progress", "json", "-o", a.folder / "steps.safetensors", rows)
+    text = output(a.aefeat, "fit", *flags(a), "--epochs", 1, "--progress", "json", "-o", a.folder / "steps.safetensors", rows,
+                  GOMAXPROCS=str(a.threads))
     return next(e["rows_per_second"] for e in map(json.loads, text.splitlines()) if e.get("event") == "epoch")
 
 
@@ -133,7 +135,7 @@ def steps(a, rows):
         rates["ours"].append(ours(a, some))
         for f in forms:
             text = last(sys.executable, __file__, a.folder, "--peer", f, "--hidden", a.hidden, "--k", a.k, "--batch", a.batch,
-                          "--steps", a.steps, "--column", a.column)
+                        "--steps", a.steps, "--column", a.column, "--threads", a.threads)
             rates[f].append(float(text))
     print("| form | rows/s | ms a step | ours is faster by |\n|---|---|---|---|")
     for f, r in rates.items():
@@ -145,7 +147,7 @@ def peer(a):
     """Rows a second of PyTorch."""
     import torch
 
-    torch.set_num_threads(2)
+    torch.set_num_threads(a.threads)
     torch.manual_seed(1)
     column = pq.read_table(a.folder / "steps.parquet", columns=[a.column]).column(a.column).combine_chunks()
     x = column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)[:16 * a.batch].astype(np.float32)
@@ -227,6 +229,7 @@ def main():
     p.add_argument("--runs", type=int, default=3)
     p.add_argument("--steps", type=int, default=20, help="of PyTorch, after 3 to warm up")
     p.add_argument("--ours", type=int, default=40, help="steps of ours")
+    p.add_argument("--threads", type=int, default=os.cpu_count())
     p.add_argument("--forms", default=",".join(FORMS))
     p.add_argument("--data", type=pathlib.Path)
     p.add_argument("--column", default="embedding")
