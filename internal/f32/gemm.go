@@ -98,10 +98,10 @@ type gemmArgs struct {
 // cut chooses the blocks of C and returns their number.
 func (g *gemmArgs) cut(workers int) int {
 	g.kBlock = kBlock(g.k)
-	mr, nr := g.kernel.rows, g.kernel.cols
+	mr, nr := g.kernel.rows, max(g.kernel.cols, sliver)
 	// A tile's rows in steps of 2 KiB would all compete for the same few
 	// places of a first-level cache, more than it has.
-	g.packA = g.transA || mr > 8 && g.lda%512 == 0
+	g.packA = g.transA || g.kernel.packed || mr > 8 && g.lda%512 == 0
 	if g.m*g.n < serial/g.k {
 		workers = 1
 	}
@@ -144,7 +144,7 @@ func roundUp(n, unit int) int { return (n + unit - 1) / unit * unit }
 
 // block computes the block of C whose first element is (i0,j0).
 func (g *gemmArgs) block(i0, j0 int) {
-	nr := g.kernel.cols
+	nr := max(g.kernel.cols, sliver)
 	cols := min(g.cols, g.n-j0)
 	// Panels as wide as each other: A is read once for each.
 	panels := (cols*g.kBlock-1)/g.kernel.panel + 1
@@ -202,7 +202,7 @@ func (g *gemmArgs) tiles(packed *buffer, b []float32, i0, j0, p, rows, cols, len
 		} else {
 			a = g.a[(i0+i)*g.lda+p:]
 		}
-		g.kernel.tile(min(mr, rows-i), min(nr, cols-j), length, a, rowStride, kStride, b[j/sliver*pitch:], g.alpha, beta, g.c[(i0+i)*g.ldc+j0+j:], g.ldc)
+		g.kernel.tile(min(mr, rows-i), min(nr, cols-j), length, a, rowStride, kStride, b[j/sliver*pitch+j%sliver:], g.alpha, beta, g.c[(i0+i)*g.ldc+j0+j:], g.ldc)
 	}
 	if g.kernel.down {
 		for j := 0; j < cols; j += nr {

@@ -6,10 +6,16 @@ import (
 	"github.com/aefeat/aefeat/internal/cpu"
 )
 
+// The assembly and its stubs are written by the generators in _generate:
+//
+//go:generate go -C _generate run . -out ../asm_amd64.s -stubs ../asm_amd64.go -pkg f32
+//go:generate go -C _generate run ./arm64 -out ../asm_arm64.s -stubs ../asm_arm64.go
+
 // kernels is one class: what the functions of this package call.
 type kernels struct {
 	class      cpu.Class
 	rows, cols int  // size of a tile of C
+	packed     bool // tiles take A packed only
 	panel      int  // elements of B that are packed at a time
 	down       bool // tiles follow each other down, a sliver of B kept near, or across
 
@@ -57,7 +63,7 @@ type kernels struct {
 // it.
 var active = best()
 
-// Kernels names the class in use: "avx512", "avx2", or "plain" with the
+// Kernels names the class in use: "avx512", "avx2", "neon", or "plain" with the
 // architecture, whose compiler and mathematical functions the bits of plain Go
 // depend on, as in "plain arm64".
 func Kernels() string {
