@@ -4,7 +4,8 @@
 // [Fitter] is pushed batches and returns a model; [Transformer] turns each
 // batch into one with codes. Their Run methods, [Fit], [Transform], [Evaluate],
 // [Observe] and [Explain] are loops over any array.RecordReader. [Resume] goes
-// on with a fit that was interrupted.
+// on with a fit that was interrupted, and a [Sweep] fits several models to one
+// reading of the rows.
 //
 // # Fitting
 //
@@ -73,8 +74,10 @@
 //
 // A Transformer takes, for each batch in work, what is added to the batch, 512
 // rows of codes besides and, where the reconstruction is not kept, up to 4 MiB
-// of it on its way to the score. [Transform] has GOMAXPROCS+1 pieces of batches
-// in work, each of up to 8 MiB of what is added, but at least 512 rows.
+// of it on its way to the score. One with a k-sparse model takes a copy of the
+// weights in half their size and 4 MiB, or 128 rows, of all codes; LayoutSparse
+// then takes no more beside what is added. [Transform] has GOMAXPROCS+1 pieces of
+// batches in work, each of up to 8 MiB of what is added, but at least 512 rows.
 //
 // A checkpoint is written from where its parts lie; but for Preprocess.Memory,
 // where rows that preprocessing learned from came first, nothing is copied. One

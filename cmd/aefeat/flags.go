@@ -153,7 +153,7 @@ var flagTable = []flag{
 		usage: "beta, the weight of the sparsity term"},
 	{of: "fit", name: "weight-decay", category: categoryModel, key: "WeightDecay", value: costTerm{},
 		field: func(c *stage.Config) any { return &c.Model.WeightDecay },
-		usage: "lambda, the weight of the squared weights"},
+		usage: "lambda, the weight of the squared weights; of k-sparse by default 0.002 k/hidden times the variance of a row where that is less, for rows of small values and for many units"},
 	{of: "fit", name: "contraction", category: categoryModel, key: "Contraction", value: costTerm{},
 		field: func(c *stage.Config) any { return &c.Model.Contraction },
 		usage: "gamma, the weight of the squared Jacobian of the code"},
@@ -377,6 +377,12 @@ var flagTable = []flag{
 	{of: "fit", name: "resume-other-kernels", category: categoryTraining, key: "OtherKernels", value: false, resumes: true,
 		field: func(c *stage.Config) any { return &c.OtherKernels },
 		usage: "let --resume go on where another kind of processor left off, to a model that differs in its last bits"},
+
+	// Several models.
+	{of: "fit", name: "sweep", category: categoryTraining, value: []string(nil), text: "one model",
+		usage: "fit a model for each value of a flag, `NAME=VALUES`, such as hidden=64,196, to one reading of the rows; repeat it for all combinations. -o names a folder, where the models appear together, and a table is printed"},
+	{of: "fit", name: "label", category: categoryInput, key: "Label", value: "", text: "none",
+		usage: "with --sweep, `COLUMN` of labels: the table tells how well a linear classifier reads them from the codes, as 'aefeat report' finds out"},
 
 	// Provenance.
 	{of: "fit transform evaluate", name: "report", category: categoryOutput, resumes: true, kept: true, value: "", text: "none",

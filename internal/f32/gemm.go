@@ -16,12 +16,12 @@ const (
 	// cache.
 	kMax = 320
 
-	// panelMax elements of B are packed at a time: half of a second-level cache
-	// of 1 MiB.
-	panelMax = 128 << 10
+	// rowsMax rows of A are packed at a time: 140 KiB.
+	rowsMax = 112
 
-	// rowsMax tiles of A are packed at a time.
-	rowsMax = 8
+	// panelWide elements of B are packed where tiles follow each other down: B
+	// then comes from a third-level cache, once for rowsMax rows.
+	panelWide = 512 << 10
 
 	// serial multiplications are faster on one goroutine than on two.
 	serial = 1 << 20
@@ -52,11 +52,11 @@ func Gemm(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int,
 		alpha: alpha, beta: beta,
 		a: a, lda: lda, b: b, ldb: ldb, c: c, ldc: ldc,
 	}
-	j.do(j.gemm.cut(runtime.GOMAXPROCS(0)), func(j *job, item int) {
-		g := &j.gemm
-		g.block(item/g.across*g.rows, item%g.across*g.cols)
-	})
+	j.do(j.gemm.cut(runtime.GOMAXPROCS(0)), func(j *job, item int) { j.gemm.item(item) })
 }
+
+// item computes one of the blocks that cut has chosen.
+func (g *gemmArgs) item(i int) { g.block(i/g.across*g.rows, i%g.across*g.cols) }
 
 // checkMatrix panics unless x holds a (rows,cols) matrix, transposed or not.
 func checkMatrix(rows, cols int, trans bool, x []float32, ld int, message string) {
@@ -101,12 +101,11 @@ type gemmArgs struct {
 
 // cut chooses the blocks of C and returns their number.
 func (g *gemmArgs) cut(workers int) int {
-	kBlocks := (g.k + kMax - 1) / kMax
-	g.kBlock = roundUp((g.k+kBlocks-1)/kBlocks, 16)
-	mr, nr := g.kernel.rows, g.kernel.cols
+	g.kBlock = kBlock(g.k)
+	mr, nr := g.kernel.rows, max(g.kernel.cols, sliver)
 	// A tile's rows in steps of 2 KiB would all compete for the same few
 	// places of a first-level cache, more than it has.
-	g.packA = g.transA || mr > 8 && g.lda%512 == 0
+	g.packA = g.transA || g.kernel.packed || mr > 8 && g.lda%512 == 0
 	if g.m*g.n < serial/g.k {
 		workers = 1
 	}
@@ -139,12 +138,32 @@ func (g *gemmArgs) cut(workers int) int {
 	return items
 }
 
+// down says in which order tiles follow each other. Packed rows of A are
+// multiplied by one sliver of B after the other, down the columns of C, since a
+// wide panel of B saves packing them again. Rows that are read where they are
+// go a tile at a time along a panel that the second-level cache holds: there,
+// and in C, neighbours in a row are near each other in memory.
+func (g *gemmArgs) down() bool { return g.packA && g.kernel.down }
+
+// kBlock is the length of the blocks of k, which decides the order of a sum.
+func kBlock(k int) int {
+	blocks := (k + kMax - 1) / kMax
+	return roundUp((k+blocks-1)/blocks, 16)
+}
+
 func roundUp(n, unit int) int { return (n + unit - 1) / unit * unit }
 
 // block computes the block of C whose first element is (i0,j0).
 func (g *gemmArgs) block(i0, j0 int) {
-	width := max(panelMax/g.kBlock/g.kernel.cols*g.kernel.cols, g.kernel.cols)
+	nr := max(g.kernel.cols, sliver)
 	cols := min(g.cols, g.n-j0)
+	// Panels as wide as each other: A is read, and packed, once for each.
+	most := g.kernel.panel
+	if g.down() {
+		most = panelWide
+	}
+	panels := (cols*g.kBlock-1)/most + 1
+	width := roundUp((cols+panels-1)/panels, nr)
 	panel := getBuffer(min(width, roundUp(cols, sliver)) / sliver * sliverPitch(g.kBlock))
 	defer panel.free()
 	for j := j0; j < j0+cols; j += width {
@@ -168,11 +187,11 @@ func (g *gemmArgs) panel(b []float32, i0, j0, p, rows, cols, length int) {
 	if p == 0 {
 		beta = g.beta
 	}
-	mr, nr := g.kernel.rows, g.kernel.cols
+	mr := g.kernel.rows
 	step := rows
 	var tiles *buffer
 	if g.packA {
-		step = min(step, rowsMax*mr)
+		step = min(step, rowsMax/mr*mr)
 		tiles = getBuffer(roundUp(step, mr) / mr * g.tilePitch())
 		defer tiles.free()
 	}
@@ -180,18 +199,35 @@ func (g *gemmArgs) panel(b []float32, i0, j0, p, rows, cols, length int) {
 		if g.packA {
 			g.packTiles(tiles.x, i0, min(step, rows), p, length)
 		}
-		for i := 0; i < min(step, rows); i += mr {
-			var a []float32
-			rowStride, kStride := g.lda, 1
-			if g.packA {
-				a, rowStride, kStride = tiles.x[i/mr*g.tilePitch():], 1, mr
-			} else {
-				a = g.a[(i0+i)*g.lda+p:]
+		g.tiles(tiles, b, i0, j0, p, min(step, rows), cols, length, beta)
+	}
+}
+
+// tiles adds the products of rows rows of A and a panel of B.
+func (g *gemmArgs) tiles(packed *buffer, b []float32, i0, j0, p, rows, cols, length int, beta float32) {
+	mr, nr := g.kernel.rows, g.kernel.cols
+	pitch := sliverPitch(length)
+	tile := func(i, j int) {
+		var a []float32
+		rowStride, kStride := g.lda, 1
+		if packed != nil {
+			a, rowStride, kStride = packed.x[i/mr*g.tilePitch():], 1, mr
+		} else {
+			a = g.a[(i0+i)*g.lda+p:]
+		}
+		g.kernel.tile(min(mr, rows-i), min(nr, cols-j), length, a, rowStride, kStride, b[j/sliver*pitch+j%sliver:], g.alpha, beta, g.c[(i0+i)*g.ldc+j0+j:], g.ldc)
+	}
+	if g.down() {
+		for j := 0; j < cols; j += nr {
+			for i := 0; i < rows; i += mr {
+				tile(i, j)
 			}
-			c := g.c[(i0+i)*g.ldc+j0:]
-			for j := 0; j < cols; j += nr {
-				g.kernel.tile(min(mr, rows-i), min(nr, cols-j), length, a, rowStride, kStride, b[j/sliver*pitch:], g.alpha, beta, c[j:], g.ldc)
-			}
+		}
+		return
+	}
+	for i := 0; i < rows; i += mr {
+		for j := 0; j < cols; j += nr {
+			tile(i, j)
 		}
 	}
 }
