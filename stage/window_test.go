@@ -2,7 +2,7 @@ package stage
 
 import (
 	"bytes"
-	"slices"
+	"errors"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
@@ -85,28 +85,37 @@ func TestOnePassOfSortedInput(t *testing.T) {
 	}
 }
 
-// Rows that a checkpoint says are in the window are checked as those that come.
-func TestForwardOfBadRows(t *testing.T) {
-	p := makePatches(1100, 4, 5)
-	f, err := NewFitter(patchSchema(4), Config{Model: model.Sparse(3), Epochs: 1, PixelMax: 255})
+// What a checkpoint says is in the window is checked as rows that come are.
+func TestForwardChecksWindow(t *testing.T) {
+	const n, size = 4, 300
+	smallWindow(t, size*n)
+	p := makePatches(1100, n, 5)
+	f, err := NewFitter(patchSchema(n), Config{Model: model.Sparse(3), Epochs: 1, PixelMax: 200})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	batch := p.batch(memory.DefaultAllocator, 0, 1100)
+	batch := cap200(p).batch(memory.DefaultAllocator, 0, 1100)
 	defer batch.Release()
 	var b bytes.Buffer
-	if err := f.Write(t.Context(), batch); err != nil {
+	if err := errors.Join(f.Write(t.Context(), batch), f.Checkpoint(&b)); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Checkpoint(&b); err != nil {
-		t.Fatal(err)
+	if from, err := ReadCheckpoint(bytes.NewReader(b.Bytes())); err != nil || from.Rows != 1024-size {
+		t.Errorf("%+v, error %v", from, err)
 	}
-	from, err := ReadCheckpoint(&b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if held, ok := from.rows(dataWindow, dataWindowNumbers); !ok || held.Len() != 1024 || !slices.IsSorted(held.Number) {
-		t.Errorf("%d rows in the window", held.Len())
+	for name, change := range map[string]func(h *model.Host){
+		"out of range": func(h *model.Host) { h.Data[dataWindow] = bytes.Repeat([]byte{201}, size*n) },
+		"fewer rows": func(h *model.Host) {
+			h.Data[dataWindow], h.Data[dataWindowNumbers] = h.Data[dataWindow][n:], h.Data[dataWindowNumbers][8:]
+		},
+		"more rows": func(h *model.Host) {
+			h.Data[dataWindow] = append(bytes.Clone(h.Data[dataWindow]), make([]byte, n)...)
+			h.Data[dataWindowNumbers] = append(bytes.Clone(h.Data[dataWindowNumbers]), make([]byte, 8)...)
+		},
+	} {
+		if _, err := ReadCheckpoint(bytes.NewReader(forged(t, b.Bytes(), change))); !errors.As(err, new(*model.FormatError)) {
+			t.Errorf("%s: error %v", name, err)
+		}
 	}
 }
