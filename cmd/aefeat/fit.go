@@ -398,6 +398,7 @@ func (j *fitJob) makeRoom(patch *patch.Binding) error {
 	if err := j.checkSize(patch); err != nil || patch.Width() == 0 {
 		return err
 	}
+	limitHeap(j.config.Memory + j.windowMemory(patch))
 	config, epochs := j.settings.Model, j.settings.Epochs
 	config.Inputs = patch.Width()
 	if epochs == 0 && j.iterates() {
@@ -416,7 +417,7 @@ func (j *fitJob) checkSize(patch *patch.Binding) error {
 	config.Inputs = max(1, patch.Width())
 	train, rule := j.settings.Train, model.Preprocess{Method: j.settings.Preprocess}
 	train.Validate = j.settings.Validation > 0
-	takes := float64(train.Memory(config) + rule.Memory(config.Inputs))
+	takes := float64(train.Memory(config) + rule.Memory(config.Inputs) + j.windowMemory(patch))
 	err := fitMemory(memoryBound(), fmt.Sprintf("training %d hidden units takes", config.Hidden), takes,
 		"ask for fewer hidden units (--hidden) or smaller batches (--batch-size)")
 	if err != nil || !j.asksMemory {
@@ -424,6 +425,15 @@ func (j *fitJob) checkSize(patch *patch.Binding) error {
 	}
 	return fitMemory(memoryBound(), fmt.Sprintf("%s for rows (--memory) and the training of %d hidden units take", formatSize(j.config.Memory), config.Hidden),
 		takes+float64(j.config.Memory), "give less with --memory: rows that do not fit go to a file")
+}
+
+// windowMemory is what the window takes that rows are shuffled in; 0 while
+// their width is not known.
+func (j *fitJob) windowMemory(patch *patch.Binding) int64 {
+	if whole := j.settings.Train.BatchSize == model.FullBatch || j.iterates(); whole || patch.Width() == 0 {
+		return 0
+	}
+	return stage.WindowMemory(patch.Kind(), patch.Width())
 }
 
 // settleMemory decides how much memory keeps rows in a fit of these settings.
