@@ -21,9 +21,12 @@ import (
 // times as many as the usual settings would, in a few seconds.
 const demoBatch = 64
 
-// demoEpochs is a variable for tests only, those that care for what is written
-// and not for what is learned.
-var demoEpochs = 30
+// These are variables for tests only, those that care for what is written and not
+// for what is learned.
+var (
+	demoEpochs = 30
+	demoTrain  = testdata.DigitsTrain
+)
 
 func demoCommand(ui *console) *cli.Command {
 	return &cli.Command{
@@ -54,7 +57,7 @@ func demo(c *cli.Context, ui *console) error {
 	in := func(name string) string { return filepath.Join(dir, name) }
 	files := demoFiles{in("digits_train.parquet"), in("digits_test.parquet"), in("model.safetensors"),
 		in("features_train.parquet"), in("features_test.parquet"), in("filters.png"), in("report.html")}
-	for name, data := range map[string]string{files.train: testdata.DigitsTrain, files.test: testdata.DigitsTest} {
+	for name, data := range map[string]string{files.train: demoTrain, files.test: testdata.DigitsTest} {
 		if err := writeFile(name, func(w io.Writer) error { _, err := io.WriteString(w, data); return err }); err != nil {
 			return err
 		}

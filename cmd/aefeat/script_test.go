@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 		"aefeat": main,
 		// Does what aefeat does, but for a demo that learns little and fast.
 		"aefeat-quick": func() {
-			demoEpochs = 2
+			demoEpochs, demoTrain = 2, testdata.DigitsTest
 			main()
 		},
 	})

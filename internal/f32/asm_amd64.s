@@ -4576,7 +4576,7 @@ done:
 	RET
 
 // func packNAVX512(dst []float32, width int, pitch int, src []float32, ld int, cols int, k int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·packNAVX512(SB), NOSPLIT, $0-88
 	MOVQ dst_base+0(FP), AX
 	MOVQ width+24(FP), DX
@@ -4610,30 +4610,34 @@ counted:
 	SHLQ  $0x02, DX
 	SHLQ  $0x02, BX
 	SHLQ  $0x02, DI
-	XORQ  CX, CX
+	MOVQ  DI, CX
+	SHLQ  $0x03, CX
+	XORQ  R8, R8
 
-row:
-	MOVQ  SI, R8
-	MOVQ  AX, R11
-	MOVQ  R10, R12
-	TESTQ R12, R12
-	JZ    last
+row2:
+	MOVQ  SI, R11
+	MOVQ  AX, R12
+	MOVQ  R10, R13
+	TESTQ R13, R13
+	JZ    last2
 
-tile:
-	VMOVUPS.Z (R8)(CX*4), K1, Z0
-	VMOVUPS   Z0, (R11)(CX*4)
-	ADDQ      DX, R8
-	ADDQ      BX, R11
-	DECQ      R12
-	JNZ       tile
+tile2:
+	PREFETCHT0 (R11)(CX*1)
+	VMOVUPS.Z  (R11)(R8*4), K1, Z0
+	VMOVUPS    Z0, (R12)(R8*4)
+	ADDQ       DX, R11
+	ADDQ       BX, R12
+	DECQ       R13
+	JNZ        tile2
 
-last:
-	VMOVUPS.Z (R8)(CX*4), K2, Z0
-	VMOVUPS   Z0, (R11)(CX*4)
-	ADDQ      DI, SI
-	ADDQ      DX, AX
-	DECQ      R9
-	JNZ       row
+last2:
+	PREFETCHT0 (R11)(CX*1)
+	VMOVUPS.Z  (R11)(R8*4), K2, Z0
+	VMOVUPS    Z0, (R12)(R8*4)
+	ADDQ       DI, SI
+	ADDQ       DX, AX
+	DECQ       R9
+	JNZ        row2
 	VZEROUPPER
 	RET
 
@@ -7536,7 +7540,7 @@ end:
 	RET
 
 // func packNAVX2(dst []float32, width int, pitch int, src []float32, ld int, cols int, k int)
-// Requires: AVX
+// Requires: AVX, MMX+
 TEXT ·packNAVX2(SB), NOSPLIT, $0-88
 	MOVQ dst_base+0(FP), AX
 	MOVQ width+24(FP), CX
@@ -7570,34 +7574,70 @@ counted:
 	SHLQ    $0x02, CX
 	SHLQ    $0x02, DX
 	SHLQ    $0x02, SI
-	XORQ    DI, DI
+	MOVQ    SI, DI
+	SHLQ    $0x03, DI
+	CMPQ    CX, $+32
+	JG      wide
+	XORQ    R10, R10
 
-row:
-	MOVQ  BX, R10
-	MOVQ  AX, R11
-	MOVQ  R9, R12
-	TESTQ R12, R12
-	JZ    last
+row1:
+	MOVQ  BX, R11
+	MOVQ  AX, R12
+	MOVQ  R9, R13
+	TESTQ R13, R13
+	JZ    last1
 
-tile:
-	VMASKMOVPS (R10)(DI*4), Y0, Y4
-	VMOVUPS    Y4, (R11)(DI*4)
-	VMASKMOVPS 32(R10)(DI*4), Y1, Y4
-	VMOVUPS    Y4, 32(R11)(DI*4)
-	ADDQ       CX, R10
-	ADDQ       DX, R11
-	DECQ       R12
-	JNZ        tile
+tile1:
+	PREFETCHT0 (R11)(DI*1)
+	VMASKMOVPS (R11)(R10*4), Y0, Y1
+	VMOVUPS    Y1, (R12)(R10*4)
+	ADDQ       CX, R11
+	ADDQ       DX, R12
+	DECQ       R13
+	JNZ        tile1
 
-last:
-	VMASKMOVPS (R10)(DI*4), Y2, Y4
-	VMOVUPS    Y4, (R11)(DI*4)
-	VMASKMOVPS 32(R10)(DI*4), Y3, Y4
-	VMOVUPS    Y4, 32(R11)(DI*4)
+last1:
+	PREFETCHT0 (R11)(DI*1)
+	VMASKMOVPS (R11)(R10*4), Y2, Y1
+	VMOVUPS    Y1, (R12)(R10*4)
 	ADDQ       SI, BX
 	ADDQ       CX, AX
 	DECQ       R8
-	JNZ        row
+	JNZ        row1
+	VZEROUPPER
+	RET
+
+wide:
+	XORQ R10, R10
+
+row2:
+	MOVQ  BX, R11
+	MOVQ  AX, R12
+	MOVQ  R9, R13
+	TESTQ R13, R13
+	JZ    last2
+
+tile2:
+	PREFETCHT0 (R11)(DI*1)
+	VMASKMOVPS (R11)(R10*4), Y0, Y4
+	VMOVUPS    Y4, (R12)(R10*4)
+	VMASKMOVPS 32(R11)(R10*4), Y1, Y4
+	VMOVUPS    Y4, 32(R12)(R10*4)
+	ADDQ       CX, R11
+	ADDQ       DX, R12
+	DECQ       R13
+	JNZ        tile2
+
+last2:
+	PREFETCHT0 (R11)(DI*1)
+	VMASKMOVPS (R11)(R10*4), Y2, Y4
+	VMOVUPS    Y4, (R12)(R10*4)
+	VMASKMOVPS 32(R11)(R10*4), Y3, Y4
+	VMOVUPS    Y4, 32(R12)(R10*4)
+	ADDQ       SI, BX
+	ADDQ       CX, AX
+	DECQ       R8
+	JNZ        row2
 	VZEROUPPER
 	RET
 

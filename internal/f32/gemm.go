@@ -16,12 +16,8 @@ const (
 	// cache.
 	kMax = 320
 
-	// panelMax elements of B are packed at a time: half of a second-level cache
-	// of 1 MiB.
-	panelMax = 128 << 10
-
-	// rowsMax tiles of A are packed at a time.
-	rowsMax = 8
+	// rowsMax rows of A are multiplied at a time: 140 KiB.
+	rowsMax = 112
 
 	// serial multiplications are faster on one goroutine than on two.
 	serial = 1 << 20
@@ -143,8 +139,11 @@ func roundUp(n, unit int) int { return (n + unit - 1) / unit * unit }
 
 // block computes the block of C whose first element is (i0,j0).
 func (g *gemmArgs) block(i0, j0 int) {
-	width := max(panelMax/g.kBlock/g.kernel.cols*g.kernel.cols, g.kernel.cols)
+	nr := g.kernel.cols
 	cols := min(g.cols, g.n-j0)
+	// Panels as wide as each other: A is read once for each.
+	panels := (cols*g.kBlock-1)/g.kernel.panel + 1
+	width := roundUp((cols+panels-1)/panels, nr)
 	panel := getBuffer(min(width, roundUp(cols, sliver)) / sliver * sliverPitch(g.kBlock))
 	defer panel.free()
 	for j := j0; j < j0+cols; j += width {
@@ -168,11 +167,13 @@ func (g *gemmArgs) panel(b []float32, i0, j0, p, rows, cols, length int) {
 	if p == 0 {
 		beta = g.beta
 	}
-	mr, nr := g.kernel.rows, g.kernel.cols
+	mr := g.kernel.rows
 	step := rows
+	if g.packA || g.kernel.down {
+		step = min(step, rowsMax/mr*mr)
+	}
 	var tiles *buffer
 	if g.packA {
-		step = min(step, rowsMax*mr)
 		tiles = getBuffer(roundUp(step, mr) / mr * g.tilePitch())
 		defer tiles.free()
 	}
@@ -180,18 +181,35 @@ func (g *gemmArgs) panel(b []float32, i0, j0, p, rows, cols, length int) {
 		if g.packA {
 			g.packTiles(tiles.x, i0, min(step, rows), p, length)
 		}
-		for i := 0; i < min(step, rows); i += mr {
-			var a []float32
-			rowStride, kStride := g.lda, 1
-			if g.packA {
-				a, rowStride, kStride = tiles.x[i/mr*g.tilePitch():], 1, mr
-			} else {
-				a = g.a[(i0+i)*g.lda+p:]
+		g.tiles(tiles, b, i0, j0, p, min(step, rows), cols, length, beta)
+	}
+}
+
+// tiles adds the products of rows rows of A and a panel of B.
+func (g *gemmArgs) tiles(packed *buffer, b []float32, i0, j0, p, rows, cols, length int, beta float32) {
+	mr, nr := g.kernel.rows, g.kernel.cols
+	pitch := sliverPitch(length)
+	tile := func(i, j int) {
+		var a []float32
+		rowStride, kStride := g.lda, 1
+		if packed != nil {
+			a, rowStride, kStride = packed.x[i/mr*g.tilePitch():], 1, mr
+		} else {
+			a = g.a[(i0+i)*g.lda+p:]
+		}
+		g.kernel.tile(min(mr, rows-i), min(nr, cols-j), length, a, rowStride, kStride, b[j/sliver*pitch:], g.alpha, beta, g.c[(i0+i)*g.ldc+j0+j:], g.ldc)
+	}
+	if g.kernel.down {
+		for j := 0; j < cols; j += nr {
+			for i := 0; i < rows; i += mr {
+				tile(i, j)
 			}
-			c := g.c[(i0+i)*g.ldc+j0:]
-			for j := 0; j < cols; j += nr {
-				g.kernel.tile(min(mr, rows-i), min(nr, cols-j), length, a, rowStride, kStride, b[j/sliver*pitch:], g.alpha, beta, c[j:], g.ldc)
-			}
+		}
+		return
+	}
+	for i := 0; i < rows; i += mr {
+		for j := 0; j < cols; j += nr {
+			tile(i, j)
 		}
 	}
 }

@@ -9,7 +9,9 @@ import (
 // kernels is one class: what the functions of this package call.
 type kernels struct {
 	class      cpu.Class
-	rows, cols int // size of a tile of C
+	rows, cols int  // size of a tile of C
+	panel      int  // elements of B that are packed at a time
+	down       bool // tiles follow each other down, a sliver of B kept near, or across
 
 	packN func(dst []float32, width, pitch int, src []float32, ld, cols, k int)
 	packT func(dst []float32, stride int, src []float32, ld, cols, k int)

@@ -25,6 +25,7 @@ func classes() []*kernels {
 var avx512 = kernels{
 	class: cpu.AVX512,
 	rows:  14, cols: 2 * sliver,
+	panel: 128 << 10, // half of a second-level cache of 1 MiB
 	packN: packNAVX512,
 	packT: func(dst []float32, stride int, src []float32, ld, cols, k int) {
 		if k < 16 {
@@ -85,6 +86,7 @@ var avx512 = kernels{
 var avx2 = kernels{
 	class: cpu.AVX2,
 	rows:  6, cols: sliver,
+	panel: 512 << 10, down: true,
 	packN: packNAVX2,
 	packT: func(dst []float32, stride int, src []float32, ld, cols, k int) {
 		if k < 8 {

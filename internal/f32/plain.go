@@ -10,6 +10,7 @@ import "math"
 var plain = kernels{
 	rows:  4,
 	cols:  sliver,
+	panel: 64 << 10,
 	packN: packNPlain, packT: packTPlain, tile: tilePlain,
 	activate: activatePlain, slope: slopePlain,
 	hiddenDelta: hiddenDeltaPlain, squared: squaredPlain, crossEntropy: crossEntropyPlain,

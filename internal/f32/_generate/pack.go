@@ -7,8 +7,9 @@ import (
 )
 
 // packN walks along the rows of src, so that each line is read once though it
-// may belong to two tiles. It writes whole steps of 16: what follows a row of a
-// tile is overwritten by its next, and 16 elements after its last are scratch.
+// may belong to two tiles. It writes whole registers: what follows a row of a
+// tile is overwritten by its next, and up to 16 elements after its last are
+// scratch.
 func (c class) packN() {
 	c.function("packN", "func(dst []float32, width, pitch int, src []float32, ld, cols, k int)")
 	dst, width, pitch := base("dst"), integer("width"), integer("pitch")
@@ -27,33 +28,49 @@ func (c class) packN() {
 	SHLQ(Imm(2), width)
 	SHLQ(Imm(2), pitch)
 	SHLQ(Imm(2), ld)
+	ahead := GP64()
+	MOVQ(ld, ahead)
+	SHLQ(Imm(3), ahead)
+	if c.parts() == 2 {
+		CMPQ(width, I8(4*8))
+		JG(LabelRef("wide"))
+		c.packRows("1", dst, width, pitch, src, ld, k, tiles, ahead, whole[:1], last[:1])
+		Label("wide")
+	}
+	c.packRows("2", dst, width, pitch, src, ld, k, tiles, ahead, whole, last)
+}
+
+// packRows is the loop of packN over rows, by as many registers a tile as
+// there are masks. It fetches rows ahead, since they may be pages apart.
+func (c class) packRows(name string, dst, width, pitch, src, ld, k, tiles, ahead Register, whole, last []Op) {
 	zero := GP64()
 	XORQ(zero, zero)
 	move := func(from, to Register, masks []Op) {
-		for h := range c.parts() {
+		PREFETCHT0(Mem{Base: from, Index: ahead, Scale: 1})
+		for h := range masks {
 			r := element{c, zero, h, masks[h]}.load(from)
 			element{c, zero, h, nil}.store(r, to)
 		}
 	}
-	Label("row")
+	Label("row" + name)
 	from, to, n := GP64(), GP64(), GP64()
 	MOVQ(src, from)
 	MOVQ(dst, to)
 	MOVQ(tiles, n)
 	TESTQ(n, n)
-	JZ(LabelRef("last"))
-	Label("tile")
+	JZ(LabelRef("last" + name))
+	Label("tile" + name)
 	move(from, to, whole)
 	ADDQ(width, from)
 	ADDQ(pitch, to)
 	DECQ(n)
-	JNZ(LabelRef("tile"))
-	Label("last")
+	JNZ(LabelRef("tile" + name))
+	Label("last" + name)
 	move(from, to, last)
 	ADDQ(ld, src)
 	ADDQ(width, dst)
 	DECQ(k)
-	JNZ(LabelRef("row"))
+	JNZ(LabelRef("row" + name))
 	c.done()
 }
 
