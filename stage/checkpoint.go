@@ -219,8 +219,9 @@ func (f *Fitter) writeState(w io.Writer, next *forward) (err error) {
 // Checkpoint writes a checkpoint of a fit of one epoch that holds no rows out,
 // with every row that was written so far; [ResumeForward] goes on from it. It
 // waits until these are trained on, but for those that wait for their batch or
-// are in the window, and changes nothing. The error is [ErrTooEarly] while there is nothing to go
-// on from, that of the training, or w's; those of w do not end the Fitter.
+// are in the window, and changes nothing. The error is [ErrTooEarly] while there
+// is nothing to go on from, that of the training, or w's; those of w do not end
+// the Fitter.
 func (f *Fitter) Checkpoint(w io.Writer) error {
 	switch {
 	case f.err != nil:
