@@ -37,7 +37,7 @@ func BenchmarkTrainer(b *testing.B) {
 
 // A step of k-sparse codes is the product of the encoder, and little else.
 func BenchmarkKSparse(b *testing.B) {
-	for _, size := range []struct{ n, h, k, batch int }{{784, 1000, 25, 256}, {784, 4096, 32, 1024}} {
+	for _, size := range []struct{ n, h, k, batch int }{{784, 1000, 25, 256}, {784, 4096, 32, 1024}, {768, 16384, 32, 1024}} {
 		for _, tied := range []bool{true, false} {
 			b.Run(fmt.Sprintf("%dx%d/k=%d/batch=%d/tied=%t", size.n, size.h, size.k, size.batch, tied), func(b *testing.B) {
 				c := KSparse(size.h)

@@ -6,8 +6,9 @@ import "github.com/aefeat/aefeat/internal/f32"
 // are so few that the products with them need not be dense: of the five of a
 // step only that of the encoder is.
 type keptCodes struct {
-	code    *f32.Sparse // a (rows,h)
-	decoder []float32   // W2 transposed (h,n), later its gradient; nil when tied
+	code    *f32.Sparse    // a (rows,h)
+	largest *f32.Shortlist // what finds them
+	decoder []float32      // W2 transposed (h,n), later its gradient; nil when tied
 
 	// Nil where a pass is forward only:
 	delta       *f32.Sparse // dJ/dz (rows,h)
@@ -41,7 +42,7 @@ func newKeptCodes(m *Model, rows int, backward bool) *keptCodes {
 	if most == 0 {
 		return nil
 	}
-	k := &keptCodes{}
+	k := &keptCodes{largest: f32.NewShortlist(m.Hidden, m.Inputs, rows)}
 	if backward {
 		elements := rows*most + m.Hidden // with those of units that are woken
 		k.code = f32.NewSparse(rows, m.Hidden, elements)
@@ -70,12 +71,12 @@ func (c Config) keptFloats(rows float64, backward bool) float64 {
 	if !c.Tied {
 		floats += n * h
 	}
-	return floats
+	return floats + f32.ShortlistFloats(h, n, rows)
 }
 
 // floats is what keptFloats has foreseen.
 func (k *keptCodes) floats() int {
-	bytes := k.code.Memory()
+	bytes := k.code.Memory() + k.largest.Memory()
 	if k.delta != nil {
 		bytes += k.delta.Memory() + k.byUnit.Memory() + k.deltaByUnit.Memory()
 	}
@@ -85,21 +86,22 @@ func (k *keptCodes) floats() int {
 // lists reports whether the codes of the rows at hand are lists.
 func (p *pass) lists() bool { return p.kept != nil && p.keep*keptShare <= p.m.Hidden }
 
-// forwardKept is [pass.forward] for lists. It leaves z in p.code.
+// forwardKept is [pass.forward] for lists. It leaves anything in p.code.
 func (p *pass) forwardKept() {
 	rows, n, h := p.rows(), p.m.Inputs, p.m.Hidden
 	z := p.code[:rows*h]
 	p.encodeKept(z, p.noisy[:rows*n])
 	if p.waker != nil {
-		p.waker.wake(p.kept.code, z)
+		p.waker.wake(p.kept.code, p.kept.largest)
 	}
 	p.decodeKept(p.out[:rows*n])
 }
 
-// encodeKept lists the codes of x (m,n), and computes z (m,h).
+// encodeKept lists the codes of x (m,n), and leaves anything in z (m,h).
 func (p *pass) encodeKept(z, x []float32) {
-	multiply(p.m, z, x)
-	p.kept.code.SetLargest(z, p.m.Params.EncoderBias, p.keep)
+	k, w := p.kept, p.m.Params
+	k.largest.Set(w.EncoderWeight, w.EncoderBias)
+	k.largest.Largest(k.code, z, x, p.keep)
 }
 
 // decodeKept computes u (m,n) = W2 code, without the bias.

@@ -133,7 +133,7 @@ func (w *waker) keep(z, scratch []float32, k int) {
 			}
 		}
 	}
-	w.find(scratch)
+	w.find(len(z)/h, func(e []f32.Element) { f32.LargestOfColumns(e, scratch, h) })
 	for _, e := range w.larger {
 		z[int(e.Row)*h+int(e.Column)] = e.Value
 	}
@@ -141,12 +141,12 @@ func (w *waker) keep(z, scratch []float32, k int) {
 
 // wake adds to code (m,h), which holds the k largest of each row of z, what keep
 // would leave of idle units.
-func (w *waker) wake(code *f32.Sparse, z []float32) {
+func (w *waker) wake(code *f32.Sparse, z *f32.Shortlist) {
 	w.pass(code.Rows())
 	for _, i := range code.Column {
 		w.idle[i] = 0
 	}
-	w.find(z)
+	w.find(code.Rows(), z.LargestOfColumns)
 	code.Insert(w.larger)
 }
 
@@ -157,11 +157,9 @@ func (w *waker) pass(rows int) {
 	}
 }
 
-// find sets woken to the units that were idle before the rows of z and in them,
-// and larger to their largest z.
-func (w *waker) find(z []float32) {
-	h := len(w.idle)
-	rows := len(z) / h
+// find sets woken to the units that were idle before so many rows and in them,
+// and larger to their largest z, which largest looks up.
+func (w *waker) find(rows int, largest func([]f32.Element)) {
 	w.woken, w.larger = w.woken[:0], w.larger[:0]
 	for i, idle := range w.idle {
 		if idle-int64(rows) >= idleRows {
@@ -169,6 +167,6 @@ func (w *waker) find(z []float32) {
 			w.larger = append(w.larger, f32.Element{Column: int32(i)})
 		}
 	}
-	f32.LargestOfColumns(w.larger, z, h)
+	largest(w.larger)
 	w.larger = slices.DeleteFunc(w.larger, func(e f32.Element) bool { return e.Value == 0 })
 }

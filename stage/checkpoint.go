@@ -213,7 +213,7 @@ func (f *Fitter) writeState(w io.Writer, next *forward) (err error) {
 	if host.State, err = json.Marshal(s); err != nil {
 		return fmt.Errorf("writing a checkpoint: %w", err)
 	}
-	return t.trainer.WriteCheckpoint(w, host)
+	return t.trainings[0].trainer.WriteCheckpoint(w, host)
 }
 
 // Checkpoint writes a checkpoint of a fit of one epoch that holds no rows out,

@@ -3,6 +3,7 @@ package stage
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -21,13 +22,15 @@ import (
 // Rows go from the intake, which takes them out of the batches, block by block
 // through a feed to the passes, which train on another goroutine.
 type Fitter struct {
-	plan   *plan
+	plan   *plan // plans[0]: what it says of rows is that of all
+	plans  []*plan
 	intake *intake // nil without a schema
 	feed   *feed   // nil before the first row, and once closed
 	err    error
 
 	// Made when the first block of rows is there, or is known not to come.
-	model    *model.Model
+	models   []*model.Model // of the plans
+	model    *model.Model   // models[0]
 	reach    float64
 	learning *learning // nil when preprocessing learns nothing
 	passes   *passes   // nil without epochs
@@ -54,13 +57,20 @@ func NewFitter(schema *arrow.Schema, c Config) (*Fitter, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Fitter{plan: p}
+	return newFitter(schema, p)
+}
+
+// newFitter returns a Fitter that does what the plans say, which share the rows.
+func newFitter(schema *arrow.Schema, plans ...*plan) (*Fitter, error) {
+	p := plans[0]
+	f := &Fitter{plan: p, plans: plans}
 	if schema == nil {
 		if p.trains() {
 			return nil, errors.New("stage: a fit with epochs needs a schema")
 		}
 		return f, nil
 	}
+	var err error
 	f.intake, err = newIntake(p, schema)
 	if err != nil {
 		return nil, err
@@ -255,7 +265,7 @@ func (f *Fitter) deliver(ctx context.Context) error {
 		if !f.passes.at.Visiting {
 			f.passes.window.pass(block.rows) // it is as it was, without training
 		}
-		f.passes.observe(Progress{Phase: PhaseResume, Rows: f.reading.Rows, TotalRows: f.reading.want.Rows})
+		f.passes.observe(f.passes.trainings, Progress{Phase: PhaseResume, Rows: f.reading.Rows, TotalRows: f.reading.want.Rows})
 		block.reset()
 		return nil
 	}
@@ -285,35 +295,42 @@ func (f *Fitter) screen(b *block) error {
 	return nil
 }
 
-// begin makes the model, now that the first rows are known, and all that
-// trains it.
+// begin makes the models, now that the first rows are known, and all that
+// trains them.
 func (f *Fitter) begin(first model.Rows) error {
 	if f.from != nil {
 		return f.goOn(first)
 	}
-	m, err := f.plan.newModel(f.Patch(), first)
-	if err != nil {
-		return err
+	for _, p := range f.plans {
+		m, err := p.newModel(f.Patch(), first)
+		if err != nil {
+			return err
+		}
+		f.models = append(f.models, m)
 	}
-	f.model = m
-	f.reach = f.plan.rule.reach(m.Preprocess, first)
-	if m.Preprocess.Learns() && m.Preprocess.Learned == nil {
-		f.learning = newLearning(m.Preprocess, first, f.plan.rule.ahead)
+	f.model = f.models[0]
+	f.reach = f.plan.rule.reach(f.model.Preprocess, first)
+	if f.model.Preprocess.Learns() && f.model.Preprocess.Learned == nil {
+		f.learning = newLearning(f.model.Preprocess, first, f.plan.rule.ahead)
 	}
 	if !f.plan.trains() {
 		return nil
 	}
-	trainer, err := model.NewTrainer(m, f.plan.train)
-	if err != nil {
-		return err
+	var trainings []*training
+	for i, p := range f.plans {
+		trainer, err := model.NewTrainer(f.models[i], p.train)
+		if err != nil {
+			return p.named(err)
+		}
+		trainings = append(trainings, &training{plan: p, model: f.models[i], trainer: trainer})
 	}
-	return f.train(trainer, first)
+	return f.train(trainings, first)
 }
 
 // train begins to train on rows like those of first.
-func (f *Fitter) train(trainer *model.Trainer, first model.Rows) error {
+func (f *Fitter) train(trainings []*training, first model.Rows) error {
 	var err error
-	if f.passes, err = newPasses(f.plan, f.model, trainer, first); err != nil {
+	if f.passes, err = newPasses(trainings, first); err != nil {
 		return err
 	}
 	f.passes.asked = &f.asked
@@ -329,7 +346,7 @@ func (f *Fitter) consume(b *block) error {
 			return err
 		}
 		if !l.done {
-			f.passes.observe(Progress{Phase: PhaseLearn, Rows: l.statistics.Rows()})
+			f.passes.observe(f.passes.trainings[:1], Progress{Phase: PhaseLearn, Rows: l.statistics.Rows()})
 			return nil
 		}
 	}
@@ -346,7 +363,9 @@ func (f *Fitter) learn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f.model.Preprocess = rule
+	for _, m := range f.models {
+		m.Preprocess = rule
+	}
 	if f.passes != nil {
 		f.passes.at.Input = f.reading.seen()
 	}
@@ -364,28 +383,36 @@ func (f *Fitter) learn(ctx context.Context) error {
 // zca is learned. A ctx that is nil or has ended already does not end the
 // Fitter; every other error does.
 func (f *Fitter) Finish(ctx context.Context) (*model.Model, *Report, error) {
-	switch {
-	case f.err != nil:
-		return nil, nil, f.err
-	case f.plan == nil:
-		return nil, nil, errZeroFitter
-	}
-	if err := f.alive(ctx); err != nil {
+	reports, err := f.finishAll(ctx)
+	if err != nil {
 		return nil, nil, err
 	}
+	return f.model, reports[0], nil
+}
+
+// finishAll is Finish for the models of all plans.
+func (f *Fitter) finishAll(ctx context.Context) ([]*Report, error) {
+	switch {
+	case f.err != nil:
+		return nil, f.err
+	case f.plan == nil:
+		return nil, errZeroFitter
+	}
+	if err := f.alive(ctx); err != nil {
+		return nil, err
+	}
 	f.err = f.ended(f.finish(ctx))
-	var report *Report
+	var reports []*Report
 	err := f.err
 	if err == nil {
-		report = f.report()
+		for i := range f.plans {
+			reports = append(reports, f.report(i))
+		}
 	}
 	if closed := f.Close(); err == nil {
 		err = closed
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	return f.model, report, nil
+	return reports, err
 }
 
 func (f *Fitter) finish(ctx context.Context) error {
@@ -426,7 +453,9 @@ func (f *Fitter) finish(ctx context.Context) error {
 	if err := f.passes.run(ctx); err != nil {
 		return err
 	}
-	f.passes.trainer.Finish()
+	for _, one := range f.passes.trainings {
+		one.trainer.Finish()
+	}
 	return nil
 }
 
@@ -450,20 +479,21 @@ func (f *Fitter) emptied() bool {
 	return f.learning != nil && f.learning.statistics.Rows() == 0
 }
 
-// report tells about the fit that has ended.
-func (f *Fitter) report() *Report {
-	r := &Report{Reach: f.reach, warnings: f.plan.warnings}
+// report tells about the fit of a model, which has ended.
+func (f *Fitter) report(i int) *Report {
+	p, m := f.plans[i], f.models[i]
+	r := &Report{Reach: f.reach, warnings: slices.Clone(p.warnings)}
 	if f.intake != nil {
 		r.Skipped, r.BadRows = f.intake.bad.Total(), f.intake.bad.BadRows
 	}
 	if f.passes != nil {
-		f.passes.report(r)
+		f.passes.report(f.passes.trainings[i], r)
 		if f.learning != nil {
 			r.Drift = f.learning.drift()
 		}
 	}
-	r.judge(f.model.Hidden)
-	r.judgeWeights(f.model, f.plan.init == nil)
+	r.judge(m.Hidden)
+	r.judgeWeights(m, p.init == nil)
 	return r
 }
 

@@ -3,20 +3,19 @@ package stage
 import (
 	"context"
 	"errors"
-	"math"
 	"slices"
 	"sync/atomic"
 
 	"github.com/aefeat/aefeat/model"
 )
 
-// passes trains a model: on rows as they arrive, and then, where rows are
+// passes trains models: on rows as they arrive, and then, where rows are
 // visited again, in passes over those that it has kept. After each epoch it has
-// the model validated.
+// the models validated.
 type passes struct {
-	plan       *plan
-	model      *model.Model
-	trainer    *model.Trainer
+	plan       *plan // that of the first model; what it says of rows is that of all
+	trainings  []*training
+	running    []*training // that the pass at hand trains
 	window     *window     // nil when rows that arrive are not shuffled
 	kept       *store      // nil when no row is visited again
 	validation *validation // nil when no row is held out
@@ -28,12 +27,13 @@ type passes struct {
 	cut   bool         // its only epoch may have had more rows
 }
 
-// newPasses prepares to train m on rows like those of first. The caller closes
+// newPasses prepares to train on rows like those of first. The caller closes
 // what it returns, with an error too.
-func newPasses(p *plan, m *model.Model, trainer *model.Trainer, first model.Rows) (*passes, error) {
-	t := &passes{plan: p, model: m, trainer: trainer}
+func newPasses(trainings []*training, first model.Rows) (*passes, error) {
+	p := trainings[0].plan
+	t := &passes{plan: p, trainings: trainings, running: trainings}
 	var err error
-	if p.streams(m.Preprocess) {
+	if p.streams(trainings[0].model.Preprocess) {
 		if t.window, err = p.newWindow(first); err != nil {
 			return t, err
 		}
@@ -55,7 +55,10 @@ func newPasses(p *plan, m *model.Model, trainer *model.Trainer, first model.Rows
 		if err != nil {
 			return t, err
 		}
-		t.validation = &validation{rows, model.NewValidator(m)}
+		t.validation = &validation{rows}
+		for _, one := range trainings {
+			one.validator = model.NewValidator(one.model)
+		}
 	}
 	return t, nil
 }
@@ -86,13 +89,13 @@ func (t *passes) stream(rows model.Rows) error {
 	if err := t.add(rows, nil); err != nil {
 		return err
 	}
-	t.observe(Progress{Phase: PhaseStream, Rows: t.at.Rows})
+	t.observe(t.running, Progress{Phase: PhaseStream, Rows: t.at.Rows})
 	return nil
 }
 
 // add trains on rows.
 func (t *passes) add(rows model.Rows, order []int32) error {
-	if err := t.trainer.Add(rows, order); err != nil {
+	if err := sideBySide(t.running, func(one *training) error { return one.trainer.Add(rows, order) }); err != nil {
 		return err
 	}
 	if order == nil {
@@ -167,7 +170,7 @@ func (t *passes) run(ctx context.Context) error {
 func (t *passes) endStream(ctx context.Context) error {
 	switch {
 	case t.at.Unvalidated:
-		return t.validate(ctx, PhaseTrain)
+		return t.validate(ctx, PhaseTrain, t.running)
 	case t.at.Visiting:
 		return nil
 	}
@@ -198,16 +201,12 @@ func (t *passes) visits(ctx context.Context) error {
 	if t.at.Rows > t.kept.Rows() {
 		return damagedCheckpoint("it is in an epoch of more than all rows")
 	}
-	for t.goesOn() {
-		order := uint32(len(t.model.History) + 1)
-		if t.plan.iterates() {
-			order = 1
-		}
+	for order := t.choose(); len(t.running) > 0; order = t.choose() {
 		err := t.kept.visit(ctx, order, t.at.Rows, func(rows model.Rows, order []int32) error {
 			if err := t.add(rows, order); err != nil {
 				return err
 			}
-			t.observe(Progress{Phase: PhaseTrain, Rows: t.at.Rows, TotalRows: t.rows})
+			t.observe(t.running, Progress{Phase: PhaseTrain, Rows: t.at.Rows, TotalRows: t.rows})
 			return t.between()
 		})
 		if err != nil {
@@ -220,83 +219,88 @@ func (t *passes) visits(ctx context.Context) error {
 	return nil
 }
 
-// goesOn reports whether there is another pass. One epoch there always is.
+// choose makes those run next that go on and want the rows in the same order,
+// the first of all that are wanted. It returns which that is.
+func (t *passes) choose() (order uint32) {
+	t.running = nil
+	for _, one := range t.trainings {
+		if !one.goesOn(t.asked.Load()) {
+			continue
+		}
+		if wanted := one.order(); len(t.running) == 0 || wanted < order {
+			order, t.running = wanted, []*training{one}
+		} else if wanted == order {
+			t.running = append(t.running, one)
+		}
+	}
+	return order
+}
+
+// goesOn reports whether there is another pass.
 func (t *passes) goesOn() bool {
-	return t.trainer.Stopped() == model.NotStopped && (!t.asked.Load() || len(t.model.History) == 0)
+	asked := t.asked.Load()
+	return slices.ContainsFunc(t.trainings, func(one *training) bool { return one.goesOn(asked) })
 }
 
 // arrange brings the rows of a store into buckets.
 func (t *passes) arrange(ctx context.Context, s *store) error {
 	return s.Seal(ctx, func(done, total int64) {
-		t.observe(Progress{Phase: PhaseArrange, Rows: done, TotalRows: total})
+		t.observe(t.trainings[:1], Progress{Phase: PhaseArrange, Rows: done, TotalRows: total})
 	})
 }
 
 // endEpoch ends a pass, and with it an epoch, unless it was an evaluation that
 // ended no iteration.
 func (t *passes) endEpoch(ctx context.Context, phase string) error {
-	e, err := t.trainer.EndEpoch()
-	if err != nil {
-		return err
+	var ended []*training
+	for _, one := range t.running {
+		e, err := one.trainer.EndEpoch()
+		if err != nil {
+			return one.plan.named(err)
+		}
+		if e.Rows > 0 {
+			ended = append(ended, one)
+		}
 	}
 	t.at.Visiting, t.at.Rows = true, 0
 	t.saver.trained()
-	if e.Rows == 0 {
+	if len(ended) == 0 {
 		return t.between()
 	}
 	t.at.Unvalidated = t.validation != nil
-	return t.validate(ctx, phase)
+	return t.validate(ctx, phase, ended)
 }
 
-// validate has held-out rows, if there are any, judge the epoch that has ended.
-func (t *passes) validate(ctx context.Context, phase string) error {
-	e := t.model.History[len(t.model.History)-1]
+// validate has held-out rows, if there are any, judge the epochs that have
+// ended.
+func (t *passes) validate(ctx context.Context, phase string, ended []*training) error {
 	if t.validation != nil {
-		cost, err := t.validation.cost(ctx, func(done int64) {
-			t.observe(Progress{Phase: PhaseValidate, Rows: done, TotalRows: t.validation.rows.Rows(), Result: e})
+		err := t.validation.judge(ctx, ended, func(done int64) {
+			t.observe(ended, Progress{Phase: PhaseValidate, Rows: done, TotalRows: t.validation.rows.Rows()})
 		})
 		if err != nil {
 			return err
 		}
-		t.trainer.Validate(cost)
 		t.at.Unvalidated = false
-		e = t.model.History[len(t.model.History)-1]
 	}
-	t.observe(Progress{Phase: phase, Rows: t.rows, TotalRows: t.rows, Done: true, Result: e})
+	t.observe(ended, Progress{Phase: phase, Rows: t.rows, TotalRows: t.rows, Done: true})
 	if t.kept == nil || !t.goesOn() {
 		return nil // the last one comes next
 	}
 	return t.saver.save(false)
 }
 
-// observe fills in what every report holds and calls the observer.
-func (t *passes) observe(p Progress) {
-	if t.plan.observer == nil {
-		return
+// observe tells the observers of some models.
+func (t *passes) observe(these []*training, p Progress) {
+	for _, one := range these {
+		one.observe(p)
 	}
-	p.Epochs, p.Epoch = t.plan.epochs, len(t.model.History)
-	p.Evaluations = t.trainer.Evaluations()
-	now := p.Result
-	if !p.Done && p.Phase != PhaseLearn {
-		if p.Phase != PhaseValidate {
-			now = t.trainer.Running()
-		}
-		// The others come after an epoch, and belong to it.
-		if inEpoch := p.Phase == PhaseStream || p.Phase == PhaseTrain; inEpoch && !(t.plan.iterates() && p.Evaluations == 0) {
-			p.Epoch++
-		}
-	}
-	p.Cost, p.MeanActivation = now.Cost.Total, now.MeanActivation
-	if now.Rows == 0 {
-		p.Cost, p.MeanActivation = math.NaN(), math.NaN()
-	}
-	t.plan.observer(p)
 }
 
-// report fills in what the passes know.
-func (t *passes) report(r *Report) {
-	r.Rows, r.Epochs, r.Best = t.rows, slices.Clone(t.model.History), t.model.Best
-	r.Stop, r.Evaluations = t.trainer.Stopped(), t.trainer.Evaluations()
+// report fills in what the passes know of a model.
+func (t *passes) report(one *training, r *Report) {
+	r.Rows, r.Epochs, r.Best = t.rows, slices.Clone(one.model.History), one.model.Best
+	r.Stop, r.Evaluations = one.trainer.Stopped(), one.trainer.Evaluations()
 	if t.cut || r.Stop == model.NotStopped {
 		r.Stop = model.AskedToStop
 	}

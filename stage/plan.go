@@ -29,7 +29,8 @@ type plan struct {
 	epochs int     // or iterations, at most; 0: none
 	share  float64 // of the rows that is held out; 0: none
 	key    string  // of rows that are held out together; "": each by itself
-	memory int64   // for rows that are kept and held out
+	memory int64   // for rows that are kept and held out, of all stores
+	stores int64   // that share it, each for some models of a sweep
 	folder string  // of the spill file; "": the system's
 	stored bool    // rows are kept, whatever the epochs are
 
@@ -43,6 +44,9 @@ type plan struct {
 	first    int64 // number of the first row
 	observer func(Progress)
 	warnings []Warning // about settings that change nothing
+
+	sweep  bool // the model is one of several
+	member int  // which of them
 
 	checkpoint      func(*Checkpoint) error
 	checkpointEvery time.Duration
@@ -61,7 +65,7 @@ func newPlan(c Config) (*plan, error) {
 func settledPlan(c Config) (*plan, error) {
 	p := &plan{
 		config: c, init: c.Init, model: c.Model, train: c.Train,
-		memory: cmp.Or(c.Memory, DefaultMemory), folder: c.SpillDir,
+		memory: cmp.Or(c.Memory, DefaultMemory), stores: 1, folder: c.SpillDir,
 		columns: c.Columns, units: c.Units, decode: c.Decode, images: c.Images, shape: c.Shape, skip: c.Skip, first: c.FirstRow, observer: c.Observer,
 		checkpoint: c.Checkpoint, checkpointEvery: cmp.Or(c.CheckpointEvery, DefaultCheckpointEvery),
 	}
@@ -208,16 +212,16 @@ func (p *plan) validates() bool { return p.share > 0 }
 // out, as the rows are shared, but for the least that each needs. Rows have so
 // many bytes; 0: not known yet.
 func (p *plan) budgets(rowBytes int) (kept, heldOut int64, err error) {
-	least := spill.Minimum(rowBytes)
+	least, memory := spill.Minimum(rowBytes), p.memory/p.stores
 	needed := least
 	switch {
 	case p.keeps() && p.validates():
 		needed *= 2
-		heldOut = min(max(int64(p.share*float64(p.memory)), least), p.memory-least)
+		heldOut = min(max(int64(p.share*float64(memory)), least), memory-least)
 	case p.validates():
-		heldOut = p.memory
+		heldOut = memory
 	}
-	if p.memory < needed {
+	if needed *= p.stores; p.memory < needed {
 		rows := "rows"
 		if rowBytes > 0 {
 			rows = fmt.Sprintf("rows of %d bytes", rowBytes)
@@ -226,7 +230,7 @@ func (p *plan) budgets(rowBytes int) (kept, heldOut int64, err error) {
 			Reason: fmt.Sprintf("%d bytes are too few for %s", p.memory, rows),
 			Hint:   fmt.Sprintf("give at least %dMiB with `Memory`", (needed+1<<20-1)>>20)}
 	}
-	return p.memory - heldOut, heldOut, nil
+	return memory - heldOut, heldOut, nil
 }
 
 // bind finds the columns of the patch: those that were named, else those of

@@ -202,7 +202,7 @@ func resume(from *Checkpoint, schema *arrow.Schema, c Config) (*Fitter, error) {
 	if err := p.settleMemory(); err != nil {
 		return nil, err
 	}
-	f := &Fitter{plan: p, from: from, notes: from.Notes}
+	f := &Fitter{plan: p, plans: []*plan{p}, from: from, notes: from.Notes}
 	if f.notes == nil {
 		f.notes = map[string]string{}
 	}
@@ -299,11 +299,11 @@ func agree(was, now reflect.Value) error {
 // there again.
 func (f *Fitter) goOn(first model.Rows) error {
 	s := &f.from.state
-	f.model, f.reach = f.from.Model, s.Reach
+	f.model, f.models, f.reach = f.from.Model, []*model.Model{f.from.Model}, s.Reach
 	if f.from.statistics != nil {
 		f.learning = &learning{statistics: f.from.statistics, ahead: s.Ahead, done: true}
 	}
-	if err := f.train(f.trainer, first); err != nil {
+	if err := f.train([]*training{{plan: f.plan, model: f.model, trainer: f.trainer}}, first); err != nil {
 		return err
 	}
 	f.passes.at = s.position

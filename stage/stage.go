@@ -4,7 +4,8 @@
 // [Fitter] is pushed batches and returns a model; [Transformer] turns each
 // batch into one with codes. Their Run methods, [Fit], [Transform], [Evaluate],
 // [Observe] and [Explain] are loops over any array.RecordReader. [Resume] goes
-// on with a fit that was interrupted.
+// on with a fit that was interrupted, and a [Sweep] fits several models to one
+// reading of the rows.
 //
 // # Fitting
 //

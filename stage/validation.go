@@ -7,11 +7,10 @@ import (
 	"github.com/aefeat/aefeat/model"
 )
 
-// validation keeps the rows that are held out, and tells what the model costs
-// on them.
+// validation keeps the rows that are held out, and tells what models cost on
+// them.
 type validation struct {
-	rows      *store
-	validator *model.Validator
+	rows *store
 }
 
 // take moves the rows of a block that are marked so from it to the store.
@@ -48,12 +47,15 @@ func (v *validation) check(trained int64) error {
 	return nil
 }
 
-// cost returns what the held-out rows cost at the weights as they are.
-func (v *validation) cost(ctx context.Context, tell func(done int64)) (model.Cost, error) {
-	v.validator.Reset()
+// judge tells the trainers of some models what the held-out rows cost at the
+// weights as they are.
+func (v *validation) judge(ctx context.Context, these []*training, tell func(done int64)) error {
+	for _, one := range these {
+		one.validator.Reset()
+	}
 	done := int64(0)
 	err := v.rows.visit(ctx, 0, 0, func(rows model.Rows, order []int32) error {
-		if err := v.validator.Add(rows, order); err != nil {
+		if err := sideBySide(these, func(one *training) error { return one.validator.Add(rows, order) }); err != nil {
 			return err
 		}
 		done += int64(len(order))
@@ -61,7 +63,10 @@ func (v *validation) cost(ctx context.Context, tell func(done int64)) (model.Cos
 		return nil
 	})
 	if err != nil {
-		return model.Cost{}, err
+		return err
 	}
-	return v.validator.Cost(), nil
+	for _, one := range these {
+		one.trainer.Validate(one.validator.Cost())
+	}
+	return nil
 }

@@ -87,7 +87,7 @@ func (t *passes) empty(ctx context.Context) error {
 		if err := t.add(rows, order); err != nil {
 			return err
 		}
-		t.observe(Progress{Phase: PhaseStream, Rows: t.at.Rows, TotalRows: t.rows})
+		t.observe(t.running, Progress{Phase: PhaseStream, Rows: t.at.Rows, TotalRows: t.rows})
 		if err := t.between(); err != nil {
 			return err
 		}

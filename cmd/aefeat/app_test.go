@@ -19,7 +19,7 @@ import (
 var publicFlags = map[string]string{
 	"fit": `--output -o --hidden --objective --sparsity --sparsity-weight --weight-decay --contraction --corruption --noise --emphasis --k --k-encode
 		--activation --output-activation --loss --tied --optimizer --learning-rate --momentum --batch-size --epochs
-		--validation --validation-key --patience
+		--validation --validation-key --patience --sweep --label
 		--preprocess --preprocess-rows --zca-epsilon --no-contrast --pixel-max --init --seed --memory --spill-dir --column --units --shape --on-bad-row --allow-missing-eos --grey --resize --hive --emit
 		--format --layout --prefix --keep --reconstruction --score --progress --report
 		--checkpoint --checkpoint-every --resume --resume-other-kernels`,

@@ -51,6 +51,7 @@ var flagsElsewhere = map[string]string{
 	"seed":             "random-state random-seed rng",
 	"validation":       "val val-split validation-split validation-fraction holdout test-size",
 	"patience":         "early-stopping",
+	"sweep":            "grid grid-search param-grid multirun",
 	"column":           "columns feature features field x",
 	"label":            "labels target y class label-column",
 	"keep":             "select include",

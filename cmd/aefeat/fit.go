@@ -41,6 +41,7 @@ of a fit in a file, and --resume goes on from there.`,
 type fitJob struct {
 	ui         *console
 	progress   *progress
+	model      string // its name in a sweep; "": it is by itself
 	inputs     []string
 	config     stage.Config
 	from       *resumption  // the fit goes on from there; nil: it is a new one
@@ -59,6 +60,12 @@ type fitJob struct {
 }
 
 func fit(c *cli.Context, ui *console) error {
+	if c.IsSet("sweep") {
+		return sweep(c, ui)
+	}
+	if c.IsSet("label") {
+		return usagef("fit", "--label is about the table of --sweep, and there is no --sweep: 'aefeat probe' judges the features of one model")
+	}
 	from, err := newResumption(c, ui)
 	if err != nil {
 		return err
@@ -344,7 +351,7 @@ func (j *fitJob) train(ctx context.Context, src *arrowio.Source, f *stage.Fitter
 	}
 	defer r.Release()
 	if f.Patch().Width() == 0 {
-		sized := &sizedReader{RecordReader: r, job: j, patch: f.Patch()}
+		sized := &sizedReader{RecordReader: r, makeRoom: j.makeRoom, patch: f.Patch()}
 		m, report, err := f.Run(ctx, sized)
 		if sized.tooLarge != nil {
 			err = sized.tooLarge
@@ -358,7 +365,7 @@ func (j *fitJob) train(ctx context.Context, src *arrowio.Source, f *stage.Fitter
 // more than the machine has memory for.
 type sizedReader struct {
 	array.RecordReader
-	job      *fitJob
+	makeRoom func(*patch.Binding) error
 	patch    *patch.Binding
 	tooLarge error
 }
@@ -372,7 +379,7 @@ func (r *sizedReader) Next() bool {
 		return true
 	}
 	if showRows(batch, r.patch) { // else the fit meets what is wrong
-		r.tooLarge = r.job.makeRoom(r.patch)
+		r.tooLarge = r.makeRoom(r.patch)
 	}
 	return r.tooLarge == nil
 }
@@ -399,6 +406,11 @@ func (j *fitJob) makeRoom(patch *patch.Binding) error {
 		return err
 	}
 	limitHeap(j.config.Memory + j.windowMemory(patch))
+	return j.reserve(patch)
+}
+
+// reserve makes sure of room for the model on the disk of its output.
+func (j *fitJob) reserve(patch *patch.Binding) error {
 	config, epochs := j.settings.Model, j.settings.Epochs
 	config.Inputs = patch.Width()
 	if epochs == 0 && j.iterates() {
@@ -414,10 +426,8 @@ func (j *fitJob) makeRoom(patch *patch.Binding) error {
 // the rows that --memory is to keep.
 func (j *fitJob) checkSize(patch *patch.Binding) error {
 	config := j.settings.Model
-	config.Inputs = max(1, patch.Width())
-	train, rule := j.settings.Train, model.Preprocess{Method: j.settings.Preprocess}
-	train.Validate = j.settings.Validation > 0
-	takes := float64(train.Memory(config) + rule.Memory(config.Inputs) + j.windowMemory(patch))
+	trains, learns := j.memory(patch)
+	takes := trains + learns + float64(j.windowMemory(patch))
 	err := fitMemory(memoryBound(), fmt.Sprintf("training %d hidden units takes", config.Hidden), takes,
 		"ask for fewer hidden units (--hidden) or smaller batches (--batch-size)")
 	if err != nil || !j.asksMemory {
@@ -425,6 +435,15 @@ func (j *fitJob) checkSize(patch *patch.Binding) error {
 	}
 	return fitMemory(memoryBound(), fmt.Sprintf("%s for rows (--memory) and the training of %d hidden units take", formatSize(j.config.Memory), config.Hidden),
 		takes+float64(j.config.Memory), "give less with --memory: rows that do not fit go to a file")
+}
+
+// memory returns what training takes, and preprocessing.
+func (j *fitJob) memory(patch *patch.Binding) (trains, learns float64) {
+	config := j.settings.Model
+	config.Inputs = max(1, patch.Width())
+	train, rule := j.settings.Train, model.Preprocess{Method: j.settings.Preprocess}
+	train.Validate = j.settings.Validation > 0
+	return float64(train.Memory(config)), float64(rule.Memory(config.Inputs))
 }
 
 // windowMemory is what the window takes that rows are shuffled in; 0 while
@@ -460,7 +479,7 @@ func (j *fitJob) unit() string {
 
 // observe shows what a Fitter tells.
 func (j *fitJob) observe(p stage.Progress) {
-	s := step{Phase: p.Phase, Unit: j.unit(), Evaluations: p.Evaluations, Epoch: p.Epoch, Epochs: p.Epochs, Rows: p.Rows, Total: p.TotalRows, Cost: p.Cost, Mean: p.MeanActivation}
+	s := step{Model: j.model, Phase: p.Phase, Unit: j.unit(), Evaluations: p.Evaluations, Epoch: p.Epoch, Epochs: p.Epochs, Rows: p.Rows, Total: p.TotalRows, Cost: p.Cost, Mean: p.MeanActivation}
 	if s.Total == 0 {
 		s.Total = int64(math.Round(float64(j.total) * (1 - j.settings.Validation)))
 	}

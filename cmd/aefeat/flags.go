@@ -378,6 +378,12 @@ var flagTable = []flag{
 		field: func(c *stage.Config) any { return &c.OtherKernels },
 		usage: "let --resume go on where another kind of processor left off, to a model that differs in its last bits"},
 
+	// Several models.
+	{of: "fit", name: "sweep", category: categoryTraining, value: []string(nil), text: "one model",
+		usage: "fit a model for each value of a flag, `NAME=VALUES`, such as hidden=64,196, to one reading of the rows; repeat it for all combinations. -o names a folder, where the models appear together, and a table is printed"},
+	{of: "fit", name: "label", category: categoryInput, key: "Label", value: "", text: "none",
+		usage: "with --sweep, `COLUMN` of labels: the table tells how well a linear classifier reads them from the codes, as 'aefeat report' finds out"},
+
 	// Provenance.
 	{of: "fit transform evaluate", name: "report", category: categoryOutput, resumes: true, kept: true, value: "", text: "none",
 		usage: "write a record of the run to `FILE`, as JSON: inputs and outputs with their SHA-256, settings, costs; it appears when all is done"},

@@ -37,15 +37,22 @@ type progress struct {
 	now   func() time.Time // a test has its own clock
 	width func() int
 
-	mu      sync.Mutex
+	mu     sync.Mutex
+	only   pace             // of what is no sweep
+	models map[string]*pace // of each model of a sweep
+	began  time.Time
+	shown  time.Time // when the bar or a report was last shown
+	drawn  bool      // the bar is on the screen
+}
+
+// pace is how fast a training goes, or other work.
+type pace struct {
 	phase   string
 	epoch   int
 	pass    int64         // evaluations before this one
 	started time.Time     // when the epoch of the phase began
 	trained time.Duration // what the epoch took before its held-out rows
 	last    time.Time     // when a step was last told of
-	shown   time.Time     // when the bar or a report was last shown
-	drawn   bool          // the bar is on the screen
 
 	validation *model.Cost // of the last epoch, for the bar of the next
 }
@@ -66,6 +73,8 @@ type step struct {
 	File, Files int
 	Done        int64
 
+	Model string // which of a sweep it is about; "": there is none
+
 	Unit string // what an epoch is called; "": epoch
 	Noun string // what the rows are; "": row
 
@@ -85,29 +94,42 @@ func newProgress(ui *console, mode string) *progress {
 			mode = progressBar
 		}
 	}
-	return &progress{mode: mode, ui: ui, now: time.Now, width: func() int { return terminalWidth(ui.err) }, last: time.Now()}
+	now := time.Now()
+	return &progress{mode: mode, ui: ui, now: time.Now, width: func() int { return terminalWidth(ui.err) }, only: pace{last: now}, models: map[string]*pace{}, began: now}
+}
+
+// pace returns that of a model of a sweep, or of what else there is.
+func (p *progress) pace(model string) *pace {
+	if model == "" {
+		return &p.only
+	}
+	if p.models[model] == nil {
+		p.models[model] = &pace{last: p.began}
+	}
+	return p.models[model]
 }
 
 // show tells of a step, if it is time to.
 func (p *progress) show(s step) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := p.now()
-	if s.Phase != p.phase || s.Epoch != p.epoch || s.Evaluations != p.pass {
+	now, at := p.now(), p.pace(s.Model)
+	if s.Phase != at.phase || s.Epoch != at.epoch || s.Evaluations != at.pass {
 		if s.Phase == stage.PhaseValidate {
-			p.trained = p.last.Sub(p.started)
+			at.trained = at.last.Sub(at.started)
 		}
 		// The rows of this step have been at work since the step before it.
-		p.phase, p.epoch, p.pass, p.started = s.Phase, s.Epoch, s.Evaluations, p.last
+		at.phase, at.epoch, at.pass, at.started = s.Phase, s.Epoch, s.Evaluations, at.last
 	}
-	p.last = now
-	s.Validation = p.validation
+	at.last = now
+	s.Validation = at.validation
+	rate := perSecond(s.Rows, now.Sub(at.started))
 	switch {
 	case p.mode == progressBar && now.Sub(p.shown) >= redrawEvery:
-		p.ui.draw("\r" + s.bar(p.rate(s.Rows), p.width()) + "\x1b[K")
+		p.ui.draw("\r" + s.bar(rate, p.width()) + "\x1b[K")
 		p.shown, p.drawn = now, true
 	case p.mode == progressJSON && now.Sub(p.shown) >= reportEvery:
-		p.ui.event(s.event("progress", p.rate(s.Rows)))
+		p.ui.event(s.event("progress", rate))
 		p.shown = now
 	}
 }
@@ -116,14 +138,18 @@ func (p *progress) show(s step) {
 func (p *progress) endEpoch(s step, e model.Epoch) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	rate := p.rate(s.Rows)
-	if p.phase == stage.PhaseValidate {
-		rate = perSecond(s.Rows, p.trained)
+	now, at := p.now(), p.pace(s.Model)
+	rate := perSecond(s.Rows, now.Sub(at.started))
+	if at.phase == stage.PhaseValidate {
+		rate = perSecond(s.Rows, at.trained)
 	}
-	p.last, p.validation = p.now(), e.Validation
+	at.last, at.validation = now, e.Validation
 	switch p.mode {
 	case progressPlain:
 		line := fmt.Sprintf("%s: %s, ", s.count(), plural(s.Rows, "row"))
+		if s.Model != "" {
+			line = s.Model + ": " + line
+		}
 		if rate > 0 {
 			line += round(rate) + " rows/s, "
 		}
@@ -212,9 +238,6 @@ func (p *progress) erase() {
 	}
 }
 
-// rate returns rows a second since the epoch began.
-func (p *progress) rate(rows int64) float64 { return perSecond(rows, p.now().Sub(p.started)) }
-
 // perSecond returns rows a second, 0 where the time is too short to tell.
 func perSecond(rows int64, elapsed time.Duration) float64 {
 	if elapsed > time.Microsecond {
@@ -225,6 +248,9 @@ func perSecond(rows int64, elapsed time.Duration) float64 {
 
 func (s step) event(name string, rate float64) map[string]any {
 	e := map[string]any{"event": name, "phase": s.Phase, "rows": s.Rows, "rows_per_second": math.Round(rate)}
+	if s.Model != "" {
+		e["model"] = s.Model
+	}
 	if s.Epochs > 0 {
 		e["epoch"], e["epochs"] = s.Epoch, s.Epochs
 		if s.Evaluations > 0 {
@@ -268,11 +294,11 @@ func (s step) bar(rate float64, width int) string {
 	if rate > 0 {
 		speed = round(rate) + " " + cmp.Or(s.Noun, "row") + "s/s"
 	}
-	if s.Epochs > 0 && !math.IsNaN(s.Cost) {
+	if s.Epochs > 0 && s.Model == "" && !math.IsNaN(s.Cost) {
 		cost = fmt.Sprintf("cost %.4g", s.Cost)
 		mean = fmt.Sprintf("rhohat %.3f", s.Mean)
 	}
-	if s.Validation != nil {
+	if s.Validation != nil && s.Model == "" {
 		held = fmt.Sprintf("held out %.4g", s.Validation.Total)
 	}
 	done := plural(s.Rows, cmp.Or(s.Noun, "row"))

@@ -93,7 +93,7 @@ func clockwork(mode string) (*progress, *bytes.Buffer, *time.Time) {
 	now := time.Unix(1e9, 0)
 	p := newProgress(&console{err: &out}, mode)
 	p.now = func() time.Time { return now }
-	p.last = now
+	p.only.last = now
 	p.width = func() int { return 80 }
 	return p, &out, &now
 }

@@ -351,15 +351,32 @@ const reportProbeRows = 10_000
 // probe adds how well a classifier reads labels from the codes and from the
 // values, out of so many rows.
 func (j *reportJob) probe(ctx context.Context, src *arrowio.Source, label string, rows int64) error {
-	p := &probeJob{ui: j.ui, progress: j.progress, source: j.source, label: label, most: 2 * reportProbeRows, config: linear.Config{Iterations: linear.DefaultIterations}}
+	p, train, test, err := j.labelled(ctx, src, label, rows)
+	if err != nil {
+		var at *patch.RowError
+		return j.noProbe(err, errors.As(err, &at) && at.Column == label)
+	}
+	result, err := p.judge(ctx, train, test)
+	if err != nil {
+		return j.noProbe(err, ctx.Err() == nil)
+	}
+	j.showProbe(result, rows > reportProbeRows)
+	return nil
+}
+
+// labelled reads the rows of a classifier, out of so many, with their codes and
+// values.
+func (j *reportJob) labelled(ctx context.Context, src *arrowio.Source, label string, rows int64) (p *probeJob, train, test *labelled.Rows, err error) {
+	p = &probeJob{ui: j.ui, progress: j.progress, source: j.source, label: label, most: 2 * reportProbeRows, config: linear.Config{Iterations: linear.DefaultIterations}}
 	if p.progress.mode == progressPlain {
 		p.progress = newProgress(j.ui, progressNone) // a line for each penalty says little here
 	}
-	train, err := labelled.New(src.Schema(), label, [][]string{j.source.patchNames(j.model)}, j.source.evaluation().BindOptions(j.model), &p.classes)
+	train, err = labelled.New(src.Schema(), label, [][]string{j.source.patchNames(j.model)}, j.source.evaluation().BindOptions(j.model), &p.classes)
 	if err != nil {
-		return located(src, err)
+		return nil, nil, nil, located(src, err)
 	}
-	test, share := train.Apart(), reportProbeRows/float64(max(rows, 1))
+	share := reportProbeRows / float64(max(rows, 1))
+	test = train.Apart()
 	if err := p.read(ctx, src, train, func(row int64) *labelled.Rows {
 		switch {
 		case !inProbe(row, share):
@@ -369,8 +386,7 @@ func (j *reportJob) probe(ctx context.Context, src *arrowio.Source, label string
 		}
 		return p.heldOut(row, train, test)
 	}); err != nil {
-		var at *patch.RowError
-		return j.noProbe(err, errors.As(err, &at) && at.Column == label)
+		return nil, nil, nil, err
 	}
 	if len(j.tests) > 0 {
 		test, err = j.readTests(ctx, p, train)
@@ -378,17 +394,9 @@ func (j *reportJob) probe(ctx context.Context, src *arrowio.Source, label string
 		err = j.encodeSet(src, test)
 	}
 	if err != nil {
-		return err
+		return nil, nil, nil, err
 	}
-	if err := j.encodeSet(src, train); err != nil {
-		return err
-	}
-	result, err := p.judge(ctx, train, test)
-	if err != nil {
-		return j.noProbe(err, ctx.Err() == nil)
-	}
-	j.showProbe(result, share < 1)
-	return nil
+	return p, train, test, j.encodeSet(src, train)
 }
 
 // noProbe turns an error about labels, which may be none, into a note on the

@@ -48,6 +48,10 @@ type console struct {
 
 	quiet bool // errors alone go to standard error
 
+	// about is the model of a sweep that warnings and reports are about; "": there
+	// is none.
+	about string
+
 	json bool // standard error is for a program: events, one a line
 
 	// done is what the command at work will tell a program at its end.
@@ -85,6 +89,7 @@ func (c *console) printf(format string, a ...any) { c.note("", fmt.Sprintf(forma
 func (c *console) hintf(format string, a ...any) { c.note("hint: ", fmt.Sprintf(format, a...)) }
 
 func (c *console) note(style, text string) {
+	text = c.named(text)
 	switch {
 	case c.quiet:
 	case c.json:
@@ -97,11 +102,19 @@ func (c *console) note(style, text string) {
 // warn tells of something that may be wrong, and what to do about it; hint may
 // be "".
 func (c *console) warn(code code, hint, format string, a ...any) {
-	n := notice{Event: "warning", Code: code, Message: fmt.Sprintf(format, a...)}
+	n := notice{Event: "warning", Code: code, Message: c.named(fmt.Sprintf(format, a...))}
 	if hint != "" {
 		n.Hints = []string{hint}
 	}
 	c.notice(n)
+}
+
+// named says what a text is about.
+func (c *console) named(text string) string {
+	if c.about == "" {
+		return text
+	}
+	return c.about + ": " + text
 }
 
 func (c *console) notice(n notice) {

@@ -27,3 +27,7 @@ func (c Class) String() string {
 
 // Best returns the highest class that this processor runs.
 func Best() Class { return best() }
+
+// VNNI reports whether a processor of class AVX512 has the products of 16-bit
+// integers of AVX-512 VNNI.
+func VNNI() bool { return vnni() }

@@ -12,3 +12,5 @@ func best() Class {
 	}
 	return AVX2
 }
+
+func vnni() bool { return cpu.X86.HasAVX512VNNI }

@@ -3,3 +3,5 @@
 package cpu
 
 func best() Class { return Plain }
+
+func vnni() bool { return false }

@@ -16,6 +16,21 @@ func tileAVX512(rows int, cols int, k int, a []float32, rowStride int, kStride i
 //go:noescape
 func tileAVX2(rows int, cols int, k int, a []float32, rowStride int, kStride int, b []float32, alpha float32, beta float32, c []float32, ldc int)
 
+// estimateAVX512 is estimatePlain.
+//
+//go:noescape
+func estimateAVX512(rows int, pairs int, a []float32, stride int, b []float32, scale []float32, columns []float32, bias []float32, c []float32, ldc int)
+
+// estimateAVX2 is estimatePlain.
+//
+//go:noescape
+func estimateAVX2(rows int, pairs int, a []float32, stride int, b []float32, scale []float32, columns []float32, bias []float32, c []float32, ldc int)
+
+// chainsAVX2 is chainsPlain.
+//
+//go:noescape
+func chainsAVX2(dst []float32, x []float32, b []float32, stride int, index []int32)
+
 // packTAVX512 is packTPlain for k >= 16.
 //
 //go:noescape
@@ -196,6 +211,16 @@ func maximaAVX512(x []float32, dst *[16]uint32)
 //
 //go:noescape
 func aboveAVX512(x []float32, bound uint32, index []int32) int
+
+// integersAVX512 is integersPlain.
+//
+//go:noescape
+func integersAVX512(dst []float32, x []float32, inverse float32)
+
+// raiseAVX512 is raisePlain.
+//
+//go:noescape
+func raiseAVX512(dst []float32, x []float32, less float32)
 
 // allFiniteAVX512 is allFinitePlain.
 //
@@ -378,6 +403,16 @@ func maximaAVX2(x []float32, dst *[16]uint32)
 //
 //go:noescape
 func aboveAVX2(x []float32, bound uint32, index []int32) int
+
+// integersAVX2 is integersPlain.
+//
+//go:noescape
+func integersAVX2(dst []float32, x []float32, inverse float32)
+
+// raiseAVX2 is raisePlain.
+//
+//go:noescape
+func raiseAVX2(dst []float32, x []float32, less float32)
 
 // allFiniteAVX2 is allFinitePlain.
 //

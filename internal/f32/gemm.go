@@ -48,11 +48,11 @@ func Gemm(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int,
 		alpha: alpha, beta: beta,
 		a: a, lda: lda, b: b, ldb: ldb, c: c, ldc: ldc,
 	}
-	j.do(j.gemm.cut(runtime.GOMAXPROCS(0)), func(j *job, item int) {
-		g := &j.gemm
-		g.block(item/g.across*g.rows, item%g.across*g.cols)
-	})
+	j.do(j.gemm.cut(runtime.GOMAXPROCS(0)), func(j *job, item int) { j.gemm.item(item) })
 }
+
+// item computes one of the blocks that cut has chosen.
+func (g *gemmArgs) item(i int) { g.block(i/g.across*g.rows, i%g.across*g.cols) }
 
 // checkMatrix panics unless x holds a (rows,cols) matrix, transposed or not.
 func checkMatrix(rows, cols int, trans bool, x []float32, ld int, message string) {
@@ -97,8 +97,7 @@ type gemmArgs struct {
 
 // cut chooses the blocks of C and returns their number.
 func (g *gemmArgs) cut(workers int) int {
-	kBlocks := (g.k + kMax - 1) / kMax
-	g.kBlock = roundUp((g.k+kBlocks-1)/kBlocks, 16)
+	g.kBlock = kBlock(g.k)
 	mr, nr := g.kernel.rows, g.kernel.cols
 	// A tile's rows in steps of 2 KiB would all compete for the same few
 	// places of a first-level cache, more than it has.
@@ -133,6 +132,12 @@ func (g *gemmArgs) cut(workers int) int {
 		}
 	}
 	return items
+}
+
+// kBlock is the length of the blocks of k, which decides the order of a sum.
+func kBlock(k int) int {
+	blocks := (k + kMax - 1) / kMax
+	return roundUp((k+blocks-1)/blocks, 16)
 }
 
 func roundUp(n, unit int) int { return (n + unit - 1) / unit * unit }

@@ -42,6 +42,13 @@ type kernels struct {
 	maxima  func(x []float32, dst *[16]uint32)
 	above   func(x []float32, bound uint32, index []int32) int
 
+	// Of a Shortlist, which is of use where integers are faster than floats:
+	screens  bool
+	integers func(dst, x []float32, inverse float32)
+	estimate func(rows, pairs int, a []float32, stride int, b, scale, columns, bias, c []float32, ldc int)
+	raise    func(dst, x []float32, less float32)
+	chains   func(dst, x, b []float32, stride int, index []int32)
+
 	allFinite func(x []float32) bool
 	extremes  func(x []float32) (low, high float32)
 }

@@ -75,6 +75,11 @@ var avx512 = kernels{
 	above: func(x []float32, bound uint32, index []int32) int {
 		return restAbove(x, bound, index, aboveAVX512(x, bound, index))
 	},
+	screens:   cpu.VNNI(),
+	integers:  integersAVX512,
+	estimate:  estimateAVX512,
+	raise:     raiseAVX512,
+	chains:    chainsAVX2,
 	allFinite: allFiniteAVX512,
 	extremes: func(x []float32) (low, high float32) {
 		lows, highs := noExtremes()
@@ -165,6 +170,11 @@ var avx2 = kernels{
 	above: func(x []float32, bound uint32, index []int32) int {
 		return restAbove(x, bound, index, aboveAVX2(x, bound, index))
 	},
+	screens:   true,
+	integers:  integersAVX2,
+	estimate:  estimateAVX2,
+	raise:     raiseAVX2,
+	chains:    chainsAVX2,
 	allFinite: allFiniteAVX2,
 	extremes: func(x []float32) (low, high float32) {
 		lows, highs := noExtremes()

@@ -56,6 +56,10 @@ type choice struct {
 	keys  []uint32
 	lanes [16]uint32
 	kept  []float32
+
+	// Of a shortlist:
+	list, rows []int32
+	values     []float32
 }
 
 var chosen = sync.Pool{New: func() any { return new(choice) }}

@@ -18,6 +18,7 @@ var plain = kernels{
 	axpy: axpyPlain, scale: scalePlain, multiply: multiplyPlain, clip: clipPlain, adam: adamPlain, momentum: momentumPlain,
 	fromUint8: fromUint8Plain, fromUint16: fromUint16Plain, fromFloat16: fromFloat16Plain, fromFloat32: fromFloat32Plain,
 	sumRows: sumRowsPlain, dot: dotPlain, maxima: maximaPlain, above: abovePlain,
+	integers: integersPlain, estimate: estimatePlain, raise: raisePlain, chains: chainsPlain,
 	allFinite: allFinitePlain, extremes: extremesPlain,
 }
 
@@ -366,6 +367,59 @@ func abovePlain(x []float32, bound uint32, index []int32) int {
 		n += int(1 - below(keyOf(v), bound))
 	}
 	return n
+}
+
+// integersPlain sets dst to x times inverse in 16-bit integers, two in the
+// place of a float32. It writes zeros up to whole steps of 16.
+func integersPlain(dst, x []float32, inverse float32) {
+	round := func(i int) uint32 {
+		if i >= len(x) {
+			return 0
+		}
+		v := math.RoundToEven(float64(x[i] * inverse))
+		return uint32(uint16(int16(max(math.MinInt16, min(v, math.MaxInt16)))))
+	}
+	for i := range roundUp(len(x), 16) / 2 {
+		dst[i] = math.Float32frombits(round(2*i) | round(2*i+1)<<16)
+	}
+}
+
+// estimatePlain computes C = diag(scale) A B diag(columns) + bias for a tile of
+// C, which is whole in columns, where A and B are pairs of 16-bit integers. A
+// has rows stride apart, and B is packed. Sums fit in 32 bits.
+func estimatePlain(rows, pairs int, a []float32, stride int, b, scale, columns, bias, c []float32, ldc int) {
+	for i := range rows {
+		for j := range sliver {
+			var sum int32
+			for p := range pairs {
+				v, w := math.Float32bits(a[i*stride+p]), math.Float32bits(b[p*sliver+j])
+				sum += int32(int16(v))*int32(int16(w)) + int32(int16(v>>16))*int32(int16(w>>16))
+			}
+			c[i*ldc+j] = float32(float32(float32(sum)*columns[j])*scale[i]) + bias[j]
+		}
+	}
+}
+
+// raisePlain raises dst to x - less where that is more. NaN is not more.
+func raisePlain(dst, x []float32, less float32) {
+	for i, v := range x {
+		if v -= less; v > dst[i] {
+			dst[i] = v
+		}
+	}
+}
+
+// chainsPlain sets dst to the dot products of x with rows of b, which are stride
+// apart: those that index names. The products are added in their order, starting
+// from 0.
+func chainsPlain(dst, x, b []float32, stride int, index []int32) {
+	for i, row := range index {
+		var sum float32
+		for p, v := range b[int(row)*stride:][:len(x)] {
+			sum += float32(x[p] * v)
+		}
+		dst[i] = sum
+	}
 }
 
 func allFinitePlain(x []float32) bool {

@@ -58,18 +58,35 @@ func (s *Sparse) SetLargest(z, bias []float32, k int) {
 		row := item * e.rows
 		e.kernel.activate(Linear, e.part(e.x, item), e.bias)
 		for z := e.part(e.x, item); len(z) > 0; z = z[e.n:] {
-			at := row * e.keep
-			for _, i := range c.largest(e.kernel, z[:e.n], e.keep) {
-				if z[i] != 0 {
-					s.Column[at], s.Value[at] = i, z[i]
-					at++
-				}
-			}
+			s.setRow(row, e.keep, z, nil, c.largest(e.kernel, z[:e.n], e.keep))
 			row++
-			s.Start[row] = at - (row-1)*e.keep // how many, until below
 		}
 		chosen.Put(c)
 	})
+	s.close(k)
+}
+
+// setRow sets a row, which has room for k elements, to those of z that index
+// names. They are in their columns, or in those that columns has for them.
+// Until close, Start has how many there are.
+func (s *Sparse) setRow(row, k int, z []float32, columns, index []int32) {
+	at := row * k
+	for _, i := range index {
+		if z[i] == 0 {
+			continue
+		}
+		s.Column[at], s.Value[at] = i, z[i]
+		if columns != nil {
+			s.Column[at] = columns[i]
+		}
+		at++
+	}
+	s.Start[row+1] = at - row*k
+}
+
+// close joins the rows that setRow has set.
+func (s *Sparse) close(k int) {
+	rows := s.Rows()
 	for i := range rows {
 		at, from, count := s.Start[i], i*k, s.Start[i+1]
 		copy(s.Column[at:at+count], s.Column[from:from+count])
@@ -273,6 +290,7 @@ func (s *Sparse) Dots(t *Sparse, x, w []float32, n int) {
 // sparseArgs is a product of a sparse matrix.
 type sparseArgs struct {
 	a, b     *Sparse
+	list     *Shortlist
 	rows     int // of an item
 	elements []Element
 }

@@ -15,6 +15,9 @@ func main() {
 	ConstraintExpr("!purego")
 	tile512()
 	tile256()
+	estimate512()
+	estimate256()
+	chains()
 	packT512()
 	packT256()
 	for _, c := range classes {
@@ -44,6 +47,8 @@ func main() {
 		c.dot()
 		c.maxima()
 		c.above()
+		c.integers()
+		c.raise()
 		c.allFinite()
 		c.extremes()
 	}
