@@ -262,6 +262,9 @@ func (f *Fitter) deliver(ctx context.Context) error {
 		}
 	}
 	if passOver {
+		if !f.passes.at.Visiting {
+			f.passes.window.pass(block.rows) // it is as it was, without training
+		}
 		f.passes.observe(f.passes.trainings, Progress{Phase: PhaseResume, Rows: f.reading.Rows, TotalRows: f.reading.want.Rows})
 		block.reset()
 		return nil

@@ -194,6 +194,14 @@ func (p *plan) iterates() bool { return p.train.Optimizer.WholePasses() }
 // state in between.
 func (p *plan) whole() bool { return p.iterates() || p.train.BatchSize == model.FullBatch }
 
+// streams reports whether the rows of the first epoch are trained on one batch
+// after another as they arrive, when training begins with a rule of
+// preprocessing.
+func (p *plan) streams(rule model.Preprocess) bool {
+	learnsFromAll := p.keeps() && rule.Learns() && rule.Learned == nil
+	return !p.whole() && !learnsFromAll
+}
+
 // keeps reports whether rows are visited again.
 func (p *plan) keeps() bool { return p.stored || p.epochs > 1 || p.epochs == 1 && p.iterates() }
 

@@ -111,6 +111,7 @@ func (c resumeCase) cancelled(t *testing.T, p patches, at int, last *[]byte) (ph
 // is only one, and its checkpoint goes on as if nothing had been.
 func TestStop(t *testing.T) {
 	noGoroutinesLeft(t)
+	smallWindow(t, 1500*16)
 	p := makePatches(5000, 16, 5)
 	for _, c := range []struct {
 		resumeCase

@@ -406,6 +406,7 @@ func (j *fitJob) makeRoom(patch *patch.Binding) error {
 	if err := j.checkSize(patch); err != nil || patch.Width() == 0 {
 		return err
 	}
+	limitHeap(j.config.Memory + j.windowMemory(patch))
 	return j.reserve(patch)
 }
 
@@ -444,6 +445,15 @@ func (j *fitJob) memory(patch *patch.Binding) (trains, learns float64) {
 	train, rule := j.settings.Train, model.Preprocess{Method: j.settings.Preprocess}
 	train.Validate = j.settings.Validation > 0
 	return float64(train.Memory(config)), float64(rule.Memory(config.Inputs))
+}
+
+// windowMemory is what the window takes that rows are shuffled in; 0 while
+// their width is not known.
+func (j *fitJob) windowMemory(patch *patch.Binding) int64 {
+	if whole := j.settings.Train.BatchSize == model.FullBatch || j.iterates(); whole || patch.Width() == 0 {
+		return 0
+	}
+	return stage.WindowMemory(patch.Kind(), patch.Width())
 }
 
 // settleMemory decides how much memory keeps rows in a fit of these settings.
