@@ -15,7 +15,6 @@ import json
 import os
 import pathlib
 import platform
-import re
 import statistics
 import subprocess
 import sys
@@ -79,40 +78,8 @@ def step_rate(a, n, h, batch=256):
 
 
 def gemm(a):
-    say("### Matrix product, GFLOP/s (best call of each run, median of the runs)\n")
-    say("| threads | (m,n,k) | transposes | aefeat | OpenBLAS | ratio |\n|---|---|---|---|---|---|")
-    program, test = openblas(a), a.work / "f32.test"
-    output("go", "test", "-c", "-o", test, "./internal/f32", cwd=HERE.parent)
-
-    def peer():
-        got = {}
-        for row in output(program, 1, 2).splitlines():
-            f = row.split()
-            if len(f) == 7 and f[0].isdigit():
-                got[f[0], f"({f[1]},{f[2]},{f[3]})", f[4]] = float(f[5])
-        return got
-
-    def ours():
-        got = {}
-        # One run each: a list for -test.cpu does not reach benchmarks that use
-        # b.Loop.
-        for cpus in "12":
-            text = output(test, "-test.run", "^$", "-test.bench", "BenchmarkGemm", "-test.benchtime", "200ms", "-test.cpu", cpus)
-            for row in text.splitlines():
-                hit = re.match(r"BenchmarkGemm/(\d+)x(\d+)x(\d+)/(\w\w)\S*\s.*?([\d.]+) best-GFLOP/s", row)
-                if hit:
-                    m, n, k, transposes, rate = hit.groups()
-                    got[cpus, f"({m},{n},{k})", transposes] = float(rate)
-        return got
-
-    us, them = alternate(a.runs, ours, peer)
-    for key in them[0]:
-        if key not in us[0]:
-            continue
-        x, y = median(s[key] for s in us), median(s[key] for s in them)
-        ratio = median(p[key] / q[key] for p, q in zip(us, them))
-        say(f"| {' | '.join(key)} | {x:.0f} | {y:.0f} | {ratio:.2f} |")
-    say()
+    say("### Matrix product, GFLOP/s (fastest call of each round, median of the rounds)\n")
+    say(output("go", "run", "-tags", "openblas", "./bench/products", cwd=HERE.parent))
 
 
 def epochs(text):

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 
 	"github.com/aefeat/aefeat/internal/f32"
 )
@@ -19,10 +20,60 @@ import (
 // KSparse returns the k-sparse autoencoder of A. Makhzani and B. Frey,
 // "k-Sparse autoencoders", ICLR 2014: tied weights, linear codes and output, k
 // 25, but at most a quarter of the units, and twice as many in encoding. Weight
-// decay is not in the paper: a lambda of 0.01 makes better features.
+// decay is not in the paper: a lambda of 0.01 makes better features of rows like
+// those of digits. Where values are smaller, or units more, [Config.KSparseDecay] is less.
 func KSparse(hidden int) Config {
 	return Config{Objective: ObjectiveKSparse, Hidden: hidden, Activation: Linear, Output: Linear, Tied: true,
 		WeightDecay: 0.01, K: max(1, min(25, hidden/4)), KEncode: 2}
+}
+
+// ksparseDecay times the variance of a row and the share of codes kept is the
+// lambda of k-sparse codes, as far as it is below the usual one. What a unit
+// gains of the cost grows with the variance and with how often it is kept, what
+// its weights add does not, and a unit that gains less than it adds is best at
+// 0. The factor was chosen by dead units, error and features of three kinds of
+// data: see Dead units in bench/SEARCHES.md.
+const ksparseDecay = 2e-3
+
+// KSparseDecay returns the weight decay that suits k-sparse codes of c of rows
+// like r, which p preprocesses: the usual 0.01 of [KSparse] or, where that would
+// leave many units dead, 2e-3 K/Hidden times the variance of a row, summed over
+// its n values, to two digits. What p learns need not be learned yet. After standardize and zca
+// it is the usual one. Values are trusted.
+func (c Config) KSparseDecay(p Preprocess, r Rows) float64 {
+	usual := KSparse(c.Hidden).WeightDecay
+	variance := math.Inf(1)
+	switch p.Method {
+	case PreprocessNone, PreprocessScale:
+		if r.Len() > 0 {
+			variance = p.variance(r)
+		}
+	case PreprocessPatch: // which gives all values one deviation
+		deviation := patchReach / patchDeviations
+		variance = float64(r.Width) * float64(deviation*deviation)
+	}
+	decay := ksparseDecay * float64(c.K) / float64(c.Hidden) * variance
+	if !(decay < usual) { // or NaN
+		return usual
+	}
+	decay, _ = strconv.ParseFloat(strconv.FormatFloat(decay, 'g', 2, 64), 64)
+	return decay
+}
+
+// variance is the variance of the values of rows after scaling, summed over
+// them.
+func (p Preprocess) variance(r Rows) float64 {
+	s, x := newSpread(r.Width), make([]float32, r.Width)
+	scale, offset := p.factors()
+	for i := range r.Len() {
+		r.convert(x, nil, i, scale, offset)
+		s.add(x)
+	}
+	sum := 0.0
+	for _, d := range s.deviations(int64(r.Len())) {
+		sum += float64(d * d)
+	}
+	return sum
 }
 
 // checkKSparse reports what in c does not go with k-sparse codes.

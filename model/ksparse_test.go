@@ -2,6 +2,8 @@ package model
 
 import (
 	"bytes"
+	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"testing"
@@ -214,5 +216,48 @@ func TestKSparseFile(t *testing.T) {
 	}
 	if data := bytesOf(t, trainedModel(t, Plain(3))); bytes.Contains(data, []byte(`\"k`)) {
 		t.Error("the file of a model without k names it")
+	}
+}
+
+// The weight decay follows the variance of rows and the share of codes kept, up
+// to the usual one, by a brute-force variance.
+func TestKSparseDecay(t *testing.T) {
+	const n, rows, h, k = 20, 300, 400, 8
+	c := KSparse(h)
+	c.K = k
+	x := randomRows(9, rows, n)
+	for i := range x {
+		x[i] = 0.2*x[i] + float32(i%n) // each input has a mean of its own
+	}
+	variance := 0.0
+	for j := range n {
+		sum, squares := 0.0, 0.0
+		for i := j; i < len(x); i += n {
+			sum += float64(x[i])
+		}
+		for i := j; i < len(x); i += n {
+			squares += math.Pow(float64(x[i])-sum/rows, 2)
+		}
+		variance += squares / rows
+	}
+	nan := Float32Rows(slices.Repeat([]float32{float32(math.NaN())}, n), n)
+	for _, v := range []struct {
+		name string
+		p    Preprocess
+		r    Rows
+		want float64
+	}{
+		{"as they are", Preprocess{Method: PreprocessNone}, Float32Rows(x, n), 2e-3 * k / h * variance},
+		{"scaled", Preprocess{Method: PreprocessScale, Scale: 0.5, Offset: 3}, Float32Rows(x, n), 2e-3 * k / h * variance / 4},
+		{"large", Preprocess{Method: PreprocessScale, Scale: 100}, Float32Rows(x, n), 0.01},
+		{"patch", Preprocess{Method: PreprocessPatch, Scale: 100}, Float32Rows(x, n), 2e-3 * k / h * n * 4 / 225},
+		{"standardize", Preprocess{Method: PreprocessStandardize}, Float32Rows(x, n), 0.01},
+		{"no rows", Preprocess{Method: PreprocessNone}, Rows{}, 0.01},
+		{"one row", Preprocess{Method: PreprocessNone}, Float32Rows(x[:n], n), 0},
+		{"not a number", Preprocess{Method: PreprocessNone}, nan, 0.01},
+	} {
+		if got, want := c.KSparseDecay(v.p, v.r), fmt.Sprintf("%.2g", v.want); fmt.Sprint(got) != want {
+			t.Errorf("%s: %v, want %v", v.name, got, want)
+		}
 	}
 }

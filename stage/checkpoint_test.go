@@ -97,7 +97,7 @@ func resumeCases() []resumeCase {
 		{"adam", Config{Model: sparse, Epochs: 3}},
 		{"one pass", Config{Model: sparse, Epochs: 1}},
 		{"sgd, denoising", Config{Model: denoising, Epochs: 3, Train: train(model.SGD, 300)}},
-		{"k-sparse", Config{Model: model.KSparse(6), Epochs: 4, Train: train(model.Adam, 100)}},
+		{"k-sparse", Config{Model: model.KSparse(6), FitDecay: true, Epochs: 4, Train: train(model.Adam, 100)}},
 		{"full batch", Config{Model: sparse, Epochs: 4, Train: train(model.Adam, model.FullBatch)}},
 		{"full batch, one pass", Config{Model: sparse, Epochs: 1, Train: train(model.SGD, model.FullBatch)}},
 		{"lbfgs", Config{Model: sparse, Epochs: 6, Train: train(model.LBFGS, 0)}},

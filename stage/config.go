@@ -15,6 +15,10 @@ type Config struct {
 	// data.
 	Model model.Config
 
+	// FitDecay lowers the WeightDecay of a k-sparse Model to that which suits
+	// its first rows, model.Config.KSparseDecay, where it is larger.
+	FitDecay bool `json:",omitzero"`
+
 	// Init gives the initial weights, which must be there, and its Config where
 	// Model is the zero value. Sizes of Model that are 0 are taken from it,
 	// others must agree. Its preprocessing rule, if any, stays in force unless

@@ -492,7 +492,8 @@ func (f *Fitter) report(i int) *Report {
 			r.Drift = f.learning.drift()
 		}
 	}
-	r.judge(m.Hidden)
+	r.judgeDead(m.Config, p.config.FitDecay)
+	r.judge()
 	r.judgeWeights(m, p.init == nil)
 	return r
 }

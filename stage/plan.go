@@ -292,5 +292,8 @@ func (p *plan) newModel(binding *patch.Binding, first model.Rows) (*model.Model,
 		}
 		setting.Hint = p.rule.mend(setting.Hint)
 	}
+	if err == nil && p.config.FitDecay && m.K > 0 {
+		m.WeightDecay = min(m.WeightDecay, m.KSparseDecay(m.Preprocess, first))
+	}
 	return m, err
 }

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/aefeat/aefeat/model"
@@ -89,7 +90,8 @@ func TestWarnings(t *testing.T) {
 		{"less out of range", Report{Epochs: dead(0), Rows: 6, HeldOut: 3, BadRows: wantBad(patch.OutOfRange, 0, 1, 2, 3, 4, 5, 6, 7, 8)}, nil},
 		{"drift and reach", Report{Drift: 0.11, Reach: 0.09}, []Warning{{WarnDrift, "PreprocessRows", 0.11}, {WarnReach, "PixelMax", 0.09}}},
 	} {
-		c.report.judge(10)
+		c.report.judgeDead(model.Plain(10), false)
+		c.report.judge()
 		got := c.report.Warnings()
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
@@ -97,6 +99,35 @@ func TestWarnings(t *testing.T) {
 		for _, w := range got {
 			if w.String() == w.Key {
 				t.Errorf("%s: no words for %+v", c.name, w)
+			}
+		}
+	}
+}
+
+// A quarter of dead units is many for k-sparse codes, and the setting is what
+// they may have died of.
+func TestDeadWarnings(t *testing.T) {
+	for _, c := range []struct {
+		model    model.Config
+		fitDecay bool
+		dead     int
+		want     []Warning
+	}{
+		{model.Config{Hidden: 12, K: 2, WeightDecay: 0.01}, false, 3, nil},
+		{model.Config{Hidden: 12, K: 2, WeightDecay: 0.01}, false, 4, []Warning{{WarnDead, "WeightDecay", 4}}},
+		{model.Config{Hidden: 12, K: 2, WeightDecay: 0.01}, true, 4, []Warning{{WarnDead, "K", 4}}},
+		{model.Config{Hidden: 12, K: 2}, false, 4, []Warning{{WarnDead, "K", 4}}},
+		{model.Config{Hidden: 12, WeightDecay: 0.01}, false, 6, nil},
+		{model.Config{Hidden: 12, WeightDecay: 0.01}, false, 7, []Warning{{WarnDead, "LearningRate", 7}}},
+	} {
+		r := Report{Epochs: []model.Epoch{{Health: model.Health{Dead: c.dead}}}}
+		r.judgeDead(c.model, c.fitDecay)
+		if got := r.Warnings(); !slices.Equal(got, c.want) {
+			t.Errorf("%d dead of %+v: %+v, want %+v", c.dead, c.model, got, c.want)
+		}
+		for _, w := range r.Warnings() {
+			if !strings.Contains(w.String(), "`"+w.Setting+"`") {
+				t.Errorf("%+v: the words are %q", w, w)
 			}
 		}
 	}

@@ -541,3 +541,29 @@ func TestInitialRowsCount(t *testing.T) {
 		}
 	}
 }
+
+// The weight decay follows the first rows, however they are cut into batches,
+// and is never more than the one that was given; without FitDecay it is that.
+func TestFitDecay(t *testing.T) {
+	const n, rows = 12, 3000
+	p := makePatches(rows, n, 5)
+	mem := checked(t)
+	c := Config{Model: model.KSparse(40), Epochs: NoEpochs, FitDecay: true}
+	c.Model.K = 2
+	first := model.Uint8Rows(p.pixels, n)
+	want := c.Model.KSparseDecay(model.Preprocess{Method: model.PreprocessScale, Scale: 1. / 255}, first)
+	if want >= 0.001 {
+		t.Fatalf("rows whose weight decay is %v test nothing", want)
+	}
+	for _, v := range []struct {
+		fitDecay    bool
+		given, want float64
+	}{{true, 0.01, want}, {true, 1e-6, 1e-6}, {true, 0, 0}, {false, 0.01, 0.01}} {
+		c.FitDecay, c.Model.WeightDecay = v.fitDecay, v.given
+		for _, size := range []int{7, rows} {
+			if m, _ := fit(t, p.reader(t, mem, size), c); m.WeightDecay != v.want {
+				t.Errorf("%+v: in batches of %d rows the weight decay is %v", v, size, m.WeightDecay)
+			}
+		}
+	}
+}

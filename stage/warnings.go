@@ -23,8 +23,9 @@ type Warning struct {
 const (
 	WarnUnused = "unused" // the setting changes nothing beside the others
 
-	// WarnDead: Value units, more than half, are dead in the last epoch. See
-	// model.Health.
+	// WarnDead: Value units, more than half, of a k-sparse model more than a
+	// quarter, are dead in the last epoch. See model.Health. Setting is what they
+	// may have died of.
 	WarnDead = "dead"
 
 	// WarnSparsity: the sparsity term is a share of the cost, the Value, above
@@ -55,6 +56,12 @@ func (w Warning) String() string {
 	case WarnUnused:
 		return fmt.Sprintf("`%s` changes nothing beside the other settings", w.Setting)
 	case WarnDead:
+		switch w.Setting {
+		case "WeightDecay":
+			return fmt.Sprintf("%v units are dead: try a smaller `WeightDecay`, or one that suits the rows with `FitDecay`", w.Value)
+		case "K":
+			return fmt.Sprintf("%v units are dead: try a larger `K`, fewer units (`Hidden`), or `Preprocess` zca", w.Value)
+		}
 		return fmt.Sprintf("%v units are dead: try a smaller `LearningRate` or `SparsityWeight`", w.Value)
 	case WarnSparsity:
 		return fmt.Sprintf("the sparsity term is %.0f%% of the cost, and mean activations are far from `Sparsity`: "+
@@ -85,14 +92,29 @@ const maxDrift = 0.1
 // of 16 bits reach less, and few pictures are so dark.
 const minReach = 0.1
 
-// judge adds what the numbers of the report warn of, for a model with so many
-// hidden units.
-func (r *Report) judge(hidden int) {
+// judgeDead adds a warning where many units of a model of c are dead. fitDecay
+// says that the weight decay of k-sparse codes is one that suits the rows.
+// Another is mostly what they died of: they do too little for its cost.
+func (r *Report) judgeDead(c model.Config, fitDecay bool) {
+	if len(r.Epochs) == 0 {
+		return
+	}
+	dead, share, setting := r.Epochs[len(r.Epochs)-1].Dead, 2, "LearningRate"
+	if c.K > 0 {
+		share, setting = 4, "K"
+		if c.WeightDecay > 0 && !fitDecay {
+			setting = "WeightDecay"
+		}
+	}
+	if share*dead > c.Hidden {
+		r.warnings = append(r.warnings, Warning{WarnDead, setting, float64(dead)})
+	}
+}
+
+// judge adds what the numbers of the report warn of, but for dead units.
+func (r *Report) judge() {
 	warn := func(key, setting string, value float64) {
 		r.warnings = append(r.warnings, Warning{Key: key, Setting: setting, Value: value})
-	}
-	if n := len(r.Epochs); n > 0 && 2*r.Epochs[n-1].Dead > hidden {
-		warn(WarnDead, "LearningRate", float64(r.Epochs[n-1].Dead))
 	}
 	if n := len(r.Epochs); n > 0 {
 		if c := r.Epochs[n-1].Cost; c.Sparsity > c.Total/2 {

@@ -57,6 +57,7 @@ var faultyCommands = []faulty{
 	{name: "fit spilled", args: "fit --hidden 1 --epochs 2 --memory 16MiB -o {out}/m {in}/wide.arrow"},
 	{name: "fit --emit", args: "fit --hidden 3 --epochs 1 --emit {out}/f.parquet -o {out}/m {in}/a.parquet", last: true},
 	{name: "fit --report", args: "fit --hidden 3 --epochs 1 --report {out}/r.json -o {out}/m {in}/a.parquet", last: true},
+	{name: "fit --sweep", args: "fit --sweep hidden=2,3 --epochs 1 -o {out}/s/ {in}/a.parquet", last: true},
 	{name: "fit --checkpoint", args: "fit --hidden 3 --epochs 3 --checkpoint {out}/c --checkpoint-every 1ns -o {out}/m {in}/a.parquet", saves: true},
 	{name: "fit --resume", args: "fit --resume {out}/c --checkpoint-every 1ns -o {out}/m", given: "c", saves: true},
 	{name: "transform", args: "transform -m {in}/m -o {out}/f.parquet {in}/large.parquet"},
@@ -301,8 +302,10 @@ func (r *faultRig) judge(whole, got outcome, f fault) (wrong []string) {
 	}
 	for name, text := range files {
 		path := filepath.Join(r.root, name)
-		if strings.Contains(name, ".kept-") && strings.Contains(got.errors, path) && text == whole.files["out/m"] {
-			delete(files, name) // a model that cannot go where it should
+		for of, model := range whole.files {
+			if strings.HasPrefix(filepath.Base(name), filepath.Base(of)+".kept-") && strings.Contains(got.errors, path) && text == model {
+				delete(files, name) // a model that cannot go where it should
+			}
 		}
 	}
 	if r.each || r.last && (got.hit.Op == "rename" || got.hit.Op == "link") {

@@ -198,6 +198,7 @@ func newFitJob(c *cli.Context, ui *console, from *resumption, inputs []string) (
 	if j.config.Model, err = settings(c, j.config.Init, bare); err != nil {
 		return nil, err
 	}
+	j.config.FitDecay = j.config.Model.K > 0 && j.config.Init == nil && !c.IsSet("weight-decay")
 	// What the machine lacks is found again when the Fitter is made, after the
 	// output: its folder may be the one that is missing.
 	if err := j.config.Validate(); err != nil && !ofMachine("fit", err) {

@@ -176,7 +176,7 @@ func parseEvent(line string) (e event, err error) {
 		return e, err
 	}
 	switch e.Event {
-	case "progress", "epoch", "checkpoint", "trial", "file", "done", "note":
+	case "progress", "epoch", "checkpoint", "model", "trial", "file", "done", "note":
 	case "error", "warning":
 		for _, name := range []string{"code", "file", "column", "row", "message", "hints"} {
 			if _, ok := fields[name]; !ok {

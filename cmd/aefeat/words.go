@@ -161,11 +161,7 @@ func warningWords(m *model.Model, w stage.Warning) (text, hint string) {
 	case stage.WarnUnused:
 		return fmt.Sprintf("%s changes nothing: preprocessing learns from all rows, or nothing", flagOf("fit", w.Setting)), ""
 	case stage.WarnDead:
-		text = fmt.Sprintf("%v of %d units are dead", w.Value, m.Hidden)
-		if m.K == 0 {
-			hint = "try a smaller --learning-rate, or a smaller --sparsity-weight"
-		}
-		return text, hint
+		return fmt.Sprintf("%v of %d units are dead", w.Value, m.Hidden), deadHint(m, w.Setting)
 	case stage.WarnSparsity:
 		return fmt.Sprintf("the sparsity term is %.0f%% of the cost: mean activations are far from --sparsity %g", 100*w.Value, m.Sparsity),
 			"take more steps (--epochs, a smaller --batch-size), or try a larger --sparsity or a smaller --sparsity-weight"
@@ -189,6 +185,27 @@ func warningWords(m *model.Model, w stage.Warning) (text, hint string) {
 			"give the largest value that can occur with --pixel-max"
 	}
 	return namesToFlags("fit", w.String()), ""
+}
+
+// deadHint says what may keep more units of m alive, given the setting that
+// some may have died of.
+func deadHint(m *model.Model, setting string) string {
+	if m.K == 0 {
+		return "try a smaller --learning-rate, or a smaller --sparsity-weight"
+	}
+	cures := []string{"a larger --k", "fewer units (--hidden)"}
+	method := m.Preprocess.Method
+	if method != model.PreprocessZCA {
+		cures = append(cures, "--preprocess zca")
+	}
+	if setting != "WeightDecay" {
+		return "try " + strings.Join(cures, ", ")
+	}
+	hint := "try a smaller --weight-decay, or leave it out, and it follows the variance of the rows"
+	if method == model.PreprocessNone || method == model.PreprocessScale {
+		hint += "; or --preprocess standardize"
+	}
+	return hint
 }
 
 // twinsHint says what may keep the units of m apart, of what is on.

@@ -5,13 +5,14 @@
 // support for its registers included.
 package cpu
 
-// Class names a set of kernels. Higher classes include the lower ones.
+// Class names a set of kernels. Higher classes of amd64 include the lower ones.
 type Class uint8
 
 const (
 	Plain  Class = iota // Go only, any processor
 	AVX2                // amd64 with AVX2 and FMA: 8 floats a register
 	AVX512              // amd64 with AVX-512 F, BW, DQ, VL: 16 floats
+	NEON                // arm64, all processors: 4 floats
 )
 
 // String returns the class's name in lower case.
@@ -21,6 +22,8 @@ func (c Class) String() string {
 		return "avx512"
 	case AVX2:
 		return "avx2"
+	case NEON:
+		return "neon"
 	}
 	return "plain"
 }

@@ -6,12 +6,13 @@ import (
 )
 
 func TestBest(t *testing.T) {
-	for class, name := range map[Class]string{Plain: "plain", AVX2: "avx2", AVX512: "avx512"} {
+	for class, name := range map[Class]string{Plain: "plain", AVX2: "avx2", AVX512: "avx512", NEON: "neon"} {
 		if class.String() != name {
 			t.Errorf("class %d is called %q, want %q", class, class, name)
 		}
 	}
-	if best := Best(); best > AVX512 || best != Plain && runtime.GOARCH != "amd64" {
+	best := Best()
+	if possible := map[string]bool{"amd64": best <= AVX512, "arm64": best == NEON}; best != Plain && !possible[runtime.GOARCH] {
 		t.Errorf("best class on %s is %v", runtime.GOARCH, best)
 	}
 }

@@ -16,8 +16,12 @@ const (
 	// cache.
 	kMax = 320
 
-	// rowsMax rows of A are multiplied at a time: 140 KiB.
+	// rowsMax rows of A are packed at a time: 140 KiB.
 	rowsMax = 112
+
+	// panelWide elements of B are packed where tiles follow each other down: B
+	// then comes from a third-level cache, once for rowsMax rows.
+	panelWide = 512 << 10
 
 	// serial multiplications are faster on one goroutine than on two.
 	serial = 1 << 20
@@ -98,10 +102,10 @@ type gemmArgs struct {
 // cut chooses the blocks of C and returns their number.
 func (g *gemmArgs) cut(workers int) int {
 	g.kBlock = kBlock(g.k)
-	mr, nr := g.kernel.rows, g.kernel.cols
+	mr, nr := g.kernel.rows, max(g.kernel.cols, sliver)
 	// A tile's rows in steps of 2 KiB would all compete for the same few
 	// places of a first-level cache, more than it has.
-	g.packA = g.transA || mr > 8 && g.lda%512 == 0
+	g.packA = g.transA || g.kernel.packed || mr > 8 && g.lda%512 == 0
 	if g.m*g.n < serial/g.k {
 		workers = 1
 	}
@@ -134,6 +138,13 @@ func (g *gemmArgs) cut(workers int) int {
 	return items
 }
 
+// down says in which order tiles follow each other. Packed rows of A are
+// multiplied by one sliver of B after the other, down the columns of C, since a
+// wide panel of B saves packing them again. Rows that are read where they are
+// go a tile at a time along a panel that the second-level cache holds: there,
+// and in C, neighbours in a row are near each other in memory.
+func (g *gemmArgs) down() bool { return g.packA && g.kernel.down }
+
 // kBlock is the length of the blocks of k, which decides the order of a sum.
 func kBlock(k int) int {
 	blocks := (k + kMax - 1) / kMax
@@ -144,10 +155,14 @@ func roundUp(n, unit int) int { return (n + unit - 1) / unit * unit }
 
 // block computes the block of C whose first element is (i0,j0).
 func (g *gemmArgs) block(i0, j0 int) {
-	nr := g.kernel.cols
+	nr := max(g.kernel.cols, sliver)
 	cols := min(g.cols, g.n-j0)
-	// Panels as wide as each other: A is read once for each.
-	panels := (cols*g.kBlock-1)/g.kernel.panel + 1
+	// Panels as wide as each other: A is read, and packed, once for each.
+	most := g.kernel.panel
+	if g.down() {
+		most = panelWide
+	}
+	panels := (cols*g.kBlock-1)/most + 1
 	width := roundUp((cols+panels-1)/panels, nr)
 	panel := getBuffer(min(width, roundUp(cols, sliver)) / sliver * sliverPitch(g.kBlock))
 	defer panel.free()
@@ -174,11 +189,9 @@ func (g *gemmArgs) panel(b []float32, i0, j0, p, rows, cols, length int) {
 	}
 	mr := g.kernel.rows
 	step := rows
-	if g.packA || g.kernel.down {
-		step = min(step, rowsMax/mr*mr)
-	}
 	var tiles *buffer
 	if g.packA {
+		step = min(step, rowsMax/mr*mr)
 		tiles = getBuffer(roundUp(step, mr) / mr * g.tilePitch())
 		defer tiles.free()
 	}
@@ -202,9 +215,9 @@ func (g *gemmArgs) tiles(packed *buffer, b []float32, i0, j0, p, rows, cols, len
 		} else {
 			a = g.a[(i0+i)*g.lda+p:]
 		}
-		g.kernel.tile(min(mr, rows-i), min(nr, cols-j), length, a, rowStride, kStride, b[j/sliver*pitch:], g.alpha, beta, g.c[(i0+i)*g.ldc+j0+j:], g.ldc)
+		g.kernel.tile(min(mr, rows-i), min(nr, cols-j), length, a, rowStride, kStride, b[j/sliver*pitch+j%sliver:], g.alpha, beta, g.c[(i0+i)*g.ldc+j0+j:], g.ldc)
 	}
-	if g.kernel.down {
+	if g.down() {
 		for j := 0; j < cols; j += nr {
 			for i := 0; i < rows; i += mr {
 				tile(i, j)

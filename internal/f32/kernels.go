@@ -6,12 +6,18 @@ import (
 	"github.com/aefeat/aefeat/internal/cpu"
 )
 
+// The assembly and its stubs are written by the generators in _generate:
+//
+//go:generate go -C _generate run . -out ../asm_amd64.s -stubs ../asm_amd64.go -pkg f32
+//go:generate go -C _generate run ./arm64 -out ../asm_arm64.s -stubs ../asm_arm64.go
+
 // kernels is one class: what the functions of this package call.
 type kernels struct {
 	class      cpu.Class
 	rows, cols int  // size of a tile of C
-	panel      int  // elements of B that are packed at a time
-	down       bool // tiles follow each other down, a sliver of B kept near, or across
+	packed     bool // tiles take A packed only
+	panel      int  // elements of B that are packed at a time: half of a second-level cache
+	down       bool // a tile's columns of B fit a first-level cache beside rows of A
 
 	packN func(dst []float32, width, pitch int, src []float32, ld, cols, k int)
 	packT func(dst []float32, stride int, src []float32, ld, cols, k int)
@@ -57,7 +63,7 @@ type kernels struct {
 // it.
 var active = best()
 
-// Kernels names the class in use: "avx512", "avx2", or "plain" with the
+// Kernels names the class in use: "avx512", "avx2", "neon", or "plain" with the
 // architecture, whose compiler and mathematical functions the bits of plain Go
 // depend on, as in "plain arm64".
 func Kernels() string {

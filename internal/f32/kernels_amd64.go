@@ -2,15 +2,7 @@
 
 package f32
 
-import (
-	"math"
-
-	"github.com/aefeat/aefeat/internal/cpu"
-)
-
-// asm_amd64.s and its stubs are written by the generator in _generate:
-//
-//go:generate go -C _generate run . -out ../asm_amd64.s -stubs ../asm_amd64.go -pkg f32
+import "github.com/aefeat/aefeat/internal/cpu"
 
 func best() *kernels { return classes()[cpu.Best()] }
 
@@ -25,7 +17,7 @@ func classes() []*kernels {
 var avx512 = kernels{
 	class: cpu.AVX512,
 	rows:  14, cols: 2 * sliver,
-	panel: 128 << 10, // half of a second-level cache of 1 MiB
+	panel: 128 << 10,
 	packN: packNAVX512,
 	packT: func(dst []float32, stride int, src []float32, ld, cols, k int) {
 		if k < 16 {
@@ -91,7 +83,7 @@ var avx512 = kernels{
 var avx2 = kernels{
 	class: cpu.AVX2,
 	rows:  6, cols: sliver,
-	panel: 512 << 10, down: true,
+	panel: 64 << 10, down: true,
 	packN: packNAVX2,
 	packT: func(dst []float32, stride int, src []float32, ld, cols, k int) {
 		if k < 8 {
@@ -181,35 +173,4 @@ var avx2 = kernels{
 		extremesAVX2(x, &lows, &highs)
 		return foldExtremes(x, &lows, &highs)
 	},
-}
-
-// restAbove goes on with above where whole steps of 16 have found n.
-func restAbove(x []float32, bound uint32, index []int32, n int) int {
-	for i := len(x) &^ 15; i < len(x); i++ {
-		index[n] = int32(i)
-		n += int(1 - below(keyOf(x[i]), bound))
-	}
-	return n
-}
-
-func slopeLinear(dst, _ []float32) {
-	for i := range dst {
-		dst[i] = 1
-	}
-}
-
-func noExtremes() (lows, highs [16]float32) {
-	for i := range lows {
-		lows[i], highs[i] = float32(math.Inf(1)), float32(math.Inf(-1))
-	}
-	return lows, highs
-}
-
-// foldExtremes joins the extremes of whole steps of 16 with the rest of x.
-func foldExtremes(x []float32, lows, highs *[16]float32) (low, high float32) {
-	low, high = extremesPlain(x[len(x)&^15:])
-	for i := range lows {
-		low, high = min(low, lows[i]), max(high, highs[i])
-	}
-	return low, high
 }

@@ -21,6 +21,7 @@ func TestKernels(t *testing.T) {
 		same bool
 	}{
 		{"avx2", "avx512", true}, {"avx512", "avx512", true}, {"plain arm64", "plain arm64", true},
+		{"neon", "neon", true}, {"avx2", "neon", false}, {"neon", "plain arm64", false},
 		{"avx2", "plain amd64", false}, {"plain amd64", "plain arm64", false}, {"avx512", "avx1024", false},
 	} {
 		if SameBits(pair.a, pair.b) != pair.same || SameBits(pair.b, pair.a) != pair.same {

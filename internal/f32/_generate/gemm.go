@@ -34,15 +34,17 @@ type isa struct {
 	bytes   int // of a register
 	unroll  int
 	zero    func(acc Op)
-	loadB   func(at Mem, w int)
+	widths  []int // of tiles in registers; 0: half a register
+	loadB   func(at Mem, w, width int)
 	product func(at Mem, row, width int) // acc[row] += A[row] B
 }
 
-// tile writes the products: a loop for every number of rows and both widths,
+// tile writes the products: a loop for every number of rows and all widths,
 // so that edges cost no more than their share. Rows of A come as broadcast
 // operands, either straight from a matrix whose rows are contiguous (kStride
 // 1) or packed side by side (rowStride 1, kStride rows). Each loop ends in a
-// jump to finish2 or finish1. b are the addresses of the two registers of B.
+// jump to finish2 or finish1; half a register is finished as a whole one, whose
+// upper half is 0. b are the addresses of the two registers of B.
 func (s isa) tile(rows, k Register, b [2]Mem, bases [2]GPVirtual, narrow func()) {
 	a := Load(Param("a").Base(), GP64())
 	stride := Load(Param("rowStride"), GP64())
@@ -57,9 +59,12 @@ func (s isa) tile(rows, k Register, b [2]Mem, bases [2]GPVirtual, narrow func())
 	}
 	kStride := Load(Param("kStride"), GP64())
 	narrow()
-	for width := 2; width > 0; width-- {
-		if width == 1 {
+	for _, width := range s.widths {
+		switch width {
+		case 1:
 			Label("narrow")
+		case 0:
+			Label("half")
 		}
 		CMPQ(kStride, Imm(1))
 		JEQ(LabelRef(fmt.Sprintf("direct%dx%d", s.rows, width)))
@@ -92,29 +97,30 @@ func (s isa) tile(rows, k Register, b [2]Mem, bases [2]GPVirtual, narrow func())
 					}
 				}
 				s.loop(fmt.Sprintf("%s%dx%d", name, r, width), r, width, k, b, bases, at, advance)
-				JMP(LabelRef(fmt.Sprintf("finish%d", width)))
+				JMP(LabelRef(fmt.Sprintf("finish%d", max(width, 1))))
 			}
 		}
 	}
 }
 
 func (s isa) loop(name string, rows, width int, k Register, b [2]Mem, bases [2]GPVirtual, at func(row, u int) Mem, advance func(u int)) {
+	registers := max(width, 1)
 	for r := range rows {
-		for w := range width {
+		for w := range registers {
 			s.zero(s.acc(r, w))
 		}
 	}
 	body := func(steps int) {
 		for u := range steps {
-			for w := range width {
-				s.loadB(b[w].Offset(64*u), w)
+			for w := range registers {
+				s.loadB(b[w].Offset(64*u), w, width)
 			}
 			for r := range rows {
 				s.product(at(r, u), r, width)
 			}
 		}
 		advance(steps)
-		for w := range width {
+		for w := range registers {
 			if w == 0 || bases[1] != bases[0] {
 				ADDQ(I32(64*steps), bases[w])
 			}
@@ -131,7 +137,7 @@ func (s isa) loop(name string, rows, width int, k Register, b [2]Mem, bases [2]G
 		JGE(LabelRef(name + "loop"))
 		Label(name + "rest")
 		ADDQ(I32(unroll), k)
-		JZ(LabelRef(fmt.Sprintf("finish%d", width)))
+		JZ(LabelRef(fmt.Sprintf("finish%d", registers)))
 	}
 	Label(name + "step")
 	body(1)
@@ -173,15 +179,27 @@ func tile512() {
 	prefetchC(c, ldc, rows)
 	s := isa{
 		rows: rows512, bytes: 64, unroll: 4,
-		zero:  func(acc Op) { VPXORD(acc, acc, acc) },
-		loadB: func(at Mem, w int) { VMOVUPS(at, zmm[28+w]) },
+		widths: []int{2, 1, 0},
+		zero:   func(acc Op) { VPXORD(acc, acc, acc) },
+		loadB: func(at Mem, w, width int) {
+			if width == 0 {
+				VMOVUPS(at, zmm[28].AsY())
+				return
+			}
+			VMOVUPS(at, zmm[28+w])
+		},
 		product: func(at Mem, row, width int) {
+			if width == 0 {
+				VFMADD231PS_BCST(at, zmm[28].AsY(), zmm[2*row].AsY())
+			}
 			for w := range width {
 				VFMADD231PS_BCST(at, zmm[28+w], zmm[2*row+w])
 			}
 		},
 	}
 	s.tile(rows, k, [2]Mem{{Base: b0}, {Base: b1}}, [2]GPVirtual{b0, b1}, func() {
+		CMPQ(RCX, I8(-8))
+		JGE(LabelRef("half"))
 		CMPQ(RCX, I8(-16))
 		JGE(LabelRef("narrow"))
 	})
@@ -245,8 +263,9 @@ func tile256() {
 	turn := 0
 	s := isa{
 		rows: rows256, bytes: 32, unroll: 4,
-		zero:  func(acc Op) { VXORPS(acc, acc, acc) },
-		loadB: func(at Mem, w int) { VMOVUPS(at, ymm[12+w]) },
+		widths: []int{2, 1},
+		zero:   func(acc Op) { VXORPS(acc, acc, acc) },
+		loadB:  func(at Mem, w, width int) { VMOVUPS(at, ymm[12+w]) },
 		product: func(at Mem, row, width int) {
 			v := ymm[14+turn]
 			turn = 1 - turn

@@ -81,7 +81,7 @@ func estimate512() {
 	s := isa{
 		rows: rows512, bytes: 64, unroll: 4,
 		zero:  func(acc Op) { VPXORD(acc, acc, acc) },
-		loadB: func(at Mem, w int) { VMOVUPS(at, zmm[28+w]) },
+		loadB: func(at Mem, w, _ int) { VMOVUPS(at, zmm[28+w]) },
 		product: func(at Mem, row, width int) {
 			for w := range width {
 				VPDPWSSD_BCST(at, zmm[28+w], zmm[2*row+w])
@@ -101,20 +101,19 @@ func estimate512() {
 }
 
 func estimate256() {
-	turn := 0
+	acc := isa{bytes: 32}.acc
 	s := isa{
 		rows: rows256, bytes: 32, unroll: 4,
 		zero:  func(acc Op) { VXORPS(acc, acc, acc) },
-		loadB: func(at Mem, w int) { VMOVUPS(at, ymm[12+w]) },
+		loadB: func(at Mem, w, _ int) { VMOVUPS(at, ymm[12+w]) },
 		product: func(at Mem, row, width int) {
 			VPBROADCASTD(at, Y14)
 			for w := range width {
 				VPMADDWD(ymm[12+w], Y14, Y15)
-				VPADDD(Y15, s256acc(row, w), s256acc(row, w))
+				VPADDD(Y15, acc(row, w), acc(row, w))
 			}
 		},
 	}
-	_ = turn
 	s.estimate("AVX2", func(row int, scale Mem, columns, bias [2]Mem, c Mem) {
 		VBROADCASTSS(scale, Y12)
 		for w := range 2 {
@@ -126,8 +125,6 @@ func estimate256() {
 		}
 	})
 }
-
-func s256acc(r, w int) VecPhysical { return ymm[2*r+w] }
 
 // integers rounds to 16 bits, and writes whole steps.
 func (c class) integers() {

@@ -1,0 +1,5 @@
+package cpu
+
+func best() Class { return NEON }
+
+func vnni() bool { return false }
