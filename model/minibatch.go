@@ -42,6 +42,9 @@ func (b *miniBatch) allocate() {
 	waiting := b.pass
 	b.pass = newPass(b.m, b.o.BatchSize, true, b.m.Contraction > 0)
 	b.pass.waker = waiting.waker
+	if b.m.skipsZeros(float64(b.o.BatchSize)) {
+		b.pass.zeros = f32.NewNonzeros(b.o.BatchSize, b.m.Inputs)
+	}
 	b.pass.number = append(b.pass.number, waiting.number...)
 	copy(b.pass.clean, waiting.clean)
 }

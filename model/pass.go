@@ -20,10 +20,12 @@ type pass struct {
 	delta  []float32 // dJ/dz (rows,h); nil: forward only
 	slope  []float32 // f'(z) (rows,h); nil: not needed
 
-	kept     *keptCodes // nil: all codes, or too many for lists
-	waker    *waker     // of k-sparse mini-batches; nil: none
-	noise    *corrupter // nil: none
-	emphasis *emphasis  // nil: all components weigh 1
+	zeros    *f32.Nonzeros // of x~; nil: not looked for
+	skips    bool          // zeros has the rows at hand, which are mostly 0
+	kept     *keptCodes    // nil: all codes, or too many for lists
+	waker    *waker        // of k-sparse mini-batches; nil: none
+	noise    *corrupter    // nil: none
+	emphasis *emphasis     // nil: all components weigh 1
 }
 
 // newPass returns a pass over up to rows rows. A pass without backward feeds
@@ -89,6 +91,9 @@ func (p *pass) memory() int64 {
 	}
 	if p.kept != nil {
 		floats += p.kept.floats()
+	}
+	if p.zeros != nil {
+		floats += f32.NonzerosFloats(cap(p.number), p.m.Inputs)
 	}
 	bytes := 4*int64(floats) + 8*int64(cap(p.number))
 	if p.waker != nil {
@@ -180,13 +185,42 @@ func (p *pass) forward() {
 		p.forwardKept()
 		return
 	}
-	if p.waker != nil {
+	if p.zeros != nil {
+		p.forwardSkipping()
+	} else if p.waker != nil {
 		encode(p.m, 0, p.code[:m*h], p.noisy[:m*n])
 		p.waker.keep(p.code[:m*h], p.delta[:m*h], p.keep)
 	} else {
 		encode(p.m, p.keep, p.code[:m*h], p.noisy[:m*n])
 	}
 	decode(p.m, p.out[:m*n], p.code[:m*h])
+}
+
+// forwardSkipping computes the codes of rows that may be mostly 0.
+func (p *pass) forwardSkipping() {
+	m, n, h := p.rows(), p.m.Inputs, p.m.Hidden
+	code, x := p.code[:m*h], p.noisy[:m*n]
+	p.skips = m >= leastSkipping && p.zeros.Find(x)
+	if !p.skips || !p.zeros.TimesTransposed(code, p.m.Params.EncoderWeight, h) {
+		multiply(p.m, code, x)
+	}
+	f32.Activate(p.m.Activation.kernel(), code, p.m.Params.EncoderBias)
+}
+
+// Zeros are skipped where the lists of what is left are worth their making, and
+// small.
+const (
+	leastSkipping      = 64
+	mostSkippingRows   = 1024
+	mostSkippingInputs = 4096
+)
+
+// skipsZeros reports whether mini-batches of so many rows look for zeros, which
+// changes no bit of what they compute. k-sparse codes have products of their
+// own.
+func (c Config) skipsZeros(rows float64) bool {
+	return c.K == 0 && rows <= mostSkippingRows && rows >= leastSkipping &&
+		c.Hidden >= leastSkipping && c.Inputs >= leastSkipping && c.Inputs <= mostSkippingInputs
 }
 
 // encode computes code (m,h) = f(W1 x + b1) for x (m,n), and of each row
@@ -286,7 +320,9 @@ func (p *pass) weightGradient(g *Params, scale, decay float32) {
 		return
 	}
 	m, n, h := p.rows(), p.m.Inputs, p.m.Hidden
-	f32.Gemm(true, false, h, n, m, scale, p.delta, h, p.noisy, n, 0, g.EncoderWeight, n)
+	if !p.skips || !p.zeros.TransposedTimes(g.EncoderWeight, scale, p.delta[:m*h], h) {
+		f32.Gemm(true, false, h, n, m, scale, p.delta, h, p.noisy, n, 0, g.EncoderWeight, n)
+	}
 	if p.m.Tied {
 		f32.Gemm(true, false, h, n, m, scale, p.code, h, p.out, n, 1, g.EncoderWeight, n)
 	} else {

@@ -38,6 +38,8 @@ var derived = map[string]string{
 	"model.pass.raw":              "made anew by each batch",
 	"model.pass.delta":            "made anew by each batch",
 	"model.pass.slope":            "made anew by each batch",
+	"model.pass.zeros":            "made anew by each batch",
+	"model.pass.skips":            "made anew by each batch",
 	"model.pass.kept":             "made anew by each batch",
 	"model.pass.noise":            "follows from the settings; its randomness is keyed by seed, epoch and row",
 	"model.pass.emphasis":         "made anew by each batch",

@@ -1,6 +1,10 @@
 package model
 
-import "math"
+import (
+	"math"
+
+	"github.com/aefeat/aefeat/internal/f32"
+)
 
 // Trainer trains a model in place: rows go in in training order, and the
 // parameters follow. Every buffer is made by NewTrainer; Add allocates
@@ -127,6 +131,9 @@ func (o TrainOptions) Memory(c Config) int64 {
 	}
 	if c.K > 0 && batch != FullBatch {
 		floats += wakerFloats * h
+	}
+	if batch != FullBatch && c.skipsZeros(rows) {
+		floats += float64(f32.NonzerosFloats(batch, c.Inputs))
 	}
 	floats += passFloats(c, rows, true, slopes)
 	return int64(min(4*floats, math.MaxInt64/2))

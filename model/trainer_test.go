@@ -2,10 +2,13 @@ package model
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -510,9 +513,11 @@ func TestMemoryIsForeseen(t *testing.T) {
 	lists, untied := KSparse(40), KSparse(100)
 	lists.K, untied.Tied = 2, false
 	untied.K = 10
-	for _, c := range []Config{Plain(3), Sparse(5), Denoising(4), Contractive(6), all, emphasised, KSparse(6), lists, untied} {
+	zeros := Sparse(leastSkipping)
+	zeros.Inputs = leastSkipping
+	for _, c := range []Config{zeros, Plain(3), Sparse(5), Denoising(4), Contractive(6), all, emphasised, KSparse(6), lists, untied} {
 		for _, o := range []TrainOptions{{}, {Optimizer: SGD, BatchSize: 10, Momentum: NoMomentum}, {BatchSize: FullBatch}, {Optimizer: LBFGS}, {Validate: true}} {
-			c.Inputs = 11
+			c.Inputs = cmp.Or(c.Inputs, 11)
 			m, err := New(c)
 			if err != nil {
 				t.Fatal(err)
@@ -524,5 +529,44 @@ func TestMemoryIsForeseen(t *testing.T) {
 	}
 	if huge := (TrainOptions{}).Memory(Config{Inputs: 1 << 40, Hidden: 1 << 40}); huge <= 0 {
 		t.Errorf("a huge model takes %d bytes", huge)
+	}
+}
+
+// Skipping zeros changes no bit of a model.
+func TestTrainerSkipsZeros(t *testing.T) {
+	const n, h, rows = 80, 70, 3 * 64
+	r := rand.New(rand.NewPCG(5, 5))
+	x := make([]float32, rows*n)
+	for i := range x {
+		if r.IntN(5) == 0 {
+			x[i] = r.Float32()
+		}
+	}
+	tied, dense := Denoising(h), slices.Clone(x)
+	tied.Tied = true
+	for i := range 64 * n { // one batch is not mostly 0
+		dense[i] += 0.1
+	}
+	for _, c := range []Config{Sparse(h), Denoising(h), Contractive(h), tied} {
+		for _, data := range [][]float32{x, dense} {
+			var got [2][]float32
+			for skip := range got {
+				trainer := newTrainer(t, newModel(t, c, n, h), TrainOptions{BatchSize: 64})
+				p := trainer.engine.(*miniBatch).pass
+				if skip == 0 {
+					p.zeros = nil
+				}
+				if err := trainer.Add(Float32Rows(data, n), nil); err != nil {
+					t.Fatal(err)
+				}
+				if p.skips != (skip == 1) {
+					t.Errorf("%s: the last batch skips zeros: %t", c.Objective, p.skips)
+				}
+				got[skip] = trainer.m.Params.Flat
+			}
+			if !slices.Equal(got[0], got[1]) {
+				t.Errorf("%s: other parameters when zeros are skipped", c.Objective)
+			}
+		}
 	}
 }

@@ -117,12 +117,19 @@ func (f *features) encode(ctx context.Context, w *worker, rows model.Rows, first
 // tell, elsewhere from row at on.
 func (f *features) put(w *worker, chunk model.Rows, at int, first int64) error {
 	m := chunk.Len()
+	y, score := f.y.rows(at, at+m), f.score.rows(at, at+m)
+	if f.sparse != nil && f.t.model.K > 0 {
+		w.kept.Reset()
+		err := w.encoder.ReconstructSparse(&w.kept, y, score, chunk)
+		f.sparse.append(&w.kept)
+		return err
+	}
 	code := f.code.rows(at, at+m)
 	columns := f.t.code == LayoutColumns
 	if columns || f.sparse != nil {
 		code = w.codes[:m*f.t.model.Hidden]
 	}
-	if err := w.encoder.Reconstruct(code, f.y.rows(at, at+m), f.score.rows(at, at+m), chunk); err != nil {
+	if err := w.encoder.Reconstruct(code, y, score, chunk); err != nil {
 		return err
 	}
 	switch start := chunk.Number[0]; {

@@ -3,6 +3,8 @@ package stage
 import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/aefeat/aefeat/model"
 )
 
 // nonzeros are codes without their zeros: those of row k end at ends[k] of both
@@ -36,6 +38,17 @@ func (z *nonzeros) add(codes []float32, h int) {
 		}
 		z.ends = append(z.ends, int32(n))
 		codes = codes[h:]
+	}
+}
+
+// append appends codes that are lists.
+func (z *nonzeros) append(codes *model.SparseCodes) {
+	at := z.values.Len() / arrow.Float32SizeBytes
+	size := arrow.Float32SizeBytes * len(codes.Value)
+	copy(arrow.Uint32Traits.CastFromBytes(grow(z.indices, size))[at:], codes.Index)
+	copy(arrow.Float32Traits.CastFromBytes(grow(z.values, size))[at:], codes.Value)
+	for _, end := range codes.End {
+		z.ends = append(z.ends, int32(at+end))
 	}
 }
 

@@ -79,8 +79,10 @@
 //
 // A Transformer takes, for each batch in work, what is added to the batch, 512
 // rows of codes besides and, where the reconstruction is not kept, up to 4 MiB
-// of it on its way to the score. [Transform] has GOMAXPROCS+1 pieces of batches
-// in work, each of up to 8 MiB of what is added, but at least 512 rows.
+// of it on its way to the score. One with a k-sparse model takes a copy of the
+// weights in half their size and 4 MiB, or 128 rows, of all codes; LayoutSparse
+// then takes no more beside what is added. [Transform] has GOMAXPROCS+1 pieces of
+// batches in work, each of up to 8 MiB of what is added, but at least 512 rows.
 //
 // The window lies outside of Go's heap likewise, and is given back at the end of
 // the first epoch.

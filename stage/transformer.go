@@ -118,8 +118,9 @@ type Transformer struct {
 type worker struct {
 	binding *patch.Binding
 	encoder *model.Encoder
-	codes   []float32 // of a chunk of rows, on their way to columns or pairs
-	rows    []byte    // of a batch, without those that are out of range
+	codes   []float32         // of a chunk of rows, on their way to columns or pairs
+	kept    model.SparseCodes // the same of a k-sparse model, on their way to pairs
+	rows    []byte            // of a batch, without those that are out of range
 
 	schema *arrow.Schema // of the batch before
 	keep   []int         // its columns that stay
@@ -174,7 +175,7 @@ func NewTransformer(m *model.Model, schema *arrow.Schema, c TransformConfig) (*T
 	}
 	t.workers.New = func() any {
 		w := &worker{binding: binding.Clone(), encoder: model.NewEncoder(m), schema: t.in, keep: t.keep}
-		if t.code == LayoutColumns || t.code == LayoutSparse {
+		if t.code == LayoutColumns || t.code == LayoutSparse && m.K == 0 {
 			w.codes = make([]float32, encodeRows*m.Hidden)
 		}
 		return w

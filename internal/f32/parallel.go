@@ -19,9 +19,10 @@ type job struct {
 	users   atomic.Int32  // goroutines that hold the job; 0 in the pool
 	done    chan struct{} // capacity 1: sent by whoever does the last item
 
-	gemm   gemmArgs
-	elem   elemArgs
-	sparse sparseArgs
+	gemm     gemmArgs
+	elem     elemArgs
+	sparse   sparseArgs
+	nonzeros nonzeroArgs
 }
 
 var jobs = sync.Pool{New: func() any { return &job{done: make(chan struct{}, 1)} }}
@@ -131,7 +132,7 @@ func (j *job) work() {
 // release lets go of the job; the last to do so gives it back to the pool.
 func (j *job) release() {
 	if j.users.Add(-1) == 0 {
-		j.gemm, j.elem, j.sparse = gemmArgs{}, elemArgs{}, sparseArgs{}
+		j.gemm, j.elem, j.sparse, j.nonzeros = gemmArgs{}, elemArgs{}, sparseArgs{}, nonzeroArgs{}
 		j.items.Store(0)
 		jobs.Put(j)
 	}
