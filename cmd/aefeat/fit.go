@@ -428,7 +428,7 @@ func (j *fitJob) reserve(patch *patch.Binding) error {
 func (j *fitJob) checkSize(patch *patch.Binding) error {
 	config := j.settings.Model
 	trains, learns := j.memory(patch)
-	takes := trains + learns + float64(j.windowMemory(patch))
+	takes := trains + learns
 	err := fitMemory(memoryBound(), fmt.Sprintf("training %d hidden units takes", config.Hidden), takes,
 		"ask for fewer hidden units (--hidden) or smaller batches (--batch-size)")
 	if err != nil || !j.asksMemory {
