@@ -29,7 +29,7 @@ type Encoder struct {
 func NewEncoder(m *Model) *Encoder {
 	return &Encoder{pass: &pass{
 		m:      m,
-		keep:   m.keepEncoding(),
+		keep:   m.Kept(),
 		number: make([]int64, 0, blockRows(m.Inputs)),
 		clean:  make([]float32, blockRows(m.Inputs)*m.Inputs),
 		raw:    m.Preprocess.scratch(blockRows(m.Inputs), m.Inputs),
