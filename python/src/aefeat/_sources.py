@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import sys
+import os
 from typing import Any, Iterator
 
 import numpy as np
 import pyarrow as pa
 
-BATCH_ROWS = 4096
+BATCH_ROWS = 2048
 COLUMN = "patch"
 
 
@@ -17,10 +17,14 @@ def reader(data: Any) -> pa.RecordBatchReader:
     """Return data as a reader of record batches.
 
     data is an array of numpy (m rows of n values, or of height, width and
-    channels), a frame of pandas or polars, a relation of DuckDB, a table, batch
-    or reader of pyarrow, any object with ``__arrow_c_stream__``, or an iterable of
-    record batches. It is read batch by batch. An array becomes a column "patch"
-    of fixed-size lists.
+    channels), a frame of pandas or polars, a relation of DuckDB, a table, batch,
+    reader, dataset or scanner of pyarrow, any object with ``__arrow_c_stream__``,
+    or an iterable of record batches. It is read batch by batch. An array becomes a
+    column "patch" of fixed-size lists.
+
+    Raises:
+        TypeError: data hold no rows, or values that are no numbers.
+        ValueError: an array of one dimension, or no batch and so no schema.
     """
     if isinstance(data, pa.RecordBatchReader):
         return data
@@ -28,29 +32,78 @@ def reader(data: Any) -> pa.RecordBatchReader:
         return pa.RecordBatchReader.from_batches(data.schema, [data])
     if isinstance(data, np.ndarray):
         return _of_array(data)
-    pandas = sys.modules.get("pandas")
-    if pandas is not None and isinstance(data, pandas.DataFrame):
+    kind = type(data).__module__
+    if kind.startswith("scipy.sparse") or hasattr(data, "tocsr"):
+        raise TypeError("sparse data was passed, and dense data is needed: its method toarray makes an array of it")
+    if kind.startswith("pandas") and hasattr(data, "iloc"):
         return _of_pandas(data)
+    if kind == "pyarrow._dataset" and hasattr(data, "get_fragments"):
+        return _of_dataset(data)
+    for method in ("to_arrow_reader", "fetch_record_batch"):  # relations of DuckDB, and those of old
+        if hasattr(data, method):
+            found = getattr(data, method)(BATCH_ROWS)
+            assert isinstance(found, pa.RecordBatchReader)
+            return found
     if hasattr(data, "__arrow_c_stream__"):
         return pa.RecordBatchReader.from_stream(data)
-    if hasattr(data, "fetch_record_batch"):  # DuckDB before it had the protocol
-        found = data.fetch_record_batch(BATCH_ROWS)
+    if hasattr(data, "to_reader"):  # scanners of pyarrow
+        found = data.to_reader()
         assert isinstance(found, pa.RecordBatchReader)
         return found
-    if hasattr(data, "to_batches"):  # datasets and scanners of pyarrow
-        return _of_batches(iter(data.to_batches()))
-    if hasattr(data, "__iter__"):
+    if hasattr(data, "__arrow_c_array__"):
+        batch = pa.record_batch(data)
+        return pa.RecordBatchReader.from_batches(batch.schema, [batch])
+    if isinstance(data, (str, bytes, os.PathLike)):
+        raise TypeError("a path is no data: open it, as with pyarrow.dataset.dataset(path)")
+    if hasattr(data, "__iter__") and not isinstance(data, dict):
         return _of_batches(iter(data))
     raise TypeError(f"{type(data).__name__} is nothing that holds rows: give an array, a frame or Arrow data")
+
+
+def _of_dataset(data: Any) -> pa.RecordBatchReader:
+    """A dataset of pyarrow, in little memory.
+
+    A scanner decodes whole row groups of Parquet, and several ahead. Where files
+    are all that there is to a dataset, they are read a batch at a time instead.
+    """
+    fragments = list(data.get_fragments())
+    plain = all(
+        getattr(data, "_scan_options", True) == {}  # no filter, as far as is known
+        and hasattr(fragment, "row_groups")
+        and str(fragment.partition_expression) == "true"
+        and fragment.physical_schema.equals(data.schema)
+        for fragment in fragments
+    )
+    if not plain:
+        found = data.scanner(batch_size=BATCH_ROWS, batch_readahead=2, fragment_readahead=1).to_reader()
+        assert isinstance(found, pa.RecordBatchReader)
+        return found
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        import pyarrow.parquet
+
+        for fragment in fragments:
+            groups = [group.id for group in fragment.row_groups]
+            with fragment.open() as file:
+                yield from pyarrow.parquet.ParquetFile(file, pre_buffer=False).iter_batches(BATCH_ROWS, row_groups=groups)
+
+    return pa.RecordBatchReader.from_batches(data.schema, batches())
 
 
 def _of_batches(batches: Iterator[Any]) -> pa.RecordBatchReader:
     first = next(batches, None)
     if first is None:
         raise ValueError("no record batch, and so no schema")
+
+    def checked() -> Iterator[pa.RecordBatch]:
+        for number, batch in enumerate(itertools.chain([first], batches)):
+            if not isinstance(batch, pa.RecordBatch):
+                raise TypeError(f"an iterable of record batches is needed, and item {number} is of type {type(batch).__name__}")
+            yield batch
+
     if not isinstance(first, pa.RecordBatch):
-        raise TypeError(f"an iterable of record batches is needed, and it yields {type(first).__name__}")
-    return pa.RecordBatchReader.from_batches(first.schema, itertools.chain([first], batches))
+        next(checked())
+    return pa.RecordBatchReader.from_batches(first.schema, checked())
 
 
 def _of_array(data: np.ndarray[Any, Any]) -> pa.RecordBatchReader:

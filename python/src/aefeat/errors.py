@@ -64,4 +64,21 @@ def _rebuild(message: str, attributes: dict[str, Any]) -> AefeatError:
 
 
 class AefeatWarning(UserWarning):
-    """A warning of the command: something that may have spoilt the result."""
+    """A warning of the command: something that may have spoilt the result.
+
+    Attributes:
+        code: a stable code, such as ``"fit.dead"``. docs/machine.md lists them.
+        message: what is the matter.
+        hints: what to do about it.
+    """
+
+    def __init__(self, message: str, *, code: str = "other", hints: Sequence[str] = ()) -> None:
+        super().__init__("\n".join([message, *("hint: " + hint for hint in hints)]))
+        self.code = code
+        self.message = message
+        self.hints = tuple(hints)
+
+    @classmethod
+    def of_event(cls, event: dict[str, Any]) -> AefeatWarning:
+        """The warning of a ``warning`` event of the command."""
+        return cls(str(event.get("message") or ""), code=str(event.get("code") or "other"), hints=event.get("hints") or ())

@@ -9,6 +9,7 @@ one that is repeated. ``aefeat fit --help-all`` lists them.
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import threading
 from typing import Any, Iterator
@@ -16,7 +17,7 @@ from typing import Any, Iterator
 import pyarrow as pa
 
 from . import _sources, progress as _progress
-from ._command import Command, flags
+from ._command import Command, Source, flags
 from .errors import AefeatError
 from .network import Model, load
 
@@ -61,12 +62,11 @@ def fit_arrow(
                 if reader is not None:
                     command.feed(reader)
                 command.wait()
-            except KeyboardInterrupt:
+            except BaseException:
                 command.interrupt()
                 raise
-            except BaseException:
+            finally:
                 command.stop()
-                raise
         return load(output)
 
 
@@ -108,19 +108,13 @@ def _transformed(reader: pa.RecordBatchReader, model: ModelLike, arguments: list
             ["transform", "-m", path, "--format", "stream", *arguments, "-"], rows_in=True, rows_out=True, on_event=show
         )
         failed: list[BaseException] = []
-
-        def feed() -> None:
-            try:
-                command.feed(reader)
-            except BaseException as error:  # raised below, by whoever reads
-                failed.append(error)
-
-        feeder = threading.Thread(target=feed, name="aefeat rows", daemon=True)
-        feeder.start()
+        feeder = threading.Thread(target=_feed, args=(command, reader, failed), name="aefeat rows", daemon=True)
+        del reader  # whoever reads it last lets go of it
         try:
+            feeder.start()
             try:
                 assert command.process.stdout is not None
-                stream = pa.ipc.open_stream(command.process.stdout)
+                stream = pa.ipc.open_stream(pa.PythonFile(Source(command.process.stdout), mode="r"))
                 yield stream.schema
                 yield from stream
             except (pa.ArrowInvalid, OSError) as error:
@@ -128,18 +122,32 @@ def _transformed(reader: pa.RecordBatchReader, model: ModelLike, arguments: list
                 command.wait()
                 raise AefeatError(f"what the command wrote cannot be read: {error}") from error
             command.wait()
-            feeder.join()
         except AefeatError:
-            feeder.join()
+            _join(feeder)
             if failed:
                 raise failed[0]
             raise
         finally:
             command.stop()
-            feeder.join()
-            reader.close()
+            _join(feeder)
         if failed:
             raise failed[0]
+
+
+def _feed(command: Command, reader: pa.RecordBatchReader, failed: list[BaseException]) -> None:
+    try:
+        command.feed(reader)
+    except BaseException as error:  # raised by whoever reads the features
+        failed.append(error)
+
+
+def _join(feeder: threading.Thread) -> None:
+    """Wait for the end of feeder, unless the source of its rows does not let go of it.
+
+    It then ends with the next batch, which nobody takes.
+    """
+    if feeder.ident is not None and not sys.is_finalizing():
+        feeder.join(1)
 
 
 class model_file:
