@@ -13,13 +13,15 @@ import zipfile
 
 import pytest
 
+import aefeat
+
 PYTHON = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PYTHON / "backend"))
 
 import aefeat_build  # noqa: E402
 from aefeat_build import command, notices, project  # noqa: E402
 
-INSTALLED = "aefeat" in {d.metadata["Name"] for d in importlib.metadata.distributions()}
+INSTALLED = pathlib.Path(aefeat.__file__).is_relative_to(sys.prefix)
 
 
 @pytest.fixture
