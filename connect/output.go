@@ -33,7 +33,7 @@ A message without such rows fails alone, with the reason. Without a `+"`fallback
 		Fields(
 			service.NewStringField("checkpoint").Description("The file that holds the state of the training, one for each output. Its folder must exist."),
 			service.NewStringField("model").Description("The model file to write."),
-			service.NewStringField("field").Description("The path of the array in a JSON object, with dots, or the column of an Arrow or Parquet file.").Default("patch"),
+			service.NewStringField("patch").Description("The path of the array in a JSON object, with dots, or the column of an Arrow or Parquet file.").Default("patch"),
 			service.NewStringEnumField("type", "uint8", "uint16", "float32").Description("What the numbers in JSON are. One that is out of its range, or no integer where that is wanted, fails its message.").Default("uint8"),
 			service.NewIntField("inputs").Description("The number of values in a row. 0: as many as the first good row has.").Default(0),
 			service.NewStringField("objective").Description("Of the training: sparse, denoising, contractive, k-sparse or plain.").Default(model.ObjectiveSparse),
@@ -64,7 +64,7 @@ func newFitOutput(conf *service.ParsedConfig, res *service.Resources) (out servi
 		model: p.string("model"), checkpointEvery: p.duration("checkpoint_every"),
 		every: p.duration("every"), everyRows: int64(p.int("every_rows")), maxInFlight: p.int("max_in_flight"),
 	}}
-	o.source = source{field: p.string("field"), kind: model.Kind(p.string("type"))}
+	o.source = source{field: p.string("patch"), kind: model.Kind(p.string("type"))}
 	o.trainer = trainer{checkpoint: p.string("checkpoint"), form: form{width: p.int("inputs")}}
 	c := &o.trainer.config
 	c.Epochs, c.Columns, c.Preprocess = 1, []string{o.source.field}, p.string("preprocess")
