@@ -64,10 +64,10 @@ func newFitOutput(conf *service.ParsedConfig, res *service.Resources) (out servi
 		model: p.string("model"), checkpointEvery: p.duration("checkpoint_every"),
 		every: p.duration("every"), everyRows: int64(p.int("every_rows")), maxInFlight: p.int("max_in_flight"),
 	}}
-	o.source = source{field: p.string("patch"), kind: model.Kind(p.string("type"))}
+	o.source = source{patch: p.string("patch"), number: numberOf(p.string("type"))}
 	o.trainer = trainer{checkpoint: p.string("checkpoint"), form: form{width: p.int("inputs")}}
 	c := &o.trainer.config
-	c.Epochs, c.Columns, c.Preprocess = 1, []string{o.source.field}, p.string("preprocess")
+	c.Epochs, c.Columns, c.Preprocess = 1, []string{o.source.patch}, p.string("preprocess")
 	objective, hidden, seed, rows := p.string("objective"), p.int("hidden"), p.int("seed"), p.int("preprocess_rows")
 	policy, err = conf.FieldBatchPolicy("batching")
 	if err := cmp.Or(p.err, err); err != nil {

@@ -3,13 +3,9 @@ package connect
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"strconv"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -54,92 +50,41 @@ func batch(schema *arrow.Schema, r model.Rows) arrow.RecordBatch {
 
 // source says where the rows of a message are.
 type source struct {
-	field string     // of an object, with dots, or a column
-	kind  model.Kind // of numbers in JSON
+	patch  string // a field of an object, with dots, or a column
+	number number // of JSON
 }
 
 // rows returns the rows of a message, all of it or an error: a JSON object has
 // one, an Arrow or Parquet file any number. Number is nil.
 func (s source) rows(message []byte) (model.Rows, error) {
-	if text := bytes.TrimLeft(message, " \t\r\n"); len(text) > 0 && (text[0] == '{' || text[0] == '[') {
-		return s.object(text)
+	if isPayload(message) {
+		return s.file(message)
 	}
-	return s.file(message)
-}
-
-// object returns the row of a JSON object.
-func (s source) object(text []byte) (model.Rows, error) {
-	value := json.RawMessage(text)
-	for _, name := range strings.Split(s.field, ".") {
-		var o map[string]json.RawMessage
-		if err := json.Unmarshal(value, &o); err != nil {
-			return model.Rows{}, fmt.Errorf("no object with a field %q: %w", name, err)
-		}
-		var ok bool
-		if value, ok = o[name]; !ok {
-			return model.Rows{}, fmt.Errorf("field %q is missing", s.field)
-		}
+	value, _, err := findField(message, strings.Split(s.patch, "."), nil)
+	if err != nil {
+		return model.Rows{}, err
 	}
-	list := bytes.TrimSpace(value)
-	if list[0] != '[' {
-		return model.Rows{}, fmt.Errorf("field %q is no array of numbers", s.field)
-	}
-	list = bytes.TrimSpace(list[1 : len(list)-1])
-	if len(list) == 0 {
-		return model.Rows{}, fmt.Errorf("field %q is empty", s.field)
-	}
-	r := model.Rows{Kind: s.kind, Width: 1 + bytes.Count(list, []byte{','})}
-	r.Data = make([]byte, 0, r.Width*s.kind.Size())
-	i := 0
-	for n := range bytes.SplitSeq(list, []byte{','}) {
-		var err error
-		if r.Data, err = appendNumber(r.Data, s.kind, string(bytes.TrimSpace(n))); err != nil {
-			return model.Rows{}, fmt.Errorf("field %q, value %d: %w", s.field, i, err)
-		}
-		i++
-	}
-	return r, nil
-}
-
-// appendNumber appends a JSON number as an element of the given kind. One that
-// the kind cannot hold is an error, and never wraps around.
-func appendNumber(b []byte, kind model.Kind, text string) ([]byte, error) {
-	x, err := strconv.ParseFloat(text, 64)
 	switch {
-	case errors.Is(err, strconv.ErrRange):
-	case err != nil:
-		return nil, fmt.Errorf("%.40q is no number", text)
+	case value[0] != '[':
+		return model.Rows{}, fmt.Errorf("field %q is %s, expected an array of numbers", s.patch, describe(value))
+	case !bytes.ContainsAny(value, "-0123456789"):
+		return model.Rows{}, fmt.Errorf("field %q has no numbers", s.patch)
 	}
-	most := map[model.Kind]float64{model.Uint8: math.MaxUint8, model.Uint16: math.MaxUint16}
-	switch kind {
-	case model.Float32:
-		if math.IsInf(float64(float32(x)), 0) {
-			return nil, fmt.Errorf("%.40s is beyond float32", text)
-		}
-		return binary.NativeEndian.AppendUint32(b, math.Float32bits(float32(x))), nil
-	case model.Uint8, model.Uint16:
-		if x < 0 || x > most[kind] || x != math.Trunc(x) {
-			return nil, fmt.Errorf("%.40s is no integer of 0 to %v", text, most[kind])
-		}
-		if kind == model.Uint8 {
-			return append(b, uint8(x)), nil
-		}
-		return binary.NativeEndian.AppendUint16(b, uint16(x)), nil
-	}
-	panic("connect: a kind that JSON does not have")
+	// As many as there are, since those of arrays in arrays count alike.
+	r := model.Rows{Kind: s.number.kind, Width: 1 + bytes.Count(value, []byte{','})}
+	p := patchParser{number: s.number, field: s.patch, width: r.Width}
+	r.Data, err = p.appendPatch(make([]byte, 0, r.Width*r.Kind.Size()), value)
+	return r, err
 }
 
 // file returns the rows of an Arrow or Parquet file.
 func (s source) file(message []byte) (rows model.Rows, err error) {
-	from, err := arrowio.OpenReaderAt(bytes.NewReader(message), int64(len(message)), "message", arrowio.OpenOptions{})
-	if errors.Is(err, arrowio.ErrForeign) {
-		err = errors.New("it is neither a JSON object nor an Arrow or Parquet file")
-	}
+	from, err := arrowio.OpenReaderAt(bytes.NewReader(message), int64(len(message)), "the message", arrowio.OpenOptions{})
 	if err != nil {
 		return rows, err
 	}
 	defer from.Close()
-	binding, err := patch.Bind(from.Schema(), patch.BindOptions{Columns: []string{s.field}})
+	binding, err := patch.Bind(from.Schema(), patch.BindOptions{Columns: []string{s.patch}})
 	if err != nil {
 		return rows, err
 	}
@@ -164,7 +109,7 @@ func (s source) file(message []byte) (rows model.Rows, err error) {
 	}
 	rows.Number = nil
 	if source := binding.Source(); rows.Len() > 0 && source != string(rows.Kind) && source != "float64" {
-		return rows, fmt.Errorf("column %q has values of type %s: a fit of messages takes uint8, uint16 and floats", s.field, source)
+		return rows, fmt.Errorf("column %q has values of type %s: a fit of messages takes uint8, uint16 and floats", s.patch, source)
 	}
 	return rows, nil
 }

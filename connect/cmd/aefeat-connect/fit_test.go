@@ -278,8 +278,12 @@ func TestInterruptions(t *testing.T) {
 			if err := start(t, dir, "fit.yaml", nil).wait(); err != nil {
 				t.Fatal(err)
 			}
-			if got := len(acks(lines)); got != n {
-				t.Errorf("%d of %d rows were acknowledged", got, n)
+			distinct := map[string]bool{}
+			for _, r := range taken {
+				distinct[string(r)] = true
+			}
+			if got := len(acks(lines)); got != n || len(distinct) != n {
+				t.Errorf("of %d rows %d were acknowledged and %d trained on", n, got, len(distinct))
 			}
 			if got := readFile(t, dir, "model"); !bytes.Equal(got, fitted(t, taken)) {
 				t.Error("the model is not that of the acknowledged rows in their order")
