@@ -65,7 +65,7 @@ func TestSweepIsItsFits(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer s.Close()
-			if len(s.groups) != 3 { // those of the seed, and of one epoch, are by themselves
+			if len(s.groups) != 4 { // those of the seed, of one epoch and of a full batch are by themselves
 				t.Errorf("%d groups", len(s.groups))
 			}
 			models, reports, err := s.Run(context.Background(), r)
