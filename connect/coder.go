@@ -144,7 +144,7 @@ func (e *encoder) add(m *service.Message, text []byte) error {
 	row := e.asRows(rows[len(e.rows):])
 	var at *model.RangeError
 	if err := e.model.Check(row); errors.As(err, &at) {
-		return fmt.Errorf("%s is %v, outside %v to %v: %s", e.parser.located(at.Component), at.Value, at.Min, at.Max, at.Reason)
+		return fmt.Errorf("%s is %v, outside %v to %v: %s", e.parser.located(at.Component), float32(at.Value), at.Min, at.Max, at.Reason)
 	} else if err != nil {
 		return err
 	}
@@ -218,7 +218,7 @@ func (e *encoder) block(messages []jsonMessage, rows []byte) error {
 func tooLarge(err error) error {
 	var at *model.RangeError
 	if errors.As(err, &at) {
-		return fmt.Errorf("the patch has values up to %v: %s", at.Value, at.Reason)
+		return fmt.Errorf("the patch has values up to %v: %s", float32(at.Value), at.Reason)
 	}
 	return err
 }

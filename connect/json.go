@@ -94,7 +94,10 @@ func syntax(err error) error {
 		return nil
 	}
 	var e *jsontext.SyntacticError
-	if errors.As(err, &e) {
+	switch errors.As(err, &e); {
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		return fmt.Errorf("not valid JSON: %q is there twice", e.JSONPointer)
+	case e != nil:
 		return fmt.Errorf("not valid JSON at byte %d: %w", e.ByteOffset, e.Err)
 	}
 	return fmt.Errorf("not valid JSON: %w", err)

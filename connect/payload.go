@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/ipc"
 
 	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/imagery"
@@ -31,13 +32,19 @@ type payloads struct {
 }
 
 type schemaTransformer struct {
-	schema      *arrow.Schema
+	schema      []byte // as an IPC stream has it
 	transformer *stage.Transformer
 }
 
 // transformer returns a Transformer for data of a schema.
 func (p *payloads) transformer(c *coder, schema *arrow.Schema) (*stage.Transformer, error) {
-	if last := p.last.Load(); last != nil && last.schema.Equal(schema) && last.schema.Metadata().Equal(schema.Metadata()) {
+	// Schemas that are equal to Arrow may have other names and metadata inside
+	// of types, which the output is to have too.
+	var written bytes.Buffer
+	if err := ipc.NewWriter(&written, ipc.WithSchema(schema)).Close(); err != nil {
+		return nil, err
+	}
+	if last := p.last.Load(); last != nil && bytes.Equal(last.schema, written.Bytes()) {
 		return last.transformer, nil
 	}
 	o := stage.TransformConfig{Layout: c.layout, Prefix: c.name, ModelHash: c.hash, Decode: imagery.Whole()}
@@ -48,7 +55,7 @@ func (p *payloads) transformer(c *coder, schema *arrow.Schema) (*stage.Transform
 	if err != nil {
 		return nil, err
 	}
-	p.last.Store(&schemaTransformer{schema, t})
+	p.last.Store(&schemaTransformer{written.Bytes(), t})
 	return t, nil
 }
 

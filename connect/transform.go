@@ -71,6 +71,9 @@ func newTransform(conf *service.ParsedConfig, resources *service.Resources) (ser
 		if err != nil {
 			return nil, err
 		}
+		if name == "" {
+			return nil, errors.New("field patch: the name is empty")
+		}
 		o.path, o.column = strings.Split(name, "."), name
 	}
 	if o.name, err = conf.FieldString("code"); err != nil {
