@@ -79,7 +79,7 @@ func newFitOutput(conf *service.ParsedConfig, res *service.Resources) (out servi
 	if c.Model, err = model.ForObjective(objective, hidden, c.Preprocess); err != nil {
 		return nil, policy, 0, err
 	}
-	c.Model.Seed, c.Model.Inputs, c.FitDecay = uint64(seed), o.trainer.form.width, c.Model.K > 0
+	c.Model.Seed, c.FitDecay = uint64(seed), c.Model.K > 0
 	if (model.Preprocess{Method: c.Preprocess}).Learns() {
 		c.PreprocessRows = rows
 	}

@@ -239,7 +239,7 @@ func failures(t *testing.T, b service.MessageBatch, err error) []error {
 
 // A bad message fails alone, with the reason; the model has the rows of the
 // others.
-func TestBadMessages(t *testing.T) {
+func TestFitBadMessages(t *testing.T) {
 	for name, c := range map[string]struct {
 		more string
 		good string
@@ -420,9 +420,9 @@ func TestRefusals(t *testing.T) {
 			"hidden: 6":                  "6",
 			"seed: 4":                    "4",
 			"seed: 0":                    "seed",
-			"objective: denoising":       "denoising",
+			"objective: denoising":       "was asked for",
 			"preprocess: patch":          "patch",
-			"inputs: 55":                 "783",
+			"inputs: 55":                 "56",
 			"patch: patch":               "patch",
 			"model: '" + dir + "/state'": "one file",
 		} {
@@ -471,8 +471,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// payload returns rows as a file.
-func payload(t *testing.T, r model.Rows, format arrowio.Format) []byte {
+// rowsFile returns rows as a file.
+func rowsFile(t *testing.T, r model.Rows, format arrowio.Format) []byte {
 	t.Helper()
 	b := batch(form{r.Kind, r.Width}.schema("image"), r)
 	defer b.Release()
@@ -491,17 +491,17 @@ func payload(t *testing.T, r model.Rows, format arrowio.Format) []byte {
 }
 
 // Arrow and Parquet files have many rows, and are taken whole or not at all.
-func TestPayloads(t *testing.T) {
+func TestFitPayloads(t *testing.T) {
 	o := start(t, config(t.TempDir()))
 	wrong := model.Float32Rows([]float32{1, 2}, 2)
-	damaged := payload(t, some(0, 100), arrowio.Parquet)
+	damaged := rowsFile(t, some(0, 100), arrowio.Parquet)
 	damaged[len(damaged)/2] ^= 1
 	all := service.MessageBatch{
-		service.NewMessage(payload(t, some(0, 700), arrowio.Arrow)),
-		service.NewMessage(payload(t, wrong, arrowio.Arrow)),
-		service.NewMessage(payload(t, some(700, 1400), arrowio.Parquet)),
+		service.NewMessage(rowsFile(t, some(0, 700), arrowio.Arrow)),
+		service.NewMessage(rowsFile(t, wrong, arrowio.Arrow)),
+		service.NewMessage(rowsFile(t, some(700, 1400), arrowio.Parquet)),
 		service.NewMessage(damaged),
-		service.NewMessage(payload(t, some(1400, 2000), arrowio.Stream)),
+		service.NewMessage(rowsFile(t, some(1400, 2000), arrowio.Stream)),
 		service.NewMessage(object(some(2000, 2001), 0)),
 	}
 	for i, err := range failures(t, all, o.WriteBatch(context.Background(), all)) {

@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
+	"reflect"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -72,7 +75,11 @@ func (t *trainer) resume(r io.Reader) error {
 	}
 	t.settled = true
 	t.schema = t.form.schema(t.config.Columns[0])
-	t.fitter, err = stage.ResumeForward(from, t.schema, t.config)
+	c := t.config
+	if c.FitDecay {
+		c.Model.WeightDecay = 0 // the checkpoint has what it was lowered to
+	}
+	t.fitter, err = stage.ResumeForward(from, t.schema, c)
 	return err
 }
 
@@ -111,13 +118,13 @@ func (t *trainer) openAhead(ctx context.Context, file *os.File) error {
 		return err
 	}
 	defer from.Close()
-	settings, err := json.Marshal(t.config)
-	if err != nil {
-		return err
-	}
 	schema := from.Schema()
-	if had, ok := schema.Metadata().GetValue(settingsKey); !ok || had != string(settings) {
-		return fmt.Errorf("its rows are for a fit with other settings: %q, and now %q: go on with those, or remove the file", had, settings)
+	text, ok := schema.Metadata().GetValue(settingsKey)
+	if !ok {
+		return errors.New("it holds no rows of a fit")
+	}
+	if err := t.agree(text); err != nil {
+		return err
 	}
 	list, ok := schema.Field(0).Type.(*arrow.FixedSizeListType)
 	if !ok {
@@ -142,6 +149,38 @@ func (t *trainer) openAhead(ctx context.Context, file *os.File) error {
 		return err
 	}
 	return nil
+}
+
+// agree reports the first setting that is another than in JSON.
+func (t *trainer) agree(text string) error {
+	now, err := json.Marshal(t.config)
+	if err != nil {
+		return err
+	}
+	var is, was map[string]any
+	if err := errors.Join(json.Unmarshal(now, &is), json.Unmarshal([]byte(text), &was)); err != nil {
+		return err
+	}
+	if key, a, b := differ(is, was); key != "" {
+		return fmt.Errorf("%s: %v was asked for, and the rows in it wait for a fit with %v: leave it so, or remove the file", key, a, b)
+	}
+	return nil
+}
+
+// differ returns the first key, in their order, whose values are not equal.
+func differ(is, was map[string]any) (key string, a, b any) {
+	for _, k := range slices.Sorted(maps.Keys(is)) {
+		x, isMap := is[k].(map[string]any)
+		y, wasMap := was[k].(map[string]any)
+		if isMap && wasMap {
+			if key, a, b := differ(x, y); key != "" {
+				return key, a, b
+			}
+		} else if !reflect.DeepEqual(is[k], was[k]) {
+			return k, is[k], was[k]
+		}
+	}
+	return "", nil, nil
 }
 
 // check reports rows that the fit cannot take. The first that it can settle the
