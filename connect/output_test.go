@@ -513,3 +513,35 @@ func TestFitPayloads(t *testing.T) {
 		t.Error("the model is another")
 	}
 }
+
+// Rows beyond the window that the first epoch shuffles in are trained on before
+// the end. Going on in the midst of that changes nothing.
+func TestBeyondTheWindow(t *testing.T) {
+	const n, width = 70_000, 2 // a window has 65,536 rows
+	all := model.Rows{Kind: model.Uint8, Width: width}
+	for i := range n * width {
+		all.Data = append(all.Data, uint8(i*i>>3))
+	}
+	settings := config(t.TempDir())
+	o := start(t, settings)
+	of := o.trainer.config
+	lo := 0
+	for _, hi := range []int{n - 4000, n - 5, n} {
+		part := all
+		part.Data = all.Data[lo*width : hi*width]
+		lo = hi
+		if err := o.trainer.check(part); err != nil {
+			t.Fatal(err)
+		}
+		if err := o.trainer.write(context.Background(), part); err != nil {
+			t.Fatal(err)
+		}
+		if err := o.trainer.save(); err != nil {
+			t.Fatal(err)
+		}
+		o = start(t, settings)
+	}
+	if !o.trainer.settled || !bytes.Equal(stop(t, o), fitted(t, all, of)) {
+		t.Error("the model is another")
+	}
+}
