@@ -27,7 +27,7 @@ func fitSpec() *service.ConfigSpec {
 		Summary("Trains a model on the rows of messages, in one pass without an end.").
 		Description(`A message is a JSON object with an array of numbers, which is a row, or an Arrow IPC or Parquet file with a column of rows.
 
-It is acknowledged once a checkpoint on disk holds its rows, and not before. Checkpoints are made when `+"`max_in_flight`"+` batches wait for one, or `+"`checkpoint_every`"+` after the first that waits. At the next start training goes on from the checkpoint. A checkpoint that cannot be written makes the messages that wait fail; their rows are forgotten, so that they can be sent again.
+It is acknowledged once a checkpoint on disk holds its rows, and not before. A checkpoint is made when half of `+"`max_in_flight`"+` batches wait for it, or `+"`checkpoint_every`"+` after the first that waits. At the next start training goes on from the checkpoint. A checkpoint that cannot be written makes the messages that wait fail; their rows are forgotten, so that they can be sent again.
 
 A message without such rows fails alone, with the reason. Without a `+"`fallback`"+` most inputs send it again and again.`).
 		Fields(
@@ -44,7 +44,7 @@ A message without such rows fails alone, with the reason. Without a `+"`fallback
 			service.NewDurationField("checkpoint_every").Description("The longest that a message waits for a checkpoint.").Default("1s"),
 			service.NewDurationField("every").Description("The time between two writings of the model file. It is written at shutdown too.").Default("5m"),
 			service.NewIntField("every_rows").Description("The model file is written after so many rows too. 0: never for that.").Default(0),
-			service.NewOutputMaxInFlightField().Default(16),
+			service.NewOutputMaxInFlightField().Default(32),
 			service.NewBatchPolicyField("batching").Description("Without one, 1,000 messages, 8 MB or 1 s make a batch."),
 		)
 }
@@ -274,7 +274,7 @@ func (o *fitOutput) take(ctx context.Context, rows []model.Rows, bad []error) (*
 	// What a context ends in the midst of could not be said to be trained on.
 	if err := o.trainer.write(context.WithoutCancel(ctx), good); err != nil {
 		o.finish(r, err)
-	} else if r.batches == o.settings.maxInFlight {
+	} else if r.batches >= (o.settings.maxInFlight+1)/2 { // the others come meanwhile
 		o.finish(r, o.trainer.save())
 	}
 	return r, nil
