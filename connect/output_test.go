@@ -326,8 +326,8 @@ func TestNothingButBadMessages(t *testing.T) {
 // the model.
 func TestBatchesInFlight(t *testing.T) {
 	for name, more := range map[string]string{
-		"as many as can be": "max_in_flight: 8\ncheckpoint_every: 1h",
-		"fewer":             "max_in_flight: 100\ncheckpoint_every: 10ms",
+		"half of them": "max_in_flight: 15\ncheckpoint_every: 1h",
+		"fewer":        "max_in_flight: 100\ncheckpoint_every: 10ms",
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := start(t, several(config(t.TempDir(), more)))
@@ -354,7 +354,7 @@ func TestBatchesInFlight(t *testing.T) {
 // A context that ends while a batch waits does not leave open whether it was
 // taken: its checkpoint is made at once.
 func TestEndOfContext(t *testing.T) {
-	o := start(t, several(config(t.TempDir(), "max_in_flight: 2", "checkpoint_every: 1h")))
+	o := start(t, several(config(t.TempDir(), "max_in_flight: 4", "checkpoint_every: 1h")))
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if err := o.WriteBatch(ctx, rowMessages(some(0, 100))); err != nil {
