@@ -1,0 +1,171 @@
+"""Fit and transform streams of rows, in bounded memory.
+
+Rows go to the command batch by batch as Arrow streams and come back in the same
+way. Settings are the flags of the command with underscores: ``weight_decay=0.1``
+stands for ``--weight-decay 0.1``, True for a flag without a value, a list for
+one that is repeated. ``aefeat fit --help-all`` lists them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import threading
+from typing import Any, Iterator
+
+import pyarrow as pa
+
+from . import _sources, progress as _progress
+from ._command import Command, Source, flags
+from .errors import AefeatError
+from .network import Model, load
+
+ModelLike = Model | bytes | str | os.PathLike[str]
+
+
+def fit_arrow(
+    data: Any = None,
+    *,
+    column: str | list[str] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: str | os.PathLike[str] | None = None,
+    progress: bool | None = None,
+    **settings: Any,
+) -> Model:
+    """Fit a model to rows and return it.
+
+    Args:
+        data: anything that holds or yields Arrow data; see :func:`aefeat.reader`.
+            It is read once. With resume, None stands for the files that the fit
+            began with.
+        column: the column with the patches, or several with a number each. None:
+            the one that can hold patches.
+        checkpoint: a file that keeps the state of the fit. An interrupt from the
+            keyboard writes a last one.
+        resume: the checkpoint to go on from; data have to be the same rows. Only
+            few settings may stand beside it.
+        progress: show it. None: where somebody looks at it.
+        settings: the command's, such as ``hidden=196`` or ``objective="denoising"``.
+
+    Raises:
+        AefeatError: what the command says is wrong.
+    """
+    arguments = flags({**settings, "column": column, "checkpoint": checkpoint, "resume": resume})
+    reader = None if data is None and resume is not None else _sources.reader(data)
+    with tempfile.TemporaryDirectory(prefix="aefeat-") as folder:
+        output = os.path.join(folder, "model.safetensors")
+        operands = [] if reader is None else ["-"]
+        with _progress.shown(progress) as show:
+            command = Command(["fit", "-o", output, *arguments, *operands], rows_in=reader is not None, on_event=show)
+            try:
+                if reader is not None:
+                    command.feed(reader)
+                command.wait()
+            except BaseException:
+                command.interrupt()
+                raise
+            finally:
+                command.stop()
+        return load(output)
+
+
+def transform_arrow(
+    data: Any,
+    model: ModelLike,
+    *,
+    column: str | list[str] | None = None,
+    progress: bool | None = None,
+    **settings: Any,
+) -> pa.RecordBatchReader:
+    """Add the features of a model to rows.
+
+    Rows come back in order as they are read from the result, with memory for a
+    few batches. Whoever drops the result before its end ends the work.
+
+    Args:
+        data: anything that holds or yields Arrow data; see :func:`aefeat.reader`.
+        model: a model, its bytes or its path.
+        column: the column with the patches. None: the one of the fit.
+        progress: show it. None: where somebody looks at it.
+        settings: the command's, such as ``layout="list"`` or ``keep="label"``.
+
+    Raises:
+        AefeatError: what the command says is wrong, also from the result when
+            the row at fault is reached.
+    """
+    reader = _sources.reader(data)
+    batches = _transformed(reader, model, flags({**settings, "column": column}), progress)
+    schema = next(batches)
+    assert isinstance(schema, pa.Schema)
+    return pa.RecordBatchReader.from_batches(schema, batches)
+
+
+def _transformed(reader: pa.RecordBatchReader, model: ModelLike, arguments: list[str], progress: bool | None) -> Iterator[Any]:
+    """Yield the schema of the result and then its batches."""
+    with model_file(model) as path, _progress.shown(progress) as show:
+        command = Command(
+            ["transform", "-m", path, "--format", "stream", *arguments, "-"], rows_in=True, rows_out=True, on_event=show
+        )
+        failed: list[BaseException] = []
+        feeder = threading.Thread(target=_feed, args=(command, reader, failed), name="aefeat rows", daemon=True)
+        del reader  # whoever reads it last lets go of it
+        try:
+            feeder.start()
+            try:
+                assert command.process.stdout is not None
+                stream = pa.ipc.open_stream(pa.PythonFile(Source(command.process.stdout), mode="r"))
+                yield stream.schema
+                yield from stream
+            except (pa.ArrowInvalid, OSError) as error:
+                # A stream that is cut short says less than the command does.
+                command.wait()
+                raise AefeatError(f"what the command wrote cannot be read: {error}") from error
+            command.wait()
+        except AefeatError:
+            _join(feeder)
+            if failed:
+                raise failed[0]
+            raise
+        finally:
+            command.stop()
+            _join(feeder)
+        if failed:
+            raise failed[0]
+
+
+def _feed(command: Command, reader: pa.RecordBatchReader, failed: list[BaseException]) -> None:
+    try:
+        command.feed(reader)
+    except BaseException as error:  # raised by whoever reads the features
+        failed.append(error)
+
+
+def _join(feeder: threading.Thread) -> None:
+    """Wait for the end of feeder, unless the source of its rows does not let go of it.
+
+    It then ends with the next batch, which nobody takes.
+    """
+    if feeder.ident is not None and not sys.is_finalizing():
+        feeder.join(1)
+
+
+class model_file:
+    """The path of a model, for as long as the context lasts."""
+
+    def __init__(self, model: ModelLike) -> None:
+        self._model = model
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def __enter__(self) -> str:
+        if isinstance(self._model, (str, os.PathLike)):
+            return os.fspath(self._model)
+        self._folder = tempfile.TemporaryDirectory(prefix="aefeat-")
+        path = os.path.join(self._folder.name, "model.safetensors")
+        with open(path, "wb") as f:
+            f.write(self._model if isinstance(self._model, bytes) else self._model.to_bytes())
+        return path
+
+    def __exit__(self, *_: Any) -> None:
+        if self._folder is not None:
+            self._folder.cleanup()
