@@ -20,7 +20,7 @@ import (
 )
 
 // With -messages 1000000 TestMemory takes about a minute.
-var messages = flag.Int("messages", 5000, "how many messages TestMemory sends")
+var messageCount = flag.Int("messages", 5000, "how many messages TestMemory sends")
 
 // pixels returns rows of n bytes, four of five of them 0, as of digits.
 func pixels(rows, n int) arrow.RecordBatch {
@@ -136,7 +136,7 @@ func TestMemory(t *testing.T) {
 	texts := jsonTexts(batch)
 	texts[3], texts[7], texts[9] = []byte(`{"patch":[300]}`), stream(t, batch.NewSlice(0, 20)), []byte("\xff\xff\xff\xffcut")
 	var first, most uint64
-	for sent := 0; sent < *messages; sent += rows {
+	for sent := 0; sent < *messageCount; sent += rows {
 		var batch service.MessageBatch
 		for _, text := range texts {
 			batch = append(batch, service.NewMessage(text))
@@ -154,7 +154,7 @@ func TestMemory(t *testing.T) {
 		if bad != 2 {
 			t.Fatalf("%d bad messages, want 2", bad)
 		}
-		if done := sent / rows; done%max(1, *messages/rows/10) != 0 {
+		if done := sent / rows; done%max(1, *messageCount/rows/10) != 0 {
 			continue
 		}
 		out, batch = nil, nil
@@ -166,7 +166,7 @@ func TestMemory(t *testing.T) {
 		}
 		most = max(most, s.HeapAlloc)
 	}
-	t.Logf("%d messages: heap of %d KiB at first, %d KiB at most", *messages, first>>10, most>>10)
+	t.Logf("%d messages: heap of %d KiB at first, %d KiB at most", *messageCount, first>>10, most>>10)
 	if most > first+4<<20 {
 		t.Errorf("the heap has grown from %d to %d bytes", first, most)
 	}
