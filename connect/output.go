@@ -36,7 +36,7 @@ A message without such rows fails alone, with the reason. Without a `+"`fallback
 			service.NewStringField("patch").Description("The path of the array in a JSON object, with dots, or the column of an Arrow or Parquet file.").Default("patch"),
 			service.NewStringEnumField("type", "uint8", "uint16", "float32").Description("What the numbers in JSON are. One that is out of its range, or no integer where that is wanted, fails its message.").Default("uint8"),
 			service.NewIntField("inputs").Description("The number of values in a row. 0: as many as the first good row has.").Default(0),
-			service.NewStringField("objective").Description("Of the training: sparse, denoising, contractive, k-sparse or plain.").Default(model.ObjectiveSparse),
+			service.NewStringField("objective").Description("As of a fit: sparse, denoising, contractive, k-sparse or plain.").Default(model.ObjectiveSparse),
 			service.NewIntField("hidden").Description("The number of hidden units: the length of a code.").Default(196),
 			service.NewStringField("preprocess").Description("What is done to values first: scale, patch, standardize, zca or none. Under scale floats must lie in 0 to 1.").Default(model.PreprocessScale),
 			service.NewIntField("preprocess_rows").Description("The number of rows that preprocessing learns from, where it learns. Training begins after these.").Default(stage.DefaultPreprocessRows),
