@@ -259,7 +259,7 @@ func (p *patchParser) scalar() error {
 	if c := p.text[start]; c == '"' || c == '{' {
 		return p.refuse(p.text[start:])
 	}
-	for p.at < len(p.text) && !ends(p.text[p.at]) {
+	for !ends[p.text[p.at]] { // at last the array does
 		p.at++
 	}
 	text := p.text[start:p.at]
@@ -279,10 +279,8 @@ func (p *patchParser) scalar() error {
 	return p.float(text)
 }
 
-// ends reports whether c ends a number or word.
-func ends(c byte) bool {
-	return c == ',' || c == ']' || c == ' ' || c == '\t' || c == '\r' || c == '\n'
-}
+// ends has the bytes that end a number or word.
+var ends = [256]bool{',': true, ']': true, ' ': true, '\t': true, '\r': true, '\n': true}
 
 // refuse is the error of a value that is not what is expected.
 func (p *patchParser) refuse(text []byte) error {
@@ -336,18 +334,16 @@ func wholeNumber(text []byte) (negative bool, v uint64, ok bool) {
 	if digits[0] == '-' {
 		negative, digits = true, digits[1:]
 	}
-	if len(digits) <= 19 { // below 2^64 whatever the digits are
-		for i, c := range digits {
-			if c < '0' || c > '9' {
-				break
-			}
-			v = 10*v + uint64(c-'0')
-			if i == len(digits)-1 {
-				return negative && v > 0, v, true
-			}
-		}
+	if len(digits) > 19 { // may be above 2^64
+		return oddWhole(text)
 	}
-	return oddWhole(text)
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return oddWhole(text)
+		}
+		v = 10*v + uint64(c-'0')
+	}
+	return negative && v > 0, v, true
 }
 
 // oddWhole is wholeNumber for numbers with a fraction, an exponent or twenty
