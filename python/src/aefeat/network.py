@@ -130,6 +130,8 @@ class Model:
     def decode(self, codes: npt.ArrayLike) -> Floats:
         """Return the reconstructions (m, n) of codes (m, h)."""
         a = np.asarray(codes, dtype=np.float32)
+        if a.ndim != 2 or a.shape[1] != self.n_hidden:
+            raise ValueError(f"codes of {self.n_hidden} values are needed, and these have the shape {a.shape}")
         weight = self.tensors.get("decoder.weight")
         w = self.tensors["encoder.weight"] if weight is None else weight.T
         return _ACTIVATIONS[self.config["output_activation"]](a @ w + self.tensors["decoder.bias"])
