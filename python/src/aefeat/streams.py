@@ -9,9 +9,7 @@ one that is repeated. ``aefeat fit --help-all`` lists them.
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
-import threading
 from typing import Any, Iterator
 
 import pyarrow as pa
@@ -126,14 +124,12 @@ def _transformed(reader: pa.RecordBatchReader | None, model: ModelLike, argument
             rows_out=True,
             on_event=show,
         )
-        failed: list[BaseException] = []
-        feeder = threading.Thread(target=_feed, args=(command, reader, failed), name="aefeat rows", daemon=True)
-        del reader  # whoever reads it last lets go of it
         try:
-            if command.process.stdin is not None:
-                feeder.start()
+            if reader is not None:
+                command.start_feeding(reader)
+                del reader  # whoever reads it last lets go of it
+            assert command.process.stdout is not None
             try:
-                assert command.process.stdout is not None
                 stream = pa.ipc.open_stream(pa.PythonFile(Source(command.process.stdout), mode="r"))
                 yield stream.schema
                 yield from stream
@@ -142,32 +138,8 @@ def _transformed(reader: pa.RecordBatchReader | None, model: ModelLike, argument
                 command.wait()
                 raise AefeatError(f"what the command wrote cannot be read: {error}") from error
             command.wait()
-        except AefeatError:
-            _join(feeder)
-            if failed:
-                raise failed[0]
-            raise
         finally:
             command.stop()
-            _join(feeder)
-        if failed:
-            raise failed[0]
-
-
-def _feed(command: Command, reader: pa.RecordBatchReader, failed: list[BaseException]) -> None:
-    try:
-        command.feed(reader)
-    except BaseException as error:  # raised by whoever reads the features
-        failed.append(error)
-
-
-def _join(feeder: threading.Thread) -> None:
-    """Wait for the end of feeder, unless the source of its rows does not let go of it.
-
-    It then ends with the next batch, which nobody takes.
-    """
-    if feeder.ident is not None and not sys.is_finalizing():
-        feeder.join(1)
 
 
 class model_file:
