@@ -295,11 +295,14 @@ def test_an_interrupt_from_the_source_keeps_the_checkpoint(tmp_path):
     def interrupted():
         for number, batch in enumerate(aefeat.reader(rows)):
             if number == 18:
+                until = time.monotonic() + 30
+                while not (tmp_path / "c").exists() and time.monotonic() < until:
+                    time.sleep(0.01)
                 raise KeyboardInterrupt
             yield batch
 
     with pytest.raises(KeyboardInterrupt):
-        aefeat.fit_arrow(interrupted(), checkpoint=tmp_path / "c", **SETTINGS)
+        aefeat.fit_arrow(interrupted(), checkpoint=tmp_path / "c", checkpoint_every="10ms", **SETTINGS)
     assert aefeat.fit_arrow(rows, resume=tmp_path / "c") == whole
 
 
