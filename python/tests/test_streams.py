@@ -342,3 +342,30 @@ def test_memory_is_bounded(tmp_path):
     out, err = interpreter(code).communicate(timeout=60)
     rows, more = map(int, out.split())
     assert rows == 300_000 and more < 60 << 10, err  # in KiB, of 120 MB in and 125 MB out
+
+
+EVENTS = [
+    {"event": "progress", "phase": "fit", "rows": 10},
+    {"event": "progress", "phase": "fit", "rows": 90, "total_rows": 100, "rows_per_second": 50, "epoch": 1, "epochs": 2, "total_cost": 1.5},
+    {"event": "epoch", "rows": 0, "total_rows": 100, "epoch": 2, "epochs": 2},
+    {"event": "done"},
+]
+
+
+@pytest.mark.parametrize("there", ["tqdm", "rich", None])
+def test_progress(monkeypatch, capsys, there):
+    from aefeat import progress
+
+    if there is not None:
+        pytest.importorskip(there)
+    for name in {"tqdm", "rich"} - {there}:
+        for module in [name, f"{name}.auto", f"{name}.console", f"{name}.progress"]:
+            monkeypatch.setitem(sys.modules, module, None)
+    with progress.shown(True) as show:
+        assert (show is None) == (there is None)
+        for event in EVENTS if show is not None else []:
+            show(event)
+    out, err = capsys.readouterr()
+    assert not out and ("tqdm" != there or "epoch 1/2:  90%" in err and "cost=1.5" in err)
+    with progress.shown(None) as show:  # nobody looks
+        assert show is None

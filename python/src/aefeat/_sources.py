@@ -25,6 +25,10 @@ def reader(data: Any) -> pa.RecordBatchReader:
     Raises:
         TypeError: data hold no rows, or values that are no numbers.
         ValueError: an array of one dimension, or no batch and so no schema.
+
+    >>> import aefeat, numpy as np
+    >>> aefeat.reader(np.zeros((5000, 28, 28), np.uint8)).read_next_batch().num_rows
+    2048
     """
     if isinstance(data, pa.RecordBatchReader):
         return data

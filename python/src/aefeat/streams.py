@@ -97,6 +97,12 @@ def transform_arrow(
             the row at fault is reached.
         TypeError, ValueError: data hold no rows of numbers.
         Exception: whatever data raise while they are read, from the result.
+
+    >>> import aefeat, numpy as np
+    >>> X = np.random.default_rng(0).random((200, 16))
+    >>> model = aefeat.fit_arrow(X, hidden=4, epochs=40, batch_size=20)
+    >>> [batch.num_rows for batch in aefeat.transform_arrow(X, model, score=True)]
+    [200]
     """
     reader, operands = _rows(data)
     batches = _transformed(reader, model, [*flags({**settings, "column": column}), *operands], progress)
