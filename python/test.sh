@@ -39,9 +39,10 @@ $pip install -q --no-deps "$scratch"/dist/*.whl
 export PYTHONDONTWRITEBYTECODE=1
 pytest="$scratch/venv/bin/python -m pytest -q -p no:cacheprovider"
 $pytest tests
+"$scratch/venv/bin/python" -m mypy --cache-dir "$scratch/mypy"
 
 # The two releases of scikit-learn before that one.
 for release in 1.8.0 1.7.2; do
 	$pip install -q --no-deps --target "$scratch/$release" "scikit-learn==$release"
-	PYTHONPATH=$scratch/$release $pytest tests/test_check_estimator.py
+	PYTHONPATH=$scratch/$release $pytest tests/test_estimator.py
 done
