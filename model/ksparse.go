@@ -141,9 +141,10 @@ func (c Config) keepEncoding() int {
 	return int(min(float64(c.Hidden), max(1, math.RoundToEven(alpha*float64(c.K)))))
 }
 
-// idleRows is after how many rows that did not keep a unit it is woken: some
-// steps of batches of any size, and before weight decay has undone the unit.
-const idleRows = 1024
+// idleRows is after how many rows that did not keep a unit it is woken, those of
+// the batch at hand included: the usual batch, and before weight decay has
+// undone the unit.
+const idleRows = 256
 
 // waker wakes units that the rows of mini-batches have not kept for long: each
 // gets its largest code of a batch back, and with it a gradient. Otherwise such
@@ -184,7 +185,7 @@ func (w *waker) keep(z, scratch []float32, k int) {
 			}
 		}
 	}
-	w.find(len(z)/h, func(e []f32.Element) { f32.LargestOfColumns(e, scratch, h) })
+	w.find(func(e []f32.Element) { f32.LargestOfColumns(e, scratch, h) })
 	for _, e := range w.larger {
 		z[int(e.Row)*h+int(e.Column)] = e.Value
 	}
@@ -197,7 +198,7 @@ func (w *waker) wake(code *f32.Sparse, z *f32.Shortlist) {
 	for _, i := range code.Column {
 		w.idle[i] = 0
 	}
-	w.find(code.Rows(), z.LargestOfColumns)
+	w.find(z.LargestOfColumns)
 	code.Insert(w.larger)
 }
 
@@ -208,12 +209,12 @@ func (w *waker) pass(rows int) {
 	}
 }
 
-// find sets woken to the units that were idle before so many rows and in them,
-// and larger to their largest z, which largest looks up.
-func (w *waker) find(rows int, largest func([]f32.Element)) {
+// find sets woken to the units that have been idle for long, and larger to their
+// largest z, which largest looks up.
+func (w *waker) find(largest func([]f32.Element)) {
 	w.woken, w.larger = w.woken[:0], w.larger[:0]
 	for i, idle := range w.idle {
-		if idle-int64(rows) >= idleRows {
+		if idle >= idleRows {
 			w.woken = append(w.woken, i)
 			w.larger = append(w.larger, f32.Element{Column: int32(i)})
 		}
