@@ -141,10 +141,14 @@ func (c Config) keepEncoding() int {
 	return int(min(float64(c.Hidden), max(1, math.RoundToEven(alpha*float64(c.K)))))
 }
 
-// idleRows is after how many rows that did not keep a unit it is woken, those of
-// the batch at hand included: the usual batch, and before weight decay has
-// undone the unit.
-const idleRows = 256
+// A unit is woken after idleRows that did not keep it, those of the batch at
+// hand included: the usual batch, and before weight decay has undone the unit.
+// Where units are many it is idleTurns times as many rows as a unit waits for if
+// all are kept equally often.
+const (
+	idleRows  = 256
+	idleTurns = 4
+)
 
 // waker wakes units that the rows of mini-batches have not kept for long: each
 // gets its largest code of a batch back, and with it a gradient. Otherwise such
@@ -153,13 +157,14 @@ const idleRows = 256
 // keep codes by what it does over a batch is from A. Makhzani and B. Frey,
 // "Winner-take-all autoencoders", NIPS 2015.
 type waker struct {
+	most   int64         // rows that may leave a unit idle
 	idle   []int64       // rows since the unit was last kept (h)
 	woken  []int         // units that were woken in the batch at hand
 	larger []f32.Element // their largest z
 }
 
-func newWaker(hidden int) *waker {
-	return &waker{idle: make([]int64, hidden), woken: make([]int, 0, hidden), larger: make([]f32.Element, 0, hidden)}
+func newWaker(hidden, k int) *waker {
+	return &waker{most: int64(max(idleRows, idleTurns*hidden/k)), idle: make([]int64, hidden), woken: make([]int, 0, hidden), larger: make([]f32.Element, 0, hidden)}
 }
 
 // state lists what a checkpoint keeps.
@@ -214,7 +219,7 @@ func (w *waker) pass(rows int) {
 func (w *waker) find(largest func([]f32.Element)) {
 	w.woken, w.larger = w.woken[:0], w.larger[:0]
 	for i, idle := range w.idle {
-		if idle >= idleRows {
+		if idle >= w.most {
 			w.woken = append(w.woken, i)
 			w.larger = append(w.larger, f32.Element{Column: int32(i)})
 		}

@@ -102,7 +102,7 @@ func TestTrainingKeeps(t *testing.T) {
 // the first row that has it. The other codes are those that the rows keep.
 func TestWaker(t *testing.T) {
 	const h, rows = 3, 100
-	w := newWaker(h)
+	w := newWaker(h, 1)
 	for batch, want := range [][]int{{}, {}, {2}, {2}, {}, {}, {2}} {
 		z := make([]float32, rows*h)
 		for r := range rows {
