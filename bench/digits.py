@@ -1,12 +1,13 @@
 """Write MNIST as Parquet or as an Arrow stream, for the measurements here.
 
     python3 digits.py IDX_FOLDER train|test OUT [--order file|label|shuffled]
-        [--rows N] [--float] [--stream BATCH]
+        [--first N] [--rows N] [--float] [--stream BATCH]
 
 IDX_FOLDER holds the four MNIST files (.gz). The columns are `image`, a
 fixed-size list of 784 uint8 (float32 in 0..1 with --float), and `label`.
---rows repeats the rows until there are N. --stream writes an Arrow IPC stream
-in batches of BATCH rows, and with OUT "-" to stdout. Needs numpy and pyarrow.
+--first takes the first N rows of the file. --rows repeats the rows until there
+are N. --stream writes an Arrow IPC stream in batches of BATCH rows, and with OUT
+"-" to stdout. Needs numpy and pyarrow.
 """
 import argparse
 import gzip
@@ -40,11 +41,13 @@ def main():
     p.add_argument("split", choices=["train", "test"])
     p.add_argument("out")
     p.add_argument("--order", choices=["file", "label", "shuffled"], default="file")
+    p.add_argument("--first", type=int)
     p.add_argument("--rows", type=int)
     p.add_argument("--float", action="store_true")
     p.add_argument("--stream", type=int)
     a = p.parse_args()
     images, labels = read(a.folder, a.split)
+    images, labels = images[:a.first], labels[:a.first]
     if a.order == "label":
         order = np.argsort(labels, kind="stable")
         images, labels = images[order], labels[order]

@@ -80,7 +80,7 @@ func (c *countingWriter) Write(b []byte) (int, error) {
 }
 
 // stateVersion is raised when an older program must not read a newer state.
-const stateVersion = 1
+const stateVersion = 2
 
 // state is what a checkpoint keeps beside the model and its training.
 type state struct {
@@ -122,9 +122,11 @@ type forward struct {
 
 // The names of what a checkpoint keeps as bytes.
 const (
-	dataStatistics = "statistics" // of rows, for Report.Drift
-	dataRows       = "rows"       // that wait for their block to be full
-	dataNumbers    = "numbers"    // of these
+	dataStatistics    = "statistics"     // of rows, for Report.Drift
+	dataRows          = "rows"           // that wait for their block to be full
+	dataNumbers       = "numbers"        // of these
+	dataWindow        = "window"         // rows that are in the window
+	dataWindowNumbers = "window_numbers" // of these
 )
 
 // saver makes the checkpoints that Config.Checkpoint asks for. A nil one makes
@@ -197,12 +199,10 @@ func (f *Fitter) writeState(w io.Writer, next *forward) (err error) {
 	}
 	host := model.Host{Data: map[string][]byte{}}
 	if next != nil {
-		rows := f.feed.current.rows
 		s.Input = nil
-		host.Data[dataRows] = rows.Data
-		for _, n := range rows.Number {
-			host.Data[dataNumbers] = binary.LittleEndian.AppendUint64(host.Data[dataNumbers], uint64(n))
-		}
+		rows, held := f.feed.current.rows, t.window.rows()
+		host.Data[dataRows], host.Data[dataNumbers] = rows.Data, numberBytes(rows.Number)
+		host.Data[dataWindow], host.Data[dataWindowNumbers] = held.Data, numberBytes(held.Number)
 	}
 	if l := f.learning; l != nil && l.ahead > 0 {
 		s.Ahead = l.ahead
@@ -218,9 +218,10 @@ func (f *Fitter) writeState(w io.Writer, next *forward) (err error) {
 
 // Checkpoint writes a checkpoint of a fit of one epoch that holds no rows out,
 // with every row that was written so far; [ResumeForward] goes on from it. It
-// waits until these are trained on, but for those that wait for their batch,
-// and changes nothing. The error is [ErrTooEarly] while there is nothing to go
-// on from, that of the training, or w's; those of w do not end the Fitter.
+// waits until these are trained on, but for those that wait for their batch or
+// are in the window, and changes nothing. The error is [ErrTooEarly] while there
+// is nothing to go on from, that of the training, or w's; those of w do not end
+// the Fitter.
 func (f *Fitter) Checkpoint(w io.Writer) error {
 	switch {
 	case f.err != nil:
@@ -237,11 +238,20 @@ func (f *Fitter) Checkpoint(w io.Writer) error {
 	if f.err = f.feed.idle(); f.err != nil {
 		return f.err
 	}
-	if f.passes.at.Rows == 0 {
+	if f.passes.streamed() == 0 {
 		return ErrTooEarly
 	}
 	of := form{f.intake.binding.Source(), f.feed.current.rows.Kind, f.model.Inputs}
 	return f.writeState(w, &forward{of, f.intake.next, f.intake.bad.BadRows})
+}
+
+// numberBytes returns numbers of rows as a checkpoint keeps them.
+func numberBytes(numbers []int64) []byte {
+	b := make([]byte, 0, 8*len(numbers))
+	for _, n := range numbers {
+		b = binary.LittleEndian.AppendUint64(b, uint64(n))
+	}
+	return b
 }
 
 // onePass reports why rows do not just pass by once.

@@ -125,6 +125,7 @@ func TestResume(t *testing.T) {
 		}
 	}()
 	random := rand.New(rand.NewPCG(seed, 0))
+	smallWindow(t, 1700*16)
 	p := cap200(makePatches(5000, 16, 1)).brighten(0, 3, 1023, 4990)
 	bad := []int{7, 2048, 2049, 4999}
 	for _, c := range resumeCases() {

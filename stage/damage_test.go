@@ -58,8 +58,8 @@ func TestDamagedCheckpoints(t *testing.T) {
 		saved    []byte
 		old, new string // of the state
 	}{
-		{replay, `"version":1`, `"version":2`},
-		{replay, `"version":1`, `"version":1,"more":2`},
+		{replay, `"version":2`, `"version":3`},
+		{replay, `"version":2`, `"version":2,"more":2`},
 		{replay, `"Epochs":2`, `"Epochs":-1`},
 		{replay, `"Epochs":2`, `"Epochs":0`},
 		{replay, `"Epochs":2`, `"Epochs":7`},
@@ -84,7 +84,7 @@ func TestDamagedCheckpoints(t *testing.T) {
 		{stream.Bytes(), `"kind":"uint8"`, `"kind":"float32"`},
 		{stream.Bytes(), `"kind":"uint8"`, `"kind":""`},
 		{stream.Bytes(), `"width":16`, `"width":8`},
-		{stream.Bytes(), `"rows":2048`, `"rows":0`},
+		{stream.Bytes(), `"forward"`, `"rows":1,"forward"`},
 		{stream.Bytes(), `"ahead":1000`, `"ahead":-1`},
 		{stream.Bytes(), `"Epochs":1`, `"Epochs":2`},
 		{stream.Bytes(), `"Validation":0`, `"Validation":0.5`},
@@ -99,7 +99,7 @@ func TestDamagedCheckpoints(t *testing.T) {
 			t.Errorf("%s for %s: error %v", c.new, c.old, err)
 		}
 	}
-	for _, name := range []string{dataRows, dataNumbers, dataStatistics} {
+	for _, name := range []string{dataRows, dataNumbers, dataWindow, dataWindowNumbers, dataStatistics} {
 		for _, change := range []func([]byte) []byte{
 			func([]byte) []byte { return nil },
 			func(b []byte) []byte { return b[:len(b)-1] },

@@ -16,6 +16,7 @@ type passes struct {
 	plan       *plan // that of the first model; what it says of rows is that of all
 	trainings  []*training
 	running    []*training // that the pass at hand trains
+	window     *window     // nil when rows that arrive are not shuffled
 	kept       *store      // nil when no row is visited again
 	validation *validation // nil when no row is held out
 
@@ -31,6 +32,12 @@ type passes struct {
 func newPasses(trainings []*training, first model.Rows) (*passes, error) {
 	p := trainings[0].plan
 	t := &passes{plan: p, trainings: trainings, running: trainings}
+	var err error
+	if p.streams(trainings[0].model.Preprocess) {
+		if t.window, err = p.newWindow(first); err != nil {
+			return t, err
+		}
+	}
 	if !p.keeps() && !p.validates() {
 		return t, nil
 	}
@@ -71,8 +78,14 @@ func (t *passes) take(b *block) error {
 	return t.kept.Append(b.rows.Data, b.rows.Number)
 }
 
-// stream trains on rows of the first epoch, which arrive.
+// stream takes in rows of the first epoch, which arrive, and trains on as many
+// that go out of the window. The memory of rows is for that.
 func (t *passes) stream(rows model.Rows) error {
+	rows = t.window.pass(rows)
+	if rows.Len() == 0 {
+		t.saver.trained() // not yet, but there is more to go on with
+		return nil
+	}
 	if err := t.add(rows, nil); err != nil {
 		return err
 	}
@@ -91,6 +104,15 @@ func (t *passes) add(rows model.Rows, order []int32) error {
 	t.at.Rows += int64(len(order))
 	t.saver.trained()
 	return nil
+}
+
+// streamed is how many rows of the first epoch were trained on or wait in the
+// window.
+func (t *passes) streamed() int64 {
+	if t.window == nil {
+		return t.at.Rows
+	}
+	return t.at.Rows + int64(t.window.Rows())
 }
 
 // between is told that a block of rows was trained on, where a checkpoint may
@@ -149,8 +171,11 @@ func (t *passes) endStream(ctx context.Context) error {
 	switch {
 	case t.at.Unvalidated:
 		return t.validate(ctx, PhaseTrain, t.running)
-	case t.at.Visiting || t.at.Rows == 0:
+	case t.at.Visiting:
 		return nil
+	}
+	if err := t.empty(ctx); err != nil || t.at.Rows == 0 {
+		return err
 	}
 	return t.endEpoch(ctx, PhaseStream)
 }
@@ -160,7 +185,7 @@ func (t *passes) endStream(ctx context.Context) error {
 // now.
 func (t *passes) stopStream() error {
 	t.cut = t.kept == nil
-	streams := !t.at.Visiting && t.at.Rows > 0 && !t.inPass()
+	streams := !t.at.Visiting && t.streamed() > 0 && !t.inPass()
 	var err error
 	if streams {
 		err = t.saver.save(true)
@@ -290,9 +315,9 @@ func (t *passes) report(one *training, r *Report) {
 
 // close gives memory and spill files back.
 func (t *passes) close() error {
-	var err error
+	err := t.window.close()
 	if t.kept != nil {
-		err = t.kept.Close()
+		err = errors.Join(err, t.kept.Close())
 	}
 	if t.validation != nil {
 		err = errors.Join(err, t.validation.rows.Close())

@@ -16,7 +16,8 @@ import (
 )
 
 // plan is what a fit will do: what a [Config] stands for, defaults filled in
-// and rules checked. It is made once, does not change, and is all that the rest
+// and rules checked. It is made once, does not change but for what the first
+// rows choose, and is all that the rest
 // of the fit reads of the settings.
 type plan struct {
 	config Config // as it was given
@@ -193,6 +194,14 @@ func (p *plan) iterates() bool { return p.train.Optimizer.WholePasses() }
 // whole reports whether a pass over all rows makes one gradient, which has no
 // state in between.
 func (p *plan) whole() bool { return p.iterates() || p.train.BatchSize == model.FullBatch }
+
+// streams reports whether the rows of the first epoch are trained on one batch
+// after another as they arrive, when training begins with a rule of
+// preprocessing.
+func (p *plan) streams(rule model.Preprocess) bool {
+	learnsFromAll := p.keeps() && rule.Learns() && rule.Learned == nil
+	return !p.whole() && !learnsFromAll
+}
 
 // keeps reports whether rows are visited again.
 func (p *plan) keeps() bool { return p.stored || p.epochs > 1 || p.epochs == 1 && p.iterates() }

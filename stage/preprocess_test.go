@@ -182,11 +182,12 @@ func TestLearnWhileSpilling(t *testing.T) {
 	}
 }
 
-// One epoch learns from the first rows, trains on all in their order, and
-// tells whether the first were like the rest.
+// One epoch learns from the first rows, trains on all in the order in which
+// they leave the window, and tells whether the first were like the rest.
 func TestLearnFromFirstRows(t *testing.T) {
 	noGoroutinesLeft(t)
 	const m, n, first = 7000, 25, 1500 // no whole number of blocks
+	smallWindow(t, 3000*n)
 	mixed := makePatches(m, n, 23)
 	for _, method := range learningMethods {
 		for name, p := range map[string]patches{"mixed": mixed, "sorted": mixed.sorted()} {
@@ -214,14 +215,14 @@ func TestLearnFromFirstRows(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := trainer.Add(model.Uint8Rows(p.pixels, n), nil); err != nil {
+			if err := trainer.Add(arrived(t, model.Uint8Rows(p.pixels, n), 0), nil); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := trainer.EndEpoch(); err != nil {
 				t.Fatal(err)
 			}
 			if !bytes.Equal(file(t, got), file(t, want)) {
-				t.Errorf("%s, %s: not what training on the rows in order gives", method, name)
+				t.Errorf("%s, %s: not what training on the rows by hand gives", method, name)
 			}
 			for _, v := range []struct{ batch, procs int }{{1, 1}, {m, 3}} {
 				was := runtime.GOMAXPROCS(v.procs)

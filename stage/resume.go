@@ -65,7 +65,7 @@ func (c *Checkpoint) checkModel() error {
 
 // checkPosition reports a position that cannot be.
 func (c *Checkpoint) checkPosition() error {
-	s, n, waiting := &c.state, c.Model.Inputs, c.waiting()
+	s, n := &c.state, c.Model.Inputs
 	switch f := s.Forward; {
 	case s.Rows < 0 || s.Unvalidated && (!s.Visiting || s.Rows > 0 || c.Epoch == 0 || s.Settings.Validation == 0):
 		return errors.New("it is nowhere in a fit")
@@ -74,23 +74,27 @@ func (c *Checkpoint) checkPosition() error {
 			return errors.New("the identity of its input does not go with it")
 		}
 		return s.Input.check()
-	case s.Input != nil || s.Visiting || s.Rows == 0 || f.Next < 0 || f.Width != n || f.Kind.Size() == 0 ||
-		len(c.from.Host.Data[dataNumbers]) != 8*len(waiting.Number) || len(waiting.Data) != len(waiting.Number)*rowSize(waiting) || waiting.Len() >= blockSize(f.Kind, n):
+	case s.Input != nil || s.Visiting || f.Next < 0 || f.Width != n || f.Kind.Size() == 0:
+		return errors.New("it is nowhere in a stream")
+	}
+	waiting, ok := c.rows(dataRows, dataNumbers)
+	held, okToo := c.rows(dataWindow, dataWindowNumbers)
+	size := windowSize(n)
+	if !ok || !okToo || waiting.Len() >= blockSize(waiting.Kind, n) || held.Len() > size || held.Len() == 0 || held.Len() < size && s.Rows > 0 {
 		return errors.New("the rows that wait do not go with it")
 	}
-	return nil
+	return c.Model.Check(held)
 }
 
-// waiting returns the rows that wait for their block to be full.
-func (c *Checkpoint) waiting() model.Rows {
-	if c.state.Forward == nil {
-		return model.Rows{}
-	}
-	rows := model.Rows{Kind: c.state.Forward.Kind, Width: c.Model.Inputs, Data: c.from.Host.Data[dataRows]}
-	for b := c.from.Host.Data[dataNumbers]; len(b) >= 8; b = b[8:] {
+// rows returns the rows that are kept under some names, and reports whether
+// there are as many as numbers.
+func (c *Checkpoint) rows(data, numbers string) (rows model.Rows, ok bool) {
+	rows = model.Rows{Kind: c.state.Forward.Kind, Width: c.Model.Inputs, Data: c.from.Host.Data[data]}
+	b := c.from.Host.Data[numbers]
+	for ; len(b) >= 8; b = b[8:] {
 		rows.Number = append(rows.Number, int64(binary.LittleEndian.Uint64(b)))
 	}
-	return rows
+	return rows, len(b) == 0 && len(rows.Data) == len(rows.Number)*rowSize(rows)
 }
 
 // checkPlan reports settings that are not those of the model and its training,
@@ -165,15 +169,16 @@ func ResumeForward(from *Checkpoint, schema *arrow.Schema, c Config) (*Fitter, e
 	case c.Epochs > 1:
 		return nil, &model.ConfigError{Setting: "Epochs", Reason: "rows that went by cannot be visited again", Hint: "leave `Epochs` to the checkpoint"}
 	}
-	var waiting model.Rows
+	var waiting, held model.Rows
 	if from != nil && from.from != nil {
-		waiting = from.waiting()
+		waiting, _ = from.rows(dataRows, dataNumbers)
+		held, _ = from.rows(dataWindow, dataWindowNumbers)
 	}
 	f, err := resume(from, schema, c)
 	if err != nil {
 		return nil, err
 	}
-	if err := f.forward(waiting); err != nil {
+	if err := f.forward(waiting, held); err != nil {
 		return nil, err
 	}
 	return f, nil
@@ -225,6 +230,9 @@ func (c *Checkpoint) plan(now Config) (*plan, error) {
 		settings.Preprocess = m.Preprocess.Method
 	}
 	p, err := settledPlan(settings)
+	if err == nil && p.rule.choice > 0 {
+		err = p.choose(m.Preprocess.Method, m.Preprocess.PixelMax)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -305,8 +313,9 @@ func (f *Fitter) goOn(first model.Rows) error {
 	return nil
 }
 
-// forward brings a Fitter to where Fitter.Checkpoint was called.
-func (f *Fitter) forward(waiting model.Rows) error {
+// forward brings a Fitter to where Fitter.Checkpoint was called: rows wait for
+// their block to be full, and others are in the window.
+func (f *Fitter) forward(waiting, held model.Rows) error {
 	s := f.from.state.Forward
 	f.intake.next, f.intake.bad.BadRows = s.Next, s.Bad
 	f.feed = newFeed(s.Kind, s.Width)
@@ -315,6 +324,7 @@ func (f *Fitter) forward(waiting model.Rows) error {
 	if err := f.begin(f.feed.current.rows); err != nil {
 		return err
 	}
-	f.passes.rows = f.passes.at.Rows
+	f.passes.window.pass(held)
+	f.passes.rows = f.passes.streamed()
 	return nil
 }

@@ -28,6 +28,7 @@ func TestResumeForward(t *testing.T) {
 	noGoroutinesLeft(t)
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 0))
+	smallWindow(t, 2500*16)
 	p := cap200(makePatches(6000, 16, 6)).brighten(0, 2000, 5990)
 	bad := []int{7, 2048, 2049, 5999}
 	linear := linearModel(4)

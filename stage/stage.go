@@ -9,14 +9,19 @@
 //
 // # Fitting
 //
-// The first epoch trains on the rows in the order of the input while they
-// arrive, and keeps them, in the narrowest form that is faithful: uint8 pixels
-// stay uint8. Each later epoch visits the kept rows in a new order, near to a
+// The first epoch trains on the rows while they arrive, and keeps them, in the
+// narrowest form that is faithful: uint8 pixels stay uint8. On their way to the
+// trainer they are shuffled within a window of 16 Mi values, but no more than
+// 65,536 rows: it fills before training begins, then each row that arrives takes
+// the place of a random one, which is trained on, and what is left at the end of
+// the input comes last. So an input of fewer rows, such as 21,399 of 784 values,
+// is shuffled as a whole. Each later epoch visits the kept rows in a new order, near to a
 // random one even when the input is sorted: rows belong to buckets of about 4
 // MiB by a hash of their position, buckets are visited in random order, and the
-// rows inside each too. With Epochs 1 nothing is kept, and a sorted input
-// teaches its last rows best. With a full batch the first epoch gathers the
-// gradient at the initial weights, and each epoch ends with one step.
+// rows inside each too. With Epochs 1 nothing is kept, and where an input is
+// sorted beyond what the window mixes, it teaches its last rows best. With a full
+// batch the first epoch gathers the gradient at the initial weights, with no
+// need of a window, and each epoch ends with one step.
 //
 // Under model.LBFGS each pass is an evaluation of the cost, the first one at
 // the initial weights, and Epochs bounds the iterations that one or a few of
@@ -51,7 +56,7 @@
 //
 // A fit takes, beyond what the caller and its batches hold,
 //
-//	runtime floor + TrainOptions.Memory + Config.Memory
+//	runtime floor + TrainOptions.Memory + Config.Memory + WindowMemory
 //	+ 4 MiB or 4 rows, whichever is more
 //	+ Preprocess.Memory + twice the rows that wait for it
 //
@@ -78,6 +83,9 @@
 // weights in half their size and 4 MiB, or 128 rows, of all codes; LayoutSparse
 // then takes no more beside what is added. [Transform] has GOMAXPROCS+1 pieces of
 // batches in work, each of up to 8 MiB of what is added, but at least 512 rows.
+//
+// The window lies outside of Go's heap likewise, and is given back at the end of
+// the first epoch.
 //
 // A checkpoint is written from where its parts lie; but for Preprocess.Memory,
 // where rows that preprocessing learned from came first, nothing is copied. One
@@ -115,7 +123,8 @@
 //
 // A fit of one epoch that holds no rows out can also go on with the next row:
 // [Fitter.Checkpoint] and [ResumeForward] are for a service that cannot read its
-// input again. Such a checkpoint has every row that was written before.
+// input again. Such a checkpoint has every row that was written before: those
+// of the window lie in it as they are.
 //
 // With more Epochs than planned, also after the end of a fit, a resumed fit goes
 // on from the weights, the schedules of rate and k being those of the new total.

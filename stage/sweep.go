@@ -24,9 +24,10 @@ import (
 // trained side by side: they take the same rows of one store in one order, and
 // preprocessing is learned once. A seed, a rule of preprocessing or a share of
 // held-out rows of its own makes rows others, and so do epochs that keep rows
-// beside a single one that does not: such models have a store of their own.
-// Config.Memory is for all stores together, which share it evenly. What
-// training takes, TrainOptions.Memory, adds up over the models.
+// beside a single one that does not, and full batches beside small ones: such
+// models have a store of their own. Config.Memory is for all stores together,
+// which share it evenly. What training takes, TrainOptions.Memory, adds up over
+// the models.
 type Sweep struct {
 	groups []*Fitter
 	number int
@@ -123,7 +124,7 @@ next:
 func (p *plan) shares(q *plan) bool {
 	return p.rule == q.rule && p.init == q.init && p.share == q.share && p.key == q.key &&
 		p.model.Seed == q.model.Seed && p.model.Inputs == q.model.Inputs &&
-		p.keeps() == q.keeps() && p.trains() == q.trains() &&
+		p.keeps() == q.keeps() && p.trains() == q.trains() && p.whole() == q.whole() &&
 		reflect.DeepEqual(p.config.reading(), q.config.reading())
 }
 

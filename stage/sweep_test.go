@@ -65,7 +65,7 @@ func TestSweepIsItsFits(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer s.Close()
-			if len(s.groups) != 3 { // those of the seed, and of one epoch, are by themselves
+			if len(s.groups) != 4 { // those of the seed, of one epoch and of a full batch are by themselves
 				t.Errorf("%d groups", len(s.groups))
 			}
 			models, reports, err := s.Run(context.Background(), r)
@@ -222,7 +222,8 @@ func TestSweepMisuse(t *testing.T) {
 	cancel()
 	batch := p.batch(checked(t), 0, 100)
 	defer batch.Release()
-	for _, err := range []error{s.Write(ended, batch), s.Write(nil, batch), s.Write(context.Background(), nil)} { //nolint:staticcheck // nil is the case
+	var none context.Context
+	for _, err := range []error{s.Write(ended, batch), s.Write(none, batch), s.Write(context.Background(), nil)} {
 		if err == nil {
 			t.Error("no error")
 		}

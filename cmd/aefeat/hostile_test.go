@@ -197,6 +197,7 @@ func TestHostileText(t *testing.T) {
 		{"filters", "-m", model, "-m", in("missing" + hostile), "-o", in("f.png")},
 		{"explain", "-m", model, "--keep", label, "-o", in("e.parquet"), data}, {"explain", "-m", model, "--keep", hostile, "-o", in("e.parquet"), data},
 		{"report", "-m", model, "--label", label, "-o", in("r.html"), data},
+		{"export", "--onnx", "-m", model, "-o", in("m.onnx")}, {"export", "--onnx", "-m", model, "-o", model},
 		{"demo", hostile}, {"demo", "--progress=" + hostile},
 		{hostile}, {"--" + hostile}, {"help", hostile}, {"completion", hostile}, {"version", hostile}, {"man", hostile},
 	}

@@ -30,6 +30,7 @@ const (
 	Corruption  Purpose = 5 // the noise of a row in an epoch
 	Shuffle     Purpose = 6 // whatever else is shuffled
 	Validation  Purpose = 7 // which rows are held out
+	Window      Purpose = 8 // where in a window a row goes, and the order of the last
 )
 
 // Stream is a source of random numbers. It is a value: a copy goes on from

@@ -3,7 +3,8 @@
 //
 // A [Store] takes rows of one width with [Store.Append], is told with
 // [Store.Seal] that no more will come, and then yields all rows once for every
-// call of [Store.Epoch].
+// call of [Store.Epoch]. A [Window] shuffles rows that pass by, without keeping
+// them.
 //
 // # Order
 //
