@@ -46,7 +46,7 @@
 // exactly 0. Mini-batches keep four times k codes in the first epoch, from
 // there linearly fewer, and k from half the planned epochs on; with one epoch
 // planned, and in full batches, it is k throughout. A unit that mini-batches
-// have not kept for max(256, 4 h/k) rows gets its largest z of each batch back, until a
+// have not kept for 1,024 rows gets its largest z of each batch back, until a
 // row keeps it again; [Health] does not count that. Encoding and evaluation keep
 // round(alpha k). See [Config].
 //

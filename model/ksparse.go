@@ -142,14 +142,9 @@ func (c Config) Kept() int {
 	return int(min(float64(c.Hidden), max(1, math.RoundToEven(alpha*float64(c.K)))))
 }
 
-// A unit is woken after idleRows that did not keep it, those of the batch at
-// hand included: the usual batch, and before weight decay has undone the unit.
-// Where units are many it is idleTurns times as many rows as a unit waits for if
-// all are kept equally often.
-const (
-	idleRows  = 256
-	idleTurns = 4
-)
+// idleRows is after how many rows that did not keep a unit it is woken: some
+// steps of batches of any size, and before weight decay has undone the unit.
+const idleRows = 1024
 
 // waker wakes units that the rows of mini-batches have not kept for long: each
 // gets its largest code of a batch back, and with it a gradient. Otherwise such
@@ -158,14 +153,13 @@ const (
 // keep codes by what it does over a batch is from A. Makhzani and B. Frey,
 // "Winner-take-all autoencoders", NIPS 2015.
 type waker struct {
-	most   int64         // rows that may leave a unit idle
 	idle   []int64       // rows since the unit was last kept (h)
 	woken  []int         // units that were woken in the batch at hand
 	larger []f32.Element // their largest z
 }
 
-func newWaker(hidden, k int) *waker {
-	return &waker{most: int64(max(idleRows, idleTurns*hidden/k)), idle: make([]int64, hidden), woken: make([]int, 0, hidden), larger: make([]f32.Element, 0, hidden)}
+func newWaker(hidden int) *waker {
+	return &waker{idle: make([]int64, hidden), woken: make([]int, 0, hidden), larger: make([]f32.Element, 0, hidden)}
 }
 
 // state lists what a checkpoint keeps.
@@ -191,7 +185,7 @@ func (w *waker) keep(z, scratch []float32, k int) {
 			}
 		}
 	}
-	w.find(func(e []f32.Element) { f32.LargestOfColumns(e, scratch, h) })
+	w.find(len(z)/h, func(e []f32.Element) { f32.LargestOfColumns(e, scratch, h) })
 	for _, e := range w.larger {
 		z[int(e.Row)*h+int(e.Column)] = e.Value
 	}
@@ -204,7 +198,7 @@ func (w *waker) wake(code *f32.Sparse, z *f32.Shortlist) {
 	for _, i := range code.Column {
 		w.idle[i] = 0
 	}
-	w.find(z.LargestOfColumns)
+	w.find(code.Rows(), z.LargestOfColumns)
 	code.Insert(w.larger)
 }
 
@@ -215,12 +209,12 @@ func (w *waker) pass(rows int) {
 	}
 }
 
-// find sets woken to the units that have been idle for long, and larger to their
-// largest z, which largest looks up.
-func (w *waker) find(largest func([]f32.Element)) {
+// find sets woken to the units that were idle before so many rows and in them,
+// and larger to their largest z, which largest looks up.
+func (w *waker) find(rows int, largest func([]f32.Element)) {
 	w.woken, w.larger = w.woken[:0], w.larger[:0]
 	for i, idle := range w.idle {
-		if idle >= w.most {
+		if idle-int64(rows) >= idleRows {
 			w.woken = append(w.woken, i)
 			w.larger = append(w.larger, f32.Element{Column: int32(i)})
 		}

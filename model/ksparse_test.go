@@ -98,11 +98,11 @@ func TestTrainingKeeps(t *testing.T) {
 	}
 }
 
-// Units that 256 rows did not keep get their largest code of the batch, from
+// Units that 1,024 rows did not keep get their largest code of the batch, from
 // the first row that has it. The other codes are those that the rows keep.
 func TestWaker(t *testing.T) {
-	const h, rows = 3, 100
-	w := newWaker(h, 1)
+	const h, rows = 3, 600
+	w := newWaker(h)
 	for batch, want := range [][]int{{}, {}, {2}, {2}, {}, {}, {2}} {
 		z := make([]float32, rows*h)
 		for r := range rows {

@@ -32,7 +32,7 @@ func newMiniBatch(m *Model, o TrainOptions) *miniBatch {
 		b.rhohat = newRunningRhohat(m.Config, o.BatchSize)
 	}
 	if m.K > 0 {
-		b.pass.waker = newWaker(m.Hidden, m.K)
+		b.pass.waker = newWaker(m.Hidden)
 	}
 	return b
 }

@@ -28,7 +28,6 @@ var derived = map[string]string{
 	"model.runningRhohat.c":       "the model's",
 	"model.runningRhohat.horizon": "follows from the batch size",
 	"model.runningRhohat.pull":    "made anew by each batch",
-	"model.waker.most":            "follows from the sizes",
 	"model.waker.woken":           "made anew by each batch",
 	"model.waker.larger":          "made anew by each batch",
 	"model.pass.m":                "the trainer's",
