@@ -33,9 +33,23 @@
 // the old model stays. Each coded message has the hash of its model in its
 // metadata.
 //
+// # Training
+//
+// aefeat_fit trains in one pass without an end. A message is acknowledged once a
+// checkpoint on disk holds its rows: those that wait for preprocessing to be
+// learned, or to be shuffled, are in it as they are. Another start goes on from
+// it. Its model is that of stage.Fit with Epochs 1 over the same rows in the
+// same order, to the byte, wherever it was stopped. Where a checkpoint cannot
+// be written the messages that wait for it fail, and training goes back to the
+// one before, so that none counts twice when it comes again. Only a kill
+// between a checkpoint and its acknowledgements makes messages count twice.
+//
+// Each output needs a checkpoint file of its own.
+//
 // # Memory
 //
 // An instance takes, for each batch in work, the rows and codes of 512 messages
 // and the batch itself with its codes; payloads are encoded as package stage
-// says, one after the other.
+// says, one after the other. aefeat_fit takes what a fit of package stage
+// takes, twice while the model file is written, and the batches in flight.
 package connect

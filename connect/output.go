@@ -27,7 +27,7 @@ func fitSpec() *service.ConfigSpec {
 		Summary("Trains a model on the rows of messages, in one pass without an end.").
 		Description(`A message is a JSON object with an array of numbers, which is a row, or an Arrow IPC or Parquet file with a column of rows.
 
-It is acknowledged once a checkpoint on disk holds its rows, and not before. Checkpoints are made when `+"`max_in_flight`"+` batches wait for one, or `+"`checkpoint_every`"+` after the first that waits. At the next start training goes on from the checkpoint. A checkpoint that cannot be written makes the messages that wait fail; their rows are forgotten, so that they can be sent again.
+It is acknowledged once a checkpoint on disk holds its rows, and not before. A checkpoint is made when half of `+"`max_in_flight`"+` batches wait for it, or `+"`checkpoint_every`"+` after the first that waits. At the next start training goes on from the checkpoint. A checkpoint that cannot be written makes the messages that wait fail; their rows are forgotten, so that they can be sent again.
 
 A message without such rows fails alone, with the reason. Without a `+"`fallback`"+` most inputs send it again and again.`).
 		Fields(
@@ -36,7 +36,7 @@ A message without such rows fails alone, with the reason. Without a `+"`fallback
 			service.NewStringField("patch").Description("The path of the array in a JSON object, with dots, or the column of an Arrow or Parquet file.").Default("patch"),
 			service.NewStringEnumField("type", "uint8", "uint16", "float32").Description("What the numbers in JSON are. One that is out of its range, or no integer where that is wanted, fails its message.").Default("uint8"),
 			service.NewIntField("inputs").Description("The number of values in a row. 0: as many as the first good row has.").Default(0),
-			service.NewStringField("objective").Description("Of the training: sparse, denoising, contractive, k-sparse or plain.").Default(model.ObjectiveSparse),
+			service.NewStringField("objective").Description("As of a fit: sparse, denoising, contractive, k-sparse or plain.").Default(model.ObjectiveSparse),
 			service.NewIntField("hidden").Description("The number of hidden units: the length of a code.").Default(196),
 			service.NewStringField("preprocess").Description("What is done to values first: scale, patch, standardize, zca or none. Under scale floats must lie in 0 to 1.").Default(model.PreprocessScale),
 			service.NewIntField("preprocess_rows").Description("The number of rows that preprocessing learns from, where it learns. Training begins after these.").Default(stage.DefaultPreprocessRows),
@@ -44,7 +44,7 @@ A message without such rows fails alone, with the reason. Without a `+"`fallback
 			service.NewDurationField("checkpoint_every").Description("The longest that a message waits for a checkpoint.").Default("1s"),
 			service.NewDurationField("every").Description("The time between two writings of the model file. It is written at shutdown too.").Default("5m"),
 			service.NewIntField("every_rows").Description("The model file is written after so many rows too. 0: never for that.").Default(0),
-			service.NewOutputMaxInFlightField().Default(16),
+			service.NewOutputMaxInFlightField().Default(32),
 			service.NewBatchPolicyField("batching").Description("Without one, 1,000 messages, 8 MB or 1 s make a batch."),
 		)
 }
@@ -274,7 +274,7 @@ func (o *fitOutput) take(ctx context.Context, rows []model.Rows, bad []error) (*
 	// What a context ends in the midst of could not be said to be trained on.
 	if err := o.trainer.write(context.WithoutCancel(ctx), good); err != nil {
 		o.finish(r, err)
-	} else if r.batches == o.settings.maxInFlight {
+	} else if r.batches >= (o.settings.maxInFlight+1)/2 { // the others come meanwhile
 		o.finish(r, o.trainer.save())
 	}
 	return r, nil

@@ -79,8 +79,8 @@ func object(r model.Rows, i int) []byte {
 	return b
 }
 
-// messages returns rows as JSON messages.
-func messages(r model.Rows) (all service.MessageBatch) {
+// rowMessages returns rows as JSON messages.
+func rowMessages(r model.Rows) (all service.MessageBatch) {
 	for i := range r.Len() {
 		all = append(all, service.NewMessage(object(r, i)))
 	}
@@ -189,7 +189,7 @@ func TestModelIsThatOfAFit(t *testing.T) {
 			o := start(t, settings)
 			of := o.trainer.config
 			for i, lo := 0, 0; lo < c.rows; i, lo = i+1, lo+c.cut {
-				write(t, o, messages(some(lo, min(lo+c.cut, c.rows))))
+				write(t, o, rowMessages(some(lo, min(lo+c.cut, c.rows))))
 				if (i+1)%c.restart == 0 {
 					if i%2 == 0 {
 						stop(t, o) // otherwise it just goes away
@@ -208,15 +208,15 @@ func TestModelIsThatOfAFit(t *testing.T) {
 func TestModelSoFar(t *testing.T) {
 	dir := t.TempDir()
 	o := start(t, config(dir, "every_rows: 1500"))
-	write(t, o, messages(some(0, 1200)))
+	write(t, o, rowMessages(some(0, 1200)))
 	if _, err := os.Stat(filepath.Join(dir, "model")); err == nil {
 		t.Error("a model after 1,200 rows")
 	}
-	write(t, o, messages(some(1200, 2000)))
+	write(t, o, rowMessages(some(1200, 2000)))
 	if !bytes.Equal(file(t, o.settings.model), fitted(t, some(0, 2000), o.trainer.config)) {
 		t.Error("the model so far is another")
 	}
-	write(t, o, messages(some(2000, 2500)))
+	write(t, o, rowMessages(some(2000, 2500)))
 	if !bytes.Equal(stop(t, o), fitted(t, some(0, 2500), o.trainer.config)) {
 		t.Error("the model at the end is another")
 	}
@@ -326,8 +326,8 @@ func TestNothingButBadMessages(t *testing.T) {
 // the model.
 func TestBatchesInFlight(t *testing.T) {
 	for name, more := range map[string]string{
-		"as many as can be": "max_in_flight: 8\ncheckpoint_every: 1h",
-		"fewer":             "max_in_flight: 100\ncheckpoint_every: 10ms",
+		"half of them": "max_in_flight: 15\ncheckpoint_every: 1h",
+		"fewer":        "max_in_flight: 100\ncheckpoint_every: 10ms",
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := start(t, several(config(t.TempDir(), more)))
@@ -336,7 +336,7 @@ func TestBatchesInFlight(t *testing.T) {
 				group.Go(func() {
 					for i := range 5 {
 						lo := 100 * (5*worker + i)
-						if err := o.WriteBatch(context.Background(), messages(some(lo, lo+100))); err != nil {
+						if err := o.WriteBatch(context.Background(), rowMessages(some(lo, lo+100))); err != nil {
 							t.Error(err)
 						}
 					}
@@ -354,10 +354,10 @@ func TestBatchesInFlight(t *testing.T) {
 // A context that ends while a batch waits does not leave open whether it was
 // taken: its checkpoint is made at once.
 func TestEndOfContext(t *testing.T) {
-	o := start(t, several(config(t.TempDir(), "max_in_flight: 2", "checkpoint_every: 1h")))
+	o := start(t, several(config(t.TempDir(), "max_in_flight: 4", "checkpoint_every: 1h")))
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := o.WriteBatch(ctx, messages(some(0, 100))); err != nil {
+	if err := o.WriteBatch(ctx, rowMessages(some(0, 100))); err != nil {
 		t.Error(err)
 	}
 	if !bytes.Equal(stop(t, o), fitted(t, some(0, 100), o.trainer.config)) {
@@ -373,7 +373,7 @@ func TestFullDisk(t *testing.T) {
 			settings := config(t.TempDir())
 			o := start(t, settings)
 			if c.before > 0 {
-				write(t, o, messages(some(0, c.before)))
+				write(t, o, rowMessages(some(0, c.before)))
 			}
 			restore := disk.Inject(func(call disk.Call) disk.Fault {
 				if call.Op == "write" && strings.Contains(call.Name, filepath.Dir(o.trainer.checkpoint)) {
@@ -381,12 +381,12 @@ func TestFullDisk(t *testing.T) {
 				}
 				return disk.Fault{}
 			})
-			err := o.WriteBatch(context.Background(), messages(some(c.before, c.after)))
+			err := o.WriteBatch(context.Background(), rowMessages(some(c.before, c.after)))
 			restore()
 			if !errors.Is(err, syscall.ENOSPC) {
 				t.Fatalf("%v, want a full disk", err)
 			}
-			write(t, o, messages(some(c.before, c.after)))
+			write(t, o, rowMessages(some(c.before, c.after)))
 			if !bytes.Equal(stop(t, o), fitted(t, some(0, c.after), o.trainer.config)) {
 				t.Error("the model is another")
 			}
@@ -397,13 +397,13 @@ func TestFullDisk(t *testing.T) {
 func TestMissingFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "not", "there")
 	o := start(t, config(dir))
-	if err := o.WriteBatch(context.Background(), messages(some(0, 10))); !errors.Is(err, os.ErrNotExist) {
+	if err := o.WriteBatch(context.Background(), rowMessages(some(0, 10))); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
 	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	write(t, o, messages(some(0, 10)))
+	write(t, o, rowMessages(some(0, 10)))
 	if !bytes.Equal(stop(t, o), fitted(t, some(0, 10), o.trainer.config)) {
 		t.Error("the model is another")
 	}
@@ -414,7 +414,7 @@ func TestRefusals(t *testing.T) {
 	for _, rows := range []int{100, 2000} { // with a checkpoint of rows, and one of training
 		dir := t.TempDir()
 		o := start(t, config(dir))
-		write(t, o, messages(some(0, rows)))
+		write(t, o, rowMessages(some(0, rows)))
 		stop(t, o)
 		for more, says := range map[string]string{
 			"hidden: 6":                  "6",
@@ -460,7 +460,7 @@ func TestRefusals(t *testing.T) {
 		if err := os.Mkdir(into, 0o777); err != nil {
 			t.Fatal(err)
 		}
-		write(t, o, messages(some(0, rows)))
+		write(t, o, rowMessages(some(0, rows)))
 		stop(t, o)
 		if err := os.WriteFile(filepath.Join(into, "model"), file(t, filepath.Join(dir, "model")), 0o666); err != nil {
 			t.Fatal(err)
@@ -510,6 +510,38 @@ func TestFitPayloads(t *testing.T) {
 		}
 	}
 	if !bytes.Equal(stop(t, o), fitted(t, some(0, 2001), o.trainer.config)) {
+		t.Error("the model is another")
+	}
+}
+
+// Rows beyond the window that the first epoch shuffles in are trained on before
+// the end. Going on in the midst of that changes nothing.
+func TestBeyondTheWindow(t *testing.T) {
+	const n, width = 70_000, 2 // a window has 65,536 rows
+	all := model.Rows{Kind: model.Uint8, Width: width}
+	for i := range n * width {
+		all.Data = append(all.Data, uint8(i*i>>3))
+	}
+	settings := config(t.TempDir())
+	o := start(t, settings)
+	of := o.trainer.config
+	lo := 0
+	for _, hi := range []int{n - 4000, n - 5, n} {
+		part := all
+		part.Data = all.Data[lo*width : hi*width]
+		lo = hi
+		if err := o.trainer.check(part); err != nil {
+			t.Fatal(err)
+		}
+		if err := o.trainer.write(context.Background(), part); err != nil {
+			t.Fatal(err)
+		}
+		if err := o.trainer.save(); err != nil {
+			t.Fatal(err)
+		}
+		o = start(t, settings)
+	}
+	if !o.trainer.settled || !bytes.Equal(stop(t, o), fitted(t, all, of)) {
 		t.Error("the model is another")
 	}
 }

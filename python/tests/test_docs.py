@@ -17,11 +17,22 @@ def blocks(page, language):
     return re.findall(rf"^```{language}\n(.*?)^```$", (DOCS / page).read_text(), re.M | re.S)
 
 
-@pytest.mark.parametrize("module", ["aefeat", "aefeat.estimator"])
+@pytest.mark.parametrize("module", ["aefeat", "aefeat.estimator", "aefeat.network", "aefeat.streams", "aefeat._sources"])
 @pytest.mark.filterwarnings("ignore::aefeat.AefeatWarning")
 def test_docstrings(module):
     found = doctest.testmod(__import__(module, fromlist=["_"]))
     assert found.attempted > 0 and found.failed == 0
+
+
+@pytest.mark.filterwarnings("ignore::aefeat.AefeatWarning")
+def test_the_page_for_python(tmp_path, monkeypatch):
+    for name in ("pandas", "duckdb", "sklearn"):
+        pytest.importorskip(name)
+    monkeypatch.chdir(tmp_path)
+    text = "\n".join(blocks("python.md", "pycon"))
+    test = doctest.DocTestParser().get_doctest(text, {}, "docs/python.md", None, 0)
+    found = doctest.DocTestRunner().run(test)
+    assert found.attempted > 20 and found.failed == 0
 
 
 @pytest.mark.parametrize("preprocess", ["scale", "patch", "standardize", "zca"])

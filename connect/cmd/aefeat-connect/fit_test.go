@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -344,7 +343,6 @@ func TestExampleFit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text = append([]byte("http: { enabled: false }\n"), text...)
 	if err := os.WriteFile(filepath.Join(dir, "fit.yaml"), text, 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -358,10 +356,8 @@ func TestExampleFit(t *testing.T) {
 	if err != nil || m.RowsSeen != 1500 || m.Hidden != 64 {
 		t.Errorf("%+v, %v", m, err)
 	}
-	if got := readFile(t, dir, "rejected.jsonl"); !bytes.Equal(got, bad) {
+	want := `{"line":"{\"patch\":[300]}","reason":"patch[0] is 300, expected uint8, a whole number from 0 to 255"}` + "\n"
+	if got := string(readFile(t, dir, "rejected.jsonl")); got != want {
 		t.Errorf("rejected: %s", got)
-	}
-	if _, err := os.Stat(filepath.Join(dir, "fit.checkpoint")); errors.Is(err, os.ErrNotExist) {
-		t.Error(err)
 	}
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import re
+from typing import Any
 
 from .command import Target, packages, source
 from .project import BuildError
@@ -34,7 +35,7 @@ def _go(root: pathlib.Path) -> str:
     return file.read_text(encoding="utf-8").strip()
 
 
-def _modules(linked: list[dict]) -> dict[str, set[pathlib.Path]]:
+def _modules(linked: list[dict[str, Any]]) -> dict[str, set[pathlib.Path]]:
     """The folders of linked packages up to their module's, by module."""
     found: dict[str, set[pathlib.Path]] = {}
     for package in linked:

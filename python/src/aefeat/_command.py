@@ -112,6 +112,8 @@ _running: weakref.WeakSet[Command] = weakref.WeakSet()
 def _stop_all() -> None:
     for command in list(_running):
         command.kill()
+        # A thread that is within pyarrow when the interpreter ends makes it crash.
+        command.join(2)
 
 
 class Command:
@@ -130,6 +132,8 @@ class Command:
         self._warnings: list[Event] = []
         self._text: list[str] = []  # what is no event, such as a trace
         self._owner = os.getpid()
+        self._feeder: threading.Thread | None = None
+        self._feed_error: BaseException | None = None
         self.process = subprocess.Popen(
             [_binary.path(), *arguments, "--progress", "json"],
             stdin=subprocess.PIPE if rows_in else subprocess.DEVNULL,
@@ -138,11 +142,11 @@ class Command:
             bufsize=0,
             **_APART,
         )
+        self._listener = threading.Thread(target=self._listen, name="aefeat events", daemon=True)
         _running.add(self)
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 _widen(pipe)
-        self._listener = threading.Thread(target=self._listen, name="aefeat events", daemon=True)
         try:
             self._listener.start()
         except BaseException:  # no thread left
@@ -151,22 +155,26 @@ class Command:
 
     def _listen(self) -> None:
         assert self.process.stderr is not None
-        for line in io.BufferedReader(self.process.stderr):  # type: ignore[type-var]
+        with io.BufferedReader(self.process.stderr) as lines:  # type: ignore[type-var]
+            for line in lines:
+                self._hear(line)
+
+    def _hear(self, line: bytes) -> None:
+        try:
+            event = json.loads(line)
+            kind = event["event"]
+        except (ValueError, KeyError, TypeError):
+            self._text = [*self._text[-50:], line.decode(errors="replace").rstrip()]
+            return
+        if kind == "error":
+            self._error = self._error or event
+        elif kind == "warning":
+            self._warnings.append(event)
+        if self._on_event is not None:
             try:
-                event = json.loads(line)
-                kind = event["event"]
-            except (ValueError, KeyError, TypeError):
-                self._text = [*self._text[-50:], line.decode(errors="replace").rstrip()]
-                continue
-            if kind == "error":
-                self._error = self._error or event
-            elif kind == "warning":
-                self._warnings.append(event)
-            if self._on_event is not None:
-                try:
-                    self._on_event(event)
-                except Exception:  # a broken display is no reason to stop
-                    self._on_event = None
+                self._on_event(event)
+            except Exception:  # a broken display is no reason to stop
+                self._on_event = None
 
     def feed(self, reader: pa.RecordBatchReader) -> None:
         """Write all rows of reader, and their end, and close the pipe.
@@ -182,6 +190,30 @@ class Command:
             except BaseException:
                 self.interrupt()
                 raise
+
+    def start_feeding(self, reader: pa.RecordBatchReader) -> None:
+        """Do as :meth:`feed` in a thread. What reader raises, :meth:`wait` raises."""
+
+        def feed(reader: list[pa.RecordBatchReader]) -> None:
+            try:
+                self.feed(reader.pop())
+            except BaseException as error:
+                self._feed_error = error
+
+        self._feeder = threading.Thread(target=feed, args=([reader],), name="aefeat rows", daemon=True)
+        self._feeder.start()
+
+    def join(self, patience: float) -> None:
+        """Wait for the threads of a command that has ended.
+
+        The source of the rows may not let go of its thread. This then ends with the
+        next batch, which nobody takes.
+        """
+        if os.getpid() != self._owner or sys.is_finalizing():
+            return
+        for thread in (self._feeder, self._listener):
+            if thread is not None and thread.ident is not None and thread is not threading.current_thread():
+                thread.join(patience)
 
     def _write(self, reader: pa.RecordBatchReader, sink: pa.NativeFile) -> None:
         writer = pa.ipc.new_stream(sink, reader.schema)
@@ -201,7 +233,10 @@ class Command:
         """Wait for the end of the command, and raise its error if it failed."""
         status = self.process.wait()
         self._listener.join()
+        self.join(1)
         self._close()
+        if self._feed_error is not None:
+            raise self._feed_error
         told, self._warnings = self._warnings, []
         for event in told:
             _warn(AefeatWarning.of_event(event))
@@ -243,8 +278,7 @@ class Command:
         if self.process.stdout is not None:
             self.process.stdout.close()  # the child may be waiting to write
         self.interrupt(5)
-        if os.getpid() == self._owner and not sys.is_finalizing():
-            self._listener.join()
+        self.join(1)
         self._close()
 
     def _close(self) -> None:

@@ -65,6 +65,8 @@ def check_random_state(seed: Any) -> np.random.RandomState:
 
 def validate_data(estimator: Any, X: Any, *, reset: bool) -> Any:
     """Return X as an array of rows of numbers, of the width of the fit."""
+    if hasattr(X, "tocsr"):
+        raise TypeError("Sparse data was passed, but dense data is required. Use '.toarray()' to convert to a dense numpy array.")
     rows = np.asarray(X)
     if rows.ndim != 2:
         raise ValueError(f"Expected 2D array, got {rows.ndim}D array instead. Reshape your data.")

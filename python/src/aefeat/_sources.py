@@ -25,6 +25,10 @@ def reader(data: Any) -> pa.RecordBatchReader:
     Raises:
         TypeError: data hold no rows, or values that are no numbers.
         ValueError: an array of one dimension, or no batch and so no schema.
+
+    >>> import aefeat, numpy as np
+    >>> aefeat.reader(np.zeros((5000, 28, 28), np.uint8)).read_next_batch().num_rows
+    2048
     """
     if isinstance(data, pa.RecordBatchReader):
         return data
@@ -54,7 +58,7 @@ def reader(data: Any) -> pa.RecordBatchReader:
         batch = pa.record_batch(data)
         return pa.RecordBatchReader.from_batches(batch.schema, [batch])
     if isinstance(data, (str, bytes, os.PathLike)):
-        raise TypeError("a path is no data: open it, as with pyarrow.dataset.dataset(path)")
+        raise TypeError("a path is no data here: open it, as with pyarrow.dataset.dataset(path)")
     if hasattr(data, "__iter__") and not isinstance(data, dict):
         return _of_batches(iter(data))
     raise TypeError(f"{type(data).__name__} is nothing that holds rows: give an array, a frame or Arrow data")
@@ -66,10 +70,10 @@ def _of_dataset(data: Any) -> pa.RecordBatchReader:
     A scanner decodes whole row groups of Parquet, and several ahead. Where files
     are all that there is to a dataset, they are read a batch at a time instead.
     """
-    fragments = list(data.get_fragments())
-    plain = all(
-        getattr(data, "_scan_options", True) == {}  # no filter, as far as is known
-        and hasattr(fragment, "row_groups")
+    # With a filter or a projection there are no fragments to be had.
+    fragments = list(data.get_fragments()) if getattr(data, "_scan_options", True) == {} else []
+    plain = fragments and all(
+        hasattr(fragment, "row_groups")
         and str(fragment.partition_expression) == "true"
         and fragment.physical_schema.equals(data.schema)
         for fragment in fragments

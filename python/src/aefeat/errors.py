@@ -11,7 +11,7 @@ class AefeatError(RuntimeError):
     Attributes:
         code: a stable code, such as ``"patch.null"``. docs/machine.md lists them.
         message: what is wrong, with file, column and row.
-        file: the file, or None. Rows that were handed over are ``"-"``.
+        file: the file, or None. Rows from this process are ``"standard input"``.
         column: the column, or None.
         row: the row, counted from 0, or None.
         hints: what to do about it.

@@ -82,7 +82,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         corruption: float | None = None,
         k: int | None = None,
         activation: str | None = None,
-        tied: bool = False,
+        tied: bool | None = None,
         validation_fraction: float | None = None,
         n_iter_no_change: int | None = None,
         random_state: Any = 0,
@@ -116,6 +116,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def fit(self, X: Any, y: Any = None) -> Autoencoder:
         """Learn from rows X (m, n), or from Arrow data that are read once; y is ignored."""
         rows = self._rows(X, reset=True)
+        if rows is X and hasattr(self, "feature_names_in_") and _is_arrow(X):
+            del self.feature_names_in_  # of an earlier fit
         self.model_ = fit_arrow(rows, column=self.column, checkpoint=self.checkpoint, progress=self.verbose, **self._flags())
         history = self.model_.config.get("history") or []
         self.loss_curve_ = [float(epoch["cost"]["total"]) for epoch in history]
@@ -201,4 +203,4 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 def _is_arrow(X: Any) -> bool:
     """Report whether X holds rows as Arrow does, rather than being an array or a frame of numbers."""
     kind = type(X).__module__.partition(".")[0]
-    return kind in ("pyarrow", "duckdb", "_duckdb") or hasattr(X, "__next__") or kind not in ("pandas", "polars") and hasattr(X, "__arrow_c_stream__")
+    return isinstance(X, (str, os.PathLike)) or kind in ("pyarrow", "duckdb", "_duckdb") or hasattr(X, "__next__") or kind not in ("pandas", "polars") and hasattr(X, "__arrow_c_stream__")

@@ -87,17 +87,17 @@ class Model:
             limit = 3 * rule["learned"].get("deviation", 0)
             x = x - x.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
             x = np.clip(x, -np.float32(limit), np.float32(limit))
-            return x * np.float32(0.4 / limit if limit > 0 else 0) + np.float32(0.5)
+            return np.asarray(x * np.float32(0.4 / limit if limit > 0 else 0) + np.float32(0.5))
         if method == "standardize":
-            return (x - self.tensors["preprocess.mean"]) * self.tensors["preprocess.scale"]
+            return np.asarray((x - self.tensors["preprocess.mean"]) * self.tensors["preprocess.scale"])
         if method == "zca":
             if rule.get("contrast"):
                 wide = x.astype(np.float64)
                 wide -= wide.mean(axis=1, keepdims=True)
                 variance = (wide * wide).sum(axis=1, keepdims=True) / max(1, self.n_inputs - 1)
                 x = (wide / np.sqrt(variance + rule["contrast"])).astype(np.float32)
-            return (x - self.tensors["preprocess.mean"]) @ self.tensors["preprocess.whiten"]
-        return x
+            return np.asarray((x - self.tensors["preprocess.mean"]) @ self.tensors["preprocess.whiten"])
+        return np.asarray(x)
 
     def unprocess(self, x: npt.ArrayLike) -> Floats:
         """Undo :meth:`preprocess` for rows x (m, n), as far as that is known.
@@ -117,7 +117,7 @@ class Model:
             x = np.linalg.solve(self.tensors["preprocess.whiten"].astype(np.float64), x.T).T + self.tensors["preprocess.mean"]
             if rule.get("contrast"):
                 return x.astype(np.float32)
-        return ((x - rule.get("offset", 0)) / (rule.get("scale") or 1)).astype(np.float32)
+        return np.asarray((x - rule.get("offset", 0)) / (rule.get("scale") or 1), dtype=np.float32)
 
     def encode(self, X: npt.ArrayLike) -> Floats:
         """Return the codes (m, h) of rows X; see :meth:`preprocess`."""
@@ -130,21 +130,24 @@ class Model:
     def decode(self, codes: npt.ArrayLike) -> Floats:
         """Return the reconstructions (m, n) of codes (m, h)."""
         a = np.asarray(codes, dtype=np.float32)
+        if a.ndim != 2 or a.shape[1] != self.n_hidden:
+            raise ValueError(f"codes of {self.n_hidden} values are needed, and these have the shape {a.shape}")
         weight = self.tensors.get("decoder.weight")
         w = self.tensors["encoder.weight"] if weight is None else weight.T
-        return _ACTIVATIONS[self.config["output_activation"]](a @ w + self.tensors["decoder.bias"])
+        return _activate(self.config["output_activation"], a @ w + self.tensors["decoder.bias"])
 
     def score(self, X: npt.ArrayLike) -> Floats:
         """Return the squared errors (m) of the reconstructions of rows X."""
         x = self.preprocess(X)
         d = self.decode(self._code(x)) - x
-        return np.einsum("ij,ij->i", d, d, dtype=np.float64).astype(np.float32)
+        squares: Floats = np.einsum("ij,ij->i", d, d, dtype=np.float64).astype(np.float32)
+        return squares
 
     def _code(self, x: Floats) -> Floats:
         z = x @ self.tensors["encoder.weight"].T + self.tensors["encoder.bias"]
         k = self.config.get("k", 0)
         if not k:
-            return _ACTIVATIONS[self.config["activation"]](z)
+            return _activate(self.config["activation"], z)
         keep = int(min(z.shape[1], max(1, round((self.config.get("k_encode") or 1) * k))))
         # Of equal ones the first stays, hence the stable order.
         largest = np.argsort(-z, axis=1, kind="stable")[:, :keep]
@@ -154,7 +157,18 @@ class Model:
 
 
 def load(source: str | os.PathLike[str] | bytes) -> Model:
-    """Read a model file, from its path or its bytes."""
+    """Read a model file, from its path or its bytes.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no model file, or one of a later version.
+
+    >>> import aefeat, numpy as np
+    >>> X = np.random.default_rng(0).random((200, 16))
+    >>> model = aefeat.fit_arrow(X, hidden=4, epochs=40, batch_size=20)
+    >>> aefeat.load(model.to_bytes()).encode(X).shape
+    (200, 4)
+    """
     if isinstance(source, bytes):
         return Model(source)
     with open(source, "rb") as f:
@@ -165,6 +179,11 @@ def _sigmoid(z: Floats) -> Floats:
     # exp of -|z| alone never overflows.
     e = np.exp(-np.abs(z))
     return np.asarray(np.where(z >= 0, 1, e) / (1 + e), dtype=np.float32)
+
+
+def _activate(name: str, z: Floats) -> Floats:
+    activated: Floats = _ACTIVATIONS[name](z)
+    return activated
 
 
 _ACTIVATIONS: dict[str, Any] = {

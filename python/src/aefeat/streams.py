@@ -9,9 +9,7 @@ one that is repeated. ``aefeat fit --help-all`` lists them.
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
-import threading
 from typing import Any, Iterator
 
 import pyarrow as pa
@@ -36,9 +34,10 @@ def fit_arrow(
     """Fit a model to rows and return it.
 
     Args:
-        data: anything that holds or yields Arrow data; see :func:`aefeat.reader`.
-            It is read once. With resume, None stands for the files that the fit
-            began with.
+        data: anything that holds rows; see :func:`aefeat.reader`. It is read once.
+            A path of a Parquet or Arrow file, or a list of paths: the command
+            reads these by itself. With resume, None stands for the files that the
+            fit began with.
         column: the column with the patches, or several with a number each. None:
             the one that can hold patches.
         checkpoint: a file that keeps the state of the fit. An interrupt from the
@@ -50,12 +49,13 @@ def fit_arrow(
 
     Raises:
         AefeatError: what the command says is wrong.
+        TypeError, ValueError: data hold no rows of numbers.
+        Exception: whatever data raise while they are read. There is no model then.
     """
     arguments = flags({**settings, "column": column, "checkpoint": checkpoint, "resume": resume})
-    reader = None if data is None and resume is not None else _sources.reader(data)
+    reader, operands = (None, []) if data is None and resume is not None else _rows(data)
     with tempfile.TemporaryDirectory(prefix="aefeat-") as folder:
         output = os.path.join(folder, "model.safetensors")
-        operands = [] if reader is None else ["-"]
         with _progress.shown(progress) as show:
             command = Command(["fit", "-o", output, *arguments, *operands], rows_in=reader is not None, on_event=show)
             try:
@@ -84,7 +84,9 @@ def transform_arrow(
     few batches. Whoever drops the result before its end ends the work.
 
     Args:
-        data: anything that holds or yields Arrow data; see :func:`aefeat.reader`.
+        data: anything that holds rows; see :func:`aefeat.reader`. A path of a
+            Parquet or Arrow file, or a list of paths: the command reads these by
+            itself.
         model: a model, its bytes or its path.
         column: the column with the patches. None: the one of the fit.
         progress: show it. None: where somebody looks at it.
@@ -93,27 +95,47 @@ def transform_arrow(
     Raises:
         AefeatError: what the command says is wrong, also from the result when
             the row at fault is reached.
+        TypeError, ValueError: data hold no rows of numbers.
+        Exception: whatever data raise while they are read, from the result.
+
+    >>> import aefeat, numpy as np
+    >>> X = np.random.default_rng(0).random((200, 16))
+    >>> model = aefeat.fit_arrow(X, hidden=4, epochs=40, batch_size=20)
+    >>> [batch.num_rows for batch in aefeat.transform_arrow(X, model, score=True)]
+    [200]
     """
-    reader = _sources.reader(data)
-    batches = _transformed(reader, model, flags({**settings, "column": column}), progress)
+    reader, operands = _rows(data)
+    batches = _transformed(reader, model, [*flags({**settings, "column": column}), *operands], progress)
+    del reader
     schema = next(batches)
     assert isinstance(schema, pa.Schema)
     return pa.RecordBatchReader.from_batches(schema, batches)
 
 
-def _transformed(reader: pa.RecordBatchReader, model: ModelLike, arguments: list[str], progress: bool | None) -> Iterator[Any]:
+def _rows(data: Any) -> tuple[pa.RecordBatchReader | None, list[str]]:
+    """Return a reader of data and what stands for it on a command line."""
+    paths = data if isinstance(data, (list, tuple)) else [data]
+    if not paths or not all(isinstance(path, (str, os.PathLike)) for path in paths):
+        return _sources.reader(data), ["-"]
+    names = [os.fspath(path) for path in paths]
+    return None, [os.path.join(os.curdir, name) if name.startswith("-") else name for name in names]
+
+
+def _transformed(reader: pa.RecordBatchReader | None, model: ModelLike, arguments: list[str], progress: bool | None) -> Iterator[Any]:
     """Yield the schema of the result and then its batches."""
     with model_file(model) as path, _progress.shown(progress) as show:
         command = Command(
-            ["transform", "-m", path, "--format", "stream", *arguments, "-"], rows_in=True, rows_out=True, on_event=show
+            ["transform", "-m", path, "--format", "stream", *arguments],
+            rows_in=reader is not None,
+            rows_out=True,
+            on_event=show,
         )
-        failed: list[BaseException] = []
-        feeder = threading.Thread(target=_feed, args=(command, reader, failed), name="aefeat rows", daemon=True)
-        del reader  # whoever reads it last lets go of it
         try:
-            feeder.start()
+            if reader is not None:
+                command.start_feeding(reader)
+                del reader  # whoever reads it last lets go of it
+            assert command.process.stdout is not None
             try:
-                assert command.process.stdout is not None
                 stream = pa.ipc.open_stream(pa.PythonFile(Source(command.process.stdout), mode="r"))
                 yield stream.schema
                 yield from stream
@@ -122,32 +144,8 @@ def _transformed(reader: pa.RecordBatchReader, model: ModelLike, arguments: list
                 command.wait()
                 raise AefeatError(f"what the command wrote cannot be read: {error}") from error
             command.wait()
-        except AefeatError:
-            _join(feeder)
-            if failed:
-                raise failed[0]
-            raise
         finally:
             command.stop()
-            _join(feeder)
-        if failed:
-            raise failed[0]
-
-
-def _feed(command: Command, reader: pa.RecordBatchReader, failed: list[BaseException]) -> None:
-    try:
-        command.feed(reader)
-    except BaseException as error:  # raised by whoever reads the features
-        failed.append(error)
-
-
-def _join(feeder: threading.Thread) -> None:
-    """Wait for the end of feeder, unless the source of its rows does not let go of it.
-
-    It then ends with the next batch, which nobody takes.
-    """
-    if feeder.ident is not None and not sys.is_finalizing():
-        feeder.join(1)
 
 
 class model_file:
