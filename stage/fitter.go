@@ -234,7 +234,7 @@ func (f *Fitter) drain(ctx context.Context) error {
 		return nil
 	}
 	if f.chooses() {
-		f.choosing = append(f.choosing, f.feed.current)
+		f.wait()
 		if err := f.choose(ctx); err != nil {
 			return err
 		}
@@ -250,18 +250,30 @@ func (f *Fitter) drain(ctx context.Context) error {
 // chooses reports whether rows are still to decide what preprocessing is to be.
 func (f *Fitter) chooses() bool { return f.model == nil && f.from == nil && f.plan.rule.choice > 0 }
 
+// wait puts the current block among those that wait for preprocessing to be
+// chosen.
+func (f *Fitter) wait() {
+	block := f.feed.current
+	f.choosing, f.feed.current = append(f.choosing, block), newBlock(block.rows.Kind, block.rows.Width)
+}
+
 // choose lets the first rows decide, and goes on with all that wait for it.
 func (f *Fitter) choose(ctx context.Context) error {
-	waited, first := f.choosing, f.feed.current.rows
-	f.choosing, f.feed.current = nil, newBlock(first.Kind, first.Width)
-	first.Data, first.Number = nil, nil
+	waited, left := f.choosing, f.plan.rule.choice
+	f.choosing = nil
+	var method string
+	var pixelMax float64
 	for _, b := range waited {
-		first.Data, first.Number = append(first.Data, b.rows.Data...), append(first.Number, b.rows.Number...)
-	}
-	first = cut(first, 0, int(min(int64(first.Len()), f.plan.rule.choice)))
-	method, pixelMax, err := model.ChoosePreprocess(f.intake.binding.Source(), first)
-	if err != nil {
-		return err
+		n := min(left, int64(b.rows.Len()))
+		left -= n
+		var err error
+		method, pixelMax, err = model.ChoosePreprocess(f.intake.binding.Source(), cut(b.rows, 0, int(n)))
+		if err != nil {
+			return err
+		}
+		if method == model.PreprocessStandardize {
+			break
+		}
 	}
 	for _, p := range f.plans {
 		if err := p.choose(method, pixelMax); err != nil {
@@ -269,11 +281,7 @@ func (f *Fitter) choose(ctx context.Context) error {
 		}
 	}
 	for _, b := range waited {
-		var held []bool
-		if len(b.held) > 0 {
-			held = b.held
-		}
-		if err := f.fill(ctx, b.rows, held); err != nil {
+		if err := f.fill(ctx, b.rows, b.held); err != nil {
 			return err
 		}
 	}
@@ -285,7 +293,7 @@ func (f *Fitter) choose(ctx context.Context) error {
 func (f *Fitter) deliver(ctx context.Context) error {
 	block := f.feed.current
 	if f.chooses() {
-		f.choosing, f.feed.current = append(f.choosing, block), newBlock(block.rows.Kind, block.rows.Width)
+		f.wait()
 		if int64(len(f.choosing)*block.size) < f.plan.rule.choice {
 			return nil
 		}
