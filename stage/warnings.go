@@ -116,7 +116,8 @@ func (r *Report) judge() {
 	warn := func(key, setting string, value float64) {
 		r.warnings = append(r.warnings, Warning{Key: key, Setting: setting, Value: value})
 	}
-	if n := len(r.Epochs); n > 0 {
+	n := len(r.Epochs)
+	if n > 0 {
 		if c := r.Epochs[n-1].Cost; c.Sparsity > c.Total/2 {
 			warn(WarnSparsity, "SparsityWeight", c.Sparsity/c.Total)
 		}
@@ -124,7 +125,7 @@ func (r *Report) judge() {
 	if r.Best > 0 && r.Epochs[r.Best-1].Validation == nil {
 		warn(WarnValidation, "Validation", 0)
 	}
-	if out := r.BadRows.Counts[patch.OutOfRange]; len(r.Epochs) > 0 && out > r.Rows+r.HeldOut {
+	if out := r.BadRows.Counts[patch.OutOfRange]; n > 0 && out > r.Rows+r.HeldOut {
 		warn(WarnOutOfRange, "PixelMax", float64(out))
 	}
 	if r.Drift > maxDrift {
