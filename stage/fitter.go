@@ -14,10 +14,10 @@ import (
 )
 
 // Fitter fits a model to the record batches that are written to it. Its
-// methods but Stop are for one goroutine at a time. A context that is nil or has ended
-// already, and a batch that is nil or was released, do not end the Fitter: the
-// call may be made again. After every other error each further Write and Finish
-// returns that error. Close must be called, whatever happened.
+// methods but Stop are for one goroutine at a time. A context that is nil or
+// has ended already, and a batch that is nil or was released, do not end the
+// Fitter: the call may be made again. After every other error each further
+// Write and Finish returns that error. Close must be called, whatever happened.
 //
 // Rows go from the intake, which takes them out of the batches, block by block
 // through a feed to the passes, which train on another goroutine.
@@ -61,7 +61,8 @@ func NewFitter(schema *arrow.Schema, c Config) (*Fitter, error) {
 	return newFitter(schema, p)
 }
 
-// newFitter returns a Fitter that does what the plans say, which share the rows.
+// newFitter returns a Fitter that does what the plans say, which share the
+// rows.
 func newFitter(schema *arrow.Schema, plans ...*plan) (*Fitter, error) {
 	p := plans[0]
 	f := &Fitter{plan: p, plans: plans}
@@ -114,9 +115,9 @@ func (f *Fitter) Ready() bool {
 //
 // Errors are [*patch.RowError] for bad data, [*model.DivergedError],
 // [*SpillError], [*InputChangedError] of a fit that is resumed, that of
-// Config.Checkpoint, and ctx's. A ctx that is nil or has ended already, and a batch
-// that is nil or was released, do not end the Fitter: the call may be made
-// again. Every other error does, also that of a ctx which ends meanwhile.
+// Config.Checkpoint, and ctx's. A ctx that is nil or has ended already, and a
+// batch that is nil or was released, do not end the Fitter: the call may be
+// made again. Every other error does, also that of a ctx which ends meanwhile.
 func (f *Fitter) Write(ctx context.Context, batch arrow.RecordBatch) error {
 	if f.err != nil {
 		return f.err

@@ -24,8 +24,8 @@ const (
 	WarnUnused = "unused" // the setting changes nothing beside the others
 
 	// WarnDead: Value units, more than half, of a k-sparse model more than a
-	// quarter, are dead in the last epoch. See model.Health. Setting is what they
-	// may have died of.
+	// quarter, are dead in the last epoch. See model.Health. Setting is what
+	// they may have died of.
 	WarnDead = "dead"
 
 	// WarnSparsity: the sparsity term is a share of the cost, the Value, above
@@ -40,8 +40,8 @@ const (
 	// have a near twin. See model.Model.TwinUnits.
 	WarnTwins = "twins"
 
-	// WarnValidation: no epoch had a finite cost of held-out rows, and the model
-	// is that of the last.
+	// WarnValidation: no epoch had a finite cost of held-out rows, and the
+	// model is that of the last.
 	WarnValidation = "validation"
 
 	WarnDrift      = "drift"        // Report.Drift, the Value, is above 0.1

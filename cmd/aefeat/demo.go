@@ -21,8 +21,8 @@ import (
 // times as many as the usual settings would, in a few seconds.
 const demoBatch = 64
 
-// These are variables for tests only, those that care for what is written and not
-// for what is learned.
+// These are variables for tests only, those that care for what is written and
+// not for what is learned.
 var (
 	demoEpochs = 30
 	demoTrain  = testdata.DigitsTrain

@@ -49,10 +49,10 @@ func TestMain(m *testing.M) {
 // have:
 //
 //	status N COMMAND...      run a command, which must exit with status N
-//	events N CODE COMMAND...  run a command, aefeat with --progress json: it must
-//	                         exit with status N and say nothing but events on
-//	                         standard error, the last an error of that code; or
-//	                         if CODE is done, that it is done
+//	events N CODE COMMAND... run a command, aefeat with --progress json: it
+//	                         must exit with status N and say nothing but events
+//	                         on standard error, the last an error of that code;
+//	                         or if CODE is done, that it is done
 //	patches FILE [KEY=VALUE...]  make a data file; see patchSpec
 //	picture FILE HEIGHT WIDTH  draw a PNG image
 //	png FILE                 print the size of a picture and its Go type
