@@ -549,7 +549,7 @@ func TestWriteKeepsNoBuffers(t *testing.T) {
 	for range batches {
 		write()
 	}
-	for i := 0; i < 1000 && gone.Load() < batches*columns; i++ {
+	for wait := time.Now(); time.Since(wait) < 20*time.Second && gone.Load() < batches*columns; {
 		runtime.GC()
 		time.Sleep(time.Millisecond) // cleanups run on a goroutine of their own
 	}
