@@ -166,7 +166,8 @@ func TestWideRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if takes := after.TotalAlloc - before.TotalAlloc; takes > group*5/4 {
+	// It takes once as much, and twice under the race detector.
+	if takes := after.TotalAlloc - before.TotalAlloc; takes > group*5/2 {
 		t.Errorf("a row group of %d bytes takes %d", group, takes)
 	}
 	if err := w.Close(); err != nil {
