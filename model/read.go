@@ -238,6 +238,7 @@ func (m *Model) settingsFrom(h *fileHeader) error {
 	}
 	m.Config, m.Preprocess, m.Binding = c.Config, c.Preprocess, c.Binding
 	m.RowsSeen, m.History, m.Cost, m.Best, m.Parent = c.RowsSeen, c.History, c.Cost, c.Best, c.Parent
+	m.NoiseEpoch = c.NoiseEpoch
 	return nil
 }
 

@@ -189,7 +189,7 @@ func (s *Statistics) Merge(b *Statistics) error {
 		return errNoSums
 	case s.learned != nil || b.learned != nil:
 		return errLearned
-	case s.p != b.p || s.n != b.n:
+	case s.p.meaning() != b.p.meaning() || s.n != b.n:
 		return errors.New("the statistics are for another rule")
 	}
 	s.fold()

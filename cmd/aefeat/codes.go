@@ -63,6 +63,11 @@ const (
 	codeIterations code = "probe.iterations"
 	codeGuessed    code = "model.shape"
 
+	codeSumsFormat  code = "sums." + model.SumsFormat
+	codeSumsVersion code = "sums." + model.SumsVersion
+	codeSumsForeign code = "sums." + model.SumsForeign
+	codeSumsShards  code = "sums." + model.SumsShards
+
 	codeCheckpointLost code = "checkpoint.lost"
 )
 
@@ -98,6 +103,11 @@ var codeTable = []codeRow{
 	{codeCheckpoint, exitData, "no checkpoint, a damaged one, or one of another version"},
 	{codeInputChanged, exitData, "other rows than those that the fit began with"},
 	{codeKernels, exitMachine, "a checkpoint of another kind of processor"},
+
+	{codeSumsFormat, exitData, "no sums, or damaged ones"},
+	{codeSumsVersion, exitData, "sums of another version of aefeat"},
+	{codeSumsForeign, exitData, "sums, or models to average, of other weights, settings or noise than the others"},
+	{codeSumsShards, exitData, "a shard that is there twice, missing, or none of those that there are"},
 
 	{"column.missing", exitData, "no such column"},
 	{"column.ambiguous", exitData, "several columns could be meant"},
@@ -270,6 +280,8 @@ func ownCode(err error) code {
 		return codeInputChanged
 	case *model.BareError:
 		return codeModelBare
+	case *model.SumsError:
+		return code("sums." + e.Key)
 	case *model.FormatError:
 		return codeModelFormat
 	case *model.RangeError:

@@ -1,0 +1,412 @@
+package model
+
+import (
+	"encoding"
+	"encoding/binary"
+	"fmt"
+	"hash/crc64"
+	"io"
+	"math"
+	"slices"
+	"strings"
+)
+
+// Sums are sums over the rows of a shard of a data set, or of several shards
+// that follow each other: the marshalled form of what a [Gatherer] gathered, and
+// what joins it to that of other shards. No model is needed for that.
+type Sums struct {
+	SumsInfo
+	data []byte // as MarshalBinary of the gatherer made it
+}
+
+// SumsInfo tells what sums are of. Sums of equal Kind and Fingerprint merge.
+type SumsInfo struct {
+	Shard, Shards int64  // the first shard, from 0 up, and how many there are
+	FirstRow      int64  // number of the first row
+	Epoch         uint32 // that keys the noise
+	Inputs        int    // n
+	Hidden        int    // h; 0 for statistics
+
+	Kind        string // one of KindGradient and so on
+	Fingerprint uint64 // of settings, preprocessing, weights and the epoch of noise
+	Rows        int64
+}
+
+// The kinds of sums.
+const (
+	KindGradient   = "gradient" // of an Accumulator
+	KindCost       = "cost"     // of a Validator
+	KindEvaluation = "evaluate" // of an Evaluator
+	KindStatistics = "moments"  // of Statistics
+)
+
+// Gatherer is an [Accumulator], a [Validator], an [Evaluator] or [Statistics].
+type Gatherer interface {
+	encoding.BinaryMarshaler
+	encoding.BinaryUnmarshaler
+	shape() (n, h int, epoch uint32)
+	form() sumsForm
+}
+
+func (a *Accumulator) shape() (n, h int, epoch uint32) { return a.m.Inputs, a.m.Hidden, a.epoch }
+func (v *Validator) shape() (n, h int, epoch uint32)   { return v.m.Inputs, v.m.Hidden, fixedNoise }
+func (e *Evaluator) shape() (n, h int, epoch uint32)   { return e.m.Inputs, e.m.Hidden, fixedNoise }
+func (s *Statistics) shape() (n, h int, epoch uint32)  { return s.n, 0, 0 }
+
+// SumsError says what is wrong with sums of shards.
+type SumsError struct {
+	Key    string // SumsFormat and so on
+	Reason string
+}
+
+func (e *SumsError) Error() string { return e.Reason }
+
+// The keys of a [SumsError].
+const (
+	SumsFormat  = "format"  // no sums, or damaged ones
+	SumsVersion = "version" // of another version
+	SumsForeign = "foreign" // of other weights, settings or noise, or of another kind
+	SumsShards  = "shards"  // a shard that is there twice, missing or out of range
+)
+
+func sumsErrorf(key, format string, a ...any) error {
+	return &SumsError{key, fmt.Sprintf(format, a...)}
+}
+
+const (
+	shardsMagic   = "aefshar"
+	shardsVersion = '1'
+	shardsHeader  = 7 * 8 // up to the sums
+	infoBytes     = shardsHeader + sumsHeader + 8
+	maxShards     = 1 << 40
+	maxShape      = 1 << 24 // inputs or units: its square fits in an int64
+)
+
+// NewSums returns what g gathered of a shard whose first row has the given
+// number. More rows may follow for g.
+func NewSums(g Gatherer, shard, firstRow int64) (*Sums, error) {
+	if shard < 0 || shard >= maxShards {
+		return nil, sumsErrorf(SumsShards, "there is no shard %d: they count from 0", shard)
+	}
+	data, err := g.MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	s := &Sums{SumsInfo: SumsInfo{Shard: shard, Shards: 1, FirstRow: firstRow}, data: data}
+	s.Inputs, s.Hidden, s.Epoch = g.shape()
+	s.ofData()
+	return s, nil
+}
+
+// ofData sets what the sums tell by themselves.
+func (s *Sums) ofData() {
+	s.Kind = kindName(s.data)
+	s.Fingerprint = binary.LittleEndian.Uint64(s.data[sumsHeader-8:])
+	s.Rows = s.count(0)
+}
+
+// kindName is the kind that marshalled sums say.
+func kindName(data []byte) string {
+	return kindOf(string(data[len(sumsMagic)+1 : sumsHeader-8]))
+}
+
+// kindOf is a kind without the spaces that fill its eight bytes.
+func kindOf(kind string) string { return strings.TrimRight(kind, " ") }
+
+// Into replaces what g holds by the sums, whose kind, settings, weights and
+// epoch of noise must be those of g. The error is a [*SumsError].
+func (s *Sums) Into(g Gatherer) error { return g.UnmarshalBinary(s.data) }
+
+// MarshalBinary returns the sums as bytes, whose layout is in the package
+// comment.
+func (s *Sums) MarshalBinary() ([]byte, error) {
+	b := make([]byte, 0, shardsHeader+len(s.data)+8)
+	b = append(append(b, shardsMagic...), shardsVersion)
+	for _, v := range []int64{s.Shard, s.Shards, s.FirstRow, int64(s.Epoch), int64(s.Inputs), int64(s.Hidden)} {
+		b = binary.LittleEndian.AppendUint64(b, uint64(v))
+	}
+	b = append(b, s.data...)
+	return binary.LittleEndian.AppendUint64(b, crc64.Checksum(b, sumsTable)), nil
+}
+
+// UnmarshalBinary sets s to sums that MarshalBinary wrote. It keeps data. The
+// error is a [*SumsError].
+func (s *Sums) UnmarshalBinary(data []byte) error {
+	info, err := parseInfo(data)
+	if err != nil {
+		return err
+	}
+	at := len(data) - 8
+	if at < infoBytes+8 || at%8 != 0 || crc64.Checksum(data[:at], sumsTable) != binary.LittleEndian.Uint64(data[at:]) {
+		return sumsErrorf(SumsFormat, "the sums were damaged on their way, or cut short")
+	}
+	read := Sums{SumsInfo: info, data: data[shardsHeader:at:at]}
+	if err := read.checkShape(); err != nil {
+		return err
+	}
+	*s = read
+	return nil
+}
+
+// ReadSumsInfo reads the beginning of marshalled sums, which tells what they
+// are of; damage behind it is not seen. The error is a [*SumsError] where the
+// bytes are at fault.
+func ReadSumsInfo(r io.Reader) (SumsInfo, error) {
+	head := make([]byte, infoBytes)
+	n, err := io.ReadFull(r, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return SumsInfo{}, err
+	}
+	return parseInfo(head[:n])
+}
+
+func parseInfo(data []byte) (info SumsInfo, err error) {
+	if len(data) < len(shardsMagic)+1 || string(data[:len(shardsMagic)]) != shardsMagic {
+		return info, sumsErrorf(SumsFormat, "not sums of a shard")
+	}
+	if v := data[len(shardsMagic)]; v != shardsVersion {
+		return info, sumsErrorf(SumsVersion, "sums of a shard of version %q: this program reads version %q", v, shardsVersion)
+	}
+	if len(data) < infoBytes {
+		return info, sumsErrorf(SumsFormat, "the sums are cut short")
+	}
+	word := func(i int) int64 { return int64(binary.LittleEndian.Uint64(data[8*i:])) }
+	inner := data[shardsHeader:]
+	if string(inner[:len(sumsMagic)]) != sumsMagic {
+		return info, sumsErrorf(SumsFormat, "not sums of a shard")
+	}
+	if v := inner[len(sumsMagic)]; v != sumsVersion {
+		return info, sumsErrorf(SumsVersion, "sums of version %q: this program reads version %q", v, sumsVersion)
+	}
+	info = SumsInfo{Shard: word(1), Shards: word(2), FirstRow: word(3), Epoch: uint32(word(4)), Inputs: int(word(5)), Hidden: int(word(6)),
+		Kind: kindName(inner), Fingerprint: uint64(word(shardsHeader/8 + 2)), Rows: word(shardsHeader/8 + 3)}
+	known := slices.Contains([]string{KindGradient, KindCost, KindEvaluation, KindStatistics}, info.Kind)
+	if !known || info.Shard < 0 || info.Shards < 1 || info.Shard > maxShards || info.Shards > maxShards || info.FirstRow < 0 ||
+		uint64(word(4)) > math.MaxUint32 || info.Inputs < 1 || info.Inputs > maxShape || info.Hidden < 0 || info.Hidden > maxShape ||
+		info.Rows < 0 || info.Rows > maxCount {
+		return info, sumsErrorf(SumsFormat, "the sums are damaged: they tell of no shard that there can be")
+	}
+	return info, nil
+}
+
+// checkShape reports a number of words that sums of such a kind and shape
+// cannot have, and the numbers that are counts and cannot be.
+func (s *Sums) checkShape() error {
+	n, h, words := int64(s.Inputs), int64(s.Hidden), int64(len(s.data)-sumsFrame)/8
+	fits := false
+	switch s.Kind {
+	case KindGradient: // tied or not; with S and s, P, both or neither
+		for _, weights := range []int64{n * h, 2 * n * h} {
+			base := 3 + weights + 2*h + n
+			for _, terms := range []int64{0, n*h + h, h, n*h + 2*h} {
+				fits = fits || words == base+terms
+			}
+		}
+	case KindCost:
+		fits = words == 2+h || words == 2+2*h
+	case KindEvaluation:
+		fits = words == 4+n+5*h || words == 4+n+6*h
+		for i := int(words - 2*h); fits && int64(i) < words; i++ {
+			fits = s.count(i) >= 0 && s.count(i) <= maxCount
+		}
+	case KindStatistics:
+		fits = words == 1+2*n || words == 1+2*n+n*n
+	}
+	if !fits {
+		return sumsErrorf(SumsFormat, "the sums are damaged: %d bytes are not those of %d inputs and %d units", len(s.data), n, h)
+	}
+	return nil
+}
+
+// MergeSums merges marshalled sums of shards that follow each other, b after a,
+// as [Sums.Merge] does, and returns the bytes of the whole.
+func MergeSums(a, b []byte) ([]byte, error) {
+	var first, second Sums
+	if err := first.UnmarshalBinary(slices.Clone(a)); err != nil {
+		return nil, err
+	}
+	if err := second.UnmarshalBinary(b); err != nil {
+		return nil, err
+	}
+	if err := first.Merge(&second); err != nil {
+		return nil, err
+	}
+	return first.MarshalBinary()
+}
+
+// Merge adds the sums of the shards that follow those of s; next keeps its own.
+// The result depends, in the last digits, on the order of merges, and on nothing
+// else: it is what Merge of the gatherers would give. The error is a
+// [*SumsError] that leaves s as it was.
+func (s *Sums) Merge(next *Sums) error {
+	if err := s.Precedes(next.SumsInfo); err != nil {
+		return err
+	}
+	if len(s.data) != len(next.data) || s.Inputs != next.Inputs || s.Hidden != next.Hidden {
+		return foreignSums(next.SumsInfo)
+	}
+	h, last := s.Hidden, len(s.data)/8-4 // words before the checksum
+	switch s.Kind {
+	case KindStatistics:
+		s.addMoments(next)
+	case KindEvaluation:
+		units := last - 4*h
+		s.addFloats(next, 1, units)
+		for i := units; i < units+h; i++ {
+			s.setFloat(i, min(s.float(i), next.float(i)))
+			s.setFloat(i+h, max(s.float(i+h), next.float(i+h)))
+		}
+		for i := units + 2*h; i < last; i++ {
+			s.setCount(i, s.count(i)+next.count(i))
+		}
+	default:
+		s.addFloats(next, 1, last)
+	}
+	s.Shards += next.Shards
+	s.Rows += next.Rows
+	s.setCount(0, s.Rows)
+	at := len(s.data) - 8
+	binary.LittleEndian.PutUint64(s.data[at:], crc64.Checksum(s.data[:at], sumsTable))
+	return nil
+}
+
+// Precedes reports, as a [*SumsError], why the sums that next tells of cannot
+// be merged with those of s as the ones that follow.
+func (s SumsInfo) Precedes(next SumsInfo) error {
+	switch {
+	case s.Kind != next.Kind || s.Fingerprint != next.Fingerprint:
+		return foreignSums(next)
+	case next.Shard < s.Shard+s.Shards:
+		return sumsErrorf(SumsShards, "shard %d is there twice", next.Shard)
+	case next.Shard > s.Shard+s.Shards:
+		return sumsErrorf(SumsShards, "missing: %s", shardRange(s.Shard+s.Shards, next.Shard))
+	}
+	return nil
+}
+
+// Fits reports, as a [*SumsError], why g would not take in the sums.
+func (s SumsInfo) Fits(g Gatherer) error {
+	f := g.form()
+	if f.kind != fmt.Sprintf("%-8s", s.Kind) {
+		return sumsErrorf(SumsForeign, "%s: sums of kind %q, want %q", s.Name(), s.Kind, kindOf(f.kind))
+	}
+	if f.fingerprint != s.Fingerprint {
+		return sumsErrorf(SumsForeign, "%s: %v", s.Name(), errForeignSums)
+	}
+	return nil
+}
+
+// Whole reports, as a [*SumsError], why sums are not those of shards 0 to
+// shards-1.
+func (s SumsInfo) Whole(shards int64) error {
+	switch last := s.Shard + s.Shards; {
+	case last > shards:
+		return sumsErrorf(SumsShards, "shard %d is none of the %d", last-1, shards)
+	case s.Shard > 0:
+		return sumsErrorf(SumsShards, "missing: %s", shardRange(0, s.Shard))
+	case last < shards:
+		return sumsErrorf(SumsShards, "missing: %s", shardRange(last, shards))
+	}
+	return nil
+}
+
+func foreignSums(s SumsInfo) error {
+	return sumsErrorf(SumsForeign, "%s: the sums were gathered with other settings or weights than the others", s.Name())
+}
+
+// Name says which shards the sums are of.
+func (s SumsInfo) Name() string { return shardRange(s.Shard, s.Shard+s.Shards) }
+
+func shardRange(first, end int64) string {
+	if end-first == 1 {
+		return fmt.Sprintf("shard %d", first)
+	}
+	return fmt.Sprintf("shards %d to %d", first, end-1)
+}
+
+// Words of the sums, counted from the first behind the fingerprint.
+
+func (s *Sums) word(i int) []byte         { return s.data[sumsHeader+8*i:] }
+func (s *Sums) count(i int) int64         { return int64(binary.LittleEndian.Uint64(s.word(i))) }
+func (s *Sums) setCount(i int, v int64)   { binary.LittleEndian.PutUint64(s.word(i), uint64(v)) }
+func (s *Sums) float(i int) float64       { return math.Float64frombits(uint64(s.count(i))) }
+func (s *Sums) setFloat(i int, v float64) { s.setCount(i, int64(math.Float64bits(v))) }
+
+// addFloats adds the words lo up to hi of next.
+func (s *Sums) addFloats(next *Sums, lo, hi int) {
+	for i := lo; i < hi; i++ {
+		s.setFloat(i, s.float(i)+next.float(i))
+	}
+}
+
+// addMoments does what Statistics.Merge does.
+func (s *Sums) addMoments(next *Sums) {
+	if next.Rows == 0 {
+		return
+	}
+	n := s.Inputs
+	share := float64(next.Rows) / float64(s.Rows+next.Rows)
+	weight := share * float64(s.Rows)
+	delta := make([]float64, n)
+	for j := range delta {
+		delta[j] = next.float(1+j) - s.float(1+j)
+		s.setFloat(1+j, s.float(1+j)+float64(share*delta[j]))
+		squares := 1 + n + j
+		s.setFloat(squares, s.float(squares)+(next.float(squares)+float64(weight*delta[j]*delta[j])))
+	}
+	products := 1 + 2*n
+	for i := range len(s.data)/8 - 4 - products {
+		at := products + i
+		s.setFloat(at, s.float(at)+(next.float(at)+float64(weight*delta[i/n]*delta[i%n])))
+	}
+}
+
+// Merger merges sums of shards, added in their order, by one tree: neighbours
+// in pairs, the pairs in pairs and so on, what is odd at the end going up as it
+// is. So equal parts of 2^k shards that were merged by themselves give the bits
+// of all shards merged at once. It holds the sums of one part for each level of
+// the tree, log2 of how many were added. The zero value is ready.
+type Merger struct {
+	parts []part
+}
+
+// part is a subtree: how many were added that it is of.
+type part struct {
+	sums  *Sums
+	added int
+}
+
+// Add adds the next sums, which are the merger's from there on. The error is a
+// [*SumsError], after which the merger is of no more use.
+func (m *Merger) Add(s *Sums) error {
+	m.parts = append(m.parts, part{s, 1})
+	for n := len(m.parts); n > 1 && m.parts[n-2].added == m.parts[n-1].added; n = len(m.parts) {
+		if err := m.join(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// join merges the last two parts.
+func (m *Merger) join() error {
+	n := len(m.parts)
+	a, b := &m.parts[n-2], m.parts[n-1]
+	a.added += b.added
+	m.parts = m.parts[:n-1]
+	return a.sums.Merge(b.sums)
+}
+
+// Sums returns the sums of all that were added, nil for none. Nothing is added
+// after it.
+func (m *Merger) Sums() (*Sums, error) {
+	for len(m.parts) > 1 {
+		if err := m.join(); err != nil {
+			return nil, err
+		}
+	}
+	if len(m.parts) == 0 {
+		return nil, nil
+	}
+	return m.parts[0].sums, nil
+}
