@@ -77,6 +77,9 @@ var faultyCommands = []faulty{
 	{name: "patches of a list", args: "patches --size 4x4 --per-image 3 --list {in}/list -o {out}/p.parquet"},
 	{name: "patches without bad images", args: "patches --size 4x4 --per-image 3 --on-bad-row skip -o {out}/p.parquet {in}/images", skips: true},
 	{name: "patches of records", args: "patches --size 4x4 --per-image 3 --label-from file:{in}/labels.idx -o {out}/p.parquet {in}/images.idx"},
+	{name: "sums", args: "sums -m {in}/m --shard 0 -o {out}/s {in}/a.parquet"},
+	{name: "merge", args: "merge {in}/s0 {in}/s1 -o {out}/s"},
+	{name: "average", args: "average {in}/m {in}/m -o {out}/a"},
 	{name: "image-features", args: "image-features -m {in}/m --pool mean -o {out}/p.parquet {in}/images"},
 }
 
@@ -547,6 +550,12 @@ func makeFaultyInputs(t *testing.T, root string) {
 	rig.clean()
 	if o := rig.run(nil); o.status != 0 {
 		t.Fatal(o.said)
+	}
+	for _, shard := range []string{"0", "1"} {
+		rig.args = "sums -m {in}/m --shard " + shard + " -o {in}/s" + shard + " {in}/a.parquet"
+		if o := rig.run(nil); o.status != 0 {
+			t.Fatal(o.said)
+		}
 	}
 	// The second of the checkpoints that a fit writes.
 	rig.args = "fit --hidden 3 --epochs 3 --checkpoint {out}/c --checkpoint-every 1ns -o {out}/m {in}/a.parquet"

@@ -197,6 +197,9 @@ func TestHostileText(t *testing.T) {
 		{"filters", "-m", model, "-m", in("missing" + hostile), "-o", in("f.png")},
 		{"explain", "-m", model, "--keep", label, "-o", in("e.parquet"), data}, {"explain", "-m", model, "--keep", hostile, "-o", in("e.parquet"), data},
 		{"report", "-m", model, "--label", label, "-o", in("r.html"), data},
+		{"sums", "-m", model, "--shard=0", "-o", in("s" + hostile), data}, {"sums", "-m", model, "--shard=0", "--row-column", hostile, data},
+		{"merge", in("s" + hostile), in("s" + hostile)}, {"merge", in("junk" + hostile)}, {"merge", "-o", in("s" + hostile), in("s" + hostile)},
+		{"average", model, in("junk" + hostile)}, {"drive", "-m", model, "--shards=1", "-o", in("d" + hostile)},
 		{"demo", hostile}, {"demo", "--progress=" + hostile},
 		{hostile}, {"--" + hostile}, {"help", hostile}, {"completion", hostile}, {"version", hostile}, {"man", hostile},
 	}

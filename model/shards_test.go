@@ -1,0 +1,329 @@
+package model
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"hash/crc64"
+	"math"
+	"slices"
+	"testing"
+)
+
+// shardsOf gathers the rows of some shards by themselves, with rows that keep
+// their numbers.
+func shardsOf(t *testing.T, r Rows, shards int, begin func() (Gatherer, func(Rows) error)) []*Sums {
+	t.Helper()
+	var all []*Sums
+	rows, size := r.Len(), r.Width*r.Kind.Size()
+	for i := range shards {
+		lo, hi := i*rows/shards, (i+1)*rows/shards
+		g, add := begin()
+		if err := add(Rows{Kind: r.Kind, Width: r.Width, Data: r.Data[lo*size : hi*size], Number: r.Number[lo:hi]}); err != nil {
+			t.Fatal(err)
+		}
+		s, err := NewSums(g, int64(i), r.Number[lo])
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// whole merges sums by the tree.
+func whole(t *testing.T, all []*Sums) *Sums {
+	t.Helper()
+	var m Merger
+	for _, s := range all {
+		if err := m.Add(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := m.Sums()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func sumsBytes(t *testing.T, s *Sums) []byte {
+	t.Helper()
+	b, err := s.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// copyOf reads the bytes of sums, as another process would.
+func copyOf(t *testing.T, s *Sums) *Sums {
+	t.Helper()
+	c := new(Sums)
+	if err := c.UnmarshalBinary(slices.Clone(sumsBytes(t, s))); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// Sums of shards are those of one pass, for every objective and number of
+// shards.
+func TestShardsOfObjectives(t *testing.T) {
+	const n, h, rows = 12, 6, 800
+	x := numbered(randomRows(7, rows, n), n, 0, rows)
+	for _, objective := range Objectives() {
+		c, err := ForObjective(objective, h, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Inputs = n
+		m, err := New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		gather := func() (Gatherer, func(Rows) error) {
+			a := NewAccumulator(m)
+			a.Reset(3)
+			return a, func(r Rows) error { return a.Add(r, nil) }
+		}
+		one := NewAccumulator(m)
+		one.Reset(3)
+		if err := one.Add(x, nil); err != nil {
+			t.Fatal(err)
+		}
+		want := make([]float32, len(m.Params.Flat))
+		one.Gradient(want)
+		largest := 0.
+		for _, v := range want {
+			largest = max(largest, math.Abs(float64(v)))
+		}
+		for _, shards := range []int{1, 3, 8, 16} {
+			s := copyOf(t, whole(t, shardsOf(t, x, shards, gather)))
+			if s.Rows != rows || s.Shard != 0 || s.Shards != int64(shards) || s.Epoch != 3 && c.Corruption > 0 {
+				t.Errorf("%s: %+v", objective, s.SumsInfo)
+			}
+			a := NewAccumulator(m)
+			a.Reset(3)
+			if err := errors.Join(s.Fits(a), s.Into(a)); err != nil {
+				t.Fatal(err)
+			}
+			got := make([]float32, len(want))
+			a.Gradient(got)
+			checkCost(t, a.Cost(), one.Cost(), 1e-12)
+			for i, w := range want {
+				if d := math.Abs(float64(got[i] - w)); d > 1e-6*largest {
+					t.Fatalf("%s, %d shards: element %d of the gradient is %v, want %v", objective, shards, i, got[i], w)
+				}
+			}
+		}
+	}
+}
+
+// Merged bytes are those that merged gatherers give, of all kinds.
+func TestMergeSumsAsGatherers(t *testing.T) {
+	const n, h, rows = 10, 4, 300
+	x := numbered(randomRows(8, rows, n), n, 0, rows)
+	m := sumsModel(t, n, h)
+	rule := func(method string) Preprocess {
+		p, err := NewPreprocess(method, "float32", 0, x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	statistics := func(method string) func() (Gatherer, func(Rows) error) {
+		return func() (Gatherer, func(Rows) error) { s := NewStatistics(rule(method), n); return s, s.Add }
+	}
+	for name, begin := range map[string]func() (Gatherer, func(Rows) error){
+		"gradient": func() (Gatherer, func(Rows) error) {
+			a := NewAccumulator(m)
+			return a, func(r Rows) error { return a.Add(r, nil) }
+		},
+		"cost": func() (Gatherer, func(Rows) error) {
+			v := NewValidator(m)
+			return v, func(r Rows) error { return v.Add(r, nil) }
+		},
+		"evaluation":          func() (Gatherer, func(Rows) error) { e := NewEvaluator(m); return e, e.Add },
+		PreprocessPatch:       statistics(PreprocessPatch),
+		PreprocessStandardize: statistics(PreprocessStandardize),
+		PreprocessZCA:         statistics(PreprocessZCA),
+	} {
+		parts := shardsOf(t, x, 2, begin)
+		first, _ := begin()
+		second, _ := begin()
+		if err := errors.Join(parts[0].Into(first), parts[1].Into(second)); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		switch a := first.(type) {
+		case *Accumulator:
+			err = a.Merge(second.(*Accumulator))
+		case *Validator:
+			err = a.Merge(second.(*Validator))
+		case *Evaluator:
+			err = a.Merge(second.(*Evaluator))
+		case *Statistics:
+			err = a.Merge(second.(*Statistics))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := first.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		merged, err := MergeSums(sumsBytes(t, parts[0]), sumsBytes(t, parts[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := merged[shardsHeader : len(merged)-8]; !bytes.Equal(got, want) {
+			t.Errorf("%s: merged bytes are not those of merged gatherers", name)
+		}
+	}
+}
+
+// Groups of 2^k shards that were merged by themselves give the bits of all.
+func TestMergeTree(t *testing.T) {
+	const n, h, rows = 10, 4, 440
+	x := numbered(randomRows(9, rows, n), n, 0, rows)
+	m := sumsModel(t, n, h)
+	gather := func() (Gatherer, func(Rows) error) {
+		a := NewAccumulator(m)
+		return a, func(r Rows) error { return a.Add(r, nil) }
+	}
+	want := sumsBytes(t, whole(t, shardsOf(t, x, 11, gather)))
+	for _, size := range []int{2, 4, 8} {
+		parts, groups := shardsOf(t, x, 11, gather), []*Sums{}
+		for group := range slices.Chunk(parts, size) {
+			groups = append(groups, whole(t, group))
+		}
+		if got := sumsBytes(t, whole(t, groups)); !bytes.Equal(got, want) {
+			t.Errorf("groups of %d give other bytes", size)
+		}
+	}
+}
+
+// Values that are the same after scaling have sums of one fingerprint, whatever
+// type they are stored in.
+func TestFingerprintOfType(t *testing.T) {
+	m := sumsModel(t, 4, 3)
+	var err error
+	if m.Preprocess, err = NewPreprocess(PreprocessScale, "uint8", 0, Rows{}); err != nil {
+		t.Fatal(err)
+	}
+	other := *m
+	if other.Preprocess, err = m.Preprocess.Adapt("int16", 255); err != nil {
+		t.Fatal(err)
+	}
+	if m.fingerprint(1) != other.fingerprint(1) {
+		t.Error("another fingerprint for int16")
+	}
+	if other.Preprocess, err = m.Preprocess.Adapt("int16", 256); err != nil {
+		t.Fatal(err)
+	}
+	if m.fingerprint(1) == other.fingerprint(1) {
+		t.Error("the same fingerprint for another scale")
+	}
+}
+
+// What is no sums, or of other shards, is an error with its key.
+func TestBadShards(t *testing.T) {
+	const n, h = 10, 4
+	x := numbered(randomRows(9, 60, n), n, 0, 60)
+	m, moved := sumsModel(t, n, h), sumsModel(t, n, h)
+	moved.Params.EncoderBias[0]++
+	gather := func(m *Model) func() (Gatherer, func(Rows) error) {
+		return func() (Gatherer, func(Rows) error) {
+			a := NewAccumulator(m)
+			return a, func(r Rows) error { return a.Add(r, nil) }
+		}
+	}
+	parts, foreign := shardsOf(t, x, 3, gather(m)), shardsOf(t, x, 3, gather(moved))
+	a, b, c := sumsBytes(t, parts[0]), sumsBytes(t, parts[1]), sumsBytes(t, parts[2])
+	damage := func(at int, with byte, sealed bool) []byte {
+		d := slices.Clone(b)
+		d[at] = with
+		if sealed {
+			binary.LittleEndian.PutUint64(d[len(d)-8:], crc64.Checksum(d[:len(d)-8], sumsTable))
+		}
+		return d
+	}
+	for name, bad := range map[string]struct {
+		key  string
+		next []byte
+	}{
+		"twice":             {SumsShards, a},
+		"missing":           {SumsShards, c},
+		"other weights":     {SumsForeign, sumsBytes(t, foreign[1])},
+		"other version":     {SumsVersion, damage(7, '2', false)},
+		"old sums":          {SumsVersion, damage(shardsHeader+7, '1', false)},
+		"no sums":           {SumsFormat, []byte("PAR1")},
+		"cut":               {SumsFormat, b[:len(b)-8]},
+		"cut in its head":   {SumsFormat, b[:60]},
+		"nothing":           {SumsFormat, nil},
+		"a bit":             {SumsFormat, damage(200, b[200]^1, false)},
+		"other shape":       {SumsFormat, damage(5*8, n+1, true)},
+		"a shard below 0":   {SumsFormat, damage(2*8-1, 0x80, true)},
+		"no kind of sums":   {SumsFormat, damage(shardsHeader+8, 'x', true)},
+		"rows below 0":      {SumsFormat, damage(infoBytes-1, 0x80, true)},
+		"a shard too large": {SumsFormat, damage(2*8-2, 0x7f, true)},
+	} {
+		_, err := MergeSums(a, bad.next)
+		if e := (*SumsError)(nil); !errors.As(err, &e) || e.Key != bad.key {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for shards, ok := range map[int64]bool{3: true, 2: false, 4: false} {
+		if err := whole(t, []*Sums{copyOf(t, parts[0]), copyOf(t, parts[1]), copyOf(t, parts[2])}).Whole(shards); (err == nil) != ok {
+			t.Errorf("%d shards: %v", shards, err)
+		}
+	}
+	if _, err := NewSums(NewAccumulator(m), -1, 0); err == nil {
+		t.Error("a shard below 0")
+	}
+}
+
+// The size of the bytes that docs/scale.md tells.
+func TestSumsSize(t *testing.T) {
+	const n, h = 10, 4
+	m := sumsModel(t, n, h)
+	m.Contraction, m.Tied = 0, false
+	s, err := NewSums(NewAccumulator(m), 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := len(sumsBytes(t, s)), 24*h*n+24*h+8*n+120; m.SparsityWeight > 0 && got != want {
+		t.Errorf("%d bytes, want %d", got, want)
+	}
+}
+
+// An average counts models by their rows.
+func TestAverage(t *testing.T) {
+	model := func(v float32, rows int64) *Model {
+		m := sumsModel(t, 3, 2)
+		for i := range m.Params.Flat {
+			m.Params.Flat[i] = v
+		}
+		m.History = []Epoch{{Epoch: 1, Rows: rows, Cost: Cost{Reconstruction: float64(v)}}}
+		m.RowsSeen = 100 + rows
+		return m
+	}
+	var a Average
+	if err := errors.Join(a.Add(model(1, 10)), a.Add(model(5, 30))); err != nil {
+		t.Fatal(err)
+	}
+	other := model(1, 10)
+	other.Config.WeightDecay++
+	for _, bad := range []*Model{sumsModel(t, 3, 2), other} {
+		if err := a.Add(bad); err == nil {
+			t.Error("taken in")
+		}
+	}
+	m, err := a.Model()
+	if err != nil || m.Params.Flat[0] != 4 || m.RowsSeen != 140 || m.History[0].Rows != 40 || m.Cost.Reconstruction != 4 {
+		t.Errorf("%+v, error %v", m, err)
+	}
+	if _, err := new(Average).Model(); err == nil {
+		t.Error("an average of nothing")
+	}
+}
