@@ -78,8 +78,7 @@ const (
 	shardsVersion = '1'
 	shardsHeader  = 7 * 8 // up to the sums
 	infoBytes     = shardsHeader + sumsHeader + 8
-	maxShards     = 1 << 40
-	maxShape      = 1 << 24 // inputs or units: its square fits in an int64
+	maxShards     = 1 << 40 // more than there are, and leaves room to add
 )
 
 // NewSums returns what g gathered of a shard whose first row has the given
@@ -182,7 +181,7 @@ func parseInfo(data []byte) (info SumsInfo, err error) {
 		Kind: kindName(inner), Fingerprint: uint64(word(shardsHeader/8 + 2)), Rows: word(shardsHeader/8 + 3)}
 	known := slices.Contains([]string{KindGradient, KindCost, KindEvaluation, KindStatistics}, info.Kind)
 	if !known || info.Shard < 0 || info.Shards < 1 || info.Shard > maxShards || info.Shards > maxShards || info.FirstRow < 0 ||
-		uint64(word(4)) > math.MaxUint32 || info.Inputs < 1 || info.Inputs > maxShape || info.Hidden < 0 || info.Hidden > maxShape ||
+		uint64(word(4)) > math.MaxUint32 || word(5) < 1 || word(5) > maxWeights || word(6) < 0 || word(6) > maxWeights/word(5) ||
 		info.Rows < 0 || info.Rows > maxCount {
 		return info, sumsErrorf(SumsFormat, "the sums are damaged: they tell of no shard that there can be")
 	}

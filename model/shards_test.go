@@ -327,3 +327,44 @@ func TestAverage(t *testing.T) {
 		t.Error("an average of nothing")
 	}
 }
+
+// L-BFGS with sums of shards goes where it goes with all rows in one process.
+// The shards are whole chunks: otherwise rounding in float32 differs, which
+// iterations enlarge.
+func TestShardsOfLBFGS(t *testing.T) {
+	const n, h, rows = 10, 5, 3 * chunkRows
+	x := numbered(randomRows(11, rows, n), n, 0, rows)
+	m, want := sumsModel(t, n, h), sumsModel(t, n, h)
+	o := TrainOptions{Optimizer: LBFGS, Epochs: 20}
+	driver, single := newTrainer(t, m, o), newTrainer(t, want, o)
+	for single.Stopped() == NotStopped {
+		if err := single.Add(x, nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := single.EndEpoch(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for driver.Stopped() == NotStopped {
+		noise, err := driver.Begin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		gather := func() (Gatherer, func(Rows) error) {
+			a := NewAccumulator(m)
+			a.Reset(noise)
+			return a, func(r Rows) error { return a.Add(r, nil) }
+		}
+		a := NewAccumulator(m)
+		a.Reset(noise)
+		if err := errors.Join(whole(t, shardsOf(t, x, 3, gather)).Into(a), driver.AddSums(a)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := driver.EndEpoch(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d := math.Abs(m.Cost.Total - want.Cost.Total); len(m.History) != 20 || d > 1e-7*want.Cost.Total {
+		t.Errorf("%d iterations to a cost of %v, want %v", len(m.History), m.Cost.Total, want.Cost.Total)
+	}
+}
