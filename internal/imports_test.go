@@ -50,6 +50,7 @@ var mayImport = map[string][]string{
 	"internal/lbfgs":       {},
 	"internal/limits":      {},
 	"internal/npy":         {},
+	"internal/onnx":        {"model"},
 	"internal/rng":         {},
 	"internal/spill":       {"internal/disk", "internal/rng"},
 	"internal/symmetric":   {},

@@ -108,6 +108,9 @@ func ForObjective(name string, hidden int, preprocess string) (Config, error) {
 		return Config{}, unknownObjective(name)
 	}
 	c := objectives[i].settings(hidden)
+	if preprocess == PreprocessAuto { // which adapts the output by itself
+		preprocess = PreprocessScale
+	}
 	p := Preprocess{Method: preprocess}
 	if !p.known() {
 		return Config{}, unknownPreprocess(preprocess)

@@ -42,7 +42,7 @@ func NewEncoder(m *Model) *Encoder {
 	}
 	return &Encoder{pass: &pass{
 		m:      m,
-		keep:   m.keepEncoding(),
+		keep:   m.Kept(),
 		number: make([]int64, 0, rows),
 		clean:  make([]float32, rows*m.Inputs),
 		raw:    m.Preprocess.scratch(rows, m.Inputs),

@@ -25,7 +25,7 @@ const keptShare = 4
 // mostKept is the largest number of codes of a row that passes in training, or
 // others, keep as lists; 0: they never do.
 func (c Config) mostKept(training bool) int {
-	least, most := c.keepEncoding(), c.keepEncoding()
+	least, most := c.Kept(), c.Kept()
 	if training {
 		least, most = c.K, annealFrom*c.K
 	}

@@ -128,9 +128,9 @@ func (c Config) keepAt(done, planned float64) int {
 	}
 }
 
-// keepEncoding is how many codes of a row encoding keeps, round(alpha k), half
-// to even, but at least one; 0: all.
-func (c Config) keepEncoding() int {
+// Kept is how many codes of a row encoding keeps, round(alpha k), half to even,
+// but at least one; 0: all.
+func (c Config) Kept() int {
 	if c.K == 0 {
 		return 0
 	}

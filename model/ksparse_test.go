@@ -47,7 +47,7 @@ func TestKeepEncoding(t *testing.T) {
 		{Config{Hidden: 10, K: 4, KEncode: 1e300}, 10},
 		{Config{Hidden: 10, K: 1, KEncode: 0.1}, 1},
 	} {
-		if got := v.c.keepEncoding(); got != v.want {
+		if got := v.c.Kept(); got != v.want {
 			t.Errorf("%+v keeps %d codes, want %d", v.c, got, v.want)
 		}
 	}
@@ -172,7 +172,7 @@ func TestKSparseEncoding(t *testing.T) {
 		if err := NewEncoder(m).Encode(code, Float32Rows(x, n)); err != nil {
 			t.Fatal(err)
 		}
-		keep := m.keepEncoding()
+		keep := m.Kept()
 		var want []float32
 		for i := range rows {
 			want = append(want, narrow(largest(widen(z[i*h:(i+1)*h]), keep))...)

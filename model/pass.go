@@ -45,7 +45,7 @@ func newPass(m *Model, rows int, backward, slope bool) *pass {
 		p.delta = make([]float32, rows*m.Hidden)
 		p.addNoise()
 	} else {
-		p.keep = m.keepEncoding()
+		p.keep = m.Kept()
 	}
 	p.kept = newKeptCodes(m, rows, backward)
 	if slope {

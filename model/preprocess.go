@@ -40,11 +40,47 @@ const (
 	// features with sparse autoencoders", UFLDL, 2011, but for its division by
 	// m.
 	PreprocessZCA = "zca"
+
+	// PreprocessAuto is no method of a model, but a choice between scale and
+	// standardize that rows decide: see [ChoosePreprocess].
+	PreprocessAuto = "auto"
 )
 
 // PreprocessMethods returns the names of all methods, [PreprocessNone] first.
 func PreprocessMethods() []string {
 	return []string{PreprocessNone, PreprocessScale, PreprocessPatch, PreprocessStandardize, PreprocessZCA}
+}
+
+// ChoosePreprocess returns what [PreprocessAuto] stands for with rows like those
+// of first, whose type in the input is source: scale for integers in 0 to 255,
+// floats in 0 to 1 and truth values, otherwise standardize. pixelMax is what to
+// ask [NewPreprocess] for. Values that are not finite do not count.
+func ChoosePreprocess(source string, first Rows) (method string, pixelMax float64, err error) {
+	max, wide, err := sourceMax(source)
+	if err != nil {
+		return "", 0, err
+	}
+	if err := first.check(first.Width); err != nil {
+		return "", 0, err
+	}
+	most, integers := 1., max > 0 || wide
+	if integers {
+		most = byteMax
+	}
+	const block = 1 << 12
+	var buffer [block]float32
+	n := first.Len() * first.Width
+	for i := 0; i < n; i += block {
+		for _, v := range first.values(buffer[:], i, min(i+block, n)) {
+			if (v < 0 || float64(v) > most) && float64(v-v) == 0 {
+				return PreprocessStandardize, 0, nil
+			}
+		}
+	}
+	if integers && max != byteMax {
+		pixelMax = byteMax // bytes in a larger type
+	}
+	return PreprocessScale, pixelMax, nil
 }
 
 // Preprocess is the rule that turns stored values into the x of the cost:

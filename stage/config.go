@@ -67,7 +67,10 @@ type Config struct {
 	Skip bool
 
 	// Preprocess is model.PreprocessScale or another method, which Model.Output
-	// must suit; "": the rule of Init, else scale.
+	// must suit; "": the rule of Init, else scale. Under model.PreprocessAuto it
+	// is the rule of Init, else what model.ChoosePreprocess makes of the first
+	// PreprocessRows rows, which wait for that; a sigmoid Output with the squared
+	// Loss becomes linear where that is standardize.
 	Preprocess string
 
 	PixelMax float64 // divisor of scaling; 0: by the type of the elements
@@ -77,7 +80,8 @@ type Config struct {
 
 	// PreprocessRows is the number of rows that preprocessing learns from where
 	// rows are not kept: without epochs, or with one unless Train.Optimizer is
-	// model.LBFGS. 0: DefaultPreprocessRows.
+	// model.LBFGS; and of those that decide what model.PreprocessAuto is. 0:
+	// DefaultPreprocessRows.
 	PreprocessRows int
 
 	// Validation is the share of rows that are held out: never trained on, and

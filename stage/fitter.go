@@ -34,6 +34,7 @@ type Fitter struct {
 	reach    float64
 	learning *learning // nil when preprocessing learns nothing
 	passes   *passes   // nil without epochs
+	choosing []*block  // full ones, which wait for what preprocessing is to be
 
 	reading *reading       // the identity of the input; nil: nobody asks
 	from    *Checkpoint    // that it goes on from; nil: from the start
@@ -232,6 +233,12 @@ func (f *Fitter) drain(ctx context.Context) error {
 	if f.feed == nil || f.Ready() {
 		return nil
 	}
+	if f.chooses() {
+		f.choosing = append(f.choosing, f.feed.current)
+		if err := f.choose(ctx); err != nil {
+			return err
+		}
+	}
 	if len(f.feed.current.rows.Number) > 0 {
 		if err := f.deliver(ctx); err != nil {
 			return err
@@ -240,10 +247,50 @@ func (f *Fitter) drain(ctx context.Context) error {
 	return f.feed.wait(ctx)
 }
 
+// chooses reports whether rows are still to decide what preprocessing is to be.
+func (f *Fitter) chooses() bool { return f.model == nil && f.from == nil && f.plan.rule.choice > 0 }
+
+// choose lets the first rows decide, and goes on with all that wait for it.
+func (f *Fitter) choose(ctx context.Context) error {
+	waited, first := f.choosing, f.feed.current.rows
+	f.choosing, f.feed.current = nil, newBlock(first.Kind, first.Width)
+	first.Data, first.Number = nil, nil
+	for _, b := range waited {
+		first.Data, first.Number = append(first.Data, b.rows.Data...), append(first.Number, b.rows.Number...)
+	}
+	first = cut(first, 0, int(min(int64(first.Len()), f.plan.rule.choice)))
+	method, pixelMax, err := model.ChoosePreprocess(f.intake.binding.Source(), first)
+	if err != nil {
+		return err
+	}
+	for _, p := range f.plans {
+		if err := p.choose(method, pixelMax); err != nil {
+			return p.named(err)
+		}
+	}
+	for _, b := range waited {
+		var held []bool
+		if len(b.held) > 0 {
+			held = b.held
+		}
+		if err := f.fill(ctx, b.rows, held); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // deliver checks the current block and sends it on to where its rows are
 // learned from and trained on. Preprocessing that is learned ahead comes first.
 func (f *Fitter) deliver(ctx context.Context) error {
 	block := f.feed.current
+	if f.chooses() {
+		f.choosing, f.feed.current = append(f.choosing, block), newBlock(block.rows.Kind, block.rows.Width)
+		if int64(len(f.choosing)*block.size) < f.plan.rule.choice {
+			return nil
+		}
+		return f.choose(ctx)
+	}
 	if f.model == nil {
 		if err := f.begin(block.rows); err != nil {
 			return err

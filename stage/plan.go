@@ -16,7 +16,8 @@ import (
 )
 
 // plan is what a fit will do: what a [Config] stands for, defaults filled in
-// and rules checked. It is made once, does not change, and is all that the rest
+// and rules checked. It is made once, does not change but for what the first
+// rows choose, and is all that the rest
 // of the fit reads of the settings.
 type plan struct {
 	config Config // as it was given

@@ -19,6 +19,10 @@ type rulePlan struct {
 	// rows to learn from before any are trained on; 0: nothing is learned, or
 	// from all that are kept
 	ahead int64
+
+	// rows that decide the method before anything is made of them; 0: it is
+	// decided
+	choice int64
 }
 
 // settleRule decides which rule of preprocessing is in force and what it
@@ -26,11 +30,17 @@ type rulePlan struct {
 func (p *plan) settleRule(c Config) error {
 	r := rulePlan{method: cmp.Or(c.Preprocess, model.PreprocessScale), pixelMax: c.PixelMax, epsilon: c.ZCAEpsilon, noContrast: c.NoContrast}
 	if p.init != nil {
-		if of := p.init.Preprocess.Method; of != "" && (c.Preprocess == "" || c.Preprocess == of) {
+		if of := p.init.Preprocess.Method; of != "" && (c.Preprocess == "" || c.Preprocess == model.PreprocessAuto || c.Preprocess == of) {
 			if fault := learnedFault(p.init.Preprocess, p.init.Inputs); fault != "" {
 				return &model.ConfigError{Setting: "Init", Reason: fault, Hint: "choose another `Preprocess`"}
 			}
 			r.initial, r.method = &p.init.Preprocess, of
+		}
+	}
+	if r.method == model.PreprocessAuto {
+		r.method = model.PreprocessScale
+		if r.pixelMax == 0 { // which says as much
+			r.choice = int64(cmp.Or(max(0, c.PreprocessRows), DefaultPreprocessRows))
 		}
 	}
 	if err := r.check(p.model); err != nil {
@@ -41,11 +51,27 @@ func (p *plan) settleRule(c Config) error {
 	}
 	if learns := r.initial == nil && (model.Preprocess{Method: r.method}).Learns(); learns && !p.keeps() {
 		r.ahead = int64(cmp.Or(c.PreprocessRows, DefaultPreprocessRows))
-	} else if c.PreprocessRows != 0 {
+	} else if c.PreprocessRows != 0 && r.choice == 0 {
 		p.warnings = append(p.warnings, Warning{Key: WarnUnused, Setting: "PreprocessRows"})
 	}
 	p.rule = r
 	return nil
+}
+
+// choose settles what model.PreprocessAuto stands for.
+func (p *plan) choose(method string, pixelMax float64) error {
+	r := p.rule
+	r.method, r.pixelMax, r.choice = method, pixelMax, 0
+	if method == model.PreprocessStandardize {
+		if p.model.Output == model.Sigmoid && p.model.Loss == model.SquaredError {
+			p.model.Output = model.Linear // as model.ForObjective has it
+		}
+		if !p.keeps() {
+			r.ahead = int64(cmp.Or(p.config.PreprocessRows, DefaultPreprocessRows))
+		}
+	}
+	p.rule = r
+	return r.check(p.model)
 }
 
 // check reports what does not go together, or with the model.

@@ -230,6 +230,9 @@ func (c *Checkpoint) plan(now Config) (*plan, error) {
 		settings.Preprocess = m.Preprocess.Method
 	}
 	p, err := settledPlan(settings)
+	if err == nil && p.rule.choice > 0 {
+		err = p.choose(m.Preprocess.Method, m.Preprocess.PixelMax)
+	}
 	if err != nil {
 		return nil, err
 	}

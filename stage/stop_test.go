@@ -111,7 +111,7 @@ func (c resumeCase) cancelled(t *testing.T, p patches, at int, last *[]byte) (ph
 // is only one, and its checkpoint goes on as if nothing had been.
 func TestStop(t *testing.T) {
 	noGoroutinesLeft(t)
-	smallWindow(t, 1500*16)
+	smallWindow(t, 700*16) // less than a block, so that there is a report before all rows are read
 	p := makePatches(5000, 16, 5)
 	for _, c := range []struct {
 		resumeCase

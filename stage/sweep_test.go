@@ -222,7 +222,8 @@ func TestSweepMisuse(t *testing.T) {
 	cancel()
 	batch := p.batch(checked(t), 0, 100)
 	defer batch.Release()
-	for _, err := range []error{s.Write(ended, batch), s.Write(nil, batch), s.Write(context.Background(), nil)} { //nolint:staticcheck // nil is the case
+	var none context.Context
+	for _, err := range []error{s.Write(ended, batch), s.Write(none, batch), s.Write(context.Background(), nil)} {
 		if err == nil {
 			t.Error("no error")
 		}

@@ -32,6 +32,7 @@ func newApp(ui *console) *cli.App {
 			filtersCommand(ui),
 			explainCommand(ui),
 			reportCommand(ui),
+			exportCommand(ui),
 			inspectCommand(ui),
 			sumsCommand(ui),
 			statisticsCommand(ui),

@@ -35,6 +35,7 @@ var publicFlags = map[string]string{
 		--allow-missing-eos --grey --resize --hive --spill-dir --progress`,
 	"explain": "--model -m --output -o --picture --top --keep --column --pixel-max --on-bad-row --allow-missing-eos --grey --resize --hive --spill-dir --progress",
 	"report":  "--model -m --output -o --label --test --column --pixel-max --on-bad-row --allow-missing-eos --grey --resize --hive --spill-dir --progress",
+	"export":  "--model -m --output -o --onnx --input-type --progress",
 	"demo":    "--dir --progress",
 
 	"sums":       "--model -m --output -o --shard --first --row-column --epoch --of --column --pixel-max --on-bad-row --allow-missing-eos --grey --resize --hive --spill-dir --progress",
@@ -68,7 +69,7 @@ func TestPublicFlags(t *testing.T) {
 			}
 		}
 	}
-	if want := []string{"fit", "transform", "evaluate", "probe", "patches", "image-features", "filters", "explain", "report", "inspect", "sums", "statistics", "merge", "drive", "average", "demo", "version", "completion", "man"}; !slices.Equal(names, want) {
+	if want := []string{"fit", "transform", "evaluate", "probe", "patches", "image-features", "filters", "explain", "report", "export", "inspect", "sums", "statistics", "merge", "drive", "average", "demo", "version", "completion", "man"}; !slices.Equal(names, want) {
 		t.Errorf("commands %q, want %q", names, want)
 	}
 }

@@ -72,6 +72,7 @@ var faultyCommands = []faulty{
 	{name: "inspect a model", args: "inspect --json {in}/m"},
 	{name: "filters", args: "filters -m {in}/m -o {out}/f.png"},
 	{name: "explain", args: "explain -m {in}/m --top 2 --picture {out}/p.png -o {out}/e.json {in}/a.parquet", last: true},
+	{name: "export", args: "export --onnx -m {in}/m -o {out}/m.onnx"},
 	{name: "report", args: "report -m {in}/m -o {out}/r.html {in}/a.parquet"},
 	{name: "patches", args: "patches --size 4x4 --per-image 3 --label-from folder -o {out}/p.parquet {in}/images"},
 	{name: "patches of a list", args: "patches --size 4x4 --per-image 3 --list {in}/list -o {out}/p.parquet"},

@@ -418,7 +418,7 @@ func (j *fitJob) reserve(patch *patch.Binding) error {
 	if epochs == 0 && j.iterates() {
 		epochs = stage.DefaultIterations
 	}
-	if err := j.out.reserve(model.FileBytes(config, j.settings.Preprocess, max(epochs, stage.DefaultEpochs))); err != nil {
+	if err := j.out.reserve(model.FileBytes(config, j.largestRule(), max(epochs, stage.DefaultEpochs))); err != nil {
 		return fmt.Errorf("room for the model: %w", err)
 	}
 	return nil
@@ -443,9 +443,18 @@ func (j *fitJob) checkSize(patch *patch.Binding) error {
 func (j *fitJob) memory(patch *patch.Binding) (trains, learns float64) {
 	config := j.settings.Model
 	config.Inputs = max(1, patch.Width())
-	train, rule := j.settings.Train, model.Preprocess{Method: j.settings.Preprocess}
+	train, rule := j.settings.Train, model.Preprocess{Method: j.largestRule()}
 	train.Validate = j.settings.Validation > 0
 	return float64(train.Memory(config)), float64(rule.Memory(config.Inputs))
+}
+
+// largestRule is the method of preprocessing, of those that auto may choose the
+// one that takes more.
+func (j *fitJob) largestRule() string {
+	if j.settings.Preprocess == model.PreprocessAuto {
+		return model.PreprocessStandardize
+	}
+	return j.settings.Preprocess
 }
 
 // windowMemory is what the window takes that rows are shuffled in; 0 while

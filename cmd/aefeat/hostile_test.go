@@ -200,6 +200,7 @@ func TestHostileText(t *testing.T) {
 		{"sums", "-m", model, "--shard=0", "-o", in("s" + hostile), data}, {"sums", "-m", model, "--shard=0", "--row-column", hostile, data},
 		{"merge", in("s" + hostile), in("s" + hostile)}, {"merge", in("junk" + hostile)}, {"merge", "-o", in("s" + hostile), in("s" + hostile)},
 		{"average", model, in("junk" + hostile)}, {"drive", "-m", model, "--shards=1", "-o", in("d" + hostile)},
+		{"export", "--onnx", "-m", model, "-o", in("m.onnx")}, {"export", "--onnx", "-m", model, "-o", model},
 		{"demo", hostile}, {"demo", "--progress=" + hostile},
 		{hostile}, {"--" + hostile}, {"help", hostile}, {"completion", hostile}, {"version", hostile}, {"man", hostile},
 	}

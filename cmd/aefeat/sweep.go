@@ -81,16 +81,22 @@ func newSweepJob(c *cli.Context, ui *console) (*sweepJob, error) {
 	if info, err := disk.Stat(filepath.Clean(j.dir)); err == nil && !info.IsDir() {
 		return nil, usagef("fit", "%s is a file, not a folder", filepath.Clean(j.dir)).as(codeUsageOutput)
 	}
-	names := map[string]bool{}
+	seen := map[string]string{} // by values, since a value has several spellings
 	for _, settings := range combinations {
 		one, err := j.newModel(c, settings)
 		if err != nil {
 			return nil, inModel(modelName(settings), err)
 		}
-		if names[one.model] {
-			return nil, usagef("fit", "--sweep has the model %s twice", one.model)
+		key := ""
+		for _, s := range settings {
+			key += fmt.Sprintln(c.Value(s.name))
 		}
-		names[one.model] = true
+		if other := seen[key]; other == one.model {
+			return nil, usagef("fit", "--sweep has the model %s twice", other)
+		} else if other != "" {
+			return nil, usagef("fit", "--sweep has the model %s twice, also as %s", other, one.model)
+		}
+		seen[key] = one.model
 		j.jobs = append(j.jobs, one)
 	}
 	return j, nil

@@ -38,6 +38,9 @@ func namesOf[T interface {
 
 func (c *choice) String() string { return c.value }
 
+// Get is for [cli.Context.Value].
+func (c *choice) Get() any { return c.value }
+
 func (c *choice) Set(s string) error {
 	for _, known := range c.choices {
 		if s == known {

@@ -63,8 +63,15 @@ func built(key string) string {
 	return ""
 }
 
-// version is the module's version, or the commit.
+// release is the version of a package of the command, which python/backend sets
+// with the linker, from python/pyproject.toml.
+var release string
+
+// version is that of the package, the module's version, or the commit.
 func version() string {
+	if release != "" {
+		return release
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

@@ -54,6 +54,10 @@ const (
 	// cache.
 	fewestRows, mostRows = 28, 84
 
+	// mostLikely rows of a column wait until those of all columns are computed
+	// by rows. Where rows are alike there may be as many as rows.
+	mostLikely = 16
+
 	// widestTile is the largest number of columns of a tile in any class.
 	widestTile = 2 * sliver
 
@@ -379,10 +383,11 @@ func (l *Shortlist) LargestOfColumns(elements []Element) {
 	}
 	l.likely = l.likely[:0]
 	j := newJob()
+	j.elem = elemArgs{kernel: active}
 	j.sparse = sparseArgs{list: l, elements: elements}
 	j.do((len(elements)+columnItem-1)/columnItem, func(j *job, item int) {
 		for at := item * columnItem; at < min((item+1)*columnItem, len(j.sparse.elements)); at++ {
-			j.sparse.list.find(at, int(j.sparse.elements[at].Column))
+			j.sparse.list.find(j.elem.kernel, at, int(j.sparse.elements[at].Column))
 		}
 	})
 	slices.SortFunc(l.likely, func(a, b Element) int { return int(a.Row)<<32 + int(a.Column) - int(b.Row)<<32 - int(b.Column) })
@@ -405,7 +410,10 @@ func (l *Shortlist) LargestOfColumns(elements []Element) {
 
 // find adds to likely the rows where a column may be largest. They have the
 // place of an element for a column.
-func (l *Shortlist) find(place, column int) {
+func (l *Shortlist) find(k *kernels, place, column int) {
+	c := chosen.Get().(*choice)
+	defer chosen.Put(c)
+	c.list = c.list[:0]
 	h := l.columns
 	least := float32(math.Inf(-1))
 	for at := column; at < len(l.highest); at += h {
@@ -418,12 +426,32 @@ func (l *Shortlist) find(place, column int) {
 		}
 		for i, radius := range l.radius[first:min(first+l.rows, len(l.radius))] {
 			if l.z[(first+i)*h+column]+radius >= least {
-				l.found.Lock()
-				l.likely = append(l.likely, Element{Row: int32(first + i), Column: int32(place)})
-				l.found.Unlock()
+				c.list = append(c.list, int32(first+i))
 			}
 		}
 	}
+	if len(c.list) > mostLikely {
+		l.narrow(k, c, column)
+	}
+	l.found.Lock()
+	defer l.found.Unlock()
+	for _, row := range c.list {
+		l.likely = append(l.likely, Element{Row: row, Column: int32(place)})
+	}
+}
+
+// narrow leaves in c.list the first row where a column is largest.
+func (l *Shortlist) narrow(k *kernels, c *choice, column int) {
+	n := l.length
+	l.products(k, c, l.weights[column*n:(column+1)*n], l.x, c.list)
+	best, at := float32(math.Inf(-1)), 0
+	for i, v := range c.values {
+		if v += l.bias[column]; v > best {
+			best, at = v, i
+		}
+	}
+	c.list[0] = c.list[at]
+	c.list = c.list[:1]
 }
 
 // computeLikely computes elements that are sorted by their row.

@@ -43,6 +43,7 @@ func TestShortlist(t *testing.T) {
 		{name: "integers", m: 80, h: 300, n: 37, k: 7,
 			x: func(int) float32 { return float32(r.IntN(5) - 2) }, w: func(int) float32 { return float32(r.IntN(5) - 2) }},
 		{name: "zeros", m: 80, h: 300, n: 37, k: 7, x: func(int) float32 { return 0 }, bias: func(int) float32 { return 0 }},
+		{name: "equal rows", m: 80, h: 300, n: 37, k: 7, x: func(i int) float32 { return float32(i % 37) }},
 		{name: "positive", m: 80, h: 300, n: 200, k: 7,
 			x: func(int) float32 { return r.Float32() }, w: func(int) float32 { return r.Float32() }},
 		{name: "one large", m: 80, h: 300, n: 100, k: 7, odd: func(x, w, bias []float32) { x[5], w[3*100], bias[200] = 1e6, -1e5, 1e4 }},
@@ -97,6 +98,9 @@ func TestShortlist(t *testing.T) {
 					l.LargestOfColumns(found)
 					if !c.anyNumber && !slices.Equal(found, wantColumns) {
 						t.Fatal("the largest of columns are others")
+					}
+					if n := len(l.likely); n > mostLikely*len(columns) {
+						t.Errorf("%d elements wait, which is not bounded by the columns", n)
 					}
 				})
 			})

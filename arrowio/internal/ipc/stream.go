@@ -74,8 +74,12 @@ type stream struct {
 // newStream reads the schema. size is that of the stream, -1 if it is not
 // known.
 func newStream(r io.Reader, size int64, o container.Options) (container.File, error) {
+	buffer := int64(64 << 10)
+	if size >= 0 {
+		buffer = min(buffer, size) // a message of a queue may be a single row
+	}
 	s := &stream{cutter: cutter{
-		r: bufio.NewReaderSize(r, 64<<10), known: size,
+		r: bufio.NewReaderSize(r, int(buffer)), known: size,
 		allowNoEnd: o.AllowMissingEOS, mem: o.Allocator,
 	}}
 	meta, err := s.metadata()
