@@ -157,6 +157,18 @@ func (s *Sweep) Columns() []string {
 	return names
 }
 
+// Windows returns in how many windows rows are shuffled, each of WindowMemory
+// bytes.
+func (s *Sweep) Windows() int {
+	n := 0
+	for _, f := range s.groups {
+		if !f.plan.whole() {
+			n++
+		}
+	}
+	return n
+}
+
 // Write trains on the rows of a batch, as [Fitter.Write] does.
 func (s *Sweep) Write(ctx context.Context, batch arrow.RecordBatch) error {
 	if err := s.alive(ctx); err != nil {

@@ -291,7 +291,7 @@ func (j *sweepJob) train(ctx context.Context, src *arrowio.Source, configs []sta
 		return nil, nil, err
 	}
 	defer s.Close()
-	if err := j.makeRoom(s.Patch()); err != nil {
+	if err := j.makeRoom(s.Patch(), s.Windows()); err != nil {
 		return nil, nil, err
 	}
 	if err := require(src, s.Columns()); err != nil {
@@ -306,7 +306,7 @@ func (j *sweepJob) train(ctx context.Context, src *arrowio.Source, configs []sta
 	if s.Patch().Width() > 0 {
 		return s.Run(ctx, r)
 	}
-	sized := &sizedReader{RecordReader: r, makeRoom: j.makeRoom, patch: s.Patch()}
+	sized := &sizedReader{RecordReader: r, makeRoom: func(p *patch.Binding) error { return j.makeRoom(p, s.Windows()) }, patch: s.Patch()}
 	models, reports, err := s.Run(ctx, sized)
 	if sized.tooLarge != nil {
 		err = sized.tooLarge
@@ -314,9 +314,9 @@ func (j *sweepJob) train(ctx context.Context, src *arrowio.Source, configs []sta
 	return models, reports, err
 }
 
-// makeRoom makes sure of memory for all trainings, and on the disk for the
+// makeRoom makes sure of memory for all trainings and windows, and on the disk for the
 // models that they end with.
-func (j *sweepJob) makeRoom(patch *patch.Binding) error {
+func (j *sweepJob) makeRoom(patch *patch.Binding, windows int) error {
 	takes, learns := 0.0, map[string]float64{}
 	for _, one := range j.jobs {
 		trains, rule := one.memory(patch)
@@ -325,6 +325,9 @@ func (j *sweepJob) makeRoom(patch *patch.Binding) error {
 	}
 	for _, rule := range learns {
 		takes += rule
+	}
+	if patch.Width() > 0 {
+		takes += float64(windows) * float64(stage.WindowMemory(patch.Kind(), patch.Width()))
 	}
 	what := fmt.Sprintf("training %s side by side takes", plural(int64(len(j.jobs)), "model"))
 	if err := fitMemory(memoryBound(), what, takes, "sweep fewer values at a time, or smaller ones of --hidden or --batch-size"); err != nil {

@@ -85,10 +85,12 @@ def test_images(fitted):
 
 def test_frames():
     pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
-    pytest.importorskip("sklearn")
+    sklearn = pytest.importorskip("sklearn")
     names = [f"x{i}" for i in range(16)]
     for frame in (pandas.DataFrame(ROWS, columns=names), polars.DataFrame(ROWS, schema=names)):
         model = aefeat.Autoencoder(**SMALL).fit(frame)
+        if isinstance(frame, polars.DataFrame) and tuple(map(int, sklearn.__version__.split(".")[:2])) < (1, 9):
+            continue  # it does not know the names of columns of polars 2
         assert list(model.feature_names_in_) == names
         assert model.transform(frame).shape == (600, 5)
         with pytest.raises(ValueError, match="feature names"):
