@@ -158,6 +158,8 @@ func TestMemory(t *testing.T) {
 			continue
 		}
 		out, batch = nil, nil
+		// The first collection leaves what lies in a sync.Pool.
+		runtime.GC()
 		runtime.GC()
 		var s runtime.MemStats
 		runtime.ReadMemStats(&s)
@@ -167,7 +169,7 @@ func TestMemory(t *testing.T) {
 		most = max(most, s.HeapAlloc)
 	}
 	t.Logf("%d messages: heap of %d KiB at first, %d KiB at most", *messageCount, first>>10, most>>10)
-	if most > first+4<<20 {
+	if most > first+1<<20 {
 		t.Errorf("the heap has grown from %d to %d bytes", first, most)
 	}
 }

@@ -16,7 +16,7 @@
 // wrapped or cut: to uint8 belong the whole numbers from 0 to 255, however they
 // are written (7, 7.0, 70e-1), and no others. Whole numbers are read exactly,
 // beyond 2^53 too; how they become the float32 that a model computes with is
-// the same as for columns of that type.
+// the same as for columns of that type. An object that has a name twice is bad.
 //
 // # Bad messages
 //

@@ -75,7 +75,7 @@ func (p *payloads) code(ctx context.Context, c *coder, data []byte) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	var out limitedBuffer
+	out := limitedBuffer{most: mostPayload}
 	w, err := arrowio.NewWriter(&out, t.Schema(), arrowio.WriteOptions{Format: source.Format()})
 	if err != nil {
 		return nil, err
@@ -89,12 +89,15 @@ func (p *payloads) code(ctx context.Context, c *coder, data []byte) ([]byte, err
 	return out.Bytes(), nil
 }
 
-// limitedBuffer is a buffer of up to mostPayload bytes.
-type limitedBuffer struct{ bytes.Buffer }
+// limitedBuffer is a buffer of a bounded size.
+type limitedBuffer struct {
+	bytes.Buffer
+	most int // bytes
+}
 
 func (b *limitedBuffer) Write(data []byte) (int, error) {
-	if b.Len()+len(data) > mostPayload {
-		return 0, fmt.Errorf("the data with codes take more than %d MiB: send fewer rows in a message", mostPayload>>20)
+	if b.Len()+len(data) > b.most {
+		return 0, fmt.Errorf("the data with codes take more than %d MiB: send fewer rows in a message", b.most>>20)
 	}
 	return b.Buffer.Write(data)
 }

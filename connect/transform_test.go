@@ -143,7 +143,7 @@ func want(t testing.TB, m *model.Model, patch arrow.Array) []float32 {
 // column returns a column of patches of n values from their JSON.
 func column(t testing.TB, typ arrow.DataType, n int, text string) arrow.Array {
 	t.Helper()
-	a, _, err := array.FromJSON(memory.DefaultAllocator, arrow.FixedSizeListOf(int32(n), typ), strings.NewReader(text), array.WithUseNumber())
+	a, _, err := array.FromJSON(memory.DefaultAllocator, arrow.FixedSizeListOf(int32(n), typ), strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -555,6 +555,17 @@ func TestPayloads(t *testing.T) {
 	}
 	p, _ := newProcessor(t, m, "patch: other")
 	content(t, process(t, p, string(payload(t, arrowio.Stream, "other", "[[1,2,3,4]]")))[0])
+}
+
+// A result that is too large is an error, as soon as it is.
+func TestLimit(t *testing.T) {
+	b := limitedBuffer{most: 1 << 20}
+	if n, err := b.Write(make([]byte, 1<<20)); n != 1<<20 || err != nil {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+	if n, err := b.Write([]byte{0}); n != 0 || err == nil || b.Len() != 1<<20 {
+		t.Errorf("%d bytes of %d, %v", n, b.Len(), err)
+	}
 }
 
 // due makes it time to look at the model file, and waits for what is read.
