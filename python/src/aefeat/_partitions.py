@@ -66,13 +66,14 @@ def train(flags: list[str], point: Any, schema: pa.Schema, batches: Batches) -> 
         yield _shard(model)
 
 
-def encode(settings: dict[str, Any], model: Any, at: int, kept: int, schema: pa.Schema, batches: Batches) -> Batches:
-    """Return the first kept columns of a partition, and its codes.
+def encode(settings: dict[str, Any], model: Any, at: int, names: list[str], schema: pa.Schema, batches: Batches) -> Batches:
+    """Return the columns of a partition and its codes, under these names.
 
-    at is the index of the column with the patches. Some batches are on their way
-    at a time.
+    at is the index of the column with the patches, whose schema is schema. Some
+    batches are on their way at a time.
     """
     waiting: deque[pa.RecordBatch] = deque()
+    kept = len(names) - 1
 
     def patches() -> Batches:
         for batch in batches:
@@ -83,7 +84,7 @@ def encode(settings: dict[str, Any], model: Any, at: int, kept: int, schema: pa.
         path = write(folder, "model", model.value)
         reader = _reader(schema, patches())
         rows: pa.RecordBatch | None = None
-        for codes in transform_arrow(reader, path, layout="array", keep="none", progress=False, **settings):
+        for codes in transform_arrow(reader, path, layout="array", keep="none", column=schema.names[0], progress=False, **settings):
             done = 0
             while done < codes.num_rows:
                 if rows is None or not rows.num_rows:
@@ -91,7 +92,7 @@ def encode(settings: dict[str, Any], model: Any, at: int, kept: int, schema: pa.
                     continue
                 size = min(rows.num_rows, codes.num_rows - done)
                 columns = [*rows.slice(0, size).columns[:kept], codes.column(0).slice(done, size)]
-                yield pa.RecordBatch.from_arrays(columns, names=[*rows.schema.names[:kept], settings["prefix"]])
+                yield pa.RecordBatch.from_arrays(columns, names=names)
                 rows, done = rows.slice(size), done + size
 
 
@@ -135,24 +136,26 @@ def scratch(beside: str | None = None) -> tempfile.TemporaryDirectory[str]:
 def _reader(schema: pa.Schema, batches: Batches) -> pa.RecordBatchReader:
     """Return a reader of batches, with numbers in place of bytes.
 
-    schema is theirs, and counts if there is none.
+    schema is theirs, whose names they get, and of which the types count if there
+    is no batch.
     """
     first = next(batches, None)
     begin = pa.RecordBatch.from_pylist([], schema) if first is None else first
-    converted = map(_numbers, batches if first is None else itertools.chain([first], batches))
-    return pa.RecordBatchReader.from_batches(_numbers(begin).schema, converted)
+    converted = (_numbers(batch, schema.names) for batch in (batches if first is None else itertools.chain([first], batches)))
+    return pa.RecordBatchReader.from_batches(_numbers(begin, schema.names).schema, converted)
 
 
-def _numbers(batch: pa.RecordBatch) -> pa.RecordBatch:
+def _numbers(batch: pa.RecordBatch, names: list[str]) -> pa.RecordBatch:
     """Return batch with its bytes as lists of numbers, which are not copied."""
-    for at, column in enumerate(batch.columns):
+    columns = []
+    for column in batch.columns:
         if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
             kind = pa.list_(pa.uint8()) if pa.types.is_binary(column.type) else pa.large_list(pa.uint8())
             present, offsets, content = column.buffers()
             values = pa.Array.from_buffers(pa.uint8(), content.size if content else 0, [None, content])
-            lists = pa.Array.from_buffers(kind, len(column), [present, offsets], offset=column.offset, children=[values])
-            batch = batch.set_column(at, batch.schema.names[at], lists)
-    return batch
+            column = pa.Array.from_buffers(kind, len(column), [present, offsets], offset=column.offset, children=[values])
+        columns.append(column)
+    return pa.RecordBatch.from_arrays(columns, names=names)
 
 
 def _shard(content: Any) -> pa.RecordBatch:

@@ -155,19 +155,18 @@ def transform(
     patch = _patch(df, column)
     if output in df.columns:
         raise ValueError(f"df has a column {output!r} already: give output another name")
-    codes = StructType([*df.schema.fields, StructField(output, ArrayType(FloatType(), containsNull=False))])
     rows, at = df, df.columns.index(column)
-    if not isinstance(df.schema[column].dataType, (BinaryType, ArrayType)):
-        rows, at = df.withColumn(_VECTOR, patch), len(df.columns)
+    if type(df.schema[column].dataType).__name__ == "VectorUDT":
+        rows, at = df.select("*", patch), len(df.columns)
     task = functools.partial(
         _partitions.encode,
-        {"prefix": output, "column": rows.columns[at], "on_bad_row": on_bad_row, "pixel_max": pixel_max},
+        {"on_bad_row": on_bad_row, "pixel_max": pixel_max},
         df.sparkSession.sparkContext.broadcast(content),
         at,
-        len(df.columns),
-        to_arrow_schema(rows.select(rows.columns[at]).schema),
+        [*df.columns, output],
+        to_arrow_schema(_patches(df, column).schema),
     )
-    return rows.mapInArrow(task, codes)
+    return _mapped(rows, task, StructType([*df.schema.fields, StructField(output, ArrayType(FloatType(), containsNull=False))]))
 
 
 def evaluate(
@@ -191,9 +190,8 @@ def evaluate(
         return found
 
 
-# Columns that are added to those of df, for the time of a task.
-_NUMBER = "aefeat.number"
-_VECTOR = "aefeat.vector"
+# The column with the numbers of rows, for the time of a fit.
+_NUMBER = "aefeat_number"
 
 # Rows that preprocessing is decided from, as the command does.
 _HEAD = 10_000
@@ -231,10 +229,11 @@ def _patch(df: DataFrame, column: str) -> Column:
     if column not in df.columns:
         raise ValueError(f"df has no column {column!r}: it has {', '.join(df.columns)}")
     kind = df.schema[column].dataType
+    quoted = "`" + column.replace("`", "``") + "`"
     if isinstance(kind, (BinaryType, ArrayType)):
-        return F.col(column)
+        return F.col(quoted)
     if type(kind).__name__ == "VectorUDT":
-        return vector_to_array(F.col(column), "float32")
+        return vector_to_array(F.col(quoted), "float32")
     raise TypeError(f"column {column!r} is {kind.simpleString()}, and patches are binary, arrays or vectors")
 
 
@@ -247,6 +246,11 @@ def _numbered(df: DataFrame, column: str, number: str | None) -> DataFrame:
     patch = _patch(df, column)
     numbers = F.col(number) if number else F.xxhash64(patch).bitwiseAND(F.lit((1 << 63) - 1))
     return df.select(patch.alias(column), numbers.alias(_NUMBER))
+
+
+def _mapped(rows: DataFrame, task: Callable[..., Any], schema: StructType | str) -> DataFrame:
+    """Let task have the batches of each partition; names would have to be plain ones."""
+    return rows.toDF(*map(str, range(len(rows.columns)))).mapInArrow(task, schema)
 
 
 @contextlib.contextmanager
@@ -269,7 +273,7 @@ def _persisted(df: DataFrame, rows: DataFrame) -> Iterator[None]:
 def _begin(rows: DataFrame, path: str, arguments: list[str]) -> None:
     """Write the initial model, which the first rows give its shape."""
     task = functools.partial(_partitions.head, _HEAD, to_arrow_schema(rows.schema))
-    first = rows.mapInArrow(task, SHARDS).take(1)
+    first = _mapped(rows, task, SHARDS).take(1)
     if not first:
         raise AefeatError("no rows to learn from", code="rows.none")
     with pa.ipc.open_stream(first[0].content) as reader:
@@ -296,7 +300,7 @@ class _Shards:
             model = self.rows.sparkSession.sparkContext.broadcast(f.read())
         try:
             of = functools.partial(task, [*arguments, *self._flags], model, to_arrow_schema(self.rows.schema))
-            found = self.rows.mapInArrow(of, SHARDS).rdd
+            found = _mapped(self.rows, of, SHARDS).rdd
             count = found.getNumPartitions()
             if self.count and count != self.count:
                 raise AefeatError(f"df has {count} partitions, and had {self.count}: persist or checkpoint it", code="sums.shards")
