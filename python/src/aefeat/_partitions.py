@@ -113,7 +113,7 @@ def run(arguments: list[str], reader: pa.RecordBatchReader | None = None) -> byt
         if reader is not None:
             command.feed(reader)
         assert command.process.stdout is not None
-        output = command.process.stdout.read()
+        output: bytes = command.process.stdout.read()
         command.wait()
         return output
     finally:
@@ -163,9 +163,7 @@ def _shard(content: Any) -> pa.RecordBatch:
 
 
 def _partition() -> int:
-    task = TaskContext.get()
-    assert task is not None
-    return task.partitionId()
+    return int(TaskContext.get().partitionId())
 
 
 @contextlib.contextmanager
@@ -175,9 +173,7 @@ def _telling() -> Iterator[None]:
     Other tasks run beside this one: the command takes no more cores than Spark
     has given to it, whatever the result.
     """
-    task = TaskContext.get()
-    assert task is not None
-    os.environ.setdefault("GOMAXPROCS", str(task.cpus()))
+    os.environ.setdefault("GOMAXPROCS", str(TaskContext.get().cpus()))
     try:
         yield
     except AefeatError as error:

@@ -101,7 +101,7 @@ def fit(
     if optimizer not in ("lbfgs", "average"):
         raise ValueError(f"optimizer is {optimizer!r}, and 'lbfgs' or 'average' is needed")
     averages = optimizer == "average"
-    if resume is not None and (averages or settings or not init is n_hidden is preprocess is None):
+    if resume is not None and (averages or settings or init is not None or n_hidden is not None or preprocess is not None):
         raise TypeError("resume goes on with lbfgs and the settings of the checkpoint: no others go beside it")
     about_rows = flags({"on_bad_row": on_bad_row, "pixel_max": pixel_max})
     with scratch() as folder, _progress.shown(progress) as show:
@@ -333,8 +333,8 @@ class _Shards:
         return path
 
 
-def _grouped(bits: int, of: tuple[int, bytes]) -> tuple[int, tuple[int, bytes]]:
-    return of[0] >> bits, of
+def _grouped(bits: int, shard: tuple[int, bytes]) -> tuple[int, bytes]:
+    return shard[0] >> bits, shard[1]
 
 
 def _learn(shards: _Shards, begin: str) -> None:
