@@ -54,6 +54,7 @@ def session(tmp_path_factory):
     command.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARK_HOME", os.path.dirname(pyspark.__file__))
+        patch.setenv("SPARK_WORKER_DIR", str(folder / "work"))
         patch.setenv("PYSPARK_PYTHON", sys.executable)
         patch.setenv("PYTHONPATH", os.pathsep.join([os.path.dirname(os.path.dirname(aefeat.__file__)), os.environ.get("PYTHONPATH", "")]))
         settings = {
