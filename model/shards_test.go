@@ -22,7 +22,7 @@ func shardsOf(t *testing.T, r Rows, shards int, begin func() (Gatherer, func(Row
 		if err := add(Rows{Kind: r.Kind, Width: r.Width, Data: r.Data[lo*size : hi*size], Number: r.Number[lo:hi]}); err != nil {
 			t.Fatal(err)
 		}
-		s, err := NewSums(g, int64(i), r.Number[lo])
+		s, err := NewSums(g, int64(i), r.Number[lo], r.Number[hi-1]+1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -262,10 +262,12 @@ func TestBadShards(t *testing.T) {
 		"cut in its head":   {SumsFormat, b[:60]},
 		"nothing":           {SumsFormat, nil},
 		"a bit":             {SumsFormat, damage(200, b[200]^1, false)},
-		"other shape":       {SumsFormat, damage(5*8, n+1, true)},
+		"other shape":       {SumsFormat, damage(6*8, n+1, true)},
 		"a shard below 0":   {SumsFormat, damage(2*8-1, 0x80, true)},
 		"no kind of sums":   {SumsFormat, damage(shardsHeader+8, 'x', true)},
 		"rows below 0":      {SumsFormat, damage(infoBytes-1, 0x80, true)},
+		"a number below -1": {SumsFormat, damage(4*8-1, 0x80, true)},
+		"numbers too few":   {SumsFormat, damage(4*8, b[3*8]+1, true)},
 		"a shard too large": {SumsFormat, damage(2*8-2, 0x7f, true)},
 	} {
 		_, err := MergeSums(a, bad.next)
@@ -278,8 +280,80 @@ func TestBadShards(t *testing.T) {
 			t.Errorf("%d shards: %v", shards, err)
 		}
 	}
-	if _, err := NewSums(NewAccumulator(m), -1, 0); err == nil {
+	if _, err := NewSums(NewAccumulator(m), -1, 0, 0); err == nil {
 		t.Error("a shard below 0")
+	}
+}
+
+// numbers are those of the rows of a shard.
+type numbers struct{ rows, first, end int64 }
+
+func unknown(rows int64) numbers { return numbers{rows, UnknownRow, UnknownRow} }
+
+// numberedSums returns sums of some rows that are told to have such numbers.
+func numberedSums(g Gatherer, shard int, of numbers) (*Sums, error) {
+	x := Rows{Kind: Float32, Width: 3, Data: make([]byte, of.rows*3*4)}
+	err := error(nil)
+	switch g := g.(type) {
+	case *Accumulator:
+		err = g.Add(x, nil)
+	case *Validator:
+		err = g.Add(x, nil)
+	case *Evaluator:
+		err = g.Add(x)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return NewSums(g, int64(shard), of.first, of.end)
+}
+
+// Where noise is drawn by the numbers of rows, shards whose numbers overlap are
+// an error, if they were counted. What was left out may leave gaps.
+func TestRowNumbers(t *testing.T) {
+	noisy, clean := sumsModel(t, 3, 2), newModel(t, Config{}, 3, 2)
+	gradient := func() Gatherer { return NewAccumulator(noisy) }
+	same := []numbers{{5, 0, 5}, {5, 0, 5}}
+	for name, test := range map[string]struct {
+		begin  func() Gatherer
+		shards []numbers
+		want   numbers // without rows: an error
+	}{
+		"one after the other": {gradient, []numbers{{5, 0, 5}, {5, 5, 10}, {5, 10, 15}}, numbers{15, 0, 15}},
+		"with gaps":           {gradient, []numbers{{5, 2, 9}, {5, 12, 20}, {5, 20, 25}}, numbers{15, 2, 25}},
+		"all from 0 on":       {gradient, same, numbers{}},
+		"in a gap":            {gradient, []numbers{{5, 0, 20}, {5, 10, 15}}, numbers{}},
+		"in the last":         {gradient, []numbers{{5, 0, 5}, {5, 5, 10}, {5, 9, 14}}, numbers{}},
+		"not counted":         {gradient, []numbers{unknown(5), unknown(5)}, unknown(10)},
+		"once not counted":    {gradient, []numbers{{5, 0, 5}, unknown(5), {5, 0, 5}}, unknown(15)},
+		"without rows":        {gradient, []numbers{{0, 0, 0}, {5, 0, 5}, {0, 0, 0}, unknown(0), {5, 5, 10}}, numbers{10, 0, 10}},
+		"cost":                {func() Gatherer { return NewValidator(noisy) }, same, numbers{}},
+		"no noise":            {func() Gatherer { return NewAccumulator(clean) }, same, unknown(10)},
+		"evaluation":          {func() Gatherer { return NewEvaluator(noisy) }, same, unknown(10)},
+	} {
+		var parts []*Sums
+		for i, of := range test.shards {
+			s, err := numberedSums(test.begin(), i, of)
+			if err != nil {
+				t.Fatal(err)
+			}
+			parts = append(parts, copyOf(t, s))
+		}
+		s, err := parts[0], error(nil)
+		for _, next := range parts[1:] {
+			err = errors.Join(err, s.Merge(next))
+		}
+		if e := (*SumsError)(nil); test.want.rows == 0 && (!errors.As(err, &e) || e.Key != SumsShards || !e.Rows) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got := (numbers{s.Rows, s.FirstRow, s.EndRow}); test.want.rows > 0 && (err != nil || got != test.want) {
+			t.Errorf("%s: %+v, want %+v, error %v", name, got, test.want, err)
+		}
+	}
+	for _, bad := range []numbers{{5, 0, 4}, {5, -2, 9}, {5, UnknownRow, 5}, {5, 9, 2}} {
+		if _, err := numberedSums(gradient(), 0, bad); err == nil {
+			t.Errorf("taken: %+v", bad)
+		}
 	}
 }
 
@@ -288,11 +362,11 @@ func TestSumsSize(t *testing.T) {
 	const n, h = 10, 4
 	m := sumsModel(t, n, h)
 	m.Contraction, m.Tied = 0, false
-	s, err := NewSums(NewAccumulator(m), 0, 0)
+	s, err := NewSums(NewAccumulator(m), 0, 0, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := len(sumsBytes(t, s)), 24*h*n+24*h+8*n+120; m.SparsityWeight > 0 && got != want {
+	if got, want := len(sumsBytes(t, s)), 24*h*n+24*h+8*n+128; got != want {
 		t.Errorf("%d bytes, want %d", got, want)
 	}
 }
