@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc64"
 	"math"
 	"slices"
@@ -66,55 +67,111 @@ func copyOf(t *testing.T, s *Sums) *Sums {
 	return c
 }
 
-// Sums of shards are those of one pass, for every objective and number of
-// shards.
+// gradientAt returns how to gather gradients of m with the noise of epoch 3.
+func gradientAt(m *Model) func() (Gatherer, func(Rows) error) {
+	return func() (Gatherer, func(Rows) error) {
+		a := NewAccumulator(m)
+		a.Reset(3)
+		return a, func(r Rows) error { return a.Add(r, nil) }
+	}
+}
+
+// Sums of shards, wherever they are cut, are those of one pass, for every
+// objective and all preprocessing that is learned.
 func TestShardsOfObjectives(t *testing.T) {
-	const n, h, rows = 12, 6, 800
+	const n, h, rows = 12, 6, chunkRows + 900
 	x := numbered(randomRows(7, rows, n), n, 0, rows)
-	for _, objective := range Objectives() {
-		c, err := ForObjective(objective, h, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.Inputs = n
-		m, err := New(c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		gather := func() (Gatherer, func(Rows) error) {
-			a := NewAccumulator(m)
-			a.Reset(3)
-			return a, func(r Rows) error { return a.Add(r, nil) }
-		}
-		one := NewAccumulator(m)
-		one.Reset(3)
-		if err := one.Add(x, nil); err != nil {
-			t.Fatal(err)
-		}
-		want := make([]float32, len(m.Params.Flat))
-		one.Gradient(want)
-		largest := 0.
-		for _, v := range want {
-			largest = max(largest, math.Abs(float64(v)))
-		}
-		for _, shards := range []int{1, 3, 8, 16} {
-			s := copyOf(t, whole(t, shardsOf(t, x, shards, gather)))
-			if s.Rows != rows || s.Shard != 0 || s.Shards != int64(shards) || s.Epoch != 3 && c.Corruption > 0 {
-				t.Errorf("%s: %+v", objective, s.SumsInfo)
-			}
-			a := NewAccumulator(m)
-			a.Reset(3)
-			if err := errors.Join(s.Fits(a), s.Into(a)); err != nil {
+	for _, method := range append([]string{PreprocessNone}, learning...) {
+		rule := shardsLearn(t, x, method)
+		for _, objective := range Objectives() {
+			c, err := ForObjective(objective, h, method)
+			if err != nil {
 				t.Fatal(err)
 			}
-			got := make([]float32, len(want))
-			a.Gradient(got)
-			checkCost(t, a.Cost(), one.Cost(), 1e-12)
-			for i, w := range want {
-				if d := math.Abs(float64(got[i] - w)); d > 1e-6*largest {
-					t.Fatalf("%s, %d shards: element %d of the gradient is %v, want %v", objective, shards, i, got[i], w)
-				}
+			c.Inputs = n
+			m, err := New(c)
+			if err != nil {
+				t.Fatal(err)
 			}
+			m.Preprocess = rule
+			t.Run(method+" "+objective, func(t *testing.T) { compareShards(t, m, x) })
+		}
+	}
+}
+
+// compareShards compares cost and gradient of shards with those of one pass.
+func compareShards(t *testing.T, m *Model, x Rows) {
+	t.Helper()
+	one, add := gradientAt(m)()
+	if err := add(x); err != nil {
+		t.Fatal(err)
+	}
+	want, got := make([]float32, len(m.Params.Flat)), make([]float32, len(m.Params.Flat))
+	one.(*Accumulator).Gradient(want)
+	for _, shards := range []int{1, 3, 8, 16} {
+		s := copyOf(t, whole(t, shardsOf(t, x, shards, gradientAt(m))))
+		if s.Rows != int64(x.Len()) || s.Shard != 0 || s.Shards != int64(shards) || s.Epoch != 3 {
+			t.Errorf("%+v", s.SumsInfo)
+		}
+		g, _ := gradientAt(m)()
+		if err := errors.Join(s.Fits(g), s.Into(g)); err != nil {
+			t.Fatal(err)
+		}
+		a := g.(*Accumulator)
+		a.Gradient(got)
+		checkCost(t, a.Cost(), one.(*Accumulator).Cost(), 1e-12)
+		checkNear(t, fmt.Sprintf("the gradient of %d shards", shards), got, want)
+	}
+}
+
+// shardsLearn learns a rule from all rows, and checks that shards learn it, too.
+func shardsLearn(t *testing.T, x Rows, method string) Preprocess {
+	t.Helper()
+	p, err := NewPreprocess(method, "float32", 0, x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !p.Learns() {
+		return p
+	}
+	begin := func() (Gatherer, func(Rows) error) { s := NewStatistics(p, x.Width); return s, s.Add }
+	learn := func(g Gatherer) (Preprocess, []float32) {
+		p, err := g.(*Statistics).Learn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := p.Learned
+		if l.Rows != int64(x.Len()) {
+			t.Errorf("%s: learned from %d rows", method, l.Rows)
+		}
+		return p, slices.Concat(l.Mean, l.Scale, l.Whiten, []float32{float32(l.Deviation)})
+	}
+	one, add := begin()
+	if err := add(x); err != nil {
+		t.Fatal(err)
+	}
+	rule, want := learn(one)
+	for _, shards := range []int{1, 3, 8, 16} {
+		g, _ := begin()
+		if err := copyOf(t, whole(t, shardsOf(t, x, shards, begin))).Into(g); err != nil {
+			t.Fatal(err)
+		}
+		_, got := learn(g)
+		checkNear(t, fmt.Sprintf("%s of %d shards", method, shards), got, want)
+	}
+	return rule
+}
+
+// checkNear checks that numbers are within 1e-6 of the largest of those wanted.
+func checkNear(t *testing.T, what string, got, want []float32) {
+	t.Helper()
+	largest := 0.
+	for _, v := range want {
+		largest = max(largest, math.Abs(float64(v)))
+	}
+	for i, w := range want {
+		if d := math.Abs(float64(got[i] - w)); !(d <= 1e-6*largest) {
+			t.Fatalf("%s: element %d is %v, want %v", what, i, got[i], w)
 		}
 	}
 }
@@ -135,10 +192,7 @@ func TestMergeSumsAsGatherers(t *testing.T) {
 		return func() (Gatherer, func(Rows) error) { s := NewStatistics(rule(method), n); return s, s.Add }
 	}
 	for name, begin := range map[string]func() (Gatherer, func(Rows) error){
-		"gradient": func() (Gatherer, func(Rows) error) {
-			a := NewAccumulator(m)
-			return a, func(r Rows) error { return a.Add(r, nil) }
-		},
+		"gradient": gradientAt(m),
 		"cost": func() (Gatherer, func(Rows) error) {
 			v := NewValidator(m)
 			return v, func(r Rows) error { return v.Add(r, nil) }
@@ -187,13 +241,9 @@ func TestMergeTree(t *testing.T) {
 	const n, h, rows = 10, 4, 440
 	x := numbered(randomRows(9, rows, n), n, 0, rows)
 	m := sumsModel(t, n, h)
-	gather := func() (Gatherer, func(Rows) error) {
-		a := NewAccumulator(m)
-		return a, func(r Rows) error { return a.Add(r, nil) }
-	}
-	want := sumsBytes(t, whole(t, shardsOf(t, x, 11, gather)))
+	want := sumsBytes(t, whole(t, shardsOf(t, x, 11, gradientAt(m))))
 	for _, size := range []int{2, 4, 8} {
-		parts, groups := shardsOf(t, x, 11, gather), []*Sums{}
+		parts, groups := shardsOf(t, x, 11, gradientAt(m)), []*Sums{}
 		for group := range slices.Chunk(parts, size) {
 			groups = append(groups, whole(t, group))
 		}
@@ -203,27 +253,47 @@ func TestMergeTree(t *testing.T) {
 	}
 }
 
-// Values that are the same after scaling have sums of one fingerprint, whatever
-// type they are stored in.
+// Values that are the same after scaling have the same sums and fingerprint,
+// whatever type they are stored in.
 func TestFingerprintOfType(t *testing.T) {
-	m := sumsModel(t, 4, 3)
+	const n, rows = 4, 30
+	bytes := Rows{Kind: Uint8, Width: n, Data: make([]byte, rows*n)}
+	floats := make([]float32, rows*n)
+	for i := range floats {
+		bytes.Data[i] = uint8(37 * i)
+		floats[i] = float32(bytes.Data[i])
+	}
+	m := sumsModel(t, n, 3)
 	var err error
 	if m.Preprocess, err = NewPreprocess(PreprocessScale, "uint8", 0, Rows{}); err != nil {
 		t.Fatal(err)
 	}
-	other := *m
-	if other.Preprocess, err = m.Preprocess.Adapt("int16", 255); err != nil {
-		t.Fatal(err)
+	want := sumsBytes(t, shardsOf(t, numberedFrom(bytes), 1, gradientAt(m))[0])
+	for _, test := range []struct {
+		source   string
+		pixelMax float64
+		same     bool
+	}{{"float32", 255, true}, {"int16", 255, true}, {"float32", 256, false}, {"int16", 256, false}, {"uint8", 128, false}} {
+		other := *m
+		if other.Preprocess, err = m.Preprocess.Adapt(test.source, test.pixelMax); err != nil {
+			t.Fatal(err)
+		}
+		if same := m.fingerprint(1) == other.fingerprint(1); same != test.same {
+			t.Errorf("%s to %v: the same fingerprint: %t", test.source, test.pixelMax, same)
+		}
+		got := sumsBytes(t, shardsOf(t, numberedFrom(Float32Rows(floats, n)), 1, gradientAt(&other))[0])
+		if test.same != slices.Equal(got, want) {
+			t.Errorf("%s to %v: the same sums: %t", test.source, test.pixelMax, !test.same)
+		}
 	}
-	if m.fingerprint(1) != other.fingerprint(1) {
-		t.Error("another fingerprint for int16")
+}
+
+// numberedFrom numbers rows from 0 on.
+func numberedFrom(r Rows) Rows {
+	for k := range r.Len() {
+		r.Number = append(r.Number, int64(k))
 	}
-	if other.Preprocess, err = m.Preprocess.Adapt("int16", 256); err != nil {
-		t.Fatal(err)
-	}
-	if m.fingerprint(1) == other.fingerprint(1) {
-		t.Error("the same fingerprint for another scale")
-	}
+	return r
 }
 
 // What is no sums, or of other shards, is an error with its key.
@@ -232,13 +302,7 @@ func TestBadShards(t *testing.T) {
 	x := numbered(randomRows(9, 60, n), n, 0, 60)
 	m, moved := sumsModel(t, n, h), sumsModel(t, n, h)
 	moved.Params.EncoderBias[0]++
-	gather := func(m *Model) func() (Gatherer, func(Rows) error) {
-		return func() (Gatherer, func(Rows) error) {
-			a := NewAccumulator(m)
-			return a, func(r Rows) error { return a.Add(r, nil) }
-		}
-	}
-	parts, foreign := shardsOf(t, x, 3, gather(m)), shardsOf(t, x, 3, gather(moved))
+	parts, foreign := shardsOf(t, x, 3, gradientAt(m)), shardsOf(t, x, 3, gradientAt(moved))
 	a, b, c := sumsBytes(t, parts[0]), sumsBytes(t, parts[1]), sumsBytes(t, parts[2])
 	damage := func(at int, with byte, sealed bool) []byte {
 		d := slices.Clone(b)
