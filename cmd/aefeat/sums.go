@@ -6,6 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/aefeat/aefeat/internal/limits"
 	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/stage"
 )
@@ -142,6 +143,9 @@ func gatherShard(c *cli.Context, ui *console, begin func(*model.Model) (model.Ga
 	if err := learns(c, m); err != nil {
 		return err
 	}
+	if err := roomForSums(c, m); err != nil {
+		return err
+	}
 	var others []string
 	config := stage.GatherConfig{EvaluateConfig: source.evaluation(), RowColumn: c.String("row-column")}
 	if config.FirstRow = int64(c.Int("first")); config.RowColumn != "" {
@@ -169,11 +173,11 @@ func gatherShard(c *cli.Context, ui *console, begin func(*model.Model) (model.Ga
 	if err != nil {
 		return located(src, err)
 	}
-	sums, err := model.NewSums(g, int64(c.Int("shard")), gathered.First, gathered.End)
+	sums, err := model.WriteSums(out, g, int64(c.Int("shard")), gathered.First, gathered.End)
 	if err != nil {
-		return err
+		return writingSums(err)
 	}
-	if err := commitSums(out, sums); err != nil {
+	if err := out.Commit(); err != nil {
 		return err
 	}
 	event := map[string]any{"rows": gathered.Rows, "shard": sums.Shard, "model": source.model.Hash, "seed": m.Seed}
@@ -182,6 +186,28 @@ func gatherShard(c *cli.Context, ui *console, begin func(*model.Model) (model.Ga
 		ui.warn(codeSkipped, "", "%s", skipped(gathered.BadRows))
 	}
 	return nil
+}
+
+// kindsOf are what sums are of, by --of, and those of statistics.
+var kindsOf = map[string]string{ofGradient: model.KindGradient, ofEvaluation: model.KindEvaluation, ofCost: model.KindCost, "": model.KindStatistics}
+
+// roomForSums makes sure of memory for sums at m, and keeps to that of --memory.
+func roomForSums(c *cli.Context, m *model.Model) error {
+	of := ""
+	if c.Command.Name == "sums" {
+		of = chosen(c, "of")
+	}
+	b, takes, asked := memoryBound(), m.GatherMemory(kindsOf[of]), int64(*c.Generic("memory").(*size))
+	if asked > 0 && (b.Bytes == 0 || asked < b.Bytes) {
+		b = limits.Bound{Bytes: asked, By: "--memory gives", Limited: true}
+		setHeapLimit(max(heapLimit(b, 0), takes+ownMemory/2))
+	}
+	err := fitMemory(b, fmt.Sprintf("gathering sums of %d hidden units takes", m.Hidden), float64(takes),
+		"allow more with --memory, and for that run fewer workers on the machine; shards of fewer rows need as much")
+	if err != nil && b.Bytes == asked {
+		err = &codedError{codeBudget, err}
+	}
+	return err
 }
 
 // checkShard reports, as a usage error, numbers of a shard that cannot be.
@@ -200,14 +226,4 @@ func checkShard(c *cli.Context) error {
 	return nil
 }
 
-// commitSums writes sums and makes them appear.
-func commitSums(out *outputFile, sums *model.Sums) error {
-	bytes, err := sums.MarshalBinary()
-	if err != nil {
-		return err
-	}
-	if _, err := out.Write(bytes); err != nil {
-		return fmt.Errorf("writing the sums: %w", err)
-	}
-	return out.Commit()
-}
+func writingSums(err error) error { return fmt.Errorf("writing the sums: %w", err) }
