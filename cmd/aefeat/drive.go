@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -44,7 +45,8 @@ type driver struct {
 	options  model.TrainOptions
 	model    *model.Model
 	trainer  *model.Trainer
-	lines    *bufio.Scanner // of standard input
+	whole    *model.Accumulator // of a pass
+	lines    *bufio.Scanner     // of standard input
 }
 
 // driveNote is what a checkpoint of a driver keeps beside the training.
@@ -82,12 +84,16 @@ func drive(c *cli.Context, ui *console) error {
 	if err := begin(c); err != nil {
 		return err
 	}
+	if err := fitMemory(memoryBound(), fmt.Sprintf("training %d hidden units takes", d.model.Hidden), float64(d.options.Memory(d.model.Config)), "train a smaller model, or on a larger machine"); err != nil {
+		return err
+	}
 	out, err := createOutput(ui, output)
 	if err != nil {
 		return err
 	}
 	defer out.Abort()
 	defer d.progress.clear()
+	d.whole = model.NewAccumulator(d.model)
 	d.lines = bufio.NewScanner(interruptible(c.Context, ui.in))
 	if err := d.run(c.Context); err != nil {
 		return err
@@ -177,7 +183,7 @@ func (d *driver) run(ctx context.Context) error {
 }
 
 // pass asks for the sums of a pass, and takes the step that they make.
-func (d *driver) pass(ctx context.Context) error {
+func (d *driver) pass(ctx context.Context) (err error) {
 	noise, err := d.trainer.Begin()
 	if err != nil {
 		return err
@@ -186,22 +192,25 @@ func (d *driver) pass(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer disk.Remove(point) // a task that comes too late fails
-	whole := model.NewAccumulator(d.model)
-	whole.Reset(noise)
+	defer func() { // a task that comes too late fails
+		if failed := disk.Remove(point); failed != nil && !errors.Is(failed, fs.ErrNotExist) {
+			err = errors.Join(err, failed)
+		}
+	}()
+	d.whole.Reset(noise)
 	if _, err := fmt.Fprintf(d.ui.out, "pass %s\n", point); err != nil {
 		return err
 	}
-	files, err := d.gather(ctx, whole)
+	files, err := d.gather(ctx)
 	if err != nil {
 		return err
 	}
 	sums, err := mergeSums(files)
 	if err == nil {
-		err = sums.Into(whole)
+		err = sums.Into(d.whole)
 	}
 	if err == nil {
-		err = d.trainer.AddSums(whole)
+		err = d.trainer.AddSums(d.whole)
 	}
 	if err != nil {
 		return err
@@ -231,9 +240,9 @@ func (d *driver) writePoint(noise uint32) (string, error) {
 	return path, err
 }
 
-// gather reads the paths of sums until those of all shards are there, for what
-// they are to be taken into. It returns them in their order.
-func (d *driver) gather(ctx context.Context, into *model.Accumulator) ([]sumsFile, error) {
+// gather reads the paths of sums until those of all shards are there. It returns
+// them in their order.
+func (d *driver) gather(ctx context.Context) ([]sumsFile, error) {
 	var files []sumsFile
 	var got, rows int64
 	for got < d.note.Shards {
@@ -248,7 +257,10 @@ func (d *driver) gather(ctx context.Context, into *model.Accumulator) ([]sumsFil
 		if err != nil {
 			return nil, err
 		}
-		if err := errors.Join(f.Fits(into), f.within(d.note.Shards, files)); err != nil {
+		if len(files) == 0 || f.Kind != files[0].Kind || f.Fingerprint != files[0].Fingerprint {
+			err = f.Fits(d.whole) // which reads all weights
+		}
+		if err := errors.Join(err, f.within(d.note.Shards, files)); err != nil {
 			return nil, inSums(path, err)
 		}
 		files = append(files, f)
