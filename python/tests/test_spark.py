@@ -1,5 +1,6 @@
 """Fits, transforms and evaluations on a small cluster of Spark, whose executors are processes of their own."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -276,3 +277,14 @@ def test_columns_that_do_not_do(df, model):
         assert caught.value.code == "rows.none"
 
 
+
+
+def test_rows_that_change(monkeypatch, df):
+    def some(batches):
+        for batch in batches:
+            yield batch.slice(0, np.random.default_rng().integers(1, batch.num_rows))
+
+    monkeypatch.setattr(spark, "_persisted", lambda df, rows: contextlib.nullcontext())
+    with pytest.raises(aefeat.AefeatError, match="df has .* rows, and had .* in the pass before: persist") as caught:
+        spark.fit(df.mapInArrow(some, df.schema), "patch", n_hidden=5)
+    assert caught.value.code == "sums.shards" and children() == []

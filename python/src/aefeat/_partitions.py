@@ -22,8 +22,9 @@ from .streams import transform_arrow
 
 Batches = Iterator[pa.RecordBatch]
 
-# Rows of tasks that return bytes: the number of the partition, and these.
-SHARDS = "shard long, content binary"
+# What a task returns: the number of the partition, how many rows it has read, and
+# bytes.
+SHARDS = "shard long, rows long, content binary"
 
 
 def head(limit: int, schema: pa.Schema, batches: Batches) -> Batches:
@@ -38,7 +39,7 @@ def head(limit: int, schema: pa.Schema, batches: Batches) -> Batches:
             if not left:
                 break
     if left < limit:
-        yield _shard(sink.getvalue().to_pybytes())
+        yield _shard(limit - left, sink.getvalue().to_pybytes())
 
 
 def gather(arguments: list[str], point: Any, schema: pa.Schema, batches: Batches) -> Batches:
@@ -47,10 +48,19 @@ def gather(arguments: list[str], point: Any, schema: pa.Schema, batches: Batches
     point is a broadcast model. A partition without rows has sums, too.
     """
     verb, *flags = arguments
+    rows = 0
+
+    def counted() -> Batches:
+        nonlocal rows
+        for batch in batches:
+            rows += batch.num_rows
+            yield batch
+
     with _telling(), scratch(SparkFiles.getRootDirectory()) as folder:
         path = write(folder, "point", point.value)
         shard = str(_partition())
-        yield _shard(run([verb, "-m", path, "--shard", shard, *flags, "-"], _reader(schema, batches)))
+        sums = run([verb, "-m", path, "--shard", shard, *flags, "-"], _reader(schema, counted()))
+        yield _shard(rows, sums)
 
 
 def train(flags: list[str], point: Any, schema: pa.Schema, batches: Batches) -> Batches:
@@ -63,7 +73,7 @@ def train(flags: list[str], point: Any, schema: pa.Schema, batches: Batches) -> 
             if error.code == "rows.none":
                 return
             raise
-        yield _shard(model)
+        yield _shard(0, model)
 
 
 def encode(settings: dict[str, Any], model: Any, at: int, names: list[str], schema: pa.Schema, batches: Batches) -> Batches:
@@ -96,11 +106,15 @@ def encode(settings: dict[str, Any], model: Any, at: int, names: list[str], sche
                 rows, done = rows.slice(size), done + size
 
 
-def merge(group: int, sums: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+def merge(group: int, shards: Iterable[tuple[int, tuple[int, bytes]]]) -> Iterator[tuple[int, int, bytes]]:
     """Merge the sums of a group of shards, of which one is in memory at a time."""
+    rows = 0
+    paths: list[str] = []
     with scratch(SparkFiles.getRootDirectory()) as folder:
-        paths = [write(folder, str(number), content) for number, (_, content) in enumerate(sums)]
-        yield group, run(["merge", *paths])
+        for _, (count, content) in shards:
+            rows += count
+            paths.append(write(folder, str(len(paths)), content))
+        yield group, rows, run(["merge", *paths])
 
 
 def run(arguments: list[str], reader: pa.RecordBatchReader | None = None) -> bytes:
@@ -158,8 +172,8 @@ def _numbers(batch: pa.RecordBatch, names: list[str]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, names=names)
 
 
-def _shard(content: Any) -> pa.RecordBatch:
-    return pa.RecordBatch.from_pydict({"shard": [_partition()], "content": pa.array([content], pa.binary())})
+def _shard(rows: int, content: bytes) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pydict({"shard": [_partition()], "rows": [rows], "content": pa.array([content], pa.binary())})
 
 
 def _partition() -> int:

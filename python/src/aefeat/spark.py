@@ -320,11 +320,11 @@ class _Shards:
                 groups = ((groups - 1) >> bits) + 1
                 sums = sums.map(functools.partial(_grouped, bits)).partitionBy(groups, int).mapPartitionsWithIndex(_partitions.merge)
             collected = sums.collect()
-        seen = sum(int.from_bytes(content[80:88], "little") for _, content in collected)
+        seen = sum(count for _, count, _ in collected)
         if self._seen not in (-1, seen):
-            raise AefeatError(f"df has {seen} rows, and had {self._seen} in the pass before: persist or checkpoint it", code="sums.shards")
+            raise AefeatError(f"df has {seen} rows, and had {self._seen} in the pass before: persist, checkpoint or write it", code="sums.shards")
         self._seen = seen
-        return [write(self.folder, f"{group}.sums", content) for group, content in collected]
+        return [write(self.folder, f"{group}.sums", content) for group, _, content in collected]
 
     def merged(self, arguments: list[str], point: str) -> str:
         """Gather sums at a point, and return the file of them all."""
@@ -333,8 +333,8 @@ class _Shards:
         return path
 
 
-def _grouped(bits: int, shard: tuple[int, bytes]) -> tuple[int, bytes]:
-    return shard[0] >> bits, shard[1]
+def _grouped(bits: int, shard: tuple[int, int, bytes]) -> tuple[int, tuple[int, bytes]]:
+    return shard[0] >> bits, shard[1:]
 
 
 def _learn(shards: _Shards, begin: str) -> None:
@@ -407,7 +407,7 @@ def _average(
             found.persist(StorageLevel.MEMORY_AND_DISK)
             found.count()  # in parallel; the driver then takes one after the other
             try:
-                models = [write(shards.folder, f"{shard}.model", content) for shard, content in found.toLocalIterator()]
+                models = [write(shards.folder, f"{shard}.model", content) for shard, _, content in found.toLocalIterator()]
             finally:
                 found.unpersist()
         if not models:
