@@ -176,9 +176,10 @@
 //
 // [Sums] are such bytes with the shards that they are of, and merge without a
 // model, also by [MergeSums]. Before the bytes they have "aefshar1", the first
-// shard, how many there are, the number of the first row, the epoch of noise, n
-// and h (0 for moments), and behind them a checksum as above. [Merger] has the
-// tree that makes equal bytes of equal sums. A model that sums are to be gathered
+// shard, how many there are, the number of the first row and the one behind the
+// last (-1 both where no noise is drawn by them, or nobody counted), the epoch of
+// noise, n and h (0 for moments), and behind them a checksum as above. [Merger]
+// has the tree that makes equal bytes of equal sums. A model that sums are to be gathered
 // at tells the epoch of the noise as noise_epoch in its file's config.
 //
 // m and the counts of rows are integers. Bytes of another version, kind or

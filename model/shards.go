@@ -21,16 +21,24 @@ type Sums struct {
 
 // SumsInfo tells what sums are of. Sums of equal Kind and Fingerprint merge.
 type SumsInfo struct {
-	Shard, Shards int64  // the first shard, from 0 up, and how many there are
-	FirstRow      int64  // number of the first row
-	Epoch         uint32 // that keys the noise
-	Inputs        int    // n
-	Hidden        int    // h; 0 for statistics
+	Shard, Shards int64 // the first shard, from 0 up, and how many there are
+
+	// The rows have numbers from FirstRow to below EndRow, which ascend with the
+	// shards. Both are UnknownRow where nothing is drawn by them, or where they
+	// were not counted.
+	FirstRow, EndRow int64
+
+	Epoch  uint32 // that keys the noise
+	Inputs int    // n
+	Hidden int    // h; 0 for statistics
 
 	Kind        string // one of KindGradient and so on
 	Fingerprint uint64 // of settings, preprocessing, weights and the epoch of noise
 	Rows        int64
 }
+
+// UnknownRow stands for a row whose number is not known.
+const UnknownRow = -1
 
 // The kinds of sums.
 const (
@@ -44,19 +52,31 @@ const (
 type Gatherer interface {
 	encoding.BinaryMarshaler
 	encoding.BinaryUnmarshaler
-	shape() (n, h int, epoch uint32)
+	shape() sumsShape
 	form() sumsForm
 }
 
-func (a *Accumulator) shape() (n, h int, epoch uint32) { return a.m.Inputs, a.m.Hidden, a.epoch }
-func (v *Validator) shape() (n, h int, epoch uint32)   { return v.m.Inputs, v.m.Hidden, fixedNoise }
-func (e *Evaluator) shape() (n, h int, epoch uint32)   { return e.m.Inputs, e.m.Hidden, fixedNoise }
-func (s *Statistics) shape() (n, h int, epoch uint32)  { return s.n, 0, 0 }
+// sumsShape is what sums have the shape of, and the noise that is in them.
+type sumsShape struct {
+	n, h  int
+	epoch uint32
+	noisy bool // numbers of rows mean something
+}
+
+func (a *Accumulator) shape() sumsShape { return a.m.sumsShape(a.epoch, a.m.Corruption > 0) }
+func (v *Validator) shape() sumsShape   { return v.m.sumsShape(fixedNoise, v.m.Corruption > 0) }
+func (e *Evaluator) shape() sumsShape   { return e.m.sumsShape(fixedNoise, false) }
+func (s *Statistics) shape() sumsShape  { return sumsShape{n: s.n} }
+
+func (m *Model) sumsShape(epoch uint32, noisy bool) sumsShape {
+	return sumsShape{m.Inputs, m.Hidden, epoch, noisy}
+}
 
 // SumsError says what is wrong with sums of shards.
 type SumsError struct {
 	Key    string // SumsFormat and so on
 	Reason string
+	Rows   bool // the numbers of rows are wrong
 }
 
 func (e *SumsError) Error() string { return e.Reason }
@@ -66,24 +86,25 @@ const (
 	SumsFormat  = "format"  // no sums, or damaged ones
 	SumsVersion = "version" // of another version
 	SumsForeign = "foreign" // of other weights, settings or noise, or of another kind
-	SumsShards  = "shards"  // a shard that is there twice, missing or out of range
+	SumsShards  = "shards"  // a shard that is there twice, missing or out of range, or has rows of another
 )
 
 func sumsErrorf(key, format string, a ...any) error {
-	return &SumsError{key, fmt.Sprintf(format, a...)}
+	return &SumsError{Key: key, Reason: fmt.Sprintf(format, a...)}
 }
 
 const (
 	shardsMagic   = "aefshar"
 	shardsVersion = '1'
-	shardsHeader  = 7 * 8 // up to the sums
+	shardsHeader  = 8 * 8 // up to the sums
 	infoBytes     = shardsHeader + sumsHeader + 8
 	maxShards     = 1 << 40 // more than there are, and leaves room to add
 )
 
-// NewSums returns what g gathered of a shard whose first row has the given
-// number. More rows may follow for g.
-func NewSums(g Gatherer, shard, firstRow int64) (*Sums, error) {
+// NewSums returns what g gathered of a shard whose rows have numbers from first
+// to below end, in any order; [UnknownRow] for both if they were not counted.
+// More rows may follow for g.
+func NewSums(g Gatherer, shard, first, end int64) (*Sums, error) {
 	if shard < 0 || shard >= maxShards {
 		return nil, sumsErrorf(SumsShards, "there is no shard %d: they count from 0", shard)
 	}
@@ -91,9 +112,16 @@ func NewSums(g Gatherer, shard, firstRow int64) (*Sums, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sums{SumsInfo: SumsInfo{Shard: shard, Shards: 1, FirstRow: firstRow}, data: data}
-	s.Inputs, s.Hidden, s.Epoch = g.shape()
+	shape := g.shape()
+	if !shape.noisy {
+		first, end = UnknownRow, UnknownRow
+	}
+	s := &Sums{data: data, SumsInfo: SumsInfo{Shard: shard, Shards: 1, FirstRow: first, EndRow: end,
+		Epoch: shape.epoch, Inputs: shape.n, Hidden: shape.h}}
 	s.ofData()
+	if !s.numbered() {
+		return nil, fmt.Errorf("%d rows cannot have numbers from %d to below %d", s.Rows, first, end)
+	}
 	return s, nil
 }
 
@@ -121,7 +149,7 @@ func (s *Sums) Into(g Gatherer) error { return g.UnmarshalBinary(s.data) }
 func (s *Sums) MarshalBinary() ([]byte, error) {
 	b := make([]byte, 0, shardsHeader+len(s.data)+8)
 	b = append(append(b, shardsMagic...), shardsVersion)
-	for _, v := range []int64{s.Shard, s.Shards, s.FirstRow, int64(s.Epoch), int64(s.Inputs), int64(s.Hidden)} {
+	for _, v := range []int64{s.Shard, s.Shards, s.FirstRow, s.EndRow, int64(s.Epoch), int64(s.Inputs), int64(s.Hidden)} {
 		b = binary.LittleEndian.AppendUint64(b, uint64(v))
 	}
 	b = append(b, s.data...)
@@ -177,12 +205,12 @@ func parseInfo(data []byte) (info SumsInfo, err error) {
 	if v := inner[len(sumsMagic)]; v != sumsVersion {
 		return info, sumsErrorf(SumsVersion, "sums of version %q: this program reads version %q", v, sumsVersion)
 	}
-	info = SumsInfo{Shard: word(1), Shards: word(2), FirstRow: word(3), Epoch: uint32(word(4)), Inputs: int(word(5)), Hidden: int(word(6)),
+	info = SumsInfo{Shard: word(1), Shards: word(2), FirstRow: word(3), EndRow: word(4), Epoch: uint32(word(5)), Inputs: int(word(6)), Hidden: int(word(7)),
 		Kind: kindName(inner), Fingerprint: uint64(word(shardsHeader/8 + 2)), Rows: word(shardsHeader/8 + 3)}
 	known := slices.Contains([]string{KindGradient, KindCost, KindEvaluation, KindStatistics}, info.Kind)
-	if !known || info.Shard < 0 || info.Shards < 1 || info.Shard > maxShards || info.Shards > maxShards || info.FirstRow < 0 ||
-		uint64(word(4)) > math.MaxUint32 || word(5) < 1 || word(5) > maxWeights || word(6) < 0 || word(6) > maxWeights/word(5) ||
-		info.Rows < 0 || info.Rows > maxCount {
+	if !known || info.Shard < 0 || info.Shards < 1 || info.Shard > maxShards || info.Shards > maxShards ||
+		uint64(word(5)) > math.MaxUint32 || word(6) < 1 || word(6) > maxWeights || word(7) < 0 || word(7) > maxWeights/word(6) ||
+		info.Rows < 0 || info.Rows > maxCount || !info.numbered() {
 		return info, sumsErrorf(SumsFormat, "the sums are damaged: they tell of no shard that there can be")
 	}
 	return info, nil
@@ -261,8 +289,7 @@ func (s *Sums) Merge(next *Sums) error {
 	default:
 		s.addFloats(next, 1, last)
 	}
-	s.Shards += next.Shards
-	s.Rows += next.Rows
+	s.SumsInfo = s.With(next.SumsInfo)
 	s.setCount(0, s.Rows)
 	at := len(s.data) - 8
 	binary.LittleEndian.PutUint64(s.data[at:], crc64.Checksum(s.data[:at], sumsTable))
@@ -279,8 +306,39 @@ func (s SumsInfo) Precedes(next SumsInfo) error {
 		return sumsErrorf(SumsShards, "shard %d is there twice", next.Shard)
 	case next.Shard > s.Shard+s.Shards:
 		return sumsErrorf(SumsShards, "missing: %s", shardRange(s.Shard+s.Shards, next.Shard))
+	case s.hasNumbers() && next.hasNumbers() && next.FirstRow < s.EndRow:
+		return &SumsError{Key: SumsShards, Rows: true, Reason: fmt.Sprintf("rows %d to %d of %s do not follow rows %d to %d of %s: noise is drawn by numbers that rows have in the whole",
+			next.FirstRow, next.EndRow-1, next.Name(), s.FirstRow, s.EndRow-1, s.Name())}
 	}
 	return nil
+}
+
+// With returns what the sums are of when those that next tells of, which
+// follow, are merged into them.
+func (s SumsInfo) With(next SumsInfo) SumsInfo {
+	switch {
+	case !s.hasNumbers() && s.Rows > 0: // they stay unknown
+	case s.Rows == 0:
+		s.FirstRow, s.EndRow = next.FirstRow, next.EndRow
+	case next.hasNumbers():
+		s.EndRow = next.EndRow
+	case next.Rows > 0:
+		s.FirstRow, s.EndRow = UnknownRow, UnknownRow
+	}
+	s.Shards += next.Shards
+	s.Rows += next.Rows
+	return s
+}
+
+// hasNumbers reports whether there are rows whose numbers are known.
+func (s SumsInfo) hasNumbers() bool { return s.Rows > 0 && s.FirstRow != UnknownRow }
+
+// numbered reports whether the rows can have such numbers.
+func (s SumsInfo) numbered() bool {
+	if s.FirstRow == UnknownRow {
+		return s.EndRow == UnknownRow
+	}
+	return s.FirstRow >= 0 && s.EndRow >= s.FirstRow && s.Rows <= s.EndRow-s.FirstRow
 }
 
 // Fits reports, as a [*SumsError], why g would not take in the sums.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc64"
 	"math"
 	"slices"
@@ -22,7 +23,7 @@ func shardsOf(t *testing.T, r Rows, shards int, begin func() (Gatherer, func(Row
 		if err := add(Rows{Kind: r.Kind, Width: r.Width, Data: r.Data[lo*size : hi*size], Number: r.Number[lo:hi]}); err != nil {
 			t.Fatal(err)
 		}
-		s, err := NewSums(g, int64(i), r.Number[lo])
+		s, err := NewSums(g, int64(i), r.Number[lo], r.Number[hi-1]+1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,55 +67,111 @@ func copyOf(t *testing.T, s *Sums) *Sums {
 	return c
 }
 
-// Sums of shards are those of one pass, for every objective and number of
-// shards.
+// gradientAt returns how to gather gradients of m with the noise of epoch 3.
+func gradientAt(m *Model) func() (Gatherer, func(Rows) error) {
+	return func() (Gatherer, func(Rows) error) {
+		a := NewAccumulator(m)
+		a.Reset(3)
+		return a, func(r Rows) error { return a.Add(r, nil) }
+	}
+}
+
+// Sums of shards, wherever they are cut, are those of one pass, for every
+// objective and all preprocessing that is learned.
 func TestShardsOfObjectives(t *testing.T) {
-	const n, h, rows = 12, 6, 800
+	const n, h, rows = 12, 6, chunkRows + 900
 	x := numbered(randomRows(7, rows, n), n, 0, rows)
-	for _, objective := range Objectives() {
-		c, err := ForObjective(objective, h, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.Inputs = n
-		m, err := New(c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		gather := func() (Gatherer, func(Rows) error) {
-			a := NewAccumulator(m)
-			a.Reset(3)
-			return a, func(r Rows) error { return a.Add(r, nil) }
-		}
-		one := NewAccumulator(m)
-		one.Reset(3)
-		if err := one.Add(x, nil); err != nil {
-			t.Fatal(err)
-		}
-		want := make([]float32, len(m.Params.Flat))
-		one.Gradient(want)
-		largest := 0.
-		for _, v := range want {
-			largest = max(largest, math.Abs(float64(v)))
-		}
-		for _, shards := range []int{1, 3, 8, 16} {
-			s := copyOf(t, whole(t, shardsOf(t, x, shards, gather)))
-			if s.Rows != rows || s.Shard != 0 || s.Shards != int64(shards) || s.Epoch != 3 && c.Corruption > 0 {
-				t.Errorf("%s: %+v", objective, s.SumsInfo)
-			}
-			a := NewAccumulator(m)
-			a.Reset(3)
-			if err := errors.Join(s.Fits(a), s.Into(a)); err != nil {
+	for _, method := range append([]string{PreprocessNone}, learning...) {
+		rule := shardsLearn(t, x, method)
+		for _, objective := range Objectives() {
+			c, err := ForObjective(objective, h, method)
+			if err != nil {
 				t.Fatal(err)
 			}
-			got := make([]float32, len(want))
-			a.Gradient(got)
-			checkCost(t, a.Cost(), one.Cost(), 1e-12)
-			for i, w := range want {
-				if d := math.Abs(float64(got[i] - w)); d > 1e-6*largest {
-					t.Fatalf("%s, %d shards: element %d of the gradient is %v, want %v", objective, shards, i, got[i], w)
-				}
+			c.Inputs = n
+			m, err := New(c)
+			if err != nil {
+				t.Fatal(err)
 			}
+			m.Preprocess = rule
+			t.Run(method+" "+objective, func(t *testing.T) { compareShards(t, m, x) })
+		}
+	}
+}
+
+// compareShards compares cost and gradient of shards with those of one pass.
+func compareShards(t *testing.T, m *Model, x Rows) {
+	t.Helper()
+	one, add := gradientAt(m)()
+	if err := add(x); err != nil {
+		t.Fatal(err)
+	}
+	want, got := make([]float32, len(m.Params.Flat)), make([]float32, len(m.Params.Flat))
+	one.(*Accumulator).Gradient(want)
+	for _, shards := range []int{1, 3, 8, 16} {
+		s := copyOf(t, whole(t, shardsOf(t, x, shards, gradientAt(m))))
+		if s.Rows != int64(x.Len()) || s.Shard != 0 || s.Shards != int64(shards) || s.Epoch != 3 {
+			t.Errorf("%+v", s.SumsInfo)
+		}
+		g, _ := gradientAt(m)()
+		if err := errors.Join(s.Fits(g), s.Into(g)); err != nil {
+			t.Fatal(err)
+		}
+		a := g.(*Accumulator)
+		a.Gradient(got)
+		checkCost(t, a.Cost(), one.(*Accumulator).Cost(), 1e-12)
+		checkNear(t, fmt.Sprintf("the gradient of %d shards", shards), got, want)
+	}
+}
+
+// shardsLearn learns a rule from all rows, and checks that shards learn it, too.
+func shardsLearn(t *testing.T, x Rows, method string) Preprocess {
+	t.Helper()
+	p, err := NewPreprocess(method, "float32", 0, x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !p.Learns() {
+		return p
+	}
+	begin := func() (Gatherer, func(Rows) error) { s := NewStatistics(p, x.Width); return s, s.Add }
+	learn := func(g Gatherer) (Preprocess, []float32) {
+		p, err := g.(*Statistics).Learn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := p.Learned
+		if l.Rows != int64(x.Len()) {
+			t.Errorf("%s: learned from %d rows", method, l.Rows)
+		}
+		return p, slices.Concat(l.Mean, l.Scale, l.Whiten, []float32{float32(l.Deviation)})
+	}
+	one, add := begin()
+	if err := add(x); err != nil {
+		t.Fatal(err)
+	}
+	rule, want := learn(one)
+	for _, shards := range []int{1, 3, 8, 16} {
+		g, _ := begin()
+		if err := copyOf(t, whole(t, shardsOf(t, x, shards, begin))).Into(g); err != nil {
+			t.Fatal(err)
+		}
+		_, got := learn(g)
+		checkNear(t, fmt.Sprintf("%s of %d shards", method, shards), got, want)
+	}
+	return rule
+}
+
+// checkNear checks that numbers are within 1e-6 of the largest of those wanted.
+func checkNear(t *testing.T, what string, got, want []float32) {
+	t.Helper()
+	largest := 0.
+	for _, v := range want {
+		largest = max(largest, math.Abs(float64(v)))
+	}
+	for i, w := range want {
+		if d := math.Abs(float64(got[i] - w)); !(d <= 1e-6*largest) {
+			t.Fatalf("%s: element %d is %v, want %v", what, i, got[i], w)
 		}
 	}
 }
@@ -135,10 +192,7 @@ func TestMergeSumsAsGatherers(t *testing.T) {
 		return func() (Gatherer, func(Rows) error) { s := NewStatistics(rule(method), n); return s, s.Add }
 	}
 	for name, begin := range map[string]func() (Gatherer, func(Rows) error){
-		"gradient": func() (Gatherer, func(Rows) error) {
-			a := NewAccumulator(m)
-			return a, func(r Rows) error { return a.Add(r, nil) }
-		},
+		"gradient": gradientAt(m),
 		"cost": func() (Gatherer, func(Rows) error) {
 			v := NewValidator(m)
 			return v, func(r Rows) error { return v.Add(r, nil) }
@@ -187,13 +241,9 @@ func TestMergeTree(t *testing.T) {
 	const n, h, rows = 10, 4, 440
 	x := numbered(randomRows(9, rows, n), n, 0, rows)
 	m := sumsModel(t, n, h)
-	gather := func() (Gatherer, func(Rows) error) {
-		a := NewAccumulator(m)
-		return a, func(r Rows) error { return a.Add(r, nil) }
-	}
-	want := sumsBytes(t, whole(t, shardsOf(t, x, 11, gather)))
+	want := sumsBytes(t, whole(t, shardsOf(t, x, 11, gradientAt(m))))
 	for _, size := range []int{2, 4, 8} {
-		parts, groups := shardsOf(t, x, 11, gather), []*Sums{}
+		parts, groups := shardsOf(t, x, 11, gradientAt(m)), []*Sums{}
 		for group := range slices.Chunk(parts, size) {
 			groups = append(groups, whole(t, group))
 		}
@@ -203,27 +253,47 @@ func TestMergeTree(t *testing.T) {
 	}
 }
 
-// Values that are the same after scaling have sums of one fingerprint, whatever
-// type they are stored in.
+// Values that are the same after scaling have the same sums and fingerprint,
+// whatever type they are stored in.
 func TestFingerprintOfType(t *testing.T) {
-	m := sumsModel(t, 4, 3)
+	const n, rows = 4, 30
+	bytes := Rows{Kind: Uint8, Width: n, Data: make([]byte, rows*n)}
+	floats := make([]float32, rows*n)
+	for i := range floats {
+		bytes.Data[i] = uint8(37 * i)
+		floats[i] = float32(bytes.Data[i])
+	}
+	m := sumsModel(t, n, 3)
 	var err error
 	if m.Preprocess, err = NewPreprocess(PreprocessScale, "uint8", 0, Rows{}); err != nil {
 		t.Fatal(err)
 	}
-	other := *m
-	if other.Preprocess, err = m.Preprocess.Adapt("int16", 255); err != nil {
-		t.Fatal(err)
+	want := sumsBytes(t, shardsOf(t, numberedFrom(bytes), 1, gradientAt(m))[0])
+	for _, test := range []struct {
+		source   string
+		pixelMax float64
+		same     bool
+	}{{"float32", 255, true}, {"int16", 255, true}, {"float32", 256, false}, {"int16", 256, false}, {"uint8", 128, false}} {
+		other := *m
+		if other.Preprocess, err = m.Preprocess.Adapt(test.source, test.pixelMax); err != nil {
+			t.Fatal(err)
+		}
+		if same := m.fingerprint(1) == other.fingerprint(1); same != test.same {
+			t.Errorf("%s to %v: the same fingerprint: %t", test.source, test.pixelMax, same)
+		}
+		got := sumsBytes(t, shardsOf(t, numberedFrom(Float32Rows(floats, n)), 1, gradientAt(&other))[0])
+		if test.same != slices.Equal(got, want) {
+			t.Errorf("%s to %v: the same sums: %t", test.source, test.pixelMax, !test.same)
+		}
 	}
-	if m.fingerprint(1) != other.fingerprint(1) {
-		t.Error("another fingerprint for int16")
+}
+
+// numberedFrom numbers rows from 0 on.
+func numberedFrom(r Rows) Rows {
+	for k := range r.Len() {
+		r.Number = append(r.Number, int64(k))
 	}
-	if other.Preprocess, err = m.Preprocess.Adapt("int16", 256); err != nil {
-		t.Fatal(err)
-	}
-	if m.fingerprint(1) == other.fingerprint(1) {
-		t.Error("the same fingerprint for another scale")
-	}
+	return r
 }
 
 // What is no sums, or of other shards, is an error with its key.
@@ -232,13 +302,7 @@ func TestBadShards(t *testing.T) {
 	x := numbered(randomRows(9, 60, n), n, 0, 60)
 	m, moved := sumsModel(t, n, h), sumsModel(t, n, h)
 	moved.Params.EncoderBias[0]++
-	gather := func(m *Model) func() (Gatherer, func(Rows) error) {
-		return func() (Gatherer, func(Rows) error) {
-			a := NewAccumulator(m)
-			return a, func(r Rows) error { return a.Add(r, nil) }
-		}
-	}
-	parts, foreign := shardsOf(t, x, 3, gather(m)), shardsOf(t, x, 3, gather(moved))
+	parts, foreign := shardsOf(t, x, 3, gradientAt(m)), shardsOf(t, x, 3, gradientAt(moved))
 	a, b, c := sumsBytes(t, parts[0]), sumsBytes(t, parts[1]), sumsBytes(t, parts[2])
 	damage := func(at int, with byte, sealed bool) []byte {
 		d := slices.Clone(b)
@@ -262,10 +326,12 @@ func TestBadShards(t *testing.T) {
 		"cut in its head":   {SumsFormat, b[:60]},
 		"nothing":           {SumsFormat, nil},
 		"a bit":             {SumsFormat, damage(200, b[200]^1, false)},
-		"other shape":       {SumsFormat, damage(5*8, n+1, true)},
+		"other shape":       {SumsFormat, damage(6*8, n+1, true)},
 		"a shard below 0":   {SumsFormat, damage(2*8-1, 0x80, true)},
 		"no kind of sums":   {SumsFormat, damage(shardsHeader+8, 'x', true)},
 		"rows below 0":      {SumsFormat, damage(infoBytes-1, 0x80, true)},
+		"a number below -1": {SumsFormat, damage(4*8-1, 0x80, true)},
+		"numbers too few":   {SumsFormat, damage(4*8, b[3*8]+1, true)},
 		"a shard too large": {SumsFormat, damage(2*8-2, 0x7f, true)},
 	} {
 		_, err := MergeSums(a, bad.next)
@@ -278,8 +344,80 @@ func TestBadShards(t *testing.T) {
 			t.Errorf("%d shards: %v", shards, err)
 		}
 	}
-	if _, err := NewSums(NewAccumulator(m), -1, 0); err == nil {
+	if _, err := NewSums(NewAccumulator(m), -1, 0, 0); err == nil {
 		t.Error("a shard below 0")
+	}
+}
+
+// numbers are those of the rows of a shard.
+type numbers struct{ rows, first, end int64 }
+
+func unknown(rows int64) numbers { return numbers{rows, UnknownRow, UnknownRow} }
+
+// numberedSums returns sums of some rows that are told to have such numbers.
+func numberedSums(g Gatherer, shard int, of numbers) (*Sums, error) {
+	x := Rows{Kind: Float32, Width: 3, Data: make([]byte, of.rows*3*4)}
+	err := error(nil)
+	switch g := g.(type) {
+	case *Accumulator:
+		err = g.Add(x, nil)
+	case *Validator:
+		err = g.Add(x, nil)
+	case *Evaluator:
+		err = g.Add(x)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return NewSums(g, int64(shard), of.first, of.end)
+}
+
+// Where noise is drawn by the numbers of rows, shards whose numbers overlap are
+// an error, if they were counted. What was left out may leave gaps.
+func TestRowNumbers(t *testing.T) {
+	noisy, clean := sumsModel(t, 3, 2), newModel(t, Config{}, 3, 2)
+	gradient := func() Gatherer { return NewAccumulator(noisy) }
+	same := []numbers{{5, 0, 5}, {5, 0, 5}}
+	for name, test := range map[string]struct {
+		begin  func() Gatherer
+		shards []numbers
+		want   numbers // without rows: an error
+	}{
+		"one after the other": {gradient, []numbers{{5, 0, 5}, {5, 5, 10}, {5, 10, 15}}, numbers{15, 0, 15}},
+		"with gaps":           {gradient, []numbers{{5, 2, 9}, {5, 12, 20}, {5, 20, 25}}, numbers{15, 2, 25}},
+		"all from 0 on":       {gradient, same, numbers{}},
+		"in a gap":            {gradient, []numbers{{5, 0, 20}, {5, 10, 15}}, numbers{}},
+		"in the last":         {gradient, []numbers{{5, 0, 5}, {5, 5, 10}, {5, 9, 14}}, numbers{}},
+		"not counted":         {gradient, []numbers{unknown(5), unknown(5)}, unknown(10)},
+		"once not counted":    {gradient, []numbers{{5, 0, 5}, unknown(5), {5, 0, 5}}, unknown(15)},
+		"without rows":        {gradient, []numbers{{0, 0, 0}, {5, 0, 5}, {0, 0, 0}, unknown(0), {5, 5, 10}}, numbers{10, 0, 10}},
+		"cost":                {func() Gatherer { return NewValidator(noisy) }, same, numbers{}},
+		"no noise":            {func() Gatherer { return NewAccumulator(clean) }, same, unknown(10)},
+		"evaluation":          {func() Gatherer { return NewEvaluator(noisy) }, same, unknown(10)},
+	} {
+		var parts []*Sums
+		for i, of := range test.shards {
+			s, err := numberedSums(test.begin(), i, of)
+			if err != nil {
+				t.Fatal(err)
+			}
+			parts = append(parts, copyOf(t, s))
+		}
+		s, err := parts[0], error(nil)
+		for _, next := range parts[1:] {
+			err = errors.Join(err, s.Merge(next))
+		}
+		if e := (*SumsError)(nil); test.want.rows == 0 && (!errors.As(err, &e) || e.Key != SumsShards || !e.Rows) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got := (numbers{s.Rows, s.FirstRow, s.EndRow}); test.want.rows > 0 && (err != nil || got != test.want) {
+			t.Errorf("%s: %+v, want %+v, error %v", name, got, test.want, err)
+		}
+	}
+	for _, bad := range []numbers{{5, 0, 4}, {5, -2, 9}, {5, UnknownRow, 5}, {5, 9, 2}} {
+		if _, err := numberedSums(gradient(), 0, bad); err == nil {
+			t.Errorf("taken: %+v", bad)
+		}
 	}
 }
 
@@ -288,11 +426,11 @@ func TestSumsSize(t *testing.T) {
 	const n, h = 10, 4
 	m := sumsModel(t, n, h)
 	m.Contraction, m.Tied = 0, false
-	s, err := NewSums(NewAccumulator(m), 0, 0)
+	s, err := NewSums(NewAccumulator(m), 0, 0, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := len(sumsBytes(t, s)), 24*h*n+24*h+8*n+120; m.SparsityWeight > 0 && got != want {
+	if got, want := len(sumsBytes(t, s)), 24*h*n+24*h+8*n+128; got != want {
 		t.Errorf("%d bytes, want %d", got, want)
 	}
 }

@@ -26,8 +26,12 @@ type GatherConfig struct {
 
 // Gathered is what [Gather] read.
 type Gathered struct {
-	Rows    int64         // that the model takes
-	First   int64         // number of the first of them; 0 without rows
+	Rows int64 // that the model takes
+
+	// Their numbers are from First to below End; [model.UnknownRow] with
+	// RowColumn.
+	First, End int64
+
 	BadRows patch.BadRows // rows left out
 }
 
@@ -52,14 +56,17 @@ func Gather(ctx context.Context, m *model.Model, r array.RecordReader, c GatherC
 		return Gathered{}, err
 	}
 	s.reader = n
-	g := Gathered{}
+	g := Gathered{First: first, End: first}
+	if c.RowColumn != "" {
+		g.First, g.End = model.UnknownRow, model.UnknownRow
+	}
 	add := begin(s.model)
 	err = s.read(ctx, func(rows model.Rows) error {
 		if err := n.number(rows.Number); err != nil {
 			return err
 		}
-		if g.Rows == 0 && rows.Len() > 0 {
-			g.First = rows.Number[0]
+		if m := rows.Len(); m > 0 && c.RowColumn == "" {
+			g.End = rows.Number[m-1] + 1
 		}
 		g.Rows += int64(rows.Len())
 		return add(rows)
@@ -184,7 +191,7 @@ func integerAt(column arrow.Array, i int) (v int64, ok bool) {
 func (n *numbering) number(rows []int64) error {
 	if n.column == "" {
 		for i, at := range rows {
-			if at > math.MaxInt64-n.first {
+			if at >= math.MaxInt64-n.first {
 				return checkNumbers(n.first, math.MaxInt64)
 			}
 			rows[i] = n.first + at

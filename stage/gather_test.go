@@ -72,15 +72,15 @@ func TestGather(t *testing.T) {
 	}
 	for _, batch := range []int{7, 1000, 2500} {
 		got, g, err := gather(GatherConfig{RowColumn: "number"}, numberedBatches(t, numbers, batch, -1))
-		if err != nil || !slices.Equal(got, numbers) || g.First != 2500 || g.Rows != 2500 {
+		if err != nil || !slices.Equal(got, numbers) || g.First != model.UnknownRow || g.End != model.UnknownRow || g.Rows != 2500 {
 			t.Errorf("%d rows from %d on, error %v", g.Rows, g.First, err)
 		}
 	}
 	got, g, err := gather(GatherConfig{EvaluateConfig: EvaluateConfig{FirstRow: 40}}, numberedBatches(t, numbers, 1000, -1))
-	if err != nil || got[0] != 40 || got[2499] != 2539 || g.First != 40 {
+	if err != nil || got[0] != 40 || got[2499] != 2539 || g.First != 40 || g.End != 2540 {
 		t.Errorf("rows from %d on, error %v", g.First, err)
 	}
-	if _, g, err := gather(GatherConfig{}, numberedBatches(t, nil, 1, -1)); err != nil || g.Rows != 0 {
+	if _, g, err := gather(GatherConfig{}, numberedBatches(t, nil, 1, -1)); err != nil || g.Rows != 0 || g.First != 0 || g.End != 0 {
 		t.Errorf("%d rows, error %v", g.Rows, err)
 	}
 	numbers[1200] = -1

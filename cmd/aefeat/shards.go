@@ -138,8 +138,7 @@ func orderSums(files []sumsFile) (whole model.SumsInfo, err error) {
 		if err := whole.Precedes(f.SumsInfo); err != nil {
 			return whole, inSums(f.path, err)
 		}
-		whole.Shards += f.Shards
-		whole.Rows += f.Rows
+		whole = whole.With(f.SumsInfo)
 	}
 	return whole, nil
 }

@@ -169,10 +169,7 @@ func gatherShard(c *cli.Context, ui *console, begin func(*model.Model) (model.Ga
 	if err != nil {
 		return located(src, err)
 	}
-	if gathered.Rows == 0 {
-		gathered.First = config.FirstRow
-	}
-	sums, err := model.NewSums(g, int64(c.Int("shard")), gathered.First)
+	sums, err := model.NewSums(g, int64(c.Int("shard")), gathered.First, gathered.End)
 	if err != nil {
 		return err
 	}
