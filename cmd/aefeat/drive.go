@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -177,7 +178,7 @@ func (d *driver) run(ctx context.Context) error {
 }
 
 // pass asks for the sums of a pass, and takes the step that they make.
-func (d *driver) pass(ctx context.Context) error {
+func (d *driver) pass(ctx context.Context) (err error) {
 	noise, err := d.trainer.Begin()
 	if err != nil {
 		return err
@@ -186,7 +187,11 @@ func (d *driver) pass(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer disk.Remove(point) // a task that comes too late fails
+	defer func() { // a task that comes too late fails
+		if failed := disk.Remove(point); failed != nil && !errors.Is(failed, fs.ErrNotExist) {
+			err = errors.Join(err, failed)
+		}
+	}()
 	whole := model.NewAccumulator(d.model)
 	whole.Reset(noise)
 	if _, err := fmt.Fprintf(d.ui.out, "pass %s\n", point); err != nil {
