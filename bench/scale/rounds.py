@@ -1,7 +1,7 @@
 """Rounds against cost: a training over eight shards of MNIST, exact and averaged.
 
     python3 rounds.py AEFEAT IDX_FOLDER [PART]... [--seeds 0,1,2] [--shards 8]
-        [--batch 32] [--rounds 8] [--passes 120]
+        [--batch 32] [--rounds 6] [--passes 100]
 
 IDX_FOLDER holds the four MNIST files (.gz). The parts are: `one`, one process
 for 30 epochs; `averaged`, rounds of 5 local epochs over shuffled shards;
@@ -12,7 +12,6 @@ prints a line a seed, with the costs of the 10,000 test rows; and where codes
 were judged, the accuracy of `aefeat probe` on them. Needs numpy and pyarrow.
 """
 import argparse
-import contextlib
 import json
 import pathlib
 import subprocess
@@ -95,12 +94,14 @@ class Bench:
         shards, told = self.split(np.random.default_rng(seed).permutation(len(self.labels))), {"costs": []}
         words = [self.aefeat, "drive", "-q", "-m", self.start(seed), "-o", self.folder / "exact", "--shards", len(shards), "--epochs", a.passes]
         driver = subprocess.Popen([*map(str, words)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        with driver, contextlib.suppress(BrokenPipeError):
+        with driver:
             for line in driver.stdout:
-                word, point = line.split(" ", 1)
-                if word != "pass" or len(told["costs"]) == a.passes:
+                word, point = line.rstrip("\n").split(" ", 1)
+                if len(told["costs"]) == a.passes:
+                    driver.kill()
                     break
-                point = point.rstrip("\n")
+                if word == "done":
+                    break
                 told["costs"].append(self.cost(point))
                 for i, shard in enumerate(shards):
                     sums = self.folder / f"{i}.sums"
@@ -131,9 +132,9 @@ def main():
     p.add_argument("parts", nargs="*", metavar="PART", default=PARTS)
     p.add_argument("--seeds", default="0,1,2")
     p.add_argument("--shards", type=int, default=8)
-    p.add_argument("--rounds", type=int, default=8)
+    p.add_argument("--rounds", type=int, default=6)
     p.add_argument("--batch", type=int, default=32, help="rows of a local step")
-    p.add_argument("--passes", type=int, default=120)
+    p.add_argument("--passes", type=int, default=100)
     a = p.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(a.aefeat, a.idx, pathlib.Path(folder), a.shards)

@@ -1,6 +1,6 @@
 """The page docs/ray.md: a training survives workers and drivers that are killed.
 
-It needs Ray, which is large: pip install ray==2.60.0, then pytest tests/test_ray.py
+It needs Ray, which is large: bench/scale/ray.sh installs and runs it.
 """
 
 import os
