@@ -1,6 +1,7 @@
 package model
 
 import (
+	"bytes"
 	"encoding"
 	"encoding/binary"
 	"fmt"
@@ -53,6 +54,7 @@ type Gatherer interface {
 	encoding.BinaryMarshaler
 	encoding.BinaryUnmarshaler
 	shape() sumsShape
+	settle() (sumsForm, error)
 	form() sumsForm
 }
 
@@ -70,6 +72,28 @@ func (s *Statistics) shape() sumsShape  { return sumsShape{n: s.n} }
 
 func (m *Model) sumsShape(epoch uint32, noisy bool) sumsShape {
 	return sumsShape{m.Inputs, m.Hidden, epoch, noisy}
+}
+
+// GatherMemory returns how many bytes the model takes, and what gathers sums of
+// the kind at it, before there is any.
+func (m *Model) GatherMemory(kind string) int64 {
+	c, parameters := m.Config, float64(len(m.Params.Flat))
+	if kind == KindEvaluation {
+		c.Corruption = 0 // rows stay as they are
+	}
+	floats := parameters
+	for _, t := range m.Preprocess.tensors(m.Inputs) {
+		floats += float64(len(*t.data))
+	}
+	switch kind {
+	case KindGradient:
+		floats += c.sumsFloats(parameters)
+	case KindStatistics:
+		return floatBytes(floats) + m.Preprocess.Memory(m.Inputs)
+	default:
+		floats += passFloats(c, float64(blockRows(c.Inputs)), false, c.Contraction > 0)
+	}
+	return floatBytes(floats)
 }
 
 // SumsError says what is wrong with sums of shards.
@@ -101,35 +125,45 @@ const (
 	maxShards     = 1 << 40 // more than there are, and leaves room to add
 )
 
-// NewSums returns what g gathered of a shard whose rows have numbers from first
+// WriteSums writes what g gathered of a shard whose rows have numbers from first
 // to below end, in any order; [UnknownRow] for both if they were not counted.
-// More rows may follow for g.
-func NewSums(g Gatherer, shard, first, end int64) (*Sums, error) {
+// [Sums.UnmarshalBinary] reads it. More rows may follow for g.
+func WriteSums(w io.Writer, g Gatherer, shard, first, end int64) (SumsInfo, error) {
 	if shard < 0 || shard >= maxShards {
-		return nil, sumsErrorf(SumsShards, "there is no shard %d: they count from 0", shard)
+		return SumsInfo{}, sumsErrorf(SumsShards, "there is no shard %d: they count from 0", shard)
 	}
-	data, err := g.MarshalBinary()
+	f, err := g.settle()
 	if err != nil {
-		return nil, err
+		return SumsInfo{}, err
 	}
 	shape := g.shape()
 	if !shape.noisy {
 		first, end = UnknownRow, UnknownRow
 	}
-	s := &Sums{data: data, SumsInfo: SumsInfo{Shard: shard, Shards: 1, FirstRow: first, EndRow: end,
-		Epoch: shape.epoch, Inputs: shape.n, Hidden: shape.h}}
-	s.ofData()
-	if !s.numbered() {
-		return nil, fmt.Errorf("%d rows cannot have numbers from %d to below %d", s.Rows, first, end)
+	info := SumsInfo{Shard: shard, Shards: 1, FirstRow: first, EndRow: end, Epoch: shape.epoch, Inputs: shape.n, Hidden: shape.h,
+		Kind: kindOf(f.kind), Fingerprint: f.fingerprint, Rows: *f.fields[0].(*int64)}
+	if !info.numbered() {
+		return SumsInfo{}, fmt.Errorf("%d rows cannot have numbers from %d to below %d", info.Rows, first, end)
 	}
-	return s, nil
+	return info, info.write(w, f.write)
 }
 
-// ofData sets what the sums tell by themselves.
-func (s *Sums) ofData() {
-	s.Kind = kindName(s.data)
-	s.Fingerprint = binary.LittleEndian.Uint64(s.data[sumsHeader-8:])
-	s.Rows = s.count(0)
+// write writes the form of all sums around the words that write writes.
+func (s SumsInfo) write(w io.Writer, write func(io.Writer) error) error {
+	sum := crc64.New(sumsTable)
+	out := io.MultiWriter(w, sum)
+	b := append([]byte(shardsMagic), shardsVersion)
+	for _, v := range []int64{s.Shard, s.Shards, s.FirstRow, s.EndRow, int64(s.Epoch), int64(s.Inputs), int64(s.Hidden)} {
+		b = binary.LittleEndian.AppendUint64(b, uint64(v))
+	}
+	if _, err := out.Write(b); err != nil {
+		return err
+	}
+	if err := write(out); err != nil {
+		return err
+	}
+	_, err := w.Write(binary.LittleEndian.AppendUint64(nil, sum.Sum64()))
+	return err
 }
 
 // kindName is the kind that marshalled sums say.
@@ -144,19 +178,25 @@ func kindOf(kind string) string { return strings.TrimRight(kind, " ") }
 // epoch of noise must be those of g. The error is a [*SumsError].
 func (s *Sums) Into(g Gatherer) error { return g.UnmarshalBinary(s.data) }
 
-// MarshalBinary returns the sums as bytes, whose layout is in the package
-// comment.
-func (s *Sums) MarshalBinary() ([]byte, error) {
-	b := make([]byte, 0, shardsHeader+len(s.data)+8)
-	b = append(append(b, shardsMagic...), shardsVersion)
-	for _, v := range []int64{s.Shard, s.Shards, s.FirstRow, s.EndRow, int64(s.Epoch), int64(s.Inputs), int64(s.Hidden)} {
-		b = binary.LittleEndian.AppendUint64(b, uint64(v))
-	}
-	b = append(b, s.data...)
-	return binary.LittleEndian.AppendUint64(b, crc64.Checksum(b, sumsTable)), nil
+// WriteTo writes the sums as bytes, whose layout is in the package comment.
+func (s *Sums) WriteTo(w io.Writer) (int64, error) {
+	out := &countingWriter{w: w}
+	err := s.write(out, func(w io.Writer) error {
+		_, err := w.Write(s.data)
+		return err
+	})
+	return out.n, err
 }
 
-// UnmarshalBinary sets s to sums that MarshalBinary wrote. It keeps data. The
+// MarshalBinary returns what WriteTo writes.
+func (s *Sums) MarshalBinary() ([]byte, error) {
+	var b bytes.Buffer
+	b.Grow(shardsHeader + len(s.data) + 8)
+	_, err := s.WriteTo(&b)
+	return b.Bytes(), err
+}
+
+// UnmarshalBinary sets s to sums that WriteSums or WriteTo wrote. It keeps data. The
 // error is a [*SumsError].
 func (s *Sums) UnmarshalBinary(data []byte) error {
 	info, err := parseInfo(data)

@@ -23,13 +23,32 @@ func shardsOf(t *testing.T, r Rows, shards int, begin func() (Gatherer, func(Row
 		if err := add(Rows{Kind: r.Kind, Width: r.Width, Data: r.Data[lo*size : hi*size], Number: r.Number[lo:hi]}); err != nil {
 			t.Fatal(err)
 		}
-		s, err := NewSums(g, int64(i), r.Number[lo], r.Number[hi-1]+1)
+		s, err := gathered(g, i, numbers{int64(hi - lo), r.Number[lo], r.Number[hi-1] + 1})
 		if err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, s)
 	}
 	return all
+}
+
+// numbers are those of the rows of a shard.
+type numbers struct{ rows, first, end int64 }
+
+func unknown(rows int64) numbers { return numbers{rows, UnknownRow, UnknownRow} }
+
+// gathered returns the sums of a shard.
+func gathered(g Gatherer, shard int, of numbers) (*Sums, error) {
+	var b bytes.Buffer
+	info, err := WriteSums(&b, g, int64(shard), of.first, of.end)
+	if err != nil {
+		return nil, err
+	}
+	s := new(Sums)
+	if err := s.UnmarshalBinary(b.Bytes()); err == nil && s.SumsInfo != info {
+		return nil, fmt.Errorf("written %+v, read %+v", info, s.SumsInfo)
+	}
+	return s, err
 }
 
 // whole merges sums by the tree.
@@ -344,15 +363,10 @@ func TestBadShards(t *testing.T) {
 			t.Errorf("%d shards: %v", shards, err)
 		}
 	}
-	if _, err := NewSums(NewAccumulator(m), -1, 0, 0); err == nil {
+	if _, err := gathered(NewAccumulator(m), -1, numbers{}); err == nil {
 		t.Error("a shard below 0")
 	}
 }
-
-// numbers are those of the rows of a shard.
-type numbers struct{ rows, first, end int64 }
-
-func unknown(rows int64) numbers { return numbers{rows, UnknownRow, UnknownRow} }
 
 // numberedSums returns sums of some rows that are told to have such numbers.
 func numberedSums(g Gatherer, shard int, of numbers) (*Sums, error) {
@@ -369,7 +383,7 @@ func numberedSums(g Gatherer, shard int, of numbers) (*Sums, error) {
 	if err != nil {
 		return nil, err
 	}
-	return NewSums(g, int64(shard), of.first, of.end)
+	return gathered(g, shard, of)
 }
 
 // Where noise is drawn by the numbers of rows, shards whose numbers overlap are
@@ -426,7 +440,7 @@ func TestSumsSize(t *testing.T) {
 	const n, h = 10, 4
 	m := sumsModel(t, n, h)
 	m.Contraction, m.Tied = 0, false
-	s, err := NewSums(NewAccumulator(m), 0, 0, 0)
+	s, err := gathered(NewAccumulator(m), 0, numbers{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,11 +1,13 @@
 package model
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"hash/crc64"
+	"io"
 	"math"
 )
 
@@ -41,13 +43,41 @@ type sumsForm struct {
 	fields      []any
 }
 
+// marshalSums returns sums as bytes, or the error that there was.
+func marshalSums(f sumsForm, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	return f.marshal(), nil
+}
+
 // marshal returns the sums as bytes and keeps every bit of them.
 func (f sumsForm) marshal() []byte {
-	b := make([]byte, 0, f.size())
-	b = append(b, sumsMagic...)
-	b = append(b, sumsVersion)
-	b = append(b, f.kind...)
-	put := func(word uint64) { b = binary.LittleEndian.AppendUint64(b, word) }
+	var b bytes.Buffer
+	b.Grow(f.size())
+	f.write(&b) // which never fails
+	return b.Bytes()
+}
+
+// write writes what marshal returns, which is too much to have it twice.
+func (f sumsForm) write(w io.Writer) error {
+	sum := crc64.New(sumsTable)
+	out := io.MultiWriter(w, sum)
+	b := make([]byte, 0, 1<<16)
+	var err error
+	flush := func() {
+		if err == nil {
+			_, err = out.Write(b)
+		}
+		b = b[:0]
+	}
+	put := func(word uint64) {
+		if len(b) == cap(b) {
+			flush()
+		}
+		b = binary.LittleEndian.AppendUint64(b, word)
+	}
+	b = append(append(append(b, sumsMagic...), sumsVersion), f.kind...)
 	put(f.fingerprint)
 	for _, field := range f.fields {
 		switch v := field.(type) {
@@ -69,8 +99,10 @@ func (f sumsForm) marshal() []byte {
 			}
 		}
 	}
-	put(crc64.Checksum(b, sumsTable))
-	return b
+	flush()
+	put(sum.Sum64())
+	flush()
+	return err
 }
 
 // unmarshal sets the fields to sums of the same kind and fingerprint, or

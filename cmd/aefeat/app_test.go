@@ -38,8 +38,8 @@ var publicFlags = map[string]string{
 	"export":  "--model -m --output -o --onnx --input-type --progress",
 	"demo":    "--dir --progress",
 
-	"sums":       "--model -m --output -o --shard --first --row-column --epoch --of --column --pixel-max --on-bad-row --allow-missing-eos --grey --resize --hive --spill-dir --progress",
-	"statistics": "--model -m --output -o --shard --sums --column --pixel-max --on-bad-row --allow-missing-eos --grey --resize --hive --spill-dir --progress",
+	"sums":       "--model -m --output -o --shard --first --row-column --epoch --of --memory --column --pixel-max --on-bad-row --allow-missing-eos --grey --resize --hive --spill-dir --progress",
+	"statistics": "--model -m --output -o --shard --sums --memory --column --pixel-max --on-bad-row --allow-missing-eos --grey --resize --hive --spill-dir --progress",
 	"merge":      "--output -o --shards --progress",
 	"drive":      "--model -m --output -o --shards --optimizer --learning-rate --momentum --epochs --checkpoint --resume --progress",
 	"average":    "--output -o --progress",

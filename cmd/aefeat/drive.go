@@ -45,7 +45,8 @@ type driver struct {
 	options  model.TrainOptions
 	model    *model.Model
 	trainer  *model.Trainer
-	lines    *bufio.Scanner // of standard input
+	whole    *model.Accumulator // of a pass
+	lines    *bufio.Scanner     // of standard input
 }
 
 // driveNote is what a checkpoint of a driver keeps beside the training.
@@ -83,12 +84,16 @@ func drive(c *cli.Context, ui *console) error {
 	if err := begin(c); err != nil {
 		return err
 	}
+	if err := fitMemory(memoryBound(), fmt.Sprintf("training %d hidden units takes", d.model.Hidden), float64(d.options.Memory(d.model.Config)), "train a smaller model, or on a larger machine"); err != nil {
+		return err
+	}
 	out, err := createOutput(ui, output)
 	if err != nil {
 		return err
 	}
 	defer out.Abort()
 	defer d.progress.clear()
+	d.whole = model.NewAccumulator(d.model)
 	d.lines = bufio.NewScanner(interruptible(c.Context, ui.in))
 	if err := d.run(c.Context); err != nil {
 		return err
@@ -192,21 +197,20 @@ func (d *driver) pass(ctx context.Context) (err error) {
 			err = errors.Join(err, failed)
 		}
 	}()
-	whole := model.NewAccumulator(d.model)
-	whole.Reset(noise)
+	d.whole.Reset(noise)
 	if _, err := fmt.Fprintf(d.ui.out, "pass %s\n", point); err != nil {
 		return err
 	}
-	files, err := d.gather(ctx, whole)
+	files, err := d.gather(ctx)
 	if err != nil {
 		return err
 	}
 	sums, err := mergeSums(files)
 	if err == nil {
-		err = sums.Into(whole)
+		err = sums.Into(d.whole)
 	}
 	if err == nil {
-		err = d.trainer.AddSums(whole)
+		err = d.trainer.AddSums(d.whole)
 	}
 	if err != nil {
 		return err
@@ -236,9 +240,9 @@ func (d *driver) writePoint(noise uint32) (string, error) {
 	return path, err
 }
 
-// gather reads the paths of sums until those of all shards are there, for what
-// they are to be taken into. It returns them in their order.
-func (d *driver) gather(ctx context.Context, into *model.Accumulator) ([]sumsFile, error) {
+// gather reads the paths of sums until those of all shards are there. It returns
+// them in their order.
+func (d *driver) gather(ctx context.Context) ([]sumsFile, error) {
 	var files []sumsFile
 	var got, rows int64
 	for got < d.note.Shards {
@@ -253,7 +257,7 @@ func (d *driver) gather(ctx context.Context, into *model.Accumulator) ([]sumsFil
 		if err != nil {
 			return nil, err
 		}
-		if err := errors.Join(f.Fits(into), f.within(d.note.Shards, files)); err != nil {
+		if err := errors.Join(f.Fits(d.whole), f.within(d.note.Shards, files)); err != nil {
 			return nil, inSums(path, err)
 		}
 		files = append(files, f)

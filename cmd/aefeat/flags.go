@@ -410,6 +410,8 @@ var flagTable = []flag{
 		usage: "`NUMBER` of the first row in the data as a whole, which noise is drawn by"},
 	{of: "sums", name: "row-column", category: categoryInput, value: "", text: "counted from --first on",
 		usage: "`COLUMN` of integers with the numbers of the rows in the data as a whole"},
+	{of: "sums statistics", name: "memory", category: categoryMachine, value: size(0), text: "what there is",
+		usage: "`SIZE` of the memory that the program may take beside the input, such as 2GiB; less than the model and its sums need is an error"},
 	{of: "sums", name: "epoch", category: categoryTraining, value: 0, text: "that of the point", bound: notNegative,
 		usage: "`NUMBER` of the epoch that noise is drawn for"},
 	{of: "evaluate statistics", name: "sums", category: categoryInput, value: "", text: "none",

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -64,7 +65,10 @@ func merge(c *cli.Context, ui *console) error {
 	if err != nil {
 		return err
 	}
-	if err := commitSums(out, sums); err != nil {
+	if _, err := sums.WriteTo(out); err != nil {
+		return writingSums(err)
+	}
+	if err := out.Commit(); err != nil {
 		return err
 	}
 	newProgress(ui, chosen(c, "progress")).finish(map[string]any{"rows": sums.Rows, "shard": sums.Shard, "shards": sums.Shards},
@@ -147,6 +151,7 @@ func orderSums(files []sumsFile) (whole model.SumsInfo, err error) {
 func mergeSums(files []sumsFile) (*model.Sums, error) {
 	var m model.Merger
 	for _, f := range files {
+		runtime.GC() // what was merged may be as large as what comes
 		s, err := f.read()
 		if err != nil {
 			return nil, err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/aefeat/aefeat/internal/limits"
 	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/stage"
 )
@@ -31,7 +32,8 @@ so that a task may be tried again. 'aefeat merge' joins the sums of shards, 'aef
 makes a step of them, and 'aefeat evaluate --sums' prints them.`,
 		Flags: cliFlags("sums"),
 		Action: func(c *cli.Context) error {
-			return gatherShard(c, ui, func(m *model.Model) (model.Gatherer, func(model.Rows) error) {
+			kind := map[string]string{ofGradient: model.KindGradient, ofEvaluation: model.KindEvaluation, ofCost: model.KindCost}[chosen(c, "of")]
+			return gatherShard(c, ui, kind, func(m *model.Model) (model.Gatherer, func(model.Rows) error) {
 				switch chosen(c, "of") {
 				case ofEvaluation:
 					e := model.NewEvaluator(m)
@@ -69,7 +71,7 @@ func statistics(c *cli.Context, ui *console) error {
 	if c.IsSet("sums") {
 		return learnSums(c, ui)
 	}
-	return gatherShard(c, ui, func(m *model.Model) (model.Gatherer, func(model.Rows) error) {
+	return gatherShard(c, ui, model.KindStatistics, func(m *model.Model) (model.Gatherer, func(model.Rows) error) {
 		s := unlearned(m)
 		return s, s.Add
 	})
@@ -121,17 +123,11 @@ func learnSums(c *cli.Context, ui *console) error {
 	return nil
 }
 
-// gatherShard hands the rows of a shard to what begin returns, and writes what
-// it gathered.
-func gatherShard(c *cli.Context, ui *console, begin func(*model.Model) (model.Gatherer, func(model.Rows) error)) error {
+// gatherShard hands the rows of a shard to what begin returns, of a kind, and
+// writes what it gathered.
+func gatherShard(c *cli.Context, ui *console, kind string, begin func(*model.Model) (model.Gatherer, func(model.Rows) error)) error {
 	name, output := c.Command.Name, c.String("output")
-	if err := checkShard(c); err != nil {
-		return err
-	}
-	if err := refuseTerminal(ui, name, "sums", output); err != nil {
-		return err
-	}
-	if err := ui.keepSources(name, []written{{"the sums", output}}, models(c.String("model")), data(c.Args().Slice())); err != nil {
+	if err := checkShard(c, ui); err != nil {
 		return err
 	}
 	source, m, src, err := openForModel(c, ui, output)
@@ -140,6 +136,9 @@ func gatherShard(c *cli.Context, ui *console, begin func(*model.Model) (model.Ga
 	}
 	defer src.Close()
 	if err := learns(c, m); err != nil {
+		return err
+	}
+	if err := roomForSums(c, m, kind); err != nil {
 		return err
 	}
 	var others []string
@@ -169,11 +168,11 @@ func gatherShard(c *cli.Context, ui *console, begin func(*model.Model) (model.Ga
 	if err != nil {
 		return located(src, err)
 	}
-	sums, err := model.NewSums(g, int64(c.Int("shard")), gathered.First, gathered.End)
+	sums, err := model.WriteSums(out, g, int64(c.Int("shard")), gathered.First, gathered.End)
 	if err != nil {
-		return err
+		return writingSums(err)
 	}
-	if err := commitSums(out, sums); err != nil {
+	if err := out.Commit(); err != nil {
 		return err
 	}
 	event := map[string]any{"rows": gathered.Rows, "shard": sums.Shard, "model": source.model.Hash, "seed": m.Seed}
@@ -184,9 +183,25 @@ func gatherShard(c *cli.Context, ui *console, begin func(*model.Model) (model.Ga
 	return nil
 }
 
-// checkShard reports, as a usage error, numbers of a shard that cannot be.
-func checkShard(c *cli.Context) error {
-	name := c.Command.Name
+// roomForSums makes sure of memory for sums at m, and keeps to that of --memory.
+func roomForSums(c *cli.Context, m *model.Model, kind string) error {
+	b, takes, asked := memoryBound(), m.GatherMemory(kind), int64(*c.Generic("memory").(*size))
+	if asked > 0 && (b.Bytes == 0 || asked < b.Bytes) {
+		b = limits.Bound{Bytes: asked, By: "--memory gives", Limited: true}
+		setHeapLimit(max(heapLimit(b, 0), takes+ownMemory/2))
+	}
+	err := fitMemory(b, fmt.Sprintf("gathering sums of %d hidden units takes", m.Hidden), float64(takes),
+		"allow more with --memory, and for that run fewer workers on the machine; shards of fewer rows need as much")
+	if err != nil && b.Bytes == asked {
+		err = &codedError{codeBudget, err}
+	}
+	return err
+}
+
+// checkShard reports, as a usage error, numbers of a shard that cannot be, and
+// an output that sums cannot go to.
+func checkShard(c *cli.Context, ui *console) error {
+	name, output := c.Command.Name, c.String("output")
 	switch {
 	case !c.IsSet("shard"):
 		return usagef(name, "which shard is it? say so with --shard, from 0 up")
@@ -197,17 +212,10 @@ func checkShard(c *cli.Context) error {
 	case c.IsSet("epoch") && chosen(c, "of") != ofGradient:
 		return usagef(name, "--epoch is about the noise of gradients")
 	}
-	return nil
-}
-
-// commitSums writes sums and makes them appear.
-func commitSums(out *outputFile, sums *model.Sums) error {
-	bytes, err := sums.MarshalBinary()
-	if err != nil {
+	if err := refuseTerminal(ui, name, "sums", output); err != nil {
 		return err
 	}
-	if _, err := out.Write(bytes); err != nil {
-		return fmt.Errorf("writing the sums: %w", err)
-	}
-	return out.Commit()
+	return ui.keepSources(name, []written{{"the sums", output}}, models(c.String("model")), data(c.Args().Slice()))
 }
+
+func writingSums(err error) error { return fmt.Errorf("writing the sums: %w", err) }
