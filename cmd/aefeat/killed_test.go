@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -98,10 +97,8 @@ func (d *drivenFit) path(name string) string { return filepath.Join(d.dir, name)
 // worker runs a command in this process.
 func (d *drivenFit) worker(args ...string) {
 	d.t.Helper()
-	var said bytes.Buffer
-	ui := &console{in: strings.NewReader(""), out: io.Discard, err: &said}
-	if status := finish(d.t.Context(), ui, runApp(d.t.Context(), newApp(ui), append([]string{"aefeat"}, args...))); status != 0 {
-		d.t.Fatalf("%q: status %d: %s", args, status, said.String())
+	if status, said := runHere(d.t, args...); status != 0 {
+		d.t.Fatalf("%q: status %d: %s", args, status, said)
 	}
 }
 

@@ -186,14 +186,17 @@ func gatherShard(c *cli.Context, ui *console, kind string, begin func(*model.Mod
 // roomForSums makes sure of memory for sums at m, and keeps to that of --memory.
 func roomForSums(c *cli.Context, m *model.Model, kind string) error {
 	b, takes, asked := memoryBound(), m.GatherMemory(kind), int64(*c.Generic("memory").(*size))
-	if asked > 0 && (b.Bytes == 0 || asked < b.Bytes) {
+	bounded := asked > 0 && (b.Bytes == 0 || asked < b.Bytes)
+	if bounded {
 		b = limits.Bound{Bytes: asked, By: "--memory gives", Limited: true}
-		setHeapLimit(max(heapLimit(b, 0), takes+ownMemory/2))
 	}
 	err := fitMemory(b, fmt.Sprintf("gathering sums of %d hidden units takes", m.Hidden), float64(takes),
 		"allow more with --memory, and for that run fewer workers on the machine; shards of fewer rows need as much")
-	if err != nil && b.Bytes == asked {
-		err = &codedError{codeBudget, err}
+	switch {
+	case bounded && err != nil:
+		return &codedError{codeBudget, err}
+	case bounded:
+		setHeapLimit(max(heapLimit(b, 0), takes+ownMemory/2))
 	}
 	return err
 }
