@@ -257,7 +257,10 @@ func (d *driver) gather(ctx context.Context) ([]sumsFile, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := errors.Join(f.Fits(d.whole), f.within(d.note.Shards, files)); err != nil {
+		if len(files) == 0 || f.Kind != files[0].Kind || f.Fingerprint != files[0].Fingerprint {
+			err = f.Fits(d.whole) // which reads all weights
+		}
+		if err := errors.Join(err, f.within(d.note.Shards, files)); err != nil {
 			return nil, inSums(path, err)
 		}
 		files = append(files, f)

@@ -72,6 +72,7 @@ func TestRefusedSums(t *testing.T) {
 		{"merge a old -o x", "", codeSumsVersion, "of version '2'"},
 		{"merge a b -o a", "", codeUsageOutput, "a"},
 		{"drive -m init -o x --shards 3", "foreign", codeSumsForeign, "other settings or weights"},
+		{"drive -m init -o x --shards 3", "a\nforeign\n", codeSumsForeign, "foreign: shard 1: the sums were gathered with other settings or weights"},
 		{"drive -m init -o x --shards 3", "a\na\n", codeSumsShards, "twice"},
 		{"drive -m init -o x --shards 3", "a\n", codeSumsShards, "ended before the pass is whole: missing: shards 1 to 2"},
 		{"drive -m init -o x --shards 3", "a\nforgotten\nc", codeSumsShards, "do not follow"},
