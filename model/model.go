@@ -29,6 +29,10 @@ type Model struct {
 	// gathered at these weights: what [Trainer.Begin] returned, if the model is
 	// a point of a training that is spread over processes. 0 elsewhere.
 	NoiseEpoch uint32
+
+	// Spread is that of the rows of the first epoch, where
+	// [TrainOptions.Spread] asked for it; nil: unknown.
+	Spread *Spread
 }
 
 // Binding says which part of the input the rows came from.

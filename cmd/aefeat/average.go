@@ -56,5 +56,9 @@ func average(c *cli.Context, ui *console) error {
 	rows := m.History[0].Rows
 	newProgress(ui, chosen(c, "progress")).finish(map[string]any{"rows": rows, "model": hash, "seed": m.Seed},
 		fmt.Sprintf("averaged %s of %s", plural(int64(len(names)), "model"), plural(rows, "row")))
+	if share, sorted := a.Sorted(); sorted {
+		ui.warn(codeSorted, "shuffle the rows over the shards",
+			"the shards are sorted: %.2g%% of the variance of their rows lies between them, and the average is worse for it", 100*share)
+	}
 	return nil
 }

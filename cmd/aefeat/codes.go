@@ -62,6 +62,7 @@ const (
 	codeUnseen     code = "label.unseen"
 	codeIterations code = "probe.iterations"
 	codeGuessed    code = "model.shape"
+	codeSorted     code = "shards.sorted"
 
 	codeSumsFormat  code = "sums." + model.SumsFormat
 	codeSumsVersion code = "sums." + model.SumsVersion
@@ -164,6 +165,7 @@ var codeTable = []codeRow{
 	{codeIterations, exitDone, "a classifier that has not reached its minimum"},
 	{codeCheckpointLost, exitDone, "a checkpoint could not be written; the one before it stays"},
 	{codeGuessed, exitDone, "the shape of the patches is a guess"},
+	{codeSorted, exitDone, "models to average that were fitted to rows unlike each other"},
 	{codeOfWarning(stage.WarnUnused), exitDone, "a flag that changes nothing"},
 	{codeOfWarning(stage.WarnDead), exitDone, "most units are dead"},
 	{codeOfWarning(stage.WarnSparsity), exitDone, "the sparsity term is most of the cost"},

@@ -123,7 +123,7 @@ func (d *driver) begin(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	m.History, m.Cost, m.Best, m.NoiseEpoch = nil, nil, 0, 0
+	m.History, m.Cost, m.Best, m.NoiseEpoch, m.Spread = nil, nil, 0, 0, nil
 	config.Train.Epochs, config.Train.BatchSize = config.Epochs, model.FullBatch
 	d.note = driveNote{1, int64(c.Int("shards")), info.Hash}
 	d.model, d.options = m, config.Train

@@ -193,6 +193,7 @@ func newFitJob(c *cli.Context, ui *console, from *resumption, inputs []string) (
 		if j.config.Init, info, bare, err = readModel(c.Context, ui, name, true); err != nil {
 			return nil, err
 		}
+		j.config.Train.Spread = true // for average
 		j.parent = &modelRecord{name, info.Hash, j.config.Init.RowsSeen}
 	}
 	if j.config.Model, err = settings(c, j.config.Init, bare); err != nil {
