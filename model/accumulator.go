@@ -248,11 +248,16 @@ func (a *Accumulator) Merge(b *Accumulator) error {
 // model in another process. It keeps every bit of them. The layout is in the
 // package comment.
 func (a *Accumulator) MarshalBinary() ([]byte, error) {
+	return marshalSums(a.settle())
+}
+
+// settle ends the chunk and returns what the bytes of the sums hold.
+func (a *Accumulator) settle() (sumsForm, error) {
 	if a.m == nil {
-		return nil, errNoSums
+		return sumsForm{}, errNoSums
 	}
 	a.fold()
-	return a.form().marshal(), nil
+	return a.form(), nil
 }
 
 // UnmarshalBinary replaces what a holds by sums that MarshalBinary wrote,

@@ -181,7 +181,7 @@ func fits() []fit {
 				f := fit{fmt.Sprint(o.name, "/", c.name, "/", method), config, o.o, method, 5}
 				if (i+j)%2 == 1 {
 					f.name += "/held out"
-					f.o.Validate, f.o.Patience = true, 2
+					f.o.Validate, f.o.Patience, f.o.Spread = true, 2, true
 				}
 				all = append(all, f)
 			}

@@ -174,6 +174,14 @@
 //	moments       m, mean (n), squared distances from it (n), for zca their
 //	              products (n,n): see Statistics
 //
+// [Sums] are such bytes with the shards that they are of, and merge without a
+// model, also by [MergeSums]. Before the bytes they have "aefshar1", the first
+// shard, how many there are, the number of the first row and the one behind the
+// last (-1 both where no noise is drawn by them, or nobody counted), the epoch of
+// noise, n and h (0 for moments), and behind them a checksum as above. [Merger]
+// has the tree that makes equal bytes of equal sums. A model that sums are to be gathered
+// at tells the epoch of the noise as noise_epoch in its file's config.
+//
 // m and the counts of rows are integers. Bytes of another version, kind or
 // fingerprint, and damaged ones, are errors that change nothing. A fingerprint
 // has meaning for one version of this package alone.

@@ -146,11 +146,16 @@ func (e *Evaluator) Merge(b *Evaluator) error {
 // same model in another process. It keeps every bit. The layout is in the
 // package comment.
 func (e *Evaluator) MarshalBinary() ([]byte, error) {
+	return marshalSums(e.settle())
+}
+
+// settle takes in the rows that wait and returns what the bytes hold.
+func (e *Evaluator) settle() (sumsForm, error) {
 	if e.m == nil {
-		return nil, errNoSums
+		return sumsForm{}, errNoSums
 	}
 	e.fold()
-	return e.form().marshal(), nil
+	return e.form(), nil
 }
 
 // UnmarshalBinary replaces what e has gathered by what MarshalBinary wrote,

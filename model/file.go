@@ -61,6 +61,8 @@ type fileConfig struct {
 	Cost       *Cost      `json:"cost,omitempty"`
 	Best       int        `json:"best_epoch,omitempty"`
 	Parent     string     `json:"parent,omitempty"`
+	NoiseEpoch uint32     `json:"noise_epoch,omitempty"`
+	Spread     *Spread    `json:"spread,omitempty"`
 }
 
 // tensor is what the header of a safetensors file says of a tensor.
@@ -135,7 +137,7 @@ func (m *Model) header(filled []filledTensor, extend func(metadata map[string]st
 	if m.Parent != "" && !isDigest(m.Parent) {
 		return nil, fmt.Errorf("the parent %q is no SHA-256 in hex", m.Parent)
 	}
-	config, err := json.Marshal(fileConfig{m.Config, m.Preprocess, m.Binding, shape, m.RowsSeen, m.History, m.Cost, m.Best, m.Parent})
+	config, err := json.Marshal(fileConfig{m.Config, m.Preprocess, m.Binding, shape, m.RowsSeen, m.History, m.Cost, m.Best, m.Parent, m.NoiseEpoch, m.Spread})
 	if err != nil {
 		return nil, err
 	}

@@ -340,6 +340,8 @@ func TestDamagedFiles(t *testing.T) {
 		"negative deviation":      {editOf(patch, `\"deviation\":`, `\"deviation\":-`), "settings"},
 		"negative learned rows":   {editOf(patch, `{\"rows\":10`, `{\"rows\":-10`), "settings"},
 		"negative rows":           {edit(`\"rows_seen\":`, `\"rows_seen\":-`), "rows"},
+		"a spread of one input":   {edit(`\"rows_seen\":`, `\"spread\":{\"mean\":[1],\"variance\":1},\"rows_seen\":`), "spread"},
+		"negative variance":       {edit(`\"rows_seen\":`, `\"spread\":{\"mean\":[1,2,3,4,5],\"variance\":-1},\"rows_seen\":`), "spread"},
 		"best of no cost":         {edit(`],\"cost\":`, `],\"best_epoch\":2,\"coast\":`), "best"},
 		"negative inputs":         {edit(`\"inputs\":5`, `\"inputs\":-5`), "settings"},
 		"a sparsity of 0":         {edit(`\"sparsity\":0.1`, `\"sparsity\":0.0`), "sparsity"},

@@ -11,10 +11,11 @@ type miniBatch struct {
 	biases []float64      // of the gradient of b1 and b2 (h+n)
 
 	// Of the epoch, as training met its rows:
-	seen       int64     // how many
-	cost       Cost      // sum of what they cost
-	activation float64   // sum of all codes; for the mean activation alone
-	units      []float64 // sums of the codes of each unit (h)
+	seen       int64       // how many
+	cost       Cost        // sum of what they cost
+	activation float64     // sum of all codes; for the mean activation alone
+	units      []float64   // sums of the codes of each unit (h)
+	spread     *spreadSums // of the first epoch; nil: not wanted
 
 	epochSteps  int64 // of the first epoch
 	beforeEpoch int64 // steps before the running one
@@ -30,6 +31,9 @@ func newMiniBatch(m *Model, o TrainOptions) *miniBatch {
 	}
 	if m.SparsityWeight > 0 {
 		b.rhohat = newRunningRhohat(m.Config, o.BatchSize)
+	}
+	if o.Spread {
+		b.spread = newSpreadSums(m.Inputs)
 	}
 	if m.K > 0 {
 		b.pass.waker = newWaker(m.Hidden)
@@ -61,6 +65,9 @@ func (b *miniBatch) state(s *stateForm) {
 	if b.rhohat != nil {
 		b.rhohat.state(s)
 	}
+	if b.spread != nil {
+		b.spread.state(s)
+	}
 	if b.pass.waker != nil {
 		b.pass.waker.state(s)
 	}
@@ -87,6 +94,9 @@ func (b *miniBatch) end() (Epoch, error) {
 	}
 	if err := b.judgeWeights(b.running); err != nil {
 		return Epoch{}, err
+	}
+	if b.spread != nil && b.finished == 0 {
+		b.m.Spread = b.spread.over(b.seen)
 	}
 	b.seen, b.cost, b.activation = 0, Cost{}, 0
 	clear(b.units)
@@ -186,6 +196,9 @@ func (b *miniBatch) count(cost Cost) {
 	for i, v := range b.batch.codes {
 		b.activation += v
 		b.units[i] += v
+	}
+	if b.spread != nil && b.finished == 0 {
+		b.spread.add(b.pass.clean[:b.pass.rows()*b.m.Inputs])
 	}
 }
 

@@ -24,6 +24,15 @@ type Model struct {
 	// Parent is the [Info.Hash] of the model file that the initial weights came
 	// from; "": from none. Whoever makes a model of such a file sets it.
 	Parent string
+
+	// NoiseEpoch is the epoch that keys the noise where sums over rows are
+	// gathered at these weights: what [Trainer.Begin] returned, if the model is
+	// a point of a training that is spread over processes. 0 elsewhere.
+	NoiseEpoch uint32
+
+	// Spread is that of the rows of the first epoch, where
+	// [TrainOptions.Spread] asked for it; nil: unknown.
+	Spread *Spread
 }
 
 // Binding says which part of the input the rows came from.

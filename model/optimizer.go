@@ -102,6 +102,10 @@ type TrainOptions struct {
 	// row may fail to better them before the training stops; 0: any number.
 	Validate bool `json:"validate"`
 	Patience int  `json:"patience"`
+
+	// Spread says that mini-batches set the model's Spread, for
+	// [Average.Sorted].
+	Spread bool `json:"spread,omitempty"`
 }
 
 // The learning rates and the momentum that stand in for 0.

@@ -225,6 +225,11 @@ func (m *Model) settingsFrom(h *fileHeader) error {
 	if c.Parent != "" && !isDigest(c.Parent) {
 		return damaged("in its settings: the parent %q is no SHA-256 in hex", c.Parent)
 	}
+	if c.Spread != nil {
+		if fault := c.Spread.fault(c.Inputs); fault != "" {
+			return damaged("in its settings: the spread of its rows has %s", fault)
+		}
+	}
 	if c.Shape != nil {
 		if err := c.Shape.check(c.Inputs); err != nil {
 			return damaged("in its settings: %w", err)
@@ -238,6 +243,7 @@ func (m *Model) settingsFrom(h *fileHeader) error {
 	}
 	m.Config, m.Preprocess, m.Binding = c.Config, c.Preprocess, c.Binding
 	m.RowsSeen, m.History, m.Cost, m.Best, m.Parent = c.RowsSeen, c.History, c.Cost, c.Best, c.Parent
+	m.NoiseEpoch, m.Spread = c.NoiseEpoch, c.Spread
 	return nil
 }
 

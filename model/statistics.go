@@ -189,7 +189,7 @@ func (s *Statistics) Merge(b *Statistics) error {
 		return errNoSums
 	case s.learned != nil || b.learned != nil:
 		return errLearned
-	case s.p != b.p || s.n != b.n:
+	case s.p.meaning() != b.p.meaning() || s.n != b.n:
 		return errors.New("the statistics are for another rule")
 	}
 	s.fold()
@@ -213,15 +213,18 @@ var errLearned = errors.New("the statistics have been learned from")
 // MarshalBinary returns what was gathered as bytes, for statistics of the same
 // rule in another process. It keeps every bit. The layout is in the package
 // comment. After Learn it is an error.
-func (s *Statistics) MarshalBinary() ([]byte, error) {
+func (s *Statistics) MarshalBinary() ([]byte, error) { return marshalSums(s.settle()) }
+
+// settle takes in the rows that wait and returns what the bytes hold.
+func (s *Statistics) settle() (sumsForm, error) {
 	switch {
 	case s.n == 0:
-		return nil, errNoSums
+		return sumsForm{}, errNoSums
 	case s.learned != nil:
-		return nil, errLearned
+		return sumsForm{}, errLearned
 	}
 	s.fold()
-	return s.form().marshal(), nil
+	return s.form(), nil
 }
 
 // UnmarshalBinary replaces what s has gathered by what MarshalBinary wrote, for

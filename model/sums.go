@@ -1,11 +1,13 @@
 package model
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"hash/crc64"
+	"io"
 	"math"
 )
 
@@ -41,13 +43,41 @@ type sumsForm struct {
 	fields      []any
 }
 
+// marshalSums returns sums as bytes, or the error that there was.
+func marshalSums(f sumsForm, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	return f.marshal(), nil
+}
+
 // marshal returns the sums as bytes and keeps every bit of them.
 func (f sumsForm) marshal() []byte {
-	b := make([]byte, 0, f.size())
-	b = append(b, sumsMagic...)
-	b = append(b, sumsVersion)
-	b = append(b, f.kind...)
-	put := func(word uint64) { b = binary.LittleEndian.AppendUint64(b, word) }
+	var b bytes.Buffer
+	b.Grow(f.size())
+	f.write(&b) // which never fails
+	return b.Bytes()
+}
+
+// write writes what marshal returns, which is too much to have it twice.
+func (f sumsForm) write(w io.Writer) error {
+	sum := crc64.New(sumsTable)
+	out := io.MultiWriter(w, sum)
+	b := make([]byte, 0, 1<<16)
+	var err error
+	flush := func() {
+		if err == nil {
+			_, err = out.Write(b)
+		}
+		b = b[:0]
+	}
+	put := func(word uint64) {
+		if len(b) == cap(b) {
+			flush()
+		}
+		b = binary.LittleEndian.AppendUint64(b, word)
+	}
+	b = append(append(append(b, sumsMagic...), sumsVersion), f.kind...)
 	put(f.fingerprint)
 	for _, field := range f.fields {
 		switch v := field.(type) {
@@ -69,8 +99,10 @@ func (f sumsForm) marshal() []byte {
 			}
 		}
 	}
-	put(crc64.Checksum(b, sumsTable))
-	return b
+	flush()
+	put(sum.Sum64())
+	flush()
+	return err
 }
 
 // unmarshal sets the fields to sums of the same kind and fingerprint, or
@@ -111,23 +143,23 @@ func (f sumsForm) unmarshal(data []byte) error {
 // check reports bytes that are no sums of this form, or were damaged.
 func (f sumsForm) check(data []byte) error {
 	if len(data) < sumsFrame || string(data[:len(sumsMagic)]) != sumsMagic {
-		return errors.New("not sums over rows")
+		return sumsErrorf(SumsFormat, "not sums over rows")
 	}
 	if v := data[len(sumsMagic)]; v != sumsVersion {
-		return fmt.Errorf("sums of version %q: this program reads version %q", v, sumsVersion)
+		return sumsErrorf(SumsVersion, "sums of version %q: this program reads version %q", v, sumsVersion)
 	}
 	if kind := string(data[len(sumsMagic)+1 : sumsHeader-8]); kind != f.kind {
-		return fmt.Errorf("sums of kind %q, want %q", kind, f.kind)
+		return sumsErrorf(SumsForeign, "sums of kind %q, want %q", kind, f.kind)
 	}
 	if binary.LittleEndian.Uint64(data[sumsHeader-8:]) != f.fingerprint {
 		return errForeignSums
 	}
 	if len(data) != f.size() {
-		return fmt.Errorf("sums of %d bytes, want %d", len(data), f.size())
+		return sumsErrorf(SumsFormat, "sums of %d bytes, want %d", len(data), f.size())
 	}
 	words, sum := data[:len(data)-8], data[len(data)-8:]
 	if crc64.Checksum(words, sumsTable) != binary.LittleEndian.Uint64(sum) {
-		return errors.New("the sums were damaged on their way")
+		return sumsErrorf(SumsFormat, "the sums were damaged on their way")
 	}
 	words = words[sumsHeader:]
 	for _, field := range f.fields {
@@ -135,7 +167,7 @@ func (f sumsForm) check(data []byte) error {
 		if counts(field) {
 			for i := range n {
 				if v := int64(binary.LittleEndian.Uint64(words[8*i:])); v < 0 || v > maxCount {
-					return fmt.Errorf("sums that count %d rows", v)
+					return sumsErrorf(SumsFormat, "sums that count %d rows", v)
 				}
 			}
 		}
@@ -179,7 +211,7 @@ func counts(field any) bool {
 }
 
 var (
-	errForeignSums = errors.New("the sums were gathered with other settings or weights")
+	errForeignSums = sumsErrorf(SumsForeign, "the sums were gathered with other settings or weights")
 	errOwnSums     = errors.New("sums are not merged with themselves")
 	errNoSums      = errors.New("sums that no New function of this package made")
 )
@@ -195,9 +227,9 @@ func (m *Model) fingerprint(epoch uint32) uint64 {
 	// Neither the encoder nor a hash can fail here.
 	json.NewEncoder(sum).Encode(struct {
 		Config     Config
-		Preprocess Preprocess
+		Preprocess meaning
 		Epoch      uint32
-	}{m.Config, m.Preprocess, epoch})
+	}{m.Config, m.Preprocess.meaning(), epoch})
 	writeFloats(sum, m.Params.Flat)
 	for _, t := range m.Preprocess.tensors(m.Inputs) {
 		writeFloats(sum, *t.data)
@@ -211,10 +243,24 @@ func (p Preprocess) fingerprint(n int) uint64 {
 	sum := crc64.New(sumsTable)
 	// Neither the encoder nor a hash can fail here.
 	json.NewEncoder(sum).Encode(struct {
-		Preprocess Preprocess
+		Preprocess meaning
 		Width      int
-	}{p, n})
+	}{p.meaning(), n})
 	return sum.Sum64()
+}
+
+// meaning is what a rule does to values, whatever type they are stored in.
+type meaning struct {
+	Preprocess
+	Lowest, Highest uint32 // of preprocessed values, bits of float32
+}
+
+func (p Preprocess) meaning() meaning {
+	lo, hi := p.valueRange()
+	scale, _ := p.factors()
+	p.Method, p.Scale = cmp.Or(p.Method, PreprocessNone), float64(scale)
+	p.Source, p.Min, p.Max, p.PixelMax = "", 0, 0, 0
+	return meaning{p, math.Float32bits(float32(lo)), math.Float32bits(float32(hi))}
 }
 
 // addSums adds x to dst, both of one length.

@@ -115,29 +115,36 @@ func (o TrainOptions) Memory(c Config) int64 {
 	if o.Validate {
 		copies++
 	}
-	slopes := c.Contraction > 0
-	floats, rows := copies*parameters, float64(batch)
+	floats := copies * parameters
 	if batch == FullBatch {
-		rows = chunkRows
-		// The sums of a chunk, and those of all rows in float64.
-		floats += parameters + 2*(parameters+h)
-		if c.SparsityWeight > 0 {
-			floats += n*h + 2*(n*h+h)
-			slopes = true
-		}
-		if c.Contraction > 0 {
-			floats += 2 * h
-		}
+		return floatBytes(floats + c.sumsFloats(parameters))
 	}
-	if c.K > 0 && batch != FullBatch {
+	if c.K > 0 {
 		floats += wakerFloats * h
 	}
-	if batch != FullBatch && c.skipsZeros(rows) {
+	if c.skipsZeros(float64(batch)) {
 		floats += float64(f32.NonzerosFloats(batch, c.Inputs))
 	}
-	floats += passFloats(c, rows, true, slopes)
-	return int64(min(4*floats, math.MaxInt64/2))
+	return floatBytes(floats + passFloats(c, float64(batch), true, c.Contraction > 0))
 }
+
+// sumsFloats is the size of an [Accumulator], in float32 numbers, of a model
+// with so many parameters.
+func (c Config) sumsFloats(parameters float64) float64 {
+	n, h := float64(c.Inputs), float64(c.Hidden)
+	// The sums of a chunk, and those of all rows in float64.
+	floats := parameters + 2*(parameters+h)
+	if c.SparsityWeight > 0 {
+		floats += n*h + 2*(n*h+h)
+	}
+	if c.Contraction > 0 {
+		floats += 2 * h
+	}
+	return floats + passFloats(c, chunkRows, true, c.SparsityWeight > 0 || c.Contraction > 0)
+}
+
+// floatBytes returns the size of float32 numbers.
+func floatBytes(floats float64) int64 { return int64(min(4*floats, math.MaxInt64/2)) }
 
 // memory is the size in bytes of the parameters, the gradient, the
 // optimizer's state and the buffers of a batch.

@@ -527,6 +527,19 @@ func TestMemoryIsForeseen(t *testing.T) {
 			}
 		}
 	}
+	for _, c := range []Config{Plain(3), Sparse(5), Denoising(4), Contractive(6), all, emphasised, KSparse(6), lists} {
+		m := newModel(t, c, 11, c.Hidden)
+		parameters := 4 * int64(len(m.Params.Flat))
+		for kind, want := range map[string]int64{
+			KindGradient:   parameters + NewAccumulator(m).memory(),
+			KindCost:       parameters + NewValidator(m).pass.memory(),
+			KindEvaluation: parameters + NewEvaluator(m).pass.memory(),
+		} {
+			if got := m.GatherMemory(kind); got != want {
+				t.Errorf("%s of %s: foreseen %d bytes, taken %d", kind, c.Objective, got, want)
+			}
+		}
+	}
 	if huge := (TrainOptions{}).Memory(Config{Inputs: 1 << 40, Hidden: 1 << 40}); huge <= 0 {
 		t.Errorf("a huge model takes %d bytes", huge)
 	}

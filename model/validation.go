@@ -78,11 +78,16 @@ func (v *Validator) Merge(b *Validator) error {
 // model in another process. It keeps every bit. The layout is in the package
 // comment.
 func (v *Validator) MarshalBinary() ([]byte, error) {
+	return marshalSums(v.settle())
+}
+
+// settle takes in the rows that wait and returns what the bytes hold.
+func (v *Validator) settle() (sumsForm, error) {
 	if v.m == nil {
-		return nil, errNoSums
+		return sumsForm{}, errNoSums
 	}
 	v.fold()
-	return v.form().marshal(), nil
+	return v.form(), nil
 }
 
 // UnmarshalBinary replaces what v has gathered by what MarshalBinary wrote,

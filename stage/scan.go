@@ -41,10 +41,20 @@ func newScan(ctx context.Context, m *model.Model, r array.RecordReader, c Evalua
 	return &scan{model: m, reader: r, in: &intake{binding: binding, next: c.FirstRow}, columns: binding.Columns(), skip: c.Skip}, nil
 }
 
-// run hands the rows that the model takes to consume, a block at a time and in
-// order, on another goroutine, which has ended when it returns. It returns
-// [ErrNoRows] when there are none.
+// run is read, but returns [ErrNoRows] when there are none.
 func (s *scan) run(ctx context.Context, consume func(model.Rows) error) error {
+	if err := s.read(ctx, consume); err != nil {
+		return err
+	}
+	if s.rows == 0 {
+		return s.bad.none()
+	}
+	return nil
+}
+
+// read hands the rows that the model takes to consume, a block at a time and in
+// order, on another goroutine, which has ended when it returns.
+func (s *scan) read(ctx context.Context, consume func(model.Rows) error) error {
 	f := newFeed(s.in.binding.Kind(), s.model.Inputs)
 	defer f.stop()
 	f.start(func(b *block) error {
@@ -63,8 +73,5 @@ func (s *scan) run(ctx context.Context, consume func(model.Rows) error) error {
 		return err
 	}
 	s.bad.Merge(s.in.bad.BadRows)
-	if s.rows == 0 {
-		return s.bad.none()
-	}
 	return nil
 }

@@ -22,10 +22,10 @@ var publicFlags = map[string]string{
 		--validation --validation-key --patience --sweep --label
 		--preprocess --preprocess-rows --zca-epsilon --no-contrast --pixel-max --init --seed --memory --spill-dir --column --units --shape --on-bad-row --allow-missing-eos --grey --resize --hive --emit
 		--format --layout --prefix --keep --reconstruction --score --progress --report
-		--checkpoint --checkpoint-every --resume --resume-other-kernels`,
+		--checkpoint --checkpoint-every --resume --resume-other-kernels --rows`,
 	"transform": `--skip-existing --model -m --output -o --format --layout --prefix --keep --reconstruction --score --column --pixel-max --on-bad-row
 		--allow-missing-eos --grey --resize --hive --spill-dir --progress --report`,
-	"evaluate": "--report --model -m --json --column --pixel-max --on-bad-row --allow-missing-eos --grey --resize --hive --spill-dir --progress",
+	"evaluate": "--sums --report --model -m --json --column --pixel-max --on-bad-row --allow-missing-eos --grey --resize --hive --spill-dir --progress",
 	"probe":    "--json --label --features --against --test --seed --penalty --iterations --units --on-bad-row --allow-missing-eos --grey --resize --hive --spill-dir --progress",
 	"inspect":  "--json --allow-missing-eos --hive --progress --head --stats",
 	"patches": "--output -o --format --keep --size --height --width --grey --per-image --stride --min-contrast --whiten-images --seed " +
@@ -37,6 +37,12 @@ var publicFlags = map[string]string{
 	"report":  "--model -m --output -o --label --test --column --pixel-max --on-bad-row --allow-missing-eos --grey --resize --hive --spill-dir --progress",
 	"export":  "--model -m --output -o --onnx --input-type --progress",
 	"demo":    "--dir --progress",
+
+	"sums":       "--model -m --output -o --shard --first --row-column --epoch --of --memory --column --pixel-max --on-bad-row --allow-missing-eos --grey --resize --hive --spill-dir --progress",
+	"statistics": "--model -m --output -o --shard --sums --memory --column --pixel-max --on-bad-row --allow-missing-eos --grey --resize --hive --spill-dir --progress",
+	"merge":      "--output -o --shards --progress",
+	"drive":      "--model -m --output -o --shards --optimizer --learning-rate --momentum --epochs --checkpoint --resume --progress",
+	"average":    "--output -o --progress",
 
 	"version": "", "completion": "", "man": "",
 }
@@ -63,7 +69,7 @@ func TestPublicFlags(t *testing.T) {
 			}
 		}
 	}
-	if want := []string{"fit", "transform", "evaluate", "probe", "patches", "image-features", "filters", "explain", "report", "export", "inspect", "demo", "version", "completion", "man"}; !slices.Equal(names, want) {
+	if want := []string{"fit", "transform", "evaluate", "probe", "patches", "image-features", "filters", "explain", "report", "export", "inspect", "sums", "statistics", "merge", "drive", "average", "demo", "version", "completion", "man"}; !slices.Equal(names, want) {
 		t.Errorf("commands %q, want %q", names, want)
 	}
 }

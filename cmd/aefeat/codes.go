@@ -62,6 +62,12 @@ const (
 	codeUnseen     code = "label.unseen"
 	codeIterations code = "probe.iterations"
 	codeGuessed    code = "model.shape"
+	codeSorted     code = "shards.sorted"
+
+	codeSumsFormat  code = "sums." + model.SumsFormat
+	codeSumsVersion code = "sums." + model.SumsVersion
+	codeSumsForeign code = "sums." + model.SumsForeign
+	codeSumsShards  code = "sums." + model.SumsShards
 
 	codeCheckpointLost code = "checkpoint.lost"
 )
@@ -98,6 +104,11 @@ var codeTable = []codeRow{
 	{codeCheckpoint, exitData, "no checkpoint, a damaged one, or one of another version"},
 	{codeInputChanged, exitData, "other rows than those that the fit began with"},
 	{codeKernels, exitMachine, "a checkpoint of another kind of processor"},
+
+	{codeSumsFormat, exitData, "no sums, or damaged ones"},
+	{codeSumsVersion, exitData, "sums of another version of aefeat"},
+	{codeSumsForeign, exitData, "sums, or models to average, of other weights, settings or noise than the others"},
+	{codeSumsShards, exitData, "a shard that is there twice, missing or none of those that there are, or has rows of another"},
 
 	{"column.missing", exitData, "no such column"},
 	{"column.ambiguous", exitData, "several columns could be meant"},
@@ -154,6 +165,7 @@ var codeTable = []codeRow{
 	{codeIterations, exitDone, "a classifier that has not reached its minimum"},
 	{codeCheckpointLost, exitDone, "a checkpoint could not be written; the one before it stays"},
 	{codeGuessed, exitDone, "the shape of the patches is a guess"},
+	{codeSorted, exitDone, "models to average that were fitted to rows unlike each other"},
 	{codeOfWarning(stage.WarnUnused), exitDone, "a flag that changes nothing"},
 	{codeOfWarning(stage.WarnDead), exitDone, "most units are dead"},
 	{codeOfWarning(stage.WarnSparsity), exitDone, "the sparsity term is most of the cost"},
@@ -270,6 +282,8 @@ func ownCode(err error) code {
 		return codeInputChanged
 	case *model.BareError:
 		return codeModelBare
+	case *model.SumsError:
+		return code("sums." + e.Key)
 	case *model.FormatError:
 		return codeModelFormat
 	case *model.RangeError:

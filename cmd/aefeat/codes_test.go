@@ -101,6 +101,10 @@ var codeCases = []struct {
 	{errors.Join(pathError(syscall.ENOSPC), ofFile(syscall.ENOENT, arrowio.KeyMissing)), "output.full"},
 	{inFlags("transform", errors.Join(ofFile(io.EOF, arrowio.KeyEmpty), errors.Join(usagef("", "x"), &patch.RowError{Key: string(patch.Null)}))), "file.empty"},
 	{errors.Join(usagef("", "x"), &patch.RowError{Key: string(patch.Null)}), "patch.null"},
+	{&inputError{"s", &model.SumsError{Key: model.SumsFormat}}, "sums.format"},
+	{&inputError{"s", &model.SumsError{Key: model.SumsVersion}}, "sums.version"},
+	{&inputError{"s", &model.SumsError{Key: model.SumsForeign}}, "sums.foreign"},
+	{&inputError{"s", &model.SumsError{Key: model.SumsShards}}, "sums.shards"},
 	// An error about a row is about data, whatever its cause.
 	{&rowAndCause{&patch.RowError{Key: string(patch.Null)}, syscall.ENOENT}, "patch.null"},
 }

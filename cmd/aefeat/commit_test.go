@@ -21,8 +21,14 @@ import (
 // said on standard error.
 func runHere(t *testing.T, args ...string) (status int, said string) {
 	t.Helper()
+	return runWith(t, "", args...)
+}
+
+// runWith is runHere with a standard input.
+func runWith(t *testing.T, stdin string, args ...string) (status int, said string) {
+	t.Helper()
 	var errs bytes.Buffer
-	ui := &console{in: strings.NewReader(""), out: io.Discard, err: &errs}
+	ui := &console{in: strings.NewReader(stdin), out: io.Discard, err: &errs, json: wantsJSON(args)}
 	status = finish(t.Context(), ui, runApp(t.Context(), newApp(ui), append([]string{"aefeat"}, args...)))
 	return status, errs.String()
 }

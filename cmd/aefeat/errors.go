@@ -340,6 +340,10 @@ func hintsOf(err error) []string {
 			hint = e.Hint
 		case *stage.SpillError:
 			hint = e.Hint
+		case *model.SumsError:
+			if e.Rows {
+				hint = "gather each shard with --first, the number of its first row in the data as a whole"
+			}
 		}
 		if hint != "" {
 			hints = append(hints, namesToFlags(command, hint))

@@ -33,6 +33,9 @@ squared error over the variance of the rows: 1 is no better than their mean.`,
 }
 
 func evaluate(c *cli.Context, ui *console) error {
+	if c.IsSet("sums") {
+		return evaluateSums(c, ui)
+	}
 	if err := ui.keepSources("evaluate", []written{{"the evaluation", "-"}}, models(c.String("model")), data(c.Args().Slice())); err != nil {
 		return err
 	}
@@ -68,6 +71,48 @@ func evaluate(c *cli.Context, ui *console) error {
 	}
 	record.used(c.String("model"), m, source.model.Hash, rowSettingsOf(m, source.columns, source.skip, source.pixelMax))
 	return record.evaluated(c.Context, src, e)
+}
+
+// evaluateSums prints what shards have gathered for it.
+func evaluateSums(c *cli.Context, ui *console) error {
+	if c.Args().Present() || c.IsSet("report") {
+		return usagef("evaluate", "--sums stands in place of inputs, and goes without --report").as(codeUsageInput)
+	}
+	m, info, sums, err := readMerged(c, ui, "")
+	if err != nil {
+		return err
+	}
+	fields := map[string]any{"rows": sums.Rows, "shards": sums.Shards, "model": info.Hash, "seed": m.Seed}
+	newProgress(ui, chosen(c, "progress")).finish(fields, fmt.Sprintf("sums of %s", plural(sums.Shards, "shard")))
+	if sums.Kind == model.KindCost {
+		v := model.NewValidator(m)
+		if err := sums.into(v); err != nil {
+			return err
+		}
+		return printCost(ui.out, v.Rows(), v.Cost(), c.Bool("json"))
+	}
+	e := model.NewEvaluator(m)
+	if err := sums.into(e); err != nil {
+		return err
+	}
+	if sums.Rows == 0 {
+		return stage.ErrNoRows
+	}
+	return printEvaluation(ui.out, stage.Evaluation{Evaluation: e.Result()}, c.Bool("json"))
+}
+
+// printCost prints a cost by its terms.
+func printCost(w io.Writer, rows int64, cost model.Cost, asJSON bool) error {
+	if asJSON {
+		return printJSON(w, map[string]any{"rows": rows, "cost": cost})
+	}
+	var t table
+	t.row("rows", fmt.Sprint(rows))
+	for _, term := range cost.Terms() {
+		t.row(term.Name, fmt.Sprintf("%.6g", term.Value))
+	}
+	t.row("total cost", fmt.Sprintf("%.6g", cost.Total))
+	return t.print(w)
 }
 
 // evaluation says where the rows are that a model judges.

@@ -78,6 +78,14 @@ var faultyCommands = []faulty{
 	{name: "patches of a list", args: "patches --size 4x4 --per-image 3 --list {in}/list -o {out}/p.parquet"},
 	{name: "patches without bad images", args: "patches --size 4x4 --per-image 3 --on-bad-row skip -o {out}/p.parquet {in}/images", skips: true},
 	{name: "patches of records", args: "patches --size 4x4 --per-image 3 --label-from file:{in}/labels.idx -o {out}/p.parquet {in}/images.idx"},
+	{name: "sums", args: "sums -m {in}/m --shard 0 -o {out}/s {in}/a.parquet"},
+	{name: "merge", args: "merge {in}/s0 {in}/s1 -o {out}/s"},
+	{name: "statistics", args: "statistics -m {in}/z --shard 0 -o {out}/s {in}/a.parquet"},
+	{name: "statistics --sums", args: "statistics -m {in}/z --sums {in}/zs -o {out}/m"},
+	{name: "evaluate --sums", args: "evaluate -m {in}/m --sums {in}/e"},
+	{name: "drive", args: "drive --optimizer sgd --epochs 1 --shards 2 -m {in}/m -o {out}/m", stdin: "paths"},
+	{name: "drive --checkpoint", args: "drive --optimizer sgd --epochs 1 --shards 2 -m {in}/m --checkpoint {out}/c -o {out}/m", stdin: "paths", saves: true},
+	{name: "average", args: "average {in}/m {in}/m -o {out}/a"},
 	{name: "image-features", args: "image-features -m {in}/m --pool mean -o {out}/p.parquet {in}/images"},
 }
 
@@ -338,7 +346,8 @@ func (r *faultRig) judge(whole, got outcome, f fault) (wrong []string) {
 // resumes goes on from the checkpoint that a run has left. The model must be
 // that of a fit without a break.
 func (r *faultRig) resumes(whole outcome) error {
-	again := &faultRig{t: r.t, root: r.root, faulty: faulty{args: "fit --resume {out}/c -o {out}/again"}}
+	command, _, _ := strings.Cut(r.args, " ")
+	again := &faultRig{t: r.t, root: r.root, faulty: faulty{args: command + " --resume {out}/c -o {out}/again", stdin: r.stdin}}
 	o := again.run(nil)
 	if o.status != 0 {
 		return errors.New(o.said)
@@ -549,6 +558,19 @@ func makeFaultyInputs(t *testing.T, root string) {
 	if o := rig.run(nil); o.status != 0 {
 		t.Fatal(o.said)
 	}
+	for _, args := range []string{
+		"sums -m {in}/m --shard 0 -o {in}/s0 {in}/a.parquet",
+		"sums -m {in}/m --shard 1 -o {in}/s1 {in}/a.parquet",
+		"sums -m {in}/m --shard 0 --of evaluation -o {in}/e {in}/a.parquet",
+		"fit --hidden 3 --epochs 0 --preprocess zca -o {in}/z {in}/a.parquet",
+		"statistics -m {in}/z --shard 0 -o {in}/zs {in}/a.parquet",
+	} {
+		rig.args = args
+		if o := rig.run(nil); o.status != 0 {
+			t.Fatal(o.said)
+		}
+	}
+	writeBytes(t, filepath.Join(in, "paths"), fmt.Appendf(nil, "%s\n%s\n", filepath.Join(in, "s0"), filepath.Join(in, "s1")))
 	// The second of the checkpoints that a fit writes.
 	rig.args = "fit --hidden 3 --epochs 3 --checkpoint {out}/c --checkpoint-every 1ns -o {out}/m {in}/a.parquet"
 	written := 0

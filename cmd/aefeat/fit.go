@@ -118,7 +118,7 @@ func (j *fitJob) run(c *cli.Context, src *arrowio.Source) error {
 		j.ui.finally("inputs", j.inputs)
 		j.ui.finally("outputs", outputsOf(c)) // those that are kept, too
 	}
-	j.total, _ = src.NumRows()
+	j.total = j.source.count(src)
 	if err := j.from.checkRows(j.total); err != nil {
 		return err
 	}
@@ -193,6 +193,7 @@ func newFitJob(c *cli.Context, ui *console, from *resumption, inputs []string) (
 		if j.config.Init, info, bare, err = readModel(c.Context, ui, name, true); err != nil {
 			return nil, err
 		}
+		j.config.Train.Spread = true // for average
 		j.parent = &modelRecord{name, info.Hash, j.config.Init.RowsSeen}
 	}
 	if j.config.Model, err = settings(c, j.config.Init, bare); err != nil {
@@ -350,6 +351,7 @@ func (j *fitJob) train(ctx context.Context, src *arrowio.Source, f *stage.Fitter
 	if err != nil {
 		return nil, nil, err
 	}
+	r = j.source.firstRows(r)
 	defer r.Release()
 	if f.Patch().Width() == 0 {
 		sized := &sizedReader{RecordReader: r, makeRoom: j.makeRoom, patch: f.Patch()}

@@ -24,6 +24,8 @@ var mainFlags = map[string]string{
 	"filters":        "model output space scale order units shape json",
 	"explain":        "model output picture top keep column on-bad-row pixel-max",
 	"report":         "model output label test column on-bad-row pixel-max",
+	"sums":           "model output shard first row-column epoch of column on-bad-row pixel-max",
+	"statistics":     "model output shard sums column on-bad-row pixel-max",
 }
 
 // categories are what flags are listed under, in this order.

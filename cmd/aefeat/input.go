@@ -33,8 +33,9 @@ type sourceOptions struct {
 	allowMissingEOS bool
 	noHive          bool
 	spillDir        string
-	rewindable      bool // the input will be read twice
-	hash            bool // its SHA-256 is wanted
+	rewindable      bool  // the input will be read twice
+	hash            bool  // its SHA-256 is wanted
+	rows            int64 // how many are wanted; 0: all
 
 	model model.Info // of the file that openForModel read
 }
@@ -50,6 +51,7 @@ func newSourceOptions(c *cli.Context, output string) (sourceOptions, error) {
 		allowMissingEOS: c.Bool("allow-missing-eos"),
 		noHive:          chosen(c, "hive") == hiveOff,
 		spillDir:        c.String("spill-dir"),
+		rows:            int64(c.Int("rows")),
 	}
 	if o.spillDir == "" {
 		o.spillDir = besideOutput(output)

@@ -8,6 +8,11 @@
 //	aefeat report    [flags] [INPUT...]   write a page of what a model learned
 //	aefeat inspect   [flags] [INPUT...]   print what files hold
 //	aefeat patches   [flags] IMAGES...    cut patches out of images
+//	aefeat sums      [flags] [INPUT...]   gather sums over a shard of the data
+//	aefeat statistics [flags] [INPUT...]  gather what preprocessing learns
+//	aefeat merge     [flags] SUMS...      join the sums of shards
+//	aefeat drive     [flags]              train with sums that others gather
+//	aefeat average   [flags] MODEL...     average models of one parent
 //	aefeat demo                           do all of it on embedded digits
 //	aefeat version                        print the version and its commit
 //	aefeat completion bash|zsh|fish       print a script for a shell

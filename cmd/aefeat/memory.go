@@ -18,11 +18,15 @@ var memoryBound = sync.OnceValue(limits.Memory)
 // its memory, of which outside is taken by what Go does not collect.
 // GOMEMLIMIT, if set, is the user's own choice.
 func limitHeap(outside int64) {
-	b := memoryBound()
-	if !b.Limited || os.Getenv("GOMEMLIMIT") != "" {
-		return
+	if b := memoryBound(); b.Limited {
+		setHeapLimit(heapLimit(b, outside))
 	}
-	debug.SetMemoryLimit(heapLimit(b, outside))
+}
+
+func setHeapLimit(bytes int64) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(bytes)
+	}
 }
 
 // heapLimit leaves a tenth for what nobody counts. A heap that is kept too

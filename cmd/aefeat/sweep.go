@@ -261,7 +261,7 @@ func (j *sweepJob) fit(ctx context.Context, src *arrowio.Source) ([]*model.Model
 	var configs []stage.Config
 	var outputs []*outputFile
 	var err error
-	total, _ := src.NumRows()
+	total := j.jobs[0].source.count(src)
 	for _, one := range j.jobs {
 		if one.out, err = createOutput(j.ui, one.output); err != nil {
 			return nil, nil, err
@@ -301,6 +301,7 @@ func (j *sweepJob) train(ctx context.Context, src *arrowio.Source, configs []sta
 	if err != nil {
 		return nil, nil, err
 	}
+	r = j.jobs[0].source.firstRows(r)
 	defer r.Release()
 	if s.Patch().Width() > 0 {
 		return s.Run(ctx, r)
