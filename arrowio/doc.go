@@ -36,9 +36,9 @@
 // any order: those of the first file come first, then those that others add.
 // Types must agree, but for the names of the elements of lists, the order of
 // fields in structs, nullability and metadata. The null type goes with every
-// other; lists of one fixed size, ordinary and large ones go together, and so do
-// strings, or binary values, and large ones. A column that a file does not have
-// is null in its rows; [Source.Missing] tells.
+// other; lists of one fixed size, ordinary and large ones go together, and so
+// do strings, or binary values, and large ones. A column that a file does not
+// have is null in its rows; [Source.Missing] tells.
 //
 // Folders called key=value in the path of a file become columns, see
 // [Source.Keys]. Files in folders that are no data are passed over, see

@@ -118,8 +118,8 @@ func (s *Source) locate(in *input) (io.Reader, error) {
 	return nil, nil
 }
 
-// unfit is the error of what was found in a folder and is no file. Waiting for a
-// pipe that nobody has asked for would have no end.
+// unfit is the error of what was found in a folder and is no file. Waiting for
+// a pipe that nobody has asked for would have no end.
 func (in *input) unfit(info os.FileInfo) error {
 	if info.IsDir() {
 		return &FileError{File: in.name, Err: errors.New("a link to a folder, which is not followed"), Hint: "name that folder as an input of its own", Key: KeyUnsupported}

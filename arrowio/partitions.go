@@ -59,8 +59,8 @@ func decoded(s string) string {
 // A folder called key=value in the path of a file, as it was named or found in
 // a folder, gives all its rows a column called key: of type int64 where the
 // values are integers in all paths, else string, and null for
-// __HIVE_DEFAULT_PARTITION__. Names and values are percent-decoded. Where a file
-// has a column of that name itself, the file counts.
+// __HIVE_DEFAULT_PARTITION__. Names and values are percent-decoded. Where a
+// file has a column of that name itself, the file counts.
 func (s *Source) Keys() []string { return s.keys }
 
 // Overruled returns the names of columns that paths tell, too, and that a file

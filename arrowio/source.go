@@ -81,8 +81,8 @@ type Source struct {
 //
 // What a file is, its first bytes say: Parquet, an Arrow IPC file or an Arrow
 // IPC stream. Others that are found in a folder are passed over, see
-// [Source.Passed]; one that was named, or matched by a pattern, is an error, and
-// so is a folder in which there is nothing else.
+// [Source.Passed]; one that was named, or matched by a pattern, is an error,
+// and so is a folder in which there is nothing else.
 //
 // Columns are matched by name over all files, in any order, see
 // [Source.Missing]. Folders called key=value in the path of a file become

@@ -98,8 +98,8 @@ func checkFields(data arrow.ArrayData, t *arrow.StructType) error {
 	return nil
 }
 
-// emptyList returns a type like t whose lists are of nulls, and as many nulls as
-// there are values.
+// emptyList returns a type like t whose lists are of nulls, and as many nulls
+// as there are values.
 func emptyList(t arrow.DataType, children []arrow.ArrayData) (shell arrow.DataType, filled []arrow.ArrayData, err error) {
 	list, ok := t.(arrow.ListLikeType)
 	if !ok || len(children) != 1 || !arrow.TypeEqual(list.Elem(), children[0].DataType()) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"runtime"
 	"slices"
 	"testing"
@@ -141,5 +142,35 @@ func BenchmarkWideFiles(b *testing.B) {
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/column")
 			})
 		}
+	}
+}
+
+// The first rows of a row group tell how much memory it will take, however
+// large they are: it is not found bit by bit.
+func TestWideRows(t *testing.T) {
+	const rows, n = 15, 1 << 18
+	const group = (rows + 1) * 4 * n
+	values := array.NewFloat32Builder(memory.DefaultAllocator)
+	values.AppendValues(make([]float32, rows*n), nil)
+	lists := array.NewData(arrow.FixedSizeListOfNonNullable(n, arrow.PrimitiveTypes.Float32), rows, []*memory.Buffer{nil}, []arrow.ArrayData{values.NewArray().Data()}, 0, 0)
+	column := array.NewFixedSizeListData(lists)
+	of := arrow.NewSchema([]arrow.Field{{Name: "x", Type: column.DataType()}}, nil)
+	w, err := NewWriter(io.Discard, of, WriteOptions{RowGroupBytes: group})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	err = w.Write(array.NewRecordBatch(of, []arrow.Array{column}, rows))
+	runtime.ReadMemStats(&after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// It takes once as much, and twice under the race detector.
+	if takes := after.TotalAlloc - before.TotalAlloc; takes > group*5/2 {
+		t.Errorf("a row group of %d bytes takes %d", group, takes)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
 	}
 }

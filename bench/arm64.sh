@@ -25,9 +25,10 @@ if qemu-aarch64 --help | grep -q one-insn-per-tb; then
 fi
 range=$(go tool nm -size "$work/f32" | awk '$4 ~ /\.tileNEON\.abi0$/ { print "0x" $1 "+" $2 }')
 GODEBUG=asyncpreemptoff=1 GOMAXPROCS=1 qemu-aarch64 $single -d in_asm,exec,nochain -dfilter "$range" -D "$work/trace" "$work/f32" -test.run '^TestGemmFusedClasses$' >"$work/out"
-# Lines "0xADDRESS:  WORD  ..." give the instructions, "Trace ... /ADDRESS/" what
-# was executed. FMLA by element is 4f.. 1... or 4f.. 18... but for its registers. The
-# inner loop is what was executed more than half as often as anything.
+# Lines "0xADDRESS:  WORD  ..." give the instructions, "Trace ... /ADDRESS/"
+# what was executed. FMLA by element is 4f.. 1... or 4f.. 18... but for its
+# registers. The inner loop is what was executed more than half as often as
+# anything.
 awk '
 	function key(address) { address = "0000000000000000" address; return substr(address, length(address) - 15) }
 	/^0x/ { sub(/^0x/, "", $1); sub(/:$/, "", $1); fma[key($1)] = $2 ~ /^4f[89ab].1[0-38-b]/ }

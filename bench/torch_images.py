@@ -51,7 +51,8 @@ class Pooler:
     @torch.inference_mode()
     def __call__(self, images):
         x = images.permute(0, 3, 1, 2).float() / 255
-        # The variance of a patch, about the mean of the picture against rounding.
+        # The variance of a patch, about the mean of the picture against
+        # rounding.
         x = x - x.mean((1, 2, 3), keepdim=True)
         window = lambda v: torch.nn.functional.avg_pool2d(v.mean(1, keepdim=True), SIDE, 1)
         variance = (window(x * x) - window(x) ** 2).clamp_(min=0) * (self.n / (self.n - 1))

@@ -1,7 +1,6 @@
 package connect
 
 import (
-	"bytes"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -49,23 +48,6 @@ func jsonTexts(batch arrow.RecordBatch) (texts [][]byte) {
 		texts = append(texts, fmt.Appendf(nil, `{"id":%d,"patch":[%s]}`, i, text))
 	}
 	return texts
-}
-
-// stream returns the rows as an IPC stream.
-func stream(t testing.TB, batch arrow.RecordBatch) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	w, err := arrowio.NewWriter(&out, batch.Schema(), arrowio.WriteOptions{Format: arrowio.Stream})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Write(batch); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
 }
 
 // BenchmarkTransform codes 512 rows of 784 bytes with 196 units: as the stage
@@ -118,10 +100,10 @@ func BenchmarkTransform(b *testing.B) {
 	texts := jsonTexts(batch)
 	run("json", texts, rows)
 	run("json one by one", texts, 1)
-	run("arrow", [][]byte{stream(b, batch)}, 1)
+	run("arrow", [][]byte{dataFile(b, batch, arrowio.Stream)}, 1)
 	var single [][]byte
 	for i := range int64(rows) {
-		single = append(single, stream(b, batch.NewSlice(i, i+1)))
+		single = append(single, dataFile(b, batch.NewSlice(i, i+1), arrowio.Stream))
 	}
 	run("arrow one by one", single, rows)
 }
@@ -134,7 +116,7 @@ func TestMemory(t *testing.T) {
 	p, _ := newProcessor(t, m, "")
 	batch := pixels(rows, 784)
 	texts := jsonTexts(batch)
-	texts[3], texts[7], texts[9] = []byte(`{"patch":[300]}`), stream(t, batch.NewSlice(0, 20)), []byte("\xff\xff\xff\xffcut")
+	texts[3], texts[7], texts[9] = []byte(`{"patch":[300]}`), dataFile(t, batch.NewSlice(0, 20), arrowio.Stream), []byte("\xff\xff\xff\xffcut")
 	var first, most uint64
 	for sent := 0; sent < *messageCount; sent += rows {
 		var batch service.MessageBatch

@@ -9,14 +9,15 @@
 //
 // # Messages
 //
-// A message is one JSON object with an array field, or a whole Arrow IPC stream,
-// Arrow IPC file or Parquet file; its first bytes tell which. The array holds
-// the n numbers of a patch, flat or as nested arrays of one shape. A number is
-// mapped by the type of the data that the model was trained on, and never
-// wrapped or cut: to uint8 belong the whole numbers from 0 to 255, however they
-// are written (7, 7.0, 70e-1), and no others. Whole numbers are read exactly,
-// beyond 2^53 too; how they become the float32 that a model computes with is
-// the same as for columns of that type. An object that has a name twice is bad.
+// A message is one JSON object with an array field, or a whole Arrow IPC
+// stream, Arrow IPC file or Parquet file; its first bytes tell which. The array
+// holds the n numbers of a patch, flat or as nested arrays of one shape. A
+// number is mapped by the type of the data that the model was trained on, and
+// never wrapped or cut: to uint8 belong the whole numbers from 0 to 255,
+// however they are written (7, 7.0, 70e-1), and no others. Whole numbers are
+// read exactly, beyond 2^53 too; how they become the float32 that a model
+// computes with is the same as for columns of that type. An object that has a
+// name twice is bad.
 //
 // # Bad messages
 //
@@ -35,8 +36,8 @@
 //
 // # Training
 //
-// aefeat_fit trains in one pass without an end. A message is acknowledged once a
-// checkpoint on disk holds its rows: those that wait for preprocessing to be
+// aefeat_fit trains in one pass without an end. A message is acknowledged once
+// a checkpoint on disk holds its rows: those that wait for preprocessing to be
 // learned, or to be shuffled, are in it as they are. Another start goes on from
 // it. Its model is that of stage.Fit with Epochs 1 over the same rows in the
 // same order, to the byte, wherever it was stopped. Where a checkpoint cannot

@@ -13,6 +13,7 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
+	"github.com/aefeat/aefeat/internal/atomicfile"
 	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/stage"
 )
@@ -342,7 +343,7 @@ func (o *fitOutput) writeModel(ctx context.Context) {
 	if err == nil && t.fitter != nil {
 		var m *model.Model
 		if m, err = t.finish(ctx); err == nil {
-			err = commit(o.settings.model, func(w io.Writer) error {
+			err = atomicfile.Write(o.settings.model, func(w io.Writer) error {
 				_, err := m.WriteTo(w)
 				return err
 			})

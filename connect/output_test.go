@@ -101,11 +101,7 @@ func fitted(t *testing.T, r model.Rows, c stage.Config) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var file bytes.Buffer
-	if _, err := m.WriteTo(&file); err != nil {
-		t.Fatal(err)
-	}
-	return file.Bytes()
+	return fileOf(t, m)
 }
 
 // config returns settings for files in a folder, and more lines of them.
@@ -476,18 +472,7 @@ func rowsFile(t *testing.T, r model.Rows, format arrowio.Format) []byte {
 	t.Helper()
 	b := batch(form{r.Kind, r.Width}.schema("image"), r)
 	defer b.Release()
-	var out bytes.Buffer
-	w, err := arrowio.NewWriter(&out, b.Schema(), arrowio.WriteOptions{Format: format})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Write(b); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
+	return dataFile(t, b, format)
 }
 
 // Arrow and Parquet files have many rows, and are taken whole or not at all.

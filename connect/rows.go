@@ -101,13 +101,11 @@ func (s source) file(message []byte) (rows model.Rows, err error) {
 			}
 			rows.Kind, rows.Width = some.Kind, some.Width
 			rows.Data = append(rows.Data, some.Data...)
-			rows.Number = append(rows.Number, some.Number...)
 		}
 	}
 	if err := r.Err(); err != nil && !errors.Is(err, io.EOF) {
 		return rows, err
 	}
-	rows.Number = nil
 	if source := binding.Source(); rows.Len() > 0 && source != string(rows.Kind) && source != "float64" {
 		return rows, fmt.Errorf("column %q has values of type %s: a fit of messages takes uint8, uint16 and floats", s.patch, source)
 	}

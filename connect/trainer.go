@@ -234,7 +234,7 @@ func (t *trainer) add(ctx context.Context, b arrow.RecordBatch) error {
 // before stays, and the trainer is to be closed: of the rows since then nobody
 // is to know.
 func (t *trainer) save() error {
-	err := commit(t.checkpoint, t.fitter.Checkpoint)
+	err := atomicfile.Write(t.checkpoint, t.fitter.Checkpoint)
 	if errors.Is(err, stage.ErrTooEarly) {
 		return t.saveAhead()
 	}
@@ -263,18 +263,6 @@ func (t *trainer) saveAhead() error {
 		}
 	}
 	return w.Close()
-}
-
-// commit writes a file that appears whole or not at all.
-func commit(path string, write func(io.Writer) error) error {
-	file, err := atomicfile.Create(path)
-	if err != nil {
-		return err
-	}
-	if err := write(file); err != nil {
-		return errors.Join(err, file.Abort())
-	}
-	return file.Commit()
 }
 
 // finish returns the model of all rows, and ends the trainer.

@@ -61,28 +61,20 @@ type transform struct {
 }
 
 func newTransform(conf *service.ParsedConfig, resources *service.Resources) (service.BatchProcessor, error) {
-	path, err := conf.FieldString("model")
-	if err != nil {
-		return nil, err
+	p := parser{conf: conf}
+	path := p.string("model")
+	o := codeOptions{path: []string{"patch"}, name: p.string("code"), layout: p.string("layout")}
+	named := conf.Contains("patch")
+	if named {
+		o.column = p.string("patch")
+		o.path = strings.Split(o.column, ".")
 	}
-	o := codeOptions{path: []string{"patch"}}
-	if conf.Contains("patch") {
-		name, err := conf.FieldString("patch")
-		if err != nil {
-			return nil, err
-		}
-		if name == "" {
-			return nil, errors.New("field patch: the name is empty")
-		}
-		o.path, o.column = strings.Split(name, "."), name
-	}
-	if o.name, err = conf.FieldString("code"); err != nil {
-		return nil, err
-	}
-	if o.layout, err = conf.FieldString("layout"); err != nil {
-		return nil, err
-	}
-	if o.name == "" {
+	switch {
+	case p.err != nil:
+		return nil, p.err
+	case named && o.column == "":
+		return nil, errors.New("field patch: the name is empty")
+	case o.name == "":
 		return nil, errors.New("field code: the name is empty")
 	}
 	file, err := openModelFile(path, resources.Logger(), func(m *model.Model, hash string) (*coder, error) {

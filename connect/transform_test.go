@@ -45,14 +45,20 @@ func newModel(t testing.TB, c model.Config, n int, method, source string) *model
 	return m
 }
 
-// save writes a model file.
-func save(t testing.TB, path string, m *model.Model) {
+// fileOf returns the file of a model.
+func fileOf(t testing.TB, m *model.Model) []byte {
 	t.Helper()
 	var file bytes.Buffer
 	if _, err := m.WriteTo(&file); err != nil {
 		t.Fatal(err)
 	}
-	put(t, path, file.Bytes())
+	return file.Bytes()
+}
+
+// save writes a model file.
+func save(t testing.TB, path string, m *model.Model) {
+	t.Helper()
+	put(t, path, fileOf(t, m))
 }
 
 // put makes a file appear whole, in the place of one that may be there.
@@ -225,12 +231,7 @@ func TestMessageStays(t *testing.T) {
 
 func hashOf(t *testing.T, path string) string {
 	t.Helper()
-	file, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	_, info, err := model.ReadInfo(file)
+	_, info, err := model.ReadInfo(bytes.NewReader(file(t, path)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -488,12 +489,17 @@ func payload(t testing.TB, format arrowio.Format, name string, rows string) []by
 		ids.Append(int64(i))
 	}
 	schema := arrow.NewSchema([]arrow.Field{{Name: "id", Type: arrow.PrimitiveTypes.Int64}, {Name: name, Type: a.DataType()}}, nil)
+	return dataFile(t, array.NewRecordBatch(schema, []arrow.Array{ids.NewArray(), a}, int64(a.Len())), format)
+}
+
+// dataFile returns a batch as a file.
+func dataFile(t testing.TB, batch arrow.RecordBatch, format arrowio.Format) []byte {
+	t.Helper()
 	var out bytes.Buffer
-	w, err := arrowio.NewWriter(&out, schema, arrowio.WriteOptions{Format: format})
+	w, err := arrowio.NewWriter(&out, batch.Schema(), arrowio.WriteOptions{Format: format})
 	if err != nil {
 		t.Fatal(err)
 	}
-	batch := array.NewRecordBatch(schema, []arrow.Array{ids.NewArray(), a}, int64(a.Len()))
 	if err := errors.Join(w.Write(batch), w.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -586,18 +592,15 @@ func TestReload(t *testing.T) {
 	code := func() string { return content(t, process(t, p, text)[0]) }
 	before := code()
 	hash := hashOf(t, path)
-	file, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	torn := slices.Clone(file)
+	good := file(t, path)
+	torn := slices.Clone(good)
 	torn[len(torn)-5] ^= 1
 	for name, change := range map[string]func() error{
 		"torn":  func() error { return os.WriteFile(path, torn, 0o666) },
-		"short": func() error { return os.WriteFile(path, file[:100], 0o666) },
+		"short": func() error { return os.WriteFile(path, good[:100], 0o666) },
 		"empty": func() error { return os.Truncate(path, 0) },
 		"gone":  func() error { return os.Remove(path) },
-		"same":  func() error { return os.WriteFile(path, file, 0o666) },
+		"same":  func() error { return os.WriteFile(path, good, 0o666) },
 	} {
 		if err := change(); err != nil {
 			t.Fatal(err)
@@ -611,7 +614,7 @@ func TestReload(t *testing.T) {
 			t.Errorf("%s: hash %s", name, got)
 		}
 		if name == "gone" {
-			put(t, path, file)
+			put(t, path, good)
 		}
 	}
 	save(t, path, second)

@@ -14,8 +14,8 @@
 // from top to bottom, pixels from left to right, and for each pixel its
 // channels side by side (red, green, blue). This is the order of a
 // (height, width, channel) tensor, and that of the values of a Picture. Data
-// with one plane a channel, as CIFAR-10 is distributed, has another order, which
-// [Shape] can name.
+// with one plane a channel, as CIFAR-10 is distributed, has another order,
+// which [Shape] can name.
 package imagery
 
 import (

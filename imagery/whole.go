@@ -26,11 +26,11 @@ const (
 )
 
 // Whole returns a function that decodes whole images as patches, as want says:
-// pixels in the order of a [Picture], and their shape. There are no pixels where
-// an image has another shape than want asks for; of its size alone, where that
-// differs or is more than [MaxWhole], the shape has no channels. What colours,
-// transparency and depth become is what [Decode] says; then follow the channels
-// that want asks for, then its size by [Picture.Resize].
+// pixels in the order of a [Picture], and their shape. There are no pixels
+// where an image has another shape than want asks for; of its size alone, where
+// that differs or is more than [MaxWhole], the shape has no channels. What
+// colours, transparency and depth become is what [Decode] says; then follow the
+// channels that want asks for, then its size by [Picture.Resize].
 //
 // The function is safe for concurrent use: it decodes as many images at a time
 // as have MaxPixels pixels together.

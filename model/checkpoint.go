@@ -69,8 +69,8 @@ func checkpointChecksum(metadata map[string]string) string {
 // WriteCheckpoint writes the model as it is and the state of its training, from
 // which [ReadCheckpoint] goes on to the same bits. It changes nothing, and may
 // come between any two calls of Add; for full batches and under [LBFGS] only
-// between two passes, else it is an error. The file is one that [Read] takes for
-// that of the model.
+// between two passes, else it is an error. The file is one that [Read] takes
+// for that of the model.
 //
 // A training that has numbers in it which are not finite is a
 // [*DivergedError]. After [Trainer.Finish] has chosen among the epochs there is

@@ -220,7 +220,7 @@ const maxWeights = 1 << 31
 //	contraction      all              all            not k-sparse
 //	corruption       all              all
 //	emphasis         all              masking,       Corruption > 0; if full, at
-//	                                  salt-pepper    least one component of a row
+//	                                  salt-pepper    least one component a row
 //	k-sparse         linear           all            no sparsity, no contraction
 //	squared error    all              all            every Output
 //	cross-entropy    all              all            Output sigmoid

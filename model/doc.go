@@ -6,11 +6,11 @@
 // computes codes and reconstructions, [NewEvaluator] measures it,
 // [Model.WriteTo] and [Read] keep it, and [Trainer.WriteCheckpoint] and
 // [ReadCheckpoint] a training that is not over. [NewAccumulator] is for those
-// who do their own training: it gives the exact cost and gradient over all rows.
-// [NewValidator] measures rows that are held out of training. [NewPreprocess]
-// settles what becomes of stored values first, and [Statistics] learns it where
-// it depends on the rows. What each of these gathers can be merged across
-// processes.
+// who do their own training: it gives the exact cost and gradient over all
+// rows. [NewValidator] measures rows that are held out of training.
+// [NewPreprocess] settles what becomes of stored values first, and [Statistics]
+// learns it where it depends on the rows. What each of these gathers can be
+// merged across processes.
 //
 // # The cost
 //
@@ -37,8 +37,8 @@
 // [Emphasis] weighs the components that were corrupted against the others.
 //
 // Weights begin at random, by the seed. Biases begin at 0, but b1, where the
-// sparsity term is on, at the z for which a = f(z) is rho: log(rho/(1-rho)), for
-// tanh half of it.
+// sparsity term is on, at the z for which a = f(z) is rho: log(rho/(1-rho)),
+// for tanh half of it.
 //
 // A k-sparse code (Makhzani and Frey, 2014) is linear. Only the k largest z of
 // a row stay, with their sign, and the others become 0; among equals the lowest
@@ -47,14 +47,14 @@
 // there linearly fewer, and k from half the planned epochs on; with one epoch
 // planned, and in full batches, it is k throughout. A unit that mini-batches
 // have not kept for 1,024 rows gets its largest z of each batch back, until a
-// row keeps it again; [Health] does not count that. Encoding and evaluation keep
-// round(alpha k). See [Config].
+// row keeps it again; [Health] does not count that. Encoding and evaluation
+// keep round(alpha k). See [Config].
 //
 // Of the five matrix products of a step only that of the encoder is dense where
 // at most a quarter of the codes is kept. The others go over the codes that are
-// not 0: u is a sum of rows of W2 transposed, dJ/dz a dot product for each code,
-// and the gradient of a unit's weights a sum over the rows that keep it, in
-// their order.
+// not 0: u is a sum of rows of W2 transposed, dJ/dz a dot product for each
+// code, and the gradient of a unit's weights a sum over the rows that keep it,
+// in their order.
 //
 // Weights and products are float32. Means over rows, costs and everything that
 // is merged are float64.
@@ -87,11 +87,11 @@
 //
 // Keys and optional tensors under "optimizer." that a reader does not know are
 // ignored. The checksum is of lines of text, each ended by a newline: "config",
-// a space and the SHA-256 in hex of the text config; and for each tensor, in the
-// byte order of their names, its name, dtype, sizes with commas between, and the
-// SHA-256 in hex of its bytes, with a space between. Where the file has a
-// checksum, [Read] takes it for damaged unless that is right. Files from before
-// there were checksums have none.
+// a space and the SHA-256 in hex of the text config; and for each tensor, in
+// the byte order of their names, its name, dtype, sizes with commas between,
+// and the SHA-256 in hex of its bytes, with a space between. Where the file has
+// a checksum, [Read] takes it for damaged unless that is right. Files from
+// before there were checksums have none.
 //
 // A model's hash is the SHA-256 of the bytes of its file, which [ReadInfo]
 // tells. It is what parent holds, of the file that initial weights came from.
@@ -104,7 +104,7 @@
 // metadata have two more texts:
 //
 //	checkpoint           JSON: version (1), kernels, options, host
-//	checkpoint_checksum  SHA-256 in hex over the two texts checkpoint and checksum
+//	checkpoint_checksum  SHA-256 in hex over texts checkpoint and checksum
 //
 // options are the [TrainOptions], host is what the program keeps. The checksum
 // is of two lines, each ended by a newline: "checkpoint", a space and the

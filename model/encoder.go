@@ -106,8 +106,8 @@ func (c *SparseCodes) add(s *f32.Sparse) {
 }
 
 // ReconstructSparse is Reconstruct with the codes as lists, which it appends to
-// dst; after an error dst is as it was. It panics when the model keeps all codes
-// (K is 0), or when y or score has another length.
+// dst; after an error dst is as it was. It panics when the model keeps all
+// codes (K is 0), or when y or score has another length.
 func (e *Encoder) ReconstructSparse(dst *SparseCodes, y, score []float32, r Rows) error {
 	if err := r.check(e.pass.m.Inputs); err != nil {
 		return err

@@ -532,3 +532,29 @@ func fillFloats(v reflect.Value) {
 		}
 	}
 }
+
+// Reading a model takes little more memory than its weights twice.
+func TestMemoryOfReading(t *testing.T) {
+	c := Sparse(512)
+	c.Inputs = 4096
+	m, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file bytes.Buffer
+	if _, err := m.WriteTo(&file); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err = Read(&file)
+	runtime.ReadMemStats(&after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What is read doubles as it comes, which adds up to the weights once more.
+	size := 4 * uint64(len(m.Params.Flat))
+	if takes := after.TotalAlloc - before.TotalAlloc; takes > 3*size+size/2 {
+		t.Errorf("weights of %d bytes take %d", size, takes)
+	}
+}

@@ -127,8 +127,8 @@ func (p *pass) backwardKept() {
 	p.kept.delta.Dots(p.kept.code, p.out[:p.rows()*n], p.kept.decoderOf(p.m.Params), n)
 }
 
-// weightGradientKept is [pass.weightGradient] for lists. The sum of a unit is in
-// the order of rows.
+// weightGradientKept is [pass.weightGradient] for lists. The sum of a unit is
+// in the order of rows.
 func (p *pass) weightGradientKept(g *Params, scale, decay float32) {
 	n, k, w := p.m.Inputs, p.kept, p.m.Params
 	size := p.rows() * n

@@ -68,8 +68,8 @@ func TestListsAgainstDense(t *testing.T) {
 }
 
 // Steps of mini-batches with lists go where those with dense products go, also
-// where units are woken and while k falls, and to the same bits on any number of
-// processors.
+// where units are woken and while k falls, and to the same bits on any number
+// of processors.
 func TestStepsWithLists(t *testing.T) {
 	x := randomRows(62, 8*keptRows, keptInputs)
 	for _, c := range keptConfigs {
@@ -104,7 +104,8 @@ func TestStepsWithLists(t *testing.T) {
 			}
 			want := train(false)
 			for i, v := range want.Params.Flat {
-				// Adam turns rounding of a gradient near 0 into a share of a step.
+				// Adam turns rounding of a gradient near 0 into a share of a
+				// step.
 				if math.Abs(float64(got.Params.Flat[i]-v)) > 1e-3 {
 					t.Fatalf("parameter %d is %v, of dense products %v", i, got.Params.Flat[i], v)
 				}

@@ -20,8 +20,8 @@ import (
 // KSparse returns the k-sparse autoencoder of A. Makhzani and B. Frey,
 // "k-Sparse autoencoders", ICLR 2014: tied weights, linear codes and output, k
 // 25, but at most a quarter of the units, and twice as many in encoding. Weight
-// decay is not in the paper: a lambda of 0.01 makes better features of rows like
-// those of digits. Where values are smaller, or units more,
+// decay is not in the paper: a lambda of 0.01 makes better features of rows
+// like those of digits. Where values are smaller, or units more,
 // [Config.KSparseDecay] is less.
 func KSparse(hidden int) Config {
 	return Config{Objective: ObjectiveKSparse, Hidden: hidden, Activation: Linear, Output: Linear, Tied: true,
@@ -37,10 +37,10 @@ func KSparse(hidden int) Config {
 const ksparseDecay = 2e-3
 
 // KSparseDecay returns the weight decay that suits k-sparse codes of c of rows
-// like r, which p preprocesses: the usual 0.01 of [KSparse] or, where that would
-// leave many units dead, 2e-3 K/Hidden times the variance of a row, summed over
-// its n values, to two digits. What p learns need not be learned yet. After
-// standardize and zca it is the usual one. Values are trusted.
+// like r, which p preprocesses: the usual 0.01 of [KSparse] or, where that
+// would leave many units dead, 2e-3 K/Hidden times the variance of a row,
+// summed over its n values, to two digits. What p learns need not be learned
+// yet. After standardize and zca it is the usual one. Values are trusted.
 func (c Config) KSparseDecay(p Preprocess, r Rows) float64 {
 	usual := KSparse(c.Hidden).WeightDecay
 	variance := math.Inf(1)
@@ -191,8 +191,8 @@ func (w *waker) keep(z, scratch []float32, k int) {
 	}
 }
 
-// wake adds to code (m,h), which holds the k largest of each row of z, what keep
-// would leave of idle units.
+// wake adds to code (m,h), which holds the k largest of each row of z, what
+// keep would leave of idle units.
 func (w *waker) wake(code *f32.Sparse, z *f32.Shortlist) {
 	w.pass(code.Rows())
 	for _, i := range code.Column {

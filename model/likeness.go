@@ -13,8 +13,8 @@ const near = 0.9
 const maxCompared = 4096
 
 // UnmovedUnits counts the hidden units whose encoder weights still are what
-// [New] drew for them by Seed, but for their length: the cosine of both is above
-// 0.9. A fit that leaves many so took too few steps, or too small ones.
+// [New] drew for them by Seed, but for their length: the cosine of both is
+// above 0.9. A fit that leaves many so took too few steps, or too small ones.
 func (m *Model) UnmovedUnits() int {
 	unmoved, n := 0, m.Inputs
 	drawn := make([]float32, n)
@@ -36,10 +36,10 @@ func (m *Model) UnmovedUnits() int {
 
 // TwinUnits counts, among so many hidden units, those with a near twin: another
 // unit whose encoder weights have a cosine above 0.9 with theirs, once each
-// unit's mean weight is taken off. Units of opposite weights are no twins, since
-// a code that is never negative needs both. Of models with more than 4,096 units
-// it compares the first 4,096. It takes 4,096^2 n multiplications at most, which
-// are fewer than those of an epoch over as many rows, and 4 MiB.
+// unit's mean weight is taken off. Units of opposite weights are no twins,
+// since a code that is never negative needs both. Of models with more than
+// 4,096 units it compares the first 4,096. It takes 4,096^2 n multiplications
+// at most, which are fewer than those of an epoch over as many rows, and 4 MiB.
 func (m *Model) TwinUnits() (twins, compared int) {
 	const block = 256
 	n, h := m.Inputs, min(m.Hidden, maxCompared)

@@ -215,8 +215,8 @@ func (b *miniBatch) biasGradient(rows float64) {
 	}
 }
 
-// contract adds to the gradient what is a multiple of the weights: lambda W, and
-// (2 gamma/m) diag(P) W1.
+// contract adds to the gradient what is a multiple of the weights: lambda W,
+// and (2 gamma/m) diag(P) W1.
 func (b *miniBatch) contract(rows float64) {
 	w, g, n, lambda := b.m.Params, b.gradient, b.m.Inputs, b.m.WeightDecay
 	for i, square := range b.batch.squares {

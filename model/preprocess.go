@@ -51,10 +51,10 @@ func PreprocessMethods() []string {
 	return []string{PreprocessNone, PreprocessScale, PreprocessPatch, PreprocessStandardize, PreprocessZCA}
 }
 
-// ChoosePreprocess returns what [PreprocessAuto] stands for with rows like those
-// of first, whose type in the input is source: scale for integers in 0 to 255,
-// floats in 0 to 1 and truth values, otherwise standardize. pixelMax is what to
-// ask [NewPreprocess] for. Values that are not finite do not count.
+// ChoosePreprocess returns what [PreprocessAuto] stands for with rows like
+// those of first, whose type in the input is source: scale for integers in 0 to
+// 255, floats in 0 to 1 and truth values, otherwise standardize. pixelMax is
+// what to ask [NewPreprocess] for. Values that are not finite do not count.
 func ChoosePreprocess(source string, first Rows) (method string, pixelMax float64, err error) {
 	max, wide, err := sourceMax(source)
 	if err != nil {
@@ -144,15 +144,15 @@ const byteMax = 255
 // source; what a method learns is left to [Statistics].
 //
 // Method "scale", and every one that learns, divides uint8 by 255 and uint16 by
-// 65535. Other integers, decimals without digits behind the point among them, are
-// divided by 255 if the values of first all lie in 0..255; if not, the error
-// names the maximum seen and asks for pixelMax. Floats stay as they are, and so
-// do truth values, 0 and 1, and these integers under "standardize", which
-// undoes any unit. A pixelMax that is not 0 is the divisor for every type.
-// Stored values outside the rule, below 0 or above the divisor, are found by
-// [Model.Check]. Method "none" takes all values as they are, and pixelMax must
-// be 0. For any other, a type that has no rule here is an error. With source ""
-// the type is not known yet, and the rest is judged.
+// 65535. Other integers, decimals without digits behind the point among them,
+// are divided by 255 if the values of first all lie in 0..255; if not, the
+// error names the maximum seen and asks for pixelMax. Floats stay as they are,
+// and so do truth values, 0 and 1, and these integers under "standardize",
+// which undoes any unit. A pixelMax that is not 0 is the divisor for every
+// type. Stored values outside the rule, below 0 or above the divisor, are found
+// by [Model.Check]. Method "none" takes all values as they are, and pixelMax
+// must be 0. For any other, a type that has no rule here is an error. With
+// source "" the type is not known yet, and the rest is judged.
 func NewPreprocess(method, source string, pixelMax float64, first Rows) (Preprocess, error) {
 	p := Preprocess{Method: method, Source: source, Scale: 1, PixelMax: pixelMax}
 	if !(pixelMax >= 0 && pixelMax <= math.MaxFloat32) || pixelMax > 0 && 1/pixelMax > math.MaxFloat32 {

@@ -341,13 +341,13 @@ func (m *Model) readParams(r io.Reader, h *fileHeader) error {
 // readTensor reads so many bytes of a tensor, and returns values with its
 // elements appended, or nil where values is nil.
 func readTensor(r io.Reader, left int64, buffer []byte, values any) (any, error) {
-	for left > 0 {
+	for bytes := left; left > 0; {
 		b := buffer[:min(left, int64(len(buffer)))]
 		if _, err := io.ReadFull(r, b); err != nil {
 			return nil, endsEarly(err)
 		}
 		left -= int64(len(b))
-		values = appendValues(values, b) // grow with what is really there
+		values = appendValues(values, b, bytes)
 	}
 	return values, nil
 }
@@ -369,26 +369,38 @@ func noValues(dtype string) any {
 }
 
 // appendValues appends the elements in b, a whole number of them, to what
-// noValues has returned.
-func appendValues(values any, b []byte) any {
+// noValues has returned, of a tensor of so many bytes.
+func appendValues(values any, b []byte, bytes int64) any {
 	switch x := values.(type) {
 	case []float32:
+		x = room(x, len(b)/4, bytes/4)
 		for ; len(b) > 0; b = b[4:] {
 			x = append(x, math.Float32frombits(binary.LittleEndian.Uint32(b)))
 		}
 		return x
 	case []float64:
+		x = room(x, len(b)/8, bytes/8)
 		for ; len(b) > 0; b = b[8:] {
 			x = append(x, math.Float64frombits(binary.LittleEndian.Uint64(b)))
 		}
 		return x
 	case []int64:
+		x = room(x, len(b)/8, bytes/8)
 		for ; len(b) > 0; b = b[8:] {
 			x = append(x, int64(binary.LittleEndian.Uint64(b)))
 		}
 		return x
 	case []byte:
-		return append(x, b...)
+		return append(room(x, len(b), bytes), b...)
 	}
 	return nil
+}
+
+// room makes room in x for n more elements of all. It believes what is really
+// there, and not what a file claims: x doubles.
+func room[T any](x []T, n int, all int64) []T {
+	if cap(x)-len(x) >= n {
+		return x
+	}
+	return append(make([]T, 0, min(int64(max(2*len(x), len(x)+n)), all)), x...)
 }

@@ -20,10 +20,10 @@ type Shown struct {
 }
 
 // Show returns what the model makes of a few rows, with preprocessing undone:
-// what it took off a row, its mean or contrast, is given back from the original,
-// and whitening is inverted. Values beyond what patch clips stay clipped. Values
-// of r are trusted; see [Model.Check], and preprocessing must have been
-// learned. A reconstruction that overflows is a
+// what it took off a row, its mean or contrast, is given back from the
+// original, and whitening is inverted. Values beyond what patch clips stay
+// clipped. Values of r are trusted; see [Model.Check], and preprocessing must
+// have been learned. A reconstruction that overflows is a
 // [*RangeError].
 func (m *Model) Show(r Rows) (*Shown, error) {
 	if err := r.check(m.Inputs); err != nil {

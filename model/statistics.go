@@ -260,8 +260,8 @@ func (s *Statistics) MarshalState() ([]byte, error) {
 }
 
 // RestoreStatistics returns the statistics for rule p over rows of n values
-// that MarshalState wrote. Bytes that were damaged, or are for another rule, are
-// an error. It panics when p learns nothing.
+// that MarshalState wrote. Bytes that were damaged, or are for another rule,
+// are an error. It panics when p learns nothing.
 func RestoreStatistics(p Preprocess, n int, data []byte) (*Statistics, error) {
 	s := NewStatistics(p, n)
 	learned := int64(0)

@@ -39,8 +39,8 @@ type BindOptions struct {
 	// it. It says nothing of other columns.
 	Source string
 
-	// BytesCure is what to do where cells hold raw bytes, encoded images or .npy
-	// files of uint8 and Source is another type; for the hint.
+	// BytesCure is what to do where cells hold raw bytes, encoded images or
+	// .npy files of uint8 and Source is another type; for the hint.
 	BytesCure string
 
 	// Decode decodes encoded images, PNG and others, in cells of bytes of any
@@ -97,11 +97,11 @@ const unknown = -1
 // A patch is a FixedSizeList, List, LargeList or a view of numbers, uint8 to
 // uint64, int8 to int64, float16 to float64, decimals and truth values, or of
 // lists of them to any depth (rows of pixels), all of one shape; raw uint8
-// pixels in fixed_size_binary, binary, large_binary or binary_view, where a cell
-// of any length may also be a whole .npy file in C order; a vector of Spark,
-// dense or sparse; sparse codes, two columns X_indices and X_values that are
-// called X together, unless a column is; or one scalar column for every value.
-// It may be a field of structs, dictionary-encoded at any level, and an
+// pixels in fixed_size_binary, binary, large_binary or binary_view, where a
+// cell of any length may also be a whole .npy file in C order; a vector of
+// Spark, dense or sparse; sparse codes, two columns X_indices and X_values that
+// are called X together, unless a column is; or one scalar column for every
+// value. It may be a field of structs, dictionary-encoded at any level, and an
 // extension type: an arrow.fixed_shape_tensor is taken in the order in which it
 // is stored, whatever its permutation says, and [Binding.Shape] tells that
 // order.
@@ -109,9 +109,10 @@ const unknown = -1
 // With no columns named the patch is the one list of numbers, vector or pair of
 // sparse codes; in a schema without them the one column of bytes; in one
 // without bytes either (keys of 16, 20 or 32 bytes do not count) the scalar
-// columns whose names differ in their numbers alone. Columns of truth values or decimals come after
-// all these. Extension types have to be named, but for arrays: the tensors of
-// Arrow, Ray and Daft and the arrays of Hugging Face datasets.
+// columns whose names differ in their numbers alone. Columns of truth values or
+// decimals come after all these. Extension types have to be named, but for
+// arrays: the tensors of Arrow, Ray and Daft and the arrays of Hugging Face
+// datasets.
 func Bind(schema *arrow.Schema, o BindOptions) (*Binding, error) {
 	switch {
 	case o.Width < 0:

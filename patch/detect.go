@@ -358,8 +358,8 @@ func (c catalog) selectOne(name string) ([]leaf, error) {
 	return matched, nil
 }
 
-// matching returns the columns whose names match a pattern. A pair that matches,
-// or whose columns both do, stands for these.
+// matching returns the columns whose names match a pattern. A pair that
+// matches, or whose columns both do, stands for these.
 func (c catalog) matching(pattern string) []leaf {
 	var matched []leaf
 	for _, l := range c.all {

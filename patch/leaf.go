@@ -68,8 +68,8 @@ func (l leaf) unpackerOf(a arrow.Array) unpacker {
 	return unpackerOf(a)
 }
 
-// columnType is patchType, for vectors of Spark, image files and truth values of 8
-// bits too.
+// columnType is patchType, for vectors of Spark, image files and truth values
+// of 8 bits too.
 func columnType(f arrow.Field) (e *element, dims []int, ok bool) {
 	if st, isStruct := storage(f.Type).(*arrow.StructType); isStruct {
 		e := vectorElement(st)

@@ -12,9 +12,10 @@ import (
 
 // Shape returns the shape of the patches, in the order in which they are
 // stored, as far as the input tells it: the zero Shape where it does not, or
-// not yet. Encoded images tell their own. Others come from the metadata of an arrow.fixed_shape_tensor, from the
-// features that Hugging Face datasets describe in a schema, or from two or
-// three levels of lists, whose sizes a row may have to show.
+// not yet. Encoded images tell their own. Others come from the metadata of an
+// arrow.fixed_shape_tensor, from the features that Hugging Face datasets
+// describe in a schema, or from two or three levels of lists, whose sizes a row
+// may have to show.
 //
 // Axes have the meaning that their names give them (H, W and C, or in words).
 // Otherwise two are height and width. Three are height, width and channels, as

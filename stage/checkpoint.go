@@ -25,21 +25,22 @@ type Checkpoint struct {
 	Rows   int64 // of the running epoch that were trained on
 
 	// Last says that the fit makes no other: it has come to its end, or its
-	// context has, or an error ends it. A caller who does not write each of them
-	// writes this one.
+	// context has, or an error ends it. A caller who does not write each of
+	// them writes this one.
 	Last bool
 
-	// Notes are the caller's own, in UTF-8, for whoever resumes: where the input
-	// is, what the output is called. What is put in before WriteTo is in the
-	// file, and in later checkpoints too, those of a resumed fit included.
+	// Notes are the caller's own, in UTF-8, for whoever resumes: where the
+	// input is, what the output is called. What is put in before WriteTo is in
+	// the file, and in later checkpoints too, those of a resumed fit included.
 	Notes map[string]string
 
-	// Model is the model so far, its parameters as they are and not those of the
-	// best epoch. Of a running fit it must not be changed, nor kept.
+	// Model is the model so far, its parameters as they are and not those of
+	// the best epoch. Of a running fit it must not be changed, nor kept.
 	Model *model.Model
 
-	// Settings are those of the fit, defaults filled in, of a checkpoint that was
-	// read. Fields that a checkpoint does not keep, Init among them, are zero.
+	// Settings are those of the fit, defaults filled in, of a checkpoint that
+	// was read. Fields that a checkpoint does not keep, Init among them, are
+	// zero.
 	Settings Config
 
 	write      func(io.Writer) error // nil once it is over, and where it was read
@@ -219,9 +220,9 @@ func (f *Fitter) writeState(w io.Writer, next *forward) (err error) {
 // Checkpoint writes a checkpoint of a fit of one epoch that holds no rows out,
 // with every row that was written so far; [ResumeForward] goes on from it. It
 // waits until these are trained on, but for those that wait for their batch or
-// are in the window, and changes nothing. The error is [ErrTooEarly] while there
-// is nothing to go on from, that of the training, or w's; those of w do not end
-// the Fitter.
+// are in the window, and changes nothing. The error is [ErrTooEarly] while
+// there is nothing to go on from, that of the training, or w's; those of w do
+// not end the Fitter.
 func (f *Fitter) Checkpoint(w io.Writer) error {
 	switch {
 	case f.err != nil:

@@ -26,9 +26,9 @@ type Config struct {
 	// so. It is not changed, and only weights, rule, columns and the number of
 	// rows that it has seen go on: epochs are counted anew, and with them the
 	// noise, the order of rows, the schedules of rate and k, the state of the
-	// optimiser and patience. So two fits of two epochs, one from the other, are
-	// not one of four: [Resume] is for that. Whoever has read it of a file sets
-	// the Parent of the new model. nil: weights drawn by seed.
+	// optimiser and patience. So two fits of two epochs, one from the other,
+	// are not one of four: [Resume] is for that. Whoever has read it of a file
+	// sets the Parent of the new model. nil: weights drawn by seed.
 	Init *model.Model `json:"-"`
 
 	// Train says how the parameters follow the gradient. Its Epochs stays 0 and
@@ -45,8 +45,8 @@ type Config struct {
 	// or found by patch.Bind.
 	Columns []string
 
-	// Units is the number of values in sparse codes whose metadata have lost it.
-	// See [patch.BindOptions].
+	// Units is the number of values in sparse codes whose metadata have lost
+	// it. See [patch.BindOptions].
 	Units int
 
 	// Shape says which pixel each value of a row is, for pictures of the model.
@@ -67,10 +67,10 @@ type Config struct {
 	Skip bool
 
 	// Preprocess is model.PreprocessScale or another method, which Model.Output
-	// must suit; "": the rule of Init, else scale. Under model.PreprocessAuto it
-	// is the rule of Init, else what model.ChoosePreprocess makes of the first
-	// PreprocessRows rows, which wait for that; a sigmoid Output with the squared
-	// Loss becomes linear where that is standardize.
+	// must suit; "": the rule of Init, else scale. Under model.PreprocessAuto
+	// it is the rule of Init, else what model.ChoosePreprocess makes of the
+	// first PreprocessRows rows, which wait for that; a sigmoid Output with the
+	// squared Loss becomes linear where that is standardize.
 	Preprocess string
 
 	PixelMax float64 // divisor of scaling; 0: by the type of the elements
@@ -114,9 +114,9 @@ type Config struct {
 	// Checkpoint, if not nil, is given what [Resume] goes on from: after each
 	// epoch or iteration but the last, every CheckpointEvery in between, and at
 	// last when the fit comes to its end, its context does, or an error that is
-	// not of the training ends it. Training waits for it, on a goroutine that is
-	// not always the caller's, and is what it would have been without. Its error
-	// ends the fit. See Checkpoints in the package comment.
+	// not of the training ends it. Training waits for it, on a goroutine that
+	// is not always the caller's, and is what it would have been without. Its
+	// error ends the fit. See Checkpoints in the package comment.
 	Checkpoint func(*Checkpoint) error `json:"-"`
 
 	// CheckpointEvery is the time between checkpoints of mini-batches. 0:

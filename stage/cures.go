@@ -11,9 +11,9 @@ import (
 )
 
 // located turns an error of m about a value into one that names the column, one
-// of those that make up the patch. Where m is being fitted to the value, and its
-// settings may still change, fits is what they say of preprocessing; else it is
-// nil.
+// of those that make up the patch. Where m is being fitted to the value, and
+// its settings may still change, fits is what they say of preprocessing; else
+// it is nil.
 func located(err error, columns []string, m *model.Model, fits *rulePlan) error {
 	var e *model.RangeError
 	if !errors.As(err, &e) {

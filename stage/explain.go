@@ -20,8 +20,9 @@ type ExplainConfig struct {
 	EvaluateConfig
 
 	// Top is how many rows are kept of each unit. 0: DefaultTop. The h*Top rows
-	// that are kept take their n values, as they are stored, and about 200 bytes
-	// each, and the values of Keep. Without these it may be 1 GiB at most.
+	// that are kept take their n values, as they are stored, and about 200
+	// bytes each, and the values of Keep. Without these it may be 1 GiB at
+	// most.
 	Top int
 
 	// Sample is how many rows are drawn by lot, whatever their codes are. 0:
@@ -63,10 +64,11 @@ type UnitExplanation struct {
 	model.Unit
 
 	// Best are the rows with the largest codes, the largest first; of equal
-	// codes that of the first row. Largest is by value: a unit that answers with
-	// negative codes shows what makes it least negative. Rows on which a relu
-	// unit is at 0, or whose code a k-sparse model does not keep, do not count,
-	// so there may be fewer than Top, and none of a unit that is never active.
+	// codes that of the first row. Largest is by value: a unit that answers
+	// with negative codes shows what makes it least negative. Rows on which a
+	// relu unit is at 0, or whose code a k-sparse model does not keep, do not
+	// count, so there may be fewer than Top, and none of a unit that is never
+	// active.
 	Best []KeptRow
 }
 

@@ -14,10 +14,10 @@ import (
 )
 
 // Fitter fits a model to the record batches that are written to it. Its
-// methods but Stop are for one goroutine at a time. A context that is nil or has ended
-// already, and a batch that is nil or was released, do not end the Fitter: the
-// call may be made again. After every other error each further Write and Finish
-// returns that error. Close must be called, whatever happened.
+// methods but Stop are for one goroutine at a time. A context that is nil or
+// has ended already, and a batch that is nil or was released, do not end the
+// Fitter: the call may be made again. After every other error each further
+// Write and Finish returns that error. Close must be called, whatever happened.
 //
 // Rows go from the intake, which takes them out of the batches, block by block
 // through a feed to the passes, which train on another goroutine.
@@ -61,7 +61,8 @@ func NewFitter(schema *arrow.Schema, c Config) (*Fitter, error) {
 	return newFitter(schema, p)
 }
 
-// newFitter returns a Fitter that does what the plans say, which share the rows.
+// newFitter returns a Fitter that does what the plans say, which share the
+// rows.
 func newFitter(schema *arrow.Schema, plans ...*plan) (*Fitter, error) {
 	p := plans[0]
 	f := &Fitter{plan: p, plans: plans}
@@ -114,9 +115,9 @@ func (f *Fitter) Ready() bool {
 //
 // Errors are [*patch.RowError] for bad data, [*model.DivergedError],
 // [*SpillError], [*InputChangedError] of a fit that is resumed, that of
-// Config.Checkpoint, and ctx's. A ctx that is nil or has ended already, and a batch
-// that is nil or was released, do not end the Fitter: the call may be made
-// again. Every other error does, also that of a ctx which ends meanwhile.
+// Config.Checkpoint, and ctx's. A ctx that is nil or has ended already, and a
+// batch that is nil or was released, do not end the Fitter: the call may be
+// made again. Every other error does, also that of a ctx which ends meanwhile.
 func (f *Fitter) Write(ctx context.Context, batch arrow.RecordBatch) error {
 	if f.err != nil {
 		return f.err
@@ -234,7 +235,7 @@ func (f *Fitter) drain(ctx context.Context) error {
 		return nil
 	}
 	if f.chooses() {
-		f.choosing = append(f.choosing, f.feed.current)
+		f.wait()
 		if err := f.choose(ctx); err != nil {
 			return err
 		}
@@ -250,18 +251,30 @@ func (f *Fitter) drain(ctx context.Context) error {
 // chooses reports whether rows are still to decide what preprocessing is to be.
 func (f *Fitter) chooses() bool { return f.model == nil && f.from == nil && f.plan.rule.choice > 0 }
 
+// wait puts the current block among those that wait for preprocessing to be
+// chosen.
+func (f *Fitter) wait() {
+	block := f.feed.current
+	f.choosing, f.feed.current = append(f.choosing, block), newBlock(block.rows.Kind, block.rows.Width)
+}
+
 // choose lets the first rows decide, and goes on with all that wait for it.
 func (f *Fitter) choose(ctx context.Context) error {
-	waited, first := f.choosing, f.feed.current.rows
-	f.choosing, f.feed.current = nil, newBlock(first.Kind, first.Width)
-	first.Data, first.Number = nil, nil
+	waited, left := f.choosing, f.plan.rule.choice
+	f.choosing = nil
+	var method string
+	var pixelMax float64
 	for _, b := range waited {
-		first.Data, first.Number = append(first.Data, b.rows.Data...), append(first.Number, b.rows.Number...)
-	}
-	first = cut(first, 0, int(min(int64(first.Len()), f.plan.rule.choice)))
-	method, pixelMax, err := model.ChoosePreprocess(f.intake.binding.Source(), first)
-	if err != nil {
-		return err
+		n := min(left, int64(b.rows.Len()))
+		left -= n
+		var err error
+		method, pixelMax, err = model.ChoosePreprocess(f.intake.binding.Source(), cut(b.rows, 0, int(n)))
+		if err != nil {
+			return err
+		}
+		if method == model.PreprocessStandardize {
+			break
+		}
 	}
 	for _, p := range f.plans {
 		if err := p.choose(method, pixelMax); err != nil {
@@ -269,11 +282,7 @@ func (f *Fitter) choose(ctx context.Context) error {
 		}
 	}
 	for _, b := range waited {
-		var held []bool
-		if len(b.held) > 0 {
-			held = b.held
-		}
-		if err := f.fill(ctx, b.rows, held); err != nil {
+		if err := f.fill(ctx, b.rows, b.held); err != nil {
 			return err
 		}
 	}
@@ -285,7 +294,7 @@ func (f *Fitter) choose(ctx context.Context) error {
 func (f *Fitter) deliver(ctx context.Context) error {
 	block := f.feed.current
 	if f.chooses() {
-		f.choosing, f.feed.current = append(f.choosing, block), newBlock(block.rows.Kind, block.rows.Width)
+		f.wait()
 		if int64(len(f.choosing)*block.size) < f.plan.rule.choice {
 			return nil
 		}

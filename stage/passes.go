@@ -181,8 +181,8 @@ func (t *passes) endStream(ctx context.Context) error {
 }
 
 // stopStream is told that the stream ends after the rows so far, though the
-// input may go on. The last checkpoint, which goes on with the next block, is of
-// now.
+// input may go on. The last checkpoint, which goes on with the next block, is
+// of now.
 func (t *passes) stopStream() error {
 	t.cut = t.kept == nil
 	streams := !t.at.Visiting && t.streamed() > 0 && !t.inPass()

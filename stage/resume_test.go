@@ -236,7 +236,8 @@ func TestResumeSettings(t *testing.T) {
 	}
 }
 
-// A checkpoint keeps every setting but those of which a resumed fit has its own.
+// A checkpoint keeps every setting but those of which a resumed fit has its
+// own.
 func TestSettingsAreKept(t *testing.T) {
 	var c Config
 	v := reflect.ValueOf(&c).Elem()

@@ -12,16 +12,16 @@
 // The first epoch trains on the rows while they arrive, and keeps them, in the
 // narrowest form that is faithful: uint8 pixels stay uint8. On their way to the
 // trainer they are shuffled within a window of 16 Mi values, but no more than
-// 65,536 rows: it fills before training begins, then each row that arrives takes
-// the place of a random one, which is trained on, and what is left at the end of
-// the input comes last. So an input of fewer rows, such as 21,399 of 784 values,
-// is shuffled as a whole. Each later epoch visits the kept rows in a new order, near to a
-// random one even when the input is sorted: rows belong to buckets of about 4
-// MiB by a hash of their position, buckets are visited in random order, and the
-// rows inside each too. With Epochs 1 nothing is kept, and where an input is
-// sorted beyond what the window mixes, it teaches its last rows best. With a full
-// batch the first epoch gathers the gradient at the initial weights, with no
-// need of a window, and each epoch ends with one step.
+// 65,536 rows: it fills before training begins, then each row that arrives
+// takes the place of a random one, which is trained on, and what is left at the
+// end of the input comes last. So an input of fewer rows, such as 21,399 of 784
+// values, is shuffled as a whole. Each later epoch visits the kept rows in a
+// new order, near to a random one even when the input is sorted: rows belong to
+// buckets of about 4 MiB by a hash of their position, buckets are visited in
+// random order, and the rows inside each too. With Epochs 1 nothing is kept,
+// and where an input is sorted beyond what the window mixes, it teaches its
+// last rows best. With a full batch the first epoch gathers the gradient at the
+// initial weights, with no need of a window, and each epoch ends with one step.
 //
 // Under model.LBFGS each pass is an evaluation of the cost, the first one at
 // the initial weights, and Epochs bounds the iterations that one or a few of
@@ -81,24 +81,25 @@
 // rows of codes besides and, where the reconstruction is not kept, up to 4 MiB
 // of it on its way to the score. One with a k-sparse model takes a copy of the
 // weights in half their size and 4 MiB, or 128 rows, of all codes; LayoutSparse
-// then takes no more beside what is added. [Transform] has GOMAXPROCS+1 pieces of
-// batches in work, each of up to 8 MiB of what is added, but at least 512 rows.
+// then takes no more beside what is added. [Transform] has GOMAXPROCS+1 pieces
+// of batches in work, each of up to 8 MiB of what is added, but at least 512
+// rows.
 //
-// The window lies outside of Go's heap likewise, and is given back at the end of
-// the first epoch.
+// The window lies outside of Go's heap likewise, and is given back at the end
+// of the first epoch.
 //
 // A checkpoint is written from where its parts lie; but for Preprocess.Memory,
 // where rows that preprocessing learned from came first, nothing is copied. One
 // that is read takes the size of its file, and is then what the fit takes.
 //
-// Encoded images take their pixels besides, of the rows of a batch in work up to
-// 8 MiB or one image, and what the Decoder takes. A Transformer that is pushed
-// batches decodes each whole, up to 1 GiB.
+// Encoded images take their pixels besides, of the rows of a batch in work up
+// to 8 MiB or one image, and what the Decoder takes. A Transformer that is
+// pushed batches decodes each whole, up to 1 GiB.
 //
-// [Explain] takes the rows that it keeps, up to ExplainConfig.Top for each unit,
-// the codes of 512 rows, and rows on their way as a fit does. The columns that
-// ExplainConfig.Keep names stay in memory as long as a row of their batch is on
-// its way.
+// [Explain] takes the rows that it keeps, up to ExplainConfig.Top for each
+// unit, the codes of 512 rows, and rows on their way as a fit does. The columns
+// that ExplainConfig.Keep names stay in memory as long as a row of their batch
+// is on its way.
 //
 // # Checkpoints
 //
@@ -122,14 +123,14 @@
 // batches may differ.
 //
 // A fit of one epoch that holds no rows out can also go on with the next row:
-// [Fitter.Checkpoint] and [ResumeForward] are for a service that cannot read its
-// input again. Such a checkpoint has every row that was written before: those
-// of the window lie in it as they are.
+// [Fitter.Checkpoint] and [ResumeForward] are for a service that cannot read
+// its input again. Such a checkpoint has every row that was written before:
+// those of the window lie in it as they are.
 //
-// With more Epochs than planned, also after the end of a fit, a resumed fit goes
-// on from the weights, the schedules of rate and k being those of the new total.
-// It is bit-identical to the longer fit only where these had not begun to
-// differ.
+// With more Epochs than planned, also after the end of a fit, a resumed fit
+// goes on from the weights, the schedules of rate and k being those of the new
+// total. It is bit-identical to the longer fit only where these had not begun
+// to differ.
 //
 // [Fitter.Stop] ends a fit after the running epoch with the model so far. A
 // service that is told to end calls it if it can wait for that. If not, it ends

@@ -11,8 +11,9 @@ import (
 // the running pass, with the model so far; Report.Stop is then
 // model.AskedToStop. There is always one epoch, or iteration, which is as long
 // as the caller goes on to write rows; but where no row is visited again Run
-// reads no more. The last checkpoint goes on as if the fit had not been stopped.
-// Stop may be called at any time, from any goroutine, and returns at once.
+// reads no more. The last checkpoint goes on as if the fit had not been
+// stopped. Stop may be called at any time, from any goroutine, and returns at
+// once.
 func (f *Fitter) Stop() { f.asked.Store(true) }
 
 // enough reports whether a reader need not be read to its end.

@@ -36,7 +36,8 @@ func TestResumeAfterCancel(t *testing.T) {
 				var last []byte
 				phase := c.cancelled(t, p, at, &last)
 				if last == nil {
-					// A pass of L-BFGS has no state, nor has what comes before training.
+					// A pass of L-BFGS has no state, nor has what comes before
+					// training.
 					if !c.config.Train.Optimizer.WholePasses() && phase != PhaseLearn && phase != "" {
 						t.Errorf("report %d, %s: no checkpoint", at, phase)
 					}
@@ -57,8 +58,8 @@ func TestResumeAfterCancel(t *testing.T) {
 }
 
 // cancelled fits until a report, where the context ends, and returns the phase
-// of that report. Every other fit is pushed its batches. There is no phase where
-// the fit has ended all the same.
+// of that report. Every other fit is pushed its batches. There is no phase
+// where the fit has ended all the same.
 func (c resumeCase) cancelled(t *testing.T, p patches, at int, last *[]byte) (phase string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

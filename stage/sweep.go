@@ -201,10 +201,10 @@ func (s *Sweep) write(ctx context.Context, batch arrow.RecordBatch) error {
 }
 
 // Finish ends the input, trains the remaining epochs and returns the models and
-// their reports, in the order of the settings. The models are the caller's; what
-// preprocessing has learned they may share, and must not be changed. Errors are
-// those of [Fitter.Finish], of a training a [*SweepError]. With an error there
-// are no models.
+// their reports, in the order of the settings. The models are the caller's;
+// what preprocessing has learned they may share, and must not be changed.
+// Errors are those of [Fitter.Finish], of a training a [*SweepError]. With an
+// error there are no models.
 func (s *Sweep) Finish(ctx context.Context) ([]*model.Model, []*Report, error) {
 	if err := s.alive(ctx); err != nil {
 		return nil, nil, err

@@ -323,10 +323,10 @@ func (t *Transformer) rowBytes() int {
 }
 
 // Schema returns the schema of the batches that Transform returns: the kept
-// columns, then the codes, the reconstruction and the score. Its metadata is that
-// of the input. Keys that list the columns (of pandas, Spark, Hugging Face and
-// GeoParquet) list those of the output; where they cannot (of Avro, Iceberg,
-// Protocol Buffers and Thrift) they are left out. [ModelKey] and
+// columns, then the codes, the reconstruction and the score. Its metadata is
+// that of the input. Keys that list the columns (of pandas, Spark, Hugging Face
+// and GeoParquet) list those of the output; where they cannot (of Avro,
+// Iceberg, Protocol Buffers and Thrift) they are left out. [ModelKey] and
 // [EarlierModelsKey] tell of the models.
 func (t *Transformer) Schema() *arrow.Schema { return t.out }
 

@@ -24,8 +24,8 @@ const (
 	WarnUnused = "unused" // the setting changes nothing beside the others
 
 	// WarnDead: Value units, more than half, of a k-sparse model more than a
-	// quarter, are dead in the last epoch. See model.Health. Setting is what they
-	// may have died of.
+	// quarter, are dead in the last epoch. See model.Health. Setting is what
+	// they may have died of.
 	WarnDead = "dead"
 
 	// WarnSparsity: the sparsity term is a share of the cost, the Value, above
@@ -40,8 +40,8 @@ const (
 	// have a near twin. See model.Model.TwinUnits.
 	WarnTwins = "twins"
 
-	// WarnValidation: no epoch had a finite cost of held-out rows, and the model
-	// is that of the last.
+	// WarnValidation: no epoch had a finite cost of held-out rows, and the
+	// model is that of the last.
 	WarnValidation = "validation"
 
 	WarnDrift      = "drift"        // Report.Drift, the Value, is above 0.1
@@ -116,7 +116,8 @@ func (r *Report) judge() {
 	warn := func(key, setting string, value float64) {
 		r.warnings = append(r.warnings, Warning{Key: key, Setting: setting, Value: value})
 	}
-	if n := len(r.Epochs); n > 0 {
+	n := len(r.Epochs)
+	if n > 0 {
 		if c := r.Epochs[n-1].Cost; c.Sparsity > c.Total/2 {
 			warn(WarnSparsity, "SparsityWeight", c.Sparsity/c.Total)
 		}
@@ -124,7 +125,7 @@ func (r *Report) judge() {
 	if r.Best > 0 && r.Epochs[r.Best-1].Validation == nil {
 		warn(WarnValidation, "Validation", 0)
 	}
-	if out := r.BadRows.Counts[patch.OutOfRange]; len(r.Epochs) > 0 && out > r.Rows+r.HeldOut {
+	if out := r.BadRows.Counts[patch.OutOfRange]; n > 0 && out > r.Rows+r.HeldOut {
 		warn(WarnOutOfRange, "PixelMax", float64(out))
 	}
 	if r.Drift > maxDrift {

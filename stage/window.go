@@ -9,9 +9,9 @@ import (
 )
 
 // A window has up to 65,536 rows, and up to 16 Mi values, which is 21,399 rows
-// of 784. 60,000 digits sorted by label then end one epoch within 2% of the cost
-// of shuffled ones, and with 8,192 rows 9% above it. Neither number depends on
-// Config.Memory, for the order of rows must not.
+// of 784. 60,000 digits sorted by label then end one epoch within 2% of the
+// cost of shuffled ones, and with 8,192 rows 9% above it. Neither number
+// depends on Config.Memory, for the order of rows must not.
 const windowRows = 1 << 16
 
 // windowValues is a variable for tests, which make it smaller.

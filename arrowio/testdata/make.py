@@ -57,7 +57,8 @@ for codec in [None, "lz4", "zstd"]:
     with pa.OSFile(name + ".arrow", "wb") as f, pa.ipc.new_file(f, both.schema, options=options) as w:
         w.write_table(both, max_chunksize=25)
 
-# polars 1.44 and later leave out what a file's first message begins with. Integers of 128 bits are its own.
+# polars 1.44 and later leave out what a file's first message begins with.
+# Integers of 128 bits are its own.
 wide = pl.from_arrow(flat.select(["id", "label", "name", "double"])).with_columns(wide=pl.when(pl.col("id") != 5).then(pl.col("id").cast(pl.Int128) - 2**100))
 wide.write_ipc("polars.arrow")
 wide.write_ipc_stream("polars.arrows")
@@ -69,7 +70,8 @@ pl.DataFrame({
     "kinds": pl.Series([["a"], ["b", None]] * 20, dtype=pl.List(pl.Categorical)), "sizes": pl.Series([["S"], []] * 20, dtype=pl.List(pl.Enum(["S", "M"]))),
 }).write_parquet("polars-categories.parquet")
 
-# Lists of lists without a level between, which need Java and pip install pyspark.
+# Lists of lists without a level between, which need Java and pip install
+# pyspark.
 def spark_legacy():
     from pyspark.sql import SparkSession
     from pyspark.sql.types import ArrayType, IntegerType, MapType, StringType, StructField, StructType

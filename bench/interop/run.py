@@ -47,7 +47,8 @@ STEPS = ["write", "learn", "read", "judge"]
 UNITS = 8
 ENV = os.environ | {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1"}  # the files are small
 CODE = re.compile(r"\bcode_\d+\b")
-# The keys whose values list the columns: what they say is seen by their readers.
+# The keys whose values list the columns: what they say is seen by their
+# readers.
 LISTING = {"pandas", "huggingface", "org.apache.spark.sql.parquet.row.metadata", "parquet.avro.schema", "iceberg.schema", "geo"}
 
 

@@ -3,7 +3,8 @@
 // Command products times the float32 matrix products of internal/f32 beside
 // OpenBLAS's, in turn within one process:
 //
-//	go run -tags openblas ./bench/products [-cpu 1,2] [-rounds 15] [-time 8ms] [M,N,K,NN|NT|TN ...]
+//	go run -tags openblas ./bench/products [-cpu 1,2] [-rounds 15]
+//		[-time 8ms] [M,N,K,NN|NT|TN ...]
 //
 // It needs Linux, a C compiler and OpenBLAS. Without arguments it takes the
 // products of training steps. It prints the GFLOP/s of both, by the fastest

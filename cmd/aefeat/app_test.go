@@ -136,7 +136,8 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// The flags that matter most are flags, ten at most, and not all that there are.
+// The flags that matter most are flags, ten at most, and not all that there
+// are.
 func TestMainFlags(t *testing.T) {
 	app := testApp()
 	for command, list := range mainFlags {

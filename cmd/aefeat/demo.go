@@ -21,8 +21,8 @@ import (
 // times as many as the usual settings would, in a few seconds.
 const demoBatch = 64
 
-// These are variables for tests only, those that care for what is written and not
-// for what is learned.
+// These are variables for tests only, those that care for what is written and
+// not for what is learned.
 var (
 	demoEpochs = 30
 	demoTrain  = testdata.DigitsTrain
@@ -58,7 +58,7 @@ func demo(c *cli.Context, ui *console) error {
 	files := demoFiles{in("digits_train.parquet"), in("digits_test.parquet"), in("model.safetensors"),
 		in("features_train.parquet"), in("features_test.parquet"), in("filters.png"), in("report.html")}
 	for name, data := range map[string]string{files.train: demoTrain, files.test: testdata.DigitsTest} {
-		if err := writeFile(name, func(w io.Writer) error { _, err := io.WriteString(w, data); return err }); err != nil {
+		if err := atomicfile.Write(name, func(w io.Writer) error { _, err := io.WriteString(w, data); return err }); err != nil {
 			return err
 		}
 	}
@@ -121,19 +121,6 @@ func (f demoFiles) commands() [][]string {
 		{"aefeat", "filters", "-m", f.model, "-o", f.filters},
 		{"aefeat", "report", "-m", f.model, "-o", f.report, "--test", f.test, f.train},
 	}
-}
-
-// writeFile writes a file that appears whole or not at all.
-func writeFile(name string, write func(io.Writer) error) error {
-	f, err := atomicfile.Create(name)
-	if err != nil {
-		return err
-	}
-	defer f.Abort()
-	if err := write(f); err != nil {
-		return err
-	}
-	return f.Commit()
 }
 
 // shell writes a command line as one would type it.

@@ -32,9 +32,9 @@ func imageOptions(c *cli.Context) (decode patch.Decoder, images model.Images, er
 	return imagery.Whole(), images, nil
 }
 
-// showFirst lets the first rows of a source show b what cells of bytes hold: the
-// size of images, the type of .npy files. It reports whether they did: where
-// none of them can be read, reading all will say why.
+// showFirst lets the first rows of a source show b what cells of bytes hold:
+// the size of images, the type of .npy files. It reports whether they did:
+// where none of them can be read, reading all will say why.
 func showFirst(ctx context.Context, src *arrowio.Source, b *patch.Binding) bool {
 	r, err := read(ctx, src, b.Columns())
 	if err != nil {

@@ -17,8 +17,9 @@ import (
 )
 
 // writeEncoded writes rows of a column image as Hugging Face datasets have it,
-// and of a column number, 0 and 1. A cell is the size of a PNG image, in grey or
-// with x3 in colour, or one of null, path (without the bytes), empty, text and gif.
+// and of a column number, 0 and 1. A cell is the size of a PNG image, in grey
+// or with x3 in colour, or one of null, path (without the bytes), empty, text
+// and gif.
 func writeEncoded(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: encoded FILE CELL...")

@@ -72,8 +72,8 @@ type hintedError struct {
 func (e *hintedError) Error() string { return e.err.Error() }
 func (e *hintedError) Unwrap() error { return e.err }
 
-// resumableError is an error after which a command can go on. What it says comes
-// after what mends the error.
+// resumableError is an error after which a command can go on. What it says
+// comes after what mends the error.
 type resumableError struct {
 	err  error
 	goOn string

@@ -451,7 +451,7 @@ func (r *faultRig) run(decide func(i int, c disk.Call) (disk.Fault, bool)) (o ou
 	o.status = r.command(stdin, &out, &said)
 	restore()
 	for wait := time.Now(); runtime.NumGoroutine() > goroutines || openDescriptors() > descriptors; runtime.Gosched() {
-		if time.Since(wait) > 5*time.Second {
+		if time.Since(wait) > 20*time.Second {
 			r.t.Errorf("%v: %d goroutines and %d descriptors were left", o.hit, runtime.NumGoroutine()-goroutines, openDescriptors()-descriptors)
 			break
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/aefeat/aefeat/arrowio"
 	"github.com/aefeat/aefeat/imagery"
 	"github.com/aefeat/aefeat/imagery/gabor"
+	"github.com/aefeat/aefeat/internal/atomicfile"
 	"github.com/aefeat/aefeat/model"
 	"github.com/aefeat/aefeat/stage"
 )
@@ -314,7 +315,7 @@ func (j *filtersJob) draw(seen []*seenModel) error {
 	if j.output == "-" {
 		err = encode(j.ui.out)
 	} else {
-		err = writeFile(j.output, encode)
+		err = atomicfile.Write(j.output, encode)
 	}
 	if err != nil {
 		return err

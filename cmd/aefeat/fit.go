@@ -426,7 +426,7 @@ func (j *fitJob) reserve(patch *patch.Binding) error {
 }
 
 // checkSize refuses a model that there is no memory for, by itself or beside
-// the rows that --memory is to keep.
+// the rows that --memory is to keep and those of the window.
 func (j *fitJob) checkSize(patch *patch.Binding) error {
 	config := j.settings.Model
 	trains, learns := j.memory(patch)
@@ -437,7 +437,7 @@ func (j *fitJob) checkSize(patch *patch.Binding) error {
 		return err
 	}
 	return fitMemory(memoryBound(), fmt.Sprintf("%s for rows (--memory) and the training of %d hidden units take", formatSize(j.config.Memory), config.Hidden),
-		takes+float64(j.config.Memory), "give less with --memory: rows that do not fit go to a file")
+		takes+float64(j.config.Memory+j.windowMemory(patch)), "give less with --memory: rows that do not fit go to a file")
 }
 
 // memory returns what training takes, and preprocessing.

@@ -13,6 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/aefeat/aefeat/testdata"
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
@@ -217,8 +218,8 @@ func TestHostileText(t *testing.T) {
 		}
 		commands = append(commands, []string{c.Name, "--" + hostile}, []string{c.Name, "--" + hostile + "=" + hostile}, []string{c.Name, in("missing" + hostile)})
 	}
-	defer func(n int) { demoEpochs = n }(demoEpochs)
-	demoEpochs = 1
+	defer func(n int, train string) { demoEpochs, demoTrain = n, train }(demoEpochs, demoTrain)
+	demoEpochs, demoTrain = 1, testdata.DigitsTest
 	if stdout, stderr := runQuietly("demo", "--dir", filepath.Join(t.TempDir(), hostileText)); upsets(stdout)+upsets(stderr) != "" || len(stdout) == 0 {
 		t.Errorf("demo: standard output has %s, standard error has %s\n%s", upsets(stdout), upsets(stderr), stderr)
 	}

@@ -179,8 +179,9 @@ func describeData(file *arrowio.Info) dataInfo {
 	return info
 }
 
-// lookAtCells adds what only cells of bytes tell: of encoded images the size, of
-// .npy files the type too. One of the first rows shows it, where it can be read.
+// lookAtCells adds what only cells of bytes tell: of encoded images the size,
+// of .npy files the type too. One of the first rows shows it, where it can be
+// read.
 func (i *dataInfo) lookAtCells(ctx context.Context, src *arrowio.Source) {
 	p := i.Patch
 	if p == nil || p.Width != 0 || !p.binding.MayHoldImages() || !showFirst(ctx, src, p.binding) {

@@ -40,8 +40,8 @@
 // # Signals
 //
 // The first signal stops the work and removes what was being written, but waits
-// for a checkpoint; a second one ends the program at once. A hangup is treated likewise (129)
-// unless it is ignored, as under nohup.
+// for a checkpoint; a second one ends the program at once. A hangup is treated
+// likewise (129) unless it is ignored, as under nohup.
 package main
 
 import (

@@ -15,8 +15,8 @@ import (
 var memoryBound = sync.OnceValue(limits.Memory)
 
 // limitHeap lets Go's collector work harder before the program meets a limit of
-// its memory, of which outside is taken by what Go does not collect. GOMEMLIMIT,
-// if set, is the user's own choice.
+// its memory, of which outside is taken by what Go does not collect.
+// GOMEMLIMIT, if set, is the user's own choice.
 func limitHeap(outside int64) {
 	if b := memoryBound(); b.Limited {
 		setHeapLimit(heapLimit(b, outside))

@@ -4,7 +4,10 @@ import (
 	"testing"
 
 	"github.com/aefeat/aefeat/internal/limits"
+	"github.com/aefeat/aefeat/model"
+	"github.com/aefeat/aefeat/patch"
 	"github.com/aefeat/aefeat/stage"
+	"github.com/apache/arrow-go/v18/arrow"
 )
 
 func TestSharesOfMemory(t *testing.T) {
@@ -51,6 +54,28 @@ func TestRefusesWhatDoesNotFit(t *testing.T) {
 	}{{8 << 30, machine}, {0, machine}, {1 << 50, limits.Bound{}}, {8<<30 - ownMemory, limits.Bound{Bytes: 8 << 30, Limited: true}}} {
 		if err := fitMemory(fits.has, "rows take", fits.takes, "x"); err != nil {
 			t.Errorf("%+v: %v", fits, err)
+		}
+	}
+}
+
+// Beside the rows that --memory keeps there are those that wait in the window.
+func TestMemoryOfTheWindow(t *testing.T) {
+	of := arrow.NewSchema([]arrow.Field{{Name: "patch", Type: arrow.FixedSizeListOf(256, arrow.PrimitiveTypes.Float32)}}, nil)
+	binding, err := patch.Bind(of, patch.BindOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := stage.Config{Model: model.Sparse(2)}
+	j := &fitJob{asksMemory: true, settings: settings, config: settings}
+	trains, _ := j.memory(binding)
+	j.config.Memory = 100 << 20
+	defer func(old func() limits.Bound) { memoryBound = old }(memoryBound)
+	for window, fits := range map[int64]bool{65: true, 63: false} { // MiB; 65,536 rows of 256 values and a number take 64.5
+		memoryBound = func() limits.Bound {
+			return limits.Bound{Bytes: int64(trains) + j.config.Memory + window<<20 + ownMemory, Limited: true}
+		}
+		if err := j.checkSize(binding); (err == nil) != fits {
+			t.Errorf("with room for a window of %d MiB: %v", window, err)
 		}
 	}
 }

@@ -211,8 +211,8 @@ func (r *resumption) adviseRead(ctx context.Context, ui *console, err error) err
 }
 
 // checkRows reports inputs that say that they have other rows than those of the
-// fit, which in the middle of the first epoch has not read all of them. r may be
-// nil.
+// fit, which in the middle of the first epoch has not read all of them. r may
+// be nil.
 func (r *resumption) checkRows(rows int64) error {
 	if r == nil || rows == 0 || r.line.Rows == 0 || rows == r.line.Rows {
 		return nil
@@ -220,7 +220,8 @@ func (r *resumption) checkRows(rows int64) error {
 	return r.otherRows(&codedError{codeInputChanged, fmt.Errorf("the input has %s, and the fit began with %s", plural(rows, "row"), plural(r.line.Rows, "row"))})
 }
 
-// otherRows adds to an error about rows that are not those of the fit what to do.
+// otherRows adds to an error about rows that are not those of the fit what to
+// do.
 func (r *resumption) otherRows(err error) error {
 	return &hintedError{err, "give the rows that the fit began with, or begin a new one with its weights: --init " + shell([]string{r.file})}
 }

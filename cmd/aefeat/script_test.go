@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	testflag "flag"
 	"fmt"
 	"image"
 	"image/png"
@@ -14,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,8 +35,13 @@ import (
 	"github.com/aefeat/aefeat/testdata"
 )
 
-// TestMain makes the test binary stand in for aefeat, real main and all.
+// TestMain makes the test binary stand in for aefeat, real main and all. Half
+// of the time scripts wait for a process, a signal or the disk, so twice as many
+// run at a time as would otherwise.
 func TestMain(m *testing.M) {
+	if err := testflag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){
 		"aefeat": main,
 		// Does what aefeat does, but for a demo that learns little and fast.
@@ -49,10 +56,10 @@ func TestMain(m *testing.M) {
 // have:
 //
 //	status N COMMAND...      run a command, which must exit with status N
-//	events N CODE COMMAND...  run a command, aefeat with --progress json: it must
-//	                         exit with status N and say nothing but events on
-//	                         standard error, the last an error of that code; or
-//	                         if CODE is done, that it is done
+//	events N CODE COMMAND... run a command, aefeat with --progress json: it
+//	                         must exit with status N and say nothing but events
+//	                         on standard error, the last an error of that code;
+//	                         or if CODE is done, that it is done
 //	patches FILE [KEY=VALUE...]  make a data file; see patchSpec
 //	picture FILE HEIGHT WIDTH  draw a PNG image
 //	png FILE                 print the size of a picture and its Go type

@@ -314,8 +314,8 @@ func (j *sweepJob) train(ctx context.Context, src *arrowio.Source, configs []sta
 	return models, reports, err
 }
 
-// makeRoom makes sure of memory for all trainings and windows, and on the disk for the
-// models that they end with.
+// makeRoom makes sure of memory for all trainings and windows, and on the disk
+// for the models that they end with.
 func (j *sweepJob) makeRoom(patch *patch.Binding, windows int) error {
 	takes, learns := 0.0, map[string]float64{}
 	for _, one := range j.jobs {

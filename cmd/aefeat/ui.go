@@ -48,8 +48,8 @@ type console struct {
 
 	quiet bool // errors alone go to standard error
 
-	// about is the model of a sweep that warnings and reports are about; "": there
-	// is none.
+	// about is the model of a sweep that warnings and reports are about; "":
+	// there is none.
 	about string
 
 	json bool // standard error is for a program: events, one a line

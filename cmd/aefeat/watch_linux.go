@@ -18,9 +18,9 @@ import (
 // watched. Its value is the descriptor of the real standard error.
 const watchedName = "AEFEAT_WATCHED"
 
-// underWatch lets another process run the command that args ask for, and returns
-// its exit status. Where no limit is near, or in that other process, done is
-// false: the command is to be run here.
+// underWatch lets another process run the command that args ask for, and
+// returns its exit status. Where no limit is near, or in that other process,
+// done is false: the command is to be run here.
 func underWatch(ui *console, args []string) (status int, done bool) {
 	stderr := os.Getenv(watchedName)
 	os.Unsetenv(watchedName)

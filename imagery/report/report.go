@@ -60,7 +60,8 @@ type Filters struct {
 	Of    int           // how many units there are
 	About string        // which weights are shown: "encoder, model space"
 
-	// Whitened: the weights are for whitened patches, not for these as they came.
+	// Whitened: the weights are for whitened patches, not for these as they
+	// came.
 	Whitened bool
 }
 

@@ -2,8 +2,9 @@
 // all, and copies of pipes that leave nothing behind.
 //
 // [Create] opens a [File], which Commit makes visible; [CommitAll] does so with
-// several, in order, once all of them are on disk. [Spool] copies a reader into
-// a file without a name. A File is for one goroutine.
+// several, in order, once all of them are on disk. [Write] is all of it for a
+// file that one function writes. [Spool] copies a reader into a file without a
+// name. A File is for one goroutine.
 package atomicfile
 
 import (
@@ -94,6 +95,20 @@ func Create(path string) (*File, error) {
 		return nil, renameError(err, path)
 	}
 	return out, nil
+}
+
+// Write makes a file of what a function writes. On an error, the function's
+// included, nothing appears.
+func Write(path string, write func(io.Writer) error) error {
+	f, err := Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Abort() // after Commit it does nothing
+	if err := write(f); err != nil {
+		return err
+	}
+	return f.Commit()
 }
 
 // likeOld gives the file the permissions and owner of the one that it replaces.

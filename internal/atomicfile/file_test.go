@@ -1,6 +1,8 @@
 package atomicfile
 
 import (
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -83,6 +85,31 @@ func TestFileWholeOrNothing(t *testing.T) {
 		t.Errorf("permissions became %v", info.Mode())
 	}
 	if names := dir(t, folder); len(names) != 2 {
+		t.Errorf("the folder holds %q", names)
+	}
+}
+
+func TestWrite(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "out")
+	fault := errors.New("no more")
+	for _, c := range []struct {
+		text string
+		err  error
+		want string
+	}{{"first", nil, "first"}, {"half of the sec", fault, "first"}, {"third", nil, "third"}} {
+		err := Write(path, func(w io.Writer) error {
+			io.WriteString(w, c.text)
+			return c.err
+		})
+		if got, _ := os.ReadFile(path); err != c.err || string(got) != c.want {
+			t.Errorf("%s: the file holds %q, error %v", c.text, got, err)
+		}
+	}
+	if err := Write(filepath.Join(folder, "missing", "out"), nil); err == nil {
+		t.Error("a folder that is not there is no error")
+	}
+	if names := dir(t, folder); len(names) != 1 {
 		t.Errorf("the folder holds %q", names)
 	}
 }

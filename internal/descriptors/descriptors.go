@@ -8,8 +8,8 @@
 package descriptors
 
 // Err returns the error of the system where it lets this process open hardly
-// any file. Then there is no descriptor left at all, so that nothing can be done
-// but to say so.
+// any file. Then there is no descriptor left at all, so that nothing can be
+// done but to say so.
 func Err() error { return err }
 
 var err = try()

@@ -21,8 +21,8 @@
 //
 // The functions in plain.go are the meaning; assembly for AVX2, AVX-512 and
 // NEON (arm64) computes the same, but fuses multiplications with additions and
-// has its own exponential. Results may therefore differ in the last bits between
-// plain Go and the others, while one class always gives the same bits.
+// has its own exponential. Results may therefore differ in the last bits
+// between plain Go and the others, while one class always gives the same bits.
 // AVX2 and AVX-512 fuse and sum alike and give equal bits. NEON is a class of
 // its own: its kernels fuse and sum as those do, but the compiler fuses the Go
 // code around them. The build tag purego leaves the assembly out.

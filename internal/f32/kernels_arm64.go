@@ -70,7 +70,8 @@ var neon = kernels{
 	above: func(x []float32, bound uint32, index []int32) int {
 		return restAbove(x, bound, index, aboveNEON(x, bound, index))
 	},
-	// None of a Shortlist's: NEON multiplies 16-bit integers no faster than floats.
+	// None of a Shortlist's: NEON multiplies 16-bit integers no faster than
+	// floats.
 	allFinite: allFiniteNEON,
 	extremes: func(x []float32) (low, high float32) {
 		lows, highs := noExtremes()

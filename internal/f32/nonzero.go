@@ -2,6 +2,7 @@ package f32
 
 import (
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -211,7 +212,8 @@ func (z *Nonzeros) transpose(first, columns int, index []int32, values []float32
 	clear(count)
 	for i := range z.rows {
 		column, value := z.row(i)
-		for k := from(column, first); k < len(column) && int(column[k]) < first+columns; k++ {
+		k, _ := slices.BinarySearch(column, int32(first))
+		for ; k < len(column) && int(column[k]) < first+columns; k++ {
 			j := int(column[k]) - first
 			at := j*z.rows + int(count[j])
 			index[at], values[at] = int32(i), value[k]
@@ -220,25 +222,12 @@ func (z *Nonzeros) transpose(first, columns int, index []int32, values []float32
 	}
 }
 
-// from returns where in ascending numbers those that are least or more begin.
-func from(ascending []int32, least int) int {
-	lo, hi := 0, len(ascending)
-	for lo < hi {
-		if middle := (lo + hi) / 2; int(ascending[middle]) < least {
-			lo = middle + 1
-		} else {
-			hi = middle
-		}
-	}
-	return lo
-}
-
 // sumBlocks computes dst = alpha sum_i value[i] b[index[i]] in blocks of k, as
 // products do.
 func sumBlocks(dst, b []float32, index []int32, value []float32, alpha float32, length, k int) {
 	clear(dst)
 	for p := 0; p < k; p += length {
-		n := from(index, p+length)
+		n, _ := slices.BinarySearch(index, int32(p+length))
 		active.sumRows(dst, b, index[:n], value[:n], alpha, 1)
 		index, value = index[n:], value[n:]
 	}

@@ -409,9 +409,9 @@ func raisePlain(dst, x []float32, less float32) {
 	}
 }
 
-// chainsPlain sets dst to the dot products of x with rows of b, which are stride
-// apart: those that index names. The products are added in their order, starting
-// from 0.
+// chainsPlain sets dst to the dot products of x with rows of b, which are
+// stride apart: those that index names. The products are added in their order,
+// starting from 0.
 func chainsPlain(dst, x, b []float32, stride int, index []int32) {
 	for i, row := range index {
 		var sum float32

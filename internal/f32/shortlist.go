@@ -46,8 +46,9 @@ const (
 	// leastScreened rows pay for copying W.
 	leastScreened = 32
 
-	// screenedShare is the least number of columns for each that is wanted: what
-	// is computed of a row, one by one, costs more than a product for more.
+	// screenedShare is the least number of columns for each that is wanted:
+	// what is computed of a row, one by one, costs more than a product for
+	// more.
 	screenedShare = 14
 
 	// A panel of rows is estimated before it is looked at, while it is in a
@@ -85,8 +86,8 @@ func NewShortlist(h, n, rows int) *Shortlist {
 	return l
 }
 
-// ShortlistFloats is the size of a shortlist and its results of so many rows, in
-// float32 numbers.
+// ShortlistFloats is the size of a shortlist and its results of so many rows,
+// in float32 numbers.
 func ShortlistFloats(h, n, rows float64) float64 {
 	if !active.screens {
 		return 2 * h
@@ -138,8 +139,8 @@ func (l *Shortlist) pack(k *kernels, first int) {
 	k.packT(l.packed[first/sliver*pitch:][:pitch], sliver, integers.x, l.pairs, rows, l.pairs)
 }
 
-// round sets dst to x (n) in integers, and returns |x| and the step. They are of
-// no use when |x| is not of a usual size.
+// round sets dst to x (n) in integers, and returns |x| and the step. They are
+// of no use when |x| is not of a usual size.
 func (l *Shortlist) round(k *kernels, dst, x []float32) (norm float64, step float32) {
 	scratch := getSums(1)
 	k.sumSquares(x, &scratch.x[0])
@@ -171,8 +172,8 @@ func (l *Shortlist) bound(norm, step float64) float32 {
 	return float32(1.001*(integers+floats) + 1e-37)
 }
 
-// Largest sets s to what [Sparse.SetLargest] gives for z = x W^T (m,h). It leaves
-// anything in z.
+// Largest sets s to what [Sparse.SetLargest] gives for z = x W^T (m,h). It
+// leaves anything in z.
 func (l *Shortlist) Largest(s *Sparse, z, x []float32, k int) {
 	h, n := l.columns, l.length
 	rows := rowsOf(x, n)
@@ -281,8 +282,8 @@ func (l *Shortlist) estimate(k *kernels, z, steps, integers []float32, stride in
 	}
 }
 
-// shortlist sets c.list to what may be among the k largest of a row, unless that
-// is so much that all of it is computed faster.
+// shortlist sets c.list to what may be among the k largest of a row, unless
+// that is so much that all of it is computed faster.
 func (l *Shortlist) shortlist(kernel *kernels, c *choice, row, k int) bool {
 	h, twice := l.columns, 2*float64(l.radius[row])
 	if twice < 0 {
@@ -374,8 +375,9 @@ func (l *Shortlist) whole(kernel *kernels, s *Sparse, c *choice, rows []int32, k
 	}
 }
 
-// LargestOfColumns is [LargestOfColumns] for the z of the last [Shortlist.Largest].
-// It computes elements whose estimates say that they may be the largest.
+// LargestOfColumns is [LargestOfColumns] for the z of the last
+// [Shortlist.Largest]. It computes elements whose estimates say that they may
+// be the largest.
 func (l *Shortlist) LargestOfColumns(elements []Element) {
 	if !l.estimated {
 		LargestOfColumns(elements, l.z, l.columns)

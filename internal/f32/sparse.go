@@ -39,8 +39,9 @@ func (s *Sparse) resize(rows, elements int) {
 	s.Start[0] = 0
 }
 
-// SetLargest adds bias (n) to the rows of z (m,n), n being the columns of s, and
-// sets s to what [KeepLargest] would leave of it. Columns rise within a row.
+// SetLargest adds bias (n) to the rows of z (m,n), n being the columns of s,
+// and sets s to what [KeepLargest] would leave of it. Columns rise within a
+// row.
 func (s *Sparse) SetLargest(z, bias []float32, k int) {
 	n := s.Columns
 	rows := rowsOf(z, n)
@@ -228,9 +229,9 @@ func (s *Sparse) Product(c []float32, n int, alpha float32, b []float32) {
 	})
 }
 
-// SumProducts computes C = alpha (S A + T B) + decay W for S and T with the same
-// number of rows as C and W, which are (rows,n). C is only written. W may be nil
-// when decay is 0.
+// SumProducts computes C = alpha (S A + T B) + decay W for S and T with the
+// same number of rows as C and W, which are (rows,n). C is only written. W may
+// be nil when decay is 0.
 func SumProducts(c []float32, n int, alpha float32, s *Sparse, a []float32, t *Sparse, b []float32, decay float32, w []float32) {
 	rows := rowsOf(c, n)
 	if s.Rows() != rows || t.Rows() != rows || len(a) != s.Columns*n || len(b) != t.Columns*n || decay != 0 && len(w) != len(c) {

@@ -120,8 +120,8 @@ func (r *Rows) Width() int {
 
 // Add adds each row of a batch, whose first has the number first, to the rows
 // where it belongs: r, some that were set apart, or nil for none. A row that is
-// bad in one set is left out of all, so that all are judged by the same rows. Nothing
-// of the batch is kept.
+// bad in one set is left out of all, so that all are judged by the same rows.
+// Nothing of the batch is kept.
 func (r *Rows) Add(batch arrow.RecordBatch, first int64, where func(row int64) *Rows) error {
 	for part := range patch.Slices(batch, r.batchRows) {
 		if err := r.add(part, first, where); err != nil {

@@ -7,8 +7,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// message is a protocol buffer in the making. The numbers of fields are those of
-// onnx.proto3 (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3).
+// message is a protocol buffer in the making. The numbers of fields are those
+// of onnx.proto3 (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3).
 type message []byte
 
 func (m message) text(field protowire.Number, s string) message {

@@ -167,4 +167,4 @@ def test_row_groups_of_a_dataset_stay(tmp_path):
 
 def test_batches_are_small(tmp_path):
     for data in (BYTES, TABLE.to_pandas(), dataset(tmp_path)):
-        assert max(batch.num_rows for batch in aefeat.reader(data)) <= 2048
+        assert max(batch.num_rows for batch in aefeat.reader(data)) <= 1024

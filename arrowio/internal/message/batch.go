@@ -139,10 +139,10 @@ func parseBatch(t table, m Message, fields []field) (*Batch, error) {
 }
 
 // Check checks what the library believes: how large the buffers in the body of
-// the message become, and that it lists as many arrays and buffers as the schema
-// needs, since the library reads on behind a list that is too short. That arrays
-// agree with each other and stay inside their buffers is left to the library's
-// validation of what it has read.
+// the message become, and that it lists as many arrays and buffers as the
+// schema needs, since the library reads on behind a list that is too short.
+// That arrays agree with each other and stay inside their buffers is left to
+// the library's validation of what it has read.
 func (h *Batch) Check(body []byte) error {
 	var need parts
 	need.add(h.fields)

@@ -76,8 +76,8 @@ func newGroups(f *fileReader, chosen []schema.Selection) *groups {
 	return g
 }
 
-// isInside says whether a leaf is part of what is selected of a column: the path
-// leads to it from there.
+// isInside says whether a leaf is part of what is selected of a column: the
+// path leads to it from there.
 func isInside(t arrow.DataType, chosen []schema.Selection, path []string) bool {
 	st, ok := t.(*arrow.StructType)
 	if !ok || len(path) == 0 || chosen == nil {

@@ -141,8 +141,8 @@ func (t *tree) spellOut() {
 	}
 }
 
-// holdsOldList reports a list of lists, or of maps, as they were long ago. inner
-// is the node that follows.
+// holdsOldList reports a list of lists, or of maps, as they were long ago.
+// inner is the node that follows.
 func (n *node) holdsOldList(inner *node) bool {
 	return n.is(format.LogicalList, format.ConvertedList) && n.children == 1 &&
 		inner.physical < 0 && inner.repetition == format.Repeated &&

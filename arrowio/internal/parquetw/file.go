@@ -272,8 +272,12 @@ func (e *encoder) reserve(times float64) {
 // step is the number of rows to take before the size of the row group is looked
 // at again: they should be a small part of it.
 func (e *encoder) step() int {
-	if e.held == 0 {
-		return 16 // of unknown size
+	const first = 16 // of unknown size
+	switch {
+	case e.held == 0:
+		return 1 // which may be a large part
+	case e.held < first && e.bytes() < e.limit/first:
+		return first - e.held
 	}
 	rowBytes := max(1, e.bytes()/int64(e.held))
 	return int(min(max(e.limit/16/rowBytes, 1), 8192, maxGroupRows-int64(e.held)))

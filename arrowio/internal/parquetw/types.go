@@ -100,10 +100,10 @@ func (m *mapper) dictionary(f arrow.Field, t *arrow.DictionaryType, name string)
 	return value, nil
 }
 
-// declaredIndex returns the type of a dictionary's indexes in the stored schema.
-// Row groups have dictionaries of their own: a narrow index may not do for the
-// values of all. Where polars lists the values, it does, and polars reads them
-// by no other.
+// declaredIndex returns the type of a dictionary's indexes in the stored
+// schema. Row groups have dictionaries of their own: a narrow index may not do
+// for the values of all. Where polars lists the values, it does, and polars
+// reads them by no other.
 func declaredIndex(f arrow.Field, t *arrow.DictionaryType) arrow.DataType {
 	const values = "_PL_ENUM_VALUES2"
 	if f.Metadata.FindKey(values) >= 0 || t.IndexType.ID() == arrow.UINT32 {

@@ -90,8 +90,8 @@ func widens(to, from arrow.Type) bool {
 }
 
 // mergeTypes returns the type that values of both types have. It takes types
-// for equal whatever the fields of lists are called, and in whatever order those
-// of structs are.
+// for equal whatever the fields of lists are called, and in whatever order
+// those of structs are.
 func mergeTypes(a, b arrow.DataType) (arrow.DataType, bool) {
 	switch {
 	case arrow.TypeEqual(a, b), b.ID() == arrow.NULL:

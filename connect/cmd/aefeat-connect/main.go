@@ -1,7 +1,7 @@
 // Command aefeat-connect runs pipelines of Redpanda Connect, which once was
 // Benthos, with the components of package connect beside those of its packages
-// pure and io: files, standard streams, HTTP, sockets and subprocesses, Bloblang,
-// buffers, batches and scanners. All of it is under the MIT licence.
+// pure and io: files, standard streams, HTTP, sockets and subprocesses,
+// Bloblang, buffers, batches and scanners. All of it is under the MIT licence.
 //
 //	aefeat-connect run pipeline.yaml
 //	aefeat-connect create file/aefeat_transform/stdout

@@ -46,17 +46,8 @@ type isa struct {
 // jump to finish2 or finish1; half a register is finished as a whole one, whose
 // upper half is 0. b are the addresses of the two registers of B.
 func (s isa) tile(rows, k Register, b [2]Mem, bases [2]GPVirtual, narrow func()) {
-	a := Load(Param("a").Base(), GP64())
-	stride := Load(Param("rowStride"), GP64())
-	SHLQ(Imm(2), stride)
-	stride3 := GP64()
-	LEAQ(Mem{Base: stride, Index: stride, Scale: 2}, stride3)
-	groups := []Register{a}
-	for g := 4; g < s.rows; g += 4 {
-		p := GP64()
-		LEAQ(Mem{Base: groups[len(groups)-1], Index: stride, Scale: 4}, p)
-		groups = append(groups, p)
-	}
+	a := base("a")
+	direct := s.rowsFrom(a, integer("rowStride"))
 	kStride := Load(Param("kStride"), GP64())
 	narrow()
 	for _, width := range s.widths {
@@ -78,28 +69,54 @@ func (s isa) tile(rows, k Register, b [2]Mem, bases [2]GPVirtual, narrow func())
 				at := func(row, u int) Mem { return Mem{Base: a, Disp: 4 * (u*s.rows + row)} }
 				advance := func(u int) { ADDQ(I32(4*s.rows*u), a) }
 				if name == "direct" {
-					at = func(row, u int) Mem {
-						m := Mem{Base: groups[row/4], Disp: 4 * u}
-						switch row % 4 {
-						case 1:
-							m.Index, m.Scale = stride, 1
-						case 2:
-							m.Index, m.Scale = stride, 2
-						case 3:
-							m.Index, m.Scale = stride3, 1
-						}
-						return m
-					}
-					advance = func(u int) {
-						for _, p := range groups[:(r+3)/4] {
-							ADDQ(I32(4*u), p)
-						}
-					}
+					at, advance = direct.at, func(u int) { direct.advance(r, u) }
 				}
 				s.loop(fmt.Sprintf("%s%dx%d", name, r, width), r, width, k, b, bases, at, advance)
 				JMP(LabelRef(fmt.Sprintf("finish%d", max(width, 1))))
 			}
 		}
+	}
+}
+
+// matrixRows addresses rows of a matrix of 32-bit elements that are stride
+// apart: one base register for four of them.
+type matrixRows struct {
+	bases           []Register
+	stride, stride3 Register // in bytes; three of them
+}
+
+// rowsFrom returns as many rows as a tile has, from a on.
+func (s isa) rowsFrom(a, stride Register) matrixRows {
+	stride3 := GP64()
+	SHLQ(Imm(2), stride)
+	LEAQ(Mem{Base: stride, Index: stride, Scale: 2}, stride3)
+	m := matrixRows{[]Register{a}, stride, stride3}
+	for g := 4; g < s.rows; g += 4 {
+		p := GP64()
+		LEAQ(Mem{Base: m.bases[len(m.bases)-1], Index: stride, Scale: 4}, p)
+		m.bases = append(m.bases, p)
+	}
+	return m
+}
+
+// at is element u of a row.
+func (m matrixRows) at(row, u int) Mem {
+	at := Mem{Base: m.bases[row/4], Disp: 4 * u}
+	switch row % 4 {
+	case 1:
+		at.Index, at.Scale = m.stride, 1
+	case 2:
+		at.Index, at.Scale = m.stride, 2
+	case 3:
+		at.Index, at.Scale = m.stride3, 1
+	}
+	return at
+}
+
+// advance moves the first rows by u elements.
+func (m matrixRows) advance(rows, u int) {
+	for _, p := range m.bases[:(rows+3)/4] {
+		ADDQ(I32(4*u), p)
 	}
 }
 

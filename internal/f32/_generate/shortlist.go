@@ -9,8 +9,9 @@ import (
 )
 
 // estimate writes the products of pairs of 16-bit integers: a loop for every
-// number of rows. Whole tiles of columns are written.
-func (s isa) estimate(name string, finish func(row int, scale Mem, columns, bias [2]Mem, c Mem)) {
+// number of rows. Whole tiles of columns are written. t is a register that is
+// free at the end.
+func (s isa) estimate(name string, t VecPhysical) {
 	TEXT("estimate"+name, NOSPLIT, "func(rows, pairs int, a []float32, stride int, b, scale, columns, bias, c []float32, ldc int)")
 	Pragma("noescape")
 	Doc("estimate" + name + " is estimatePlain.")
@@ -24,27 +25,7 @@ func (s isa) estimate(name string, finish func(row int, scale Mem, columns, bias
 		ADDQ(b, b1)
 		bases[1], second = b1, Mem{Base: b1}
 	}
-	a, stride, stride3 := base("a"), integer("stride"), GP64()
-	SHLQ(Imm(2), stride)
-	LEAQ(Mem{Base: stride, Index: stride, Scale: 2}, stride3)
-	groups := []Register{a}
-	for g := 4; g < s.rows; g += 4 {
-		p := GP64()
-		LEAQ(Mem{Base: groups[len(groups)-1], Index: stride, Scale: 4}, p)
-		groups = append(groups, p)
-	}
-	at := func(row, u int) Mem {
-		m := Mem{Base: groups[row/4], Disp: 4 * u}
-		switch row % 4 {
-		case 1:
-			m.Index, m.Scale = stride, 1
-		case 2:
-			m.Index, m.Scale = stride, 2
-		case 3:
-			m.Index, m.Scale = stride3, 1
-		}
-		return m
-	}
+	a := s.rowsFrom(base("a"), integer("stride"))
 	for r := s.rows; r > 0; r-- {
 		label := fmt.Sprintf("rows%d", r)
 		Label(label)
@@ -52,19 +33,21 @@ func (s isa) estimate(name string, finish func(row int, scale Mem, columns, bias
 			CMPQ(rows, Imm(uint64(r)))
 			JLT(LabelRef(fmt.Sprintf("rows%d", r-1)))
 		}
-		s.loop(label, r, 2, k, [2]Mem{{Base: b}, second}, bases, at, func(u int) {
-			for _, p := range groups[:(r+3)/4] {
-				ADDQ(I32(4*u), p)
-			}
-		})
+		s.loop(label, r, 2, k, [2]Mem{{Base: b}, second}, bases, a.at, func(u int) { a.advance(r, u) })
 		JMP(LabelRef("finish2"))
 	}
 	Label("finish2")
 	scale, columns, bias, c, ldc := base("scale"), base("columns"), base("bias"), base("c"), integer("ldc")
 	SHLQ(Imm(2), ldc)
-	halves := func(p Register) [2]Mem { return [2]Mem{{Base: p}, {Base: p, Disp: s.bytes}} }
 	for r := range s.rows {
-		finish(r, Mem{Base: scale, Disp: 4 * r}, halves(columns), halves(bias), Mem{Base: c})
+		VBROADCASTSS(Mem{Base: scale, Disp: 4 * r}, t)
+		for w := range 2 {
+			acc, at := s.acc(r, w), s.bytes*w
+			VCVTDQ2PS(acc, acc)
+			VMULPS(Mem{Base: columns, Disp: at}, acc, acc)
+			VFMADD213PS(Mem{Base: bias, Disp: at}, t, acc)
+			VMOVUPS(acc, Mem{Base: c, Disp: at})
+		}
 		if r < s.rows-1 {
 			DECQ(rows)
 			JZ(LabelRef("done"))
@@ -88,16 +71,7 @@ func estimate512() {
 			}
 		},
 	}
-	s.estimate("AVX512", func(row int, scale Mem, columns, bias [2]Mem, c Mem) {
-		VBROADCASTSS(scale, Z28)
-		for w := range 2 {
-			acc := s.acc(row, w)
-			VCVTDQ2PS(acc, acc)
-			VMULPS(columns[w], acc, acc)
-			VFMADD213PS(bias[w], Z28, acc)
-			VMOVUPS(acc, c.Offset(64*w))
-		}
-	})
+	s.estimate("AVX512", Z28)
 }
 
 func estimate256() {
@@ -114,16 +88,7 @@ func estimate256() {
 			}
 		},
 	}
-	s.estimate("AVX2", func(row int, scale Mem, columns, bias [2]Mem, c Mem) {
-		VBROADCASTSS(scale, Y12)
-		for w := range 2 {
-			acc := s.acc(row, w)
-			VCVTDQ2PS(acc, acc)
-			VMULPS(columns[w], acc, acc)
-			VFMADD213PS(bias[w], Y12, acc)
-			VMOVUPS(acc, c.Offset(32*w))
-		}
-	})
+	s.estimate("AVX2", Y12)
 }
 
 // integers rounds to 16 bits, and writes whole steps.

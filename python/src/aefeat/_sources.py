@@ -9,7 +9,7 @@ from typing import Any, Iterator
 import numpy as np
 import pyarrow as pa
 
-BATCH_ROWS = 2048
+BATCH_ROWS = 1024
 COLUMN = "patch"
 
 
@@ -28,7 +28,7 @@ def reader(data: Any) -> pa.RecordBatchReader:
 
     >>> import aefeat, numpy as np
     >>> aefeat.reader(np.zeros((5000, 28, 28), np.uint8)).read_next_batch().num_rows
-    2048
+    1024
     """
     if isinstance(data, pa.RecordBatchReader):
         return data
