@@ -279,7 +279,7 @@ func (j *fitJob) readFlags(c *cli.Context) error {
 // harm there.
 func (j *fitJob) checkCheckpoint(c *cli.Context) error {
 	var err error
-	if j.saveTo, err = checkpointFile(c, j.from); err != nil || j.saveTo == "" {
+	if j.saveTo, err = checkpointFile(c, c.String("resume")); err != nil || j.saveTo == "" {
 		return err
 	}
 	if j.config.Epochs == stage.NoEpochs {

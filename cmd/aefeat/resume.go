@@ -174,16 +174,17 @@ func (r *resumption) position() string {
 	return text
 }
 
-// checkpointFile is where checkpoints go: "" for none.
-func checkpointFile(c *cli.Context, r *resumption) (string, error) {
-	path := c.String("checkpoint")
-	if path == "" && r != nil {
-		if path = r.file; path == "-" || isPipe(path) {
-			return "", usagef("fit", "--resume %s is no file that further checkpoints can go to: name one with --checkpoint", r.file).as(codeUsageOutput)
+// checkpointFile is where checkpoints go: "" for none. resume is the one that
+// a training goes on from, if any.
+func checkpointFile(c *cli.Context, resume string) (string, error) {
+	name, path := c.Command.Name, c.String("checkpoint")
+	if path == "" {
+		if path = resume; path == "-" || isPipe(path) {
+			return "", usagef(name, "--resume %s is no file that further checkpoints can go to: name one with --checkpoint", resume).as(codeUsageOutput)
 		}
 	}
-	if info, err := disk.Stat(path); path == "-" || err == nil && !info.Mode().IsRegular() && !info.IsDir() {
-		return "", usagef("fit", "--checkpoint %s is no file that a newer one can take the place of", path).as(codeUsageOutput)
+	if path == "-" || isPipe(path) {
+		return "", usagef(name, "--checkpoint %s is no file that a newer one can take the place of", path).as(codeUsageOutput)
 	}
 	return path, nil
 }

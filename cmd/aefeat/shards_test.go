@@ -27,6 +27,9 @@ func writeShards(t *testing.T, shards int) {
 		write(fmt.Sprint(i), "parquet", 200*i, false)
 	}
 	write("lacking", "stream", 0, true)
+	s.rows = 199
+	write("fewer", "parquet", 200, false)
+	s.rows = 200
 	dying := write("dying", "stream", 0, false)
 	writeBytes(t, "dying", dying[:len(dying)-3000])
 }
