@@ -158,10 +158,13 @@ func (d *driver) begin(c *cli.Context) error {
 		return usagef("drive", "how many shards are there? say so with --shards")
 	case config.Epochs == stage.NoEpochs:
 		return usagef("drive", "--epochs 0 trains nothing")
+	case int64(c.Int("shards")) > model.MaxShards:
+		return usagef("drive", "--shards %d is too large", c.Int("shards"))
 	}
 	if err := checkTraining(c, config.Train); err != nil {
 		return err
 	}
+	warnUseless(c, d.ui, config)
 	m, info, err := requireModel(c, d.ui)
 	if err != nil {
 		return err
@@ -183,23 +186,11 @@ func (d *driver) resume(c *cli.Context) error {
 			return usagef("drive", "--%s does not go with --resume: the settings are those of the checkpoint", name)
 		}
 	}
-	path := c.String("resume")
-	f, err := disk.Open(path)
+	point, note, err := readDriven(c.String("resume"))
 	if err != nil {
-		return &inputError{path, err}
+		return err
 	}
-	defer f.Close()
-	point, err := model.ReadCheckpoint(bufio.NewReaderSize(f, 1<<20))
-	if err == nil && (json.Unmarshal(point.Host.State, &d.note) != nil || d.note.Drive != 1 || d.note.Shards < 1) {
-		err = &model.FormatError{Err: errors.New("a checkpoint of fit, which 'aefeat fit --resume' goes on with")}
-	}
-	if format := (*model.FormatError)(nil); errors.As(err, &format) {
-		err = &codedError{codeCheckpoint, err}
-	}
-	if err != nil {
-		return &inputError{path, fmt.Errorf("%s: %w", path, err)}
-	}
-	d.model, d.options = point.Model, point.Options
+	d.model, d.options, d.note = point.Model, point.Options, note
 	epochs := 0
 	if c.IsSet("epochs") {
 		epochs = c.Int("epochs")
@@ -207,6 +198,26 @@ func (d *driver) resume(c *cli.Context) error {
 	}
 	d.trainer, err = point.Trainer(epochs)
 	return err
+}
+
+// readDriven reads the checkpoint of a driver.
+func readDriven(path string) (point *model.Checkpoint, note driveNote, err error) {
+	f, err := disk.Open(path)
+	if err != nil {
+		return nil, note, &inputError{path, err}
+	}
+	defer f.Close()
+	point, err = model.ReadCheckpoint(bufio.NewReaderSize(f, 1<<20))
+	if err == nil && (json.Unmarshal(point.Host.State, &note) != nil || note.Drive != 1 || note.Shards < 1) {
+		err = &model.FormatError{Err: errors.New("a checkpoint of fit, which 'aefeat fit --resume' goes on with")}
+	}
+	if format := (*model.FormatError)(nil); errors.As(err, &format) {
+		err = &codedError{codeCheckpoint, err}
+	}
+	if err != nil {
+		return nil, note, &inputError{path, fmt.Errorf("%s: %w", path, err)}
+	}
+	return point, note, nil
 }
 
 // run trains until the training stops.
@@ -241,6 +252,8 @@ func (d *driver) pass(ctx context.Context) (err error) {
 		}
 	}()
 	d.whole.Reset(noise)
+	s := step{Phase: stage.PhaseTrain, Unit: d.unit(), Epoch: len(d.model.History) + 1, Epochs: d.options.Epochs, Evaluations: d.trainer.Evaluations()}
+	d.progress.show(s)
 	if _, err := fmt.Fprintf(d.ui.out, "pass %s\n", point); err != nil {
 		return err
 	}
@@ -260,14 +273,14 @@ func (d *driver) pass(ctx context.Context) (err error) {
 	}
 	e, err := d.trainer.EndEpoch()
 	if err == nil && e.Rows > 0 {
-		s := step{Phase: stage.PhaseTrain, Unit: "epoch", Epoch: e.Epoch, Epochs: d.options.Epochs, Rows: e.Rows, Evaluations: d.trainer.Evaluations(), Cost: e.Cost.Total, Mean: e.MeanActivation}
-		if d.options.Optimizer.WholePasses() {
-			s.Unit = "iteration"
-		}
+		s.Epoch, s.Rows, s.Evaluations, s.Cost, s.Mean = e.Epoch, e.Rows, d.trainer.Evaluations(), e.Cost.Total, e.MeanActivation
 		d.progress.endEpoch(s, e)
 	}
 	return err
 }
+
+// unit is what a step is called.
+func (d *driver) unit() string { return unitOf(d.options.Optimizer) }
 
 // writePoint writes the model that sums are to be gathered at. Each pass has a
 // name of its own, and the same one if it is begun again.
@@ -324,7 +337,10 @@ func (d *driver) gather(ctx context.Context) ([]sumsFile, error) {
 		if path == "" {
 			continue
 		}
-		f, err := openSums(path)
+		if isStdin(path) {
+			return nil, usagef("drive", "standard input has the paths of sums, and cannot have sums: name a file").as(codeUsageInput)
+		}
+		f, err := openSums(ctx, d.ui, path)
 		if err != nil {
 			return nil, err
 		}
@@ -364,7 +380,11 @@ func (f sumsFile) within(shards int64, others []sumsFile) error {
 
 // short is the error of a pass that is not whole.
 func (d *driver) short(ctx context.Context, files []sumsFile) error {
-	if err := errors.Join(ctx.Err(), d.lines.Err()); err != nil {
+	err := errors.Join(ctx.Err(), d.lines.Err())
+	if errors.Is(err, bufio.ErrTooLong) {
+		err = usagef("drive", "a line of standard input is longer than a path can be").as(codeUsageInput)
+	}
+	if err != nil {
 		return err
 	}
 	if len(files) == 0 {
@@ -399,7 +419,11 @@ func (d *driver) save() error {
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("writing the checkpoint: %w", err)
 	}
-	return d.ui.work.whole(f.Commit)
+	if err := d.ui.work.whole(f.Commit); err != nil {
+		return err
+	}
+	d.ui.work.resumableBy("", "drive", "--resume", d.saveTo, "-o", d.output)
+	return nil
 }
 
 // end writes the model.
@@ -419,7 +443,7 @@ func (d *driver) end(out *outputFile) error {
 	lines := []string{describe(m)}
 	if n := len(m.History); n > 0 {
 		event["rows"], event["cost"] = m.History[n-1].Rows, terms(*m.Cost)
-		lines = append([]string{fmt.Sprintf("fitted %s in %s: %s", plural(m.History[n-1].Rows, "row"), plural(int64(n), "epoch"), sum(*m.Cost))}, lines...)
+		lines = append(fittedIn(d.unit(), m.History[n-1].Rows, n, d.trainer.Evaluations(), *m.Cost, d.trainer.Stopped()), lines...)
 	}
 	d.progress.finish(event, lines...)
 	_, err := fmt.Fprintf(d.ui.out, "done %s\n", d.output)

@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 )
@@ -140,5 +142,101 @@ func TestRowsOfPassesStay(t *testing.T) {
 		if status, said = driveWith(t, whole, "--progress json --resume ck -o "+optimizer); status != 0 {
 			t.Errorf("%s: status %d: %s", optimizer, status, said)
 		}
+	}
+}
+
+// Sums may come through standard input and pipes, which are read once.
+func TestSumsOfPipes(t *testing.T) {
+	writeShards(t, 2)
+	mustRun(t, "fit -q --hidden 5 --epochs 0 -o init 0", "fit -q --hidden 5 --preprocess zca --epochs 0 -o zca 0", "sums -q -m init --shard 0 -o a 0", "sums -q -m init --shard 1 -o b 1",
+		"merge -q a b -o whole", "sums -q -m init --of evaluation --shard 0 -o evaluation 0", "statistics -q -m zca --shard 0 -o statistics 0")
+	for line, stdin := range map[string]string{"merge - b -o x": "a", "merge b - -o x": "a", "evaluate -m init --sums -": "evaluation",
+		"statistics -m zca --sums - -o y": "statistics"} {
+		if status, said := runWith(t, readText(t, stdin), strings.Fields(line)...); status != 0 {
+			t.Errorf("%s: status %d: %s", line, status, said)
+		}
+	}
+	if readText(t, "x") != readText(t, "whole") {
+		t.Error("merging standard input gives other bytes")
+	}
+	pipe := func(name string) func(data string) {
+		if err := exec.Command("mkfifo", name).Run(); err != nil {
+			t.Skip(err)
+		}
+		return func(data string) {
+			go func() {
+				if err := os.WriteFile(name, []byte(data), 0); err != nil {
+					t.Error(err)
+				}
+			}()
+		}
+	}
+	send := pipe("pipe")
+	send(readText(t, "a"))
+	if mustRun(t, "merge -q pipe b -o z"); readText(t, "z") != readText(t, "whole") {
+		t.Error("merging a pipe gives other bytes")
+	}
+	status, said := driveWith(t, func(_ int, point string) string {
+		gathered(t, point, "0")
+		send(readText(t, "0.sums"))
+		return "pipe\n"
+	}, "-m init -o model --shards 1 --epochs 1 --optimizer adam")
+	if status != 0 {
+		t.Errorf("drive: status %d: %s", status, said)
+	}
+
+	// one that nobody writes to
+	ctx, cancel := context.WithCancelCause(t.Context())
+	ui := &console{in: strings.NewReader("pipe\n"), out: writerFunc(func() { cancel(&signalError{os.Interrupt}) }), err: new(bytes.Buffer), work: new(work)}
+	status = finish(ctx, ui, runApp(ctx, newApp(ui), strings.Fields("aefeat drive -m init -o model --checkpoint ck --shards 1")))
+	if said := fmt.Sprint(ui.err); status != 130 || !strings.Contains(said, "interrupted") || !strings.Contains(said, "go on with: aefeat drive --resume ck -o model") {
+		t.Errorf("status %d: %s", status, said)
+	}
+	if _, err := os.Stat("model.pass-1"); err == nil {
+		t.Error("the point is left behind")
+	}
+	if f, err := os.OpenFile("pipe", os.O_RDWR, 0); err == nil { // ends what waits
+		f.Close()
+	}
+}
+
+// writerFunc is called for each write.
+type writerFunc func()
+
+func (f writerFunc) Write(p []byte) (int, error) {
+	f()
+	return len(p), nil
+}
+
+// What a driver says of itself, and others of its checkpoint.
+func TestDriverTells(t *testing.T) {
+	writeShards(t, 1)
+	mustRun(t, "fit -q --hidden 5 --epochs 0 -o init 0")
+	answer := func(_ int, point string) string { return gathered(t, point, "0") }
+	status, said := driveWith(t, answer, "-m init -o model --shards 1 --epochs 1 --checkpoint ck")
+	if status != 0 || !strings.Contains(said, "fitted 200 rows in 1 iteration (2 evaluations): ") || !strings.Contains(said, "\naefeat: stopped: at --epochs") || strings.Contains(said, " 0 rows/s") {
+		t.Errorf("status %d: %s", status, said)
+	}
+	if status, said = driveWith(t, answer, "-m init -o model --shards 1 --epochs 1 --optimizer adam --momentum 0.5"); status != 0 || !strings.Contains(said, "--momentum changes nothing: only sgd has a momentum") {
+		t.Errorf("status %d: %s", status, said)
+	}
+	if status, said = runWith(t, "", strings.Fields("sums -m init --shard 0 --epoch 3 -o a 0")...); status != 0 || !strings.Contains(said, "--epoch changes nothing: the corruption is 0") {
+		t.Errorf("status %d: %s", status, said)
+	}
+	status, said = runWith(t, "", strings.Fields("fit --resume ck --progress json -o x 0")...)
+	refuses(t, status, said, codeCheckpoint, "go on with aefeat drive --resume ck -o MODEL")
+	if strings.Contains(said, "damaged") {
+		t.Error(said)
+	}
+	for flag, want := range map[string]string{"": "of drive, after 1 of 1 iteration\n", "--json": `"checkpoint":{"epoch":1,"epochs":1,"rows":0,"shards":1}`} {
+		var out strings.Builder
+		ui := &console{out: &out, err: io.Discard}
+		if err := runApp(t.Context(), newApp(ui), strings.Fields("aefeat inspect ck "+flag)); err != nil || !strings.Contains(out.String(), want) {
+			t.Errorf("%v: %s", err, out.String())
+		}
+	}
+	closed := &console{in: strings.NewReader(""), out: &stdout{closed: true}, err: new(bytes.Buffer)}
+	if status := finish(t.Context(), closed, runApp(t.Context(), newApp(closed), strings.Fields("aefeat drive -m init -o model --shards 1"))); status != exitMachine {
+		t.Errorf("without standard output: status %d: %v", status, closed.err)
 	}
 }

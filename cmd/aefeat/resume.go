@@ -163,11 +163,7 @@ func (r *resumption) inputs(c *cli.Context) ([]string, error) {
 
 // position says how far the fit was.
 func (r *resumption) position() string {
-	unit := "epoch"
-	if r.Settings.Train.Optimizer.WholePasses() {
-		unit = "iteration"
-	}
-	text := fmt.Sprintf("after %d of %s", r.Epoch, plural(int64(r.Epochs), unit))
+	text := fmt.Sprintf("after %d of %s", r.Epoch, plural(int64(r.Epochs), unitOf(r.Settings.Train.Optimizer)))
 	if r.Rows > 0 {
 		text += " and " + plural(r.Rows, "row")
 	}
@@ -204,6 +200,9 @@ func (r *resumption) adviseRead(ctx context.Context, ui *console, err error) err
 	err = &codedError{codeCheckpoint, err}
 	if !isRegular(r.file) {
 		return err
+	}
+	if _, _, bad := readDriven(r.file); bad == nil {
+		return &hintedError{err, "a driver has written it: go on with " + shell([]string{"aefeat", "drive", "--resume", r.file}) + " -o MODEL"}
 	}
 	if _, _, _, bad := readModel(ctx, ui, r.file, true); bad != nil {
 		return err
