@@ -304,7 +304,7 @@ def test_an_interrupt_from_the_source_keeps_the_checkpoint(tmp_path):
             yield batch
 
     with pytest.raises(KeyboardInterrupt):
-        aefeat.fit_arrow(interrupted(), checkpoint=tmp_path / "c", checkpoint_every="10ms", **SETTINGS)
+        aefeat.fit_arrow(interrupted(), checkpoint=tmp_path / "c", checkpoint_every="1us", **SETTINGS)
     assert aefeat.fit_arrow(rows, resume=tmp_path / "c") == whole
 
 

@@ -69,7 +69,7 @@ def build_sdist(sdist_directory: str, config_settings: Any = None) -> str:
     proxy.
     """
     files = _tree(".", "backend", "src", "tests", strip="")
-    for name in ("pyproject.toml", "README.md", "build.py", "requirements-test.txt"):
+    for name in ("pyproject.toml", "README.md", "build.py", "requirements-test.txt", "requirements-spark.txt"):
         files[name] = (project.ROOT / name).read_bytes()
     files["PKG-INFO"] = project.metadata().encode()
     files["LICENSE"] = (command.source() / "LICENSE").read_bytes()
