@@ -19,7 +19,6 @@ type drivenPasses struct {
 	t      *testing.T
 	passes int
 	answer func(pass int, point string) string
-	in     io.Reader
 	lines  *io.PipeWriter
 }
 
