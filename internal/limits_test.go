@@ -62,7 +62,7 @@ var noLimits = regexp.MustCompile(`^(` + strings.Join([]string{
 	"arrowio/columns.go maxSchemas", "arrowio/validate.go manyFields", "arrowio/internal/container/container.go maxMade(Key)?",
 	"arrowio/internal/thrift/thrift.go maxDepth", "arrowio/internal/parquet/batches.go maxBatchRows", "arrowio/internal/parquetw/.*",
 	"arrowio/internal/ipc/file.go maxGap", "arrowio/internal/ipc/pieces.go maxStreams",
-	"model/optimizer.go maxRate", "model/read.go maxRowsSeen", "model/likeness.go maxCompared", "model/sums.go maxCount", "model/shards.go maxShards", "model/pass.go mostSkipping(Rows|Inputs)", "model/encoder.go mostBlockRows",
+	"model/optimizer.go maxRate", "model/read.go maxRowsSeen", "model/likeness.go maxCompared", "model/sums.go maxCount", "model/shards.go MaxShards", "model/pass.go mostSkipping(Rows|Inputs)", "model/encoder.go mostBlockRows",
 	"imagery/cut.go maxDraws", "imagery/whole.go max(Lines|Side)", "imagery/filters.go mostThick", "imagery/report/.*", "imagery/gabor/.*",
 	"internal/lbfgs/.*", "internal/f32/.*", "internal/imageset/layout.go most(Channels|Values)", "internal/imageset/open.go maxFileBytes",
 	"stage/warnings.go maxDrift", "stage/identity.go maxMarks",

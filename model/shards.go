@@ -122,14 +122,16 @@ const (
 	shardsVersion = '1'
 	shardsHeader  = 8 * 8 // up to the sums
 	infoBytes     = shardsHeader + sumsHeader + 8
-	maxShards     = 1 << 40 // more than there are, and leaves room to add
 )
+
+// MaxShards is more shards than there are, and leaves room to add.
+const MaxShards = 1 << 40
 
 // WriteSums writes what g gathered of a shard whose rows have numbers from first
 // to below end, in any order; [UnknownRow] for both if they were not counted.
 // [Sums.UnmarshalBinary] reads it. More rows may follow for g.
 func WriteSums(w io.Writer, g Gatherer, shard, first, end int64) (SumsInfo, error) {
-	if shard < 0 || shard >= maxShards {
+	if shard < 0 || shard >= MaxShards {
 		return SumsInfo{}, sumsErrorf(SumsShards, "there is no shard %d: they count from 0", shard)
 	}
 	f, err := g.settle()
@@ -248,7 +250,7 @@ func parseInfo(data []byte) (info SumsInfo, err error) {
 	info = SumsInfo{Shard: word(1), Shards: word(2), FirstRow: word(3), EndRow: word(4), Epoch: uint32(word(5)), Inputs: int(word(6)), Hidden: int(word(7)),
 		Kind: kindName(inner), Fingerprint: uint64(word(shardsHeader/8 + 2)), Rows: word(shardsHeader/8 + 3)}
 	known := slices.Contains([]string{KindGradient, KindCost, KindEvaluation, KindStatistics}, info.Kind)
-	if !known || info.Shard < 0 || info.Shards < 1 || info.Shard > maxShards || info.Shards > maxShards ||
+	if !known || info.Shard < 0 || info.Shards < 1 || info.Shard > MaxShards || info.Shards > MaxShards ||
 		uint64(word(5)) > math.MaxUint32 || word(6) < 1 || word(6) > maxWeights || word(7) < 0 || word(7) > maxWeights/word(6) ||
 		info.Rows < 0 || info.Rows > maxCount || !info.numbered() {
 		return info, sumsErrorf(SumsFormat, "the sums are damaged: they tell of no shard that there can be")

@@ -24,6 +24,10 @@ func ReadCheckpoint(r io.Reader) (*Checkpoint, error) {
 		return nil, err
 	}
 	c := &Checkpoint{Epoch: len(from.Model.History), Model: from.Model, from: from}
+	var of struct{ Version *int }
+	if json.Unmarshal(from.Host.State, &of) == nil && of.Version == nil {
+		return nil, &model.FormatError{Err: errors.New("a checkpoint of a training that no Fitter ran")}
+	}
 	d := json.NewDecoder(bytes.NewReader(from.Host.State))
 	d.DisallowUnknownFields() // a setting that is passed over would change the fit
 	if err := d.Decode(&c.state); err != nil {

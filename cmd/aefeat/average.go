@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -36,12 +37,19 @@ func average(c *cli.Context, ui *console) error {
 		return err
 	}
 	var a model.Average
+	var hashes []string
 	for _, name := range names {
-		m, _, _, err := readModel(c.Context, ui, name, false)
+		m, info, _, err := readModel(c.Context, ui, name, false)
 		if err != nil {
 			return err
 		}
-		if err := a.Add(m); err != nil {
+		if i := slices.Index(hashes, info.Hash); i >= 0 {
+			err = &model.SumsError{Key: model.SumsShards, Reason: fmt.Sprintf("the same model as %s, which counts once", inputName(names[i]))}
+		} else {
+			err = a.Add(m)
+		}
+		hashes = append(hashes, info.Hash)
+		if err != nil {
 			return &inputError{name, fmt.Errorf("%s: %w", inputName(name), err)}
 		}
 	}
@@ -49,6 +57,7 @@ func average(c *cli.Context, ui *console) error {
 	if err != nil {
 		return err
 	}
+	m.Parent = hashes[0] // an average does not mix with its members
 	hash, err := commitModel(ui, output, m)
 	if err != nil {
 		return err

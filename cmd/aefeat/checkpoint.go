@@ -186,13 +186,20 @@ func (w *work) exit(status int) {
 // resumable tells that a fit can be gone on with from a checkpoint, and whether
 // its rows come from standard input.
 func (w *work) resumable(checkpoint string, stdin bool) {
+	also := ""
+	if stdin {
+		also = " - (and the same rows on standard input)"
+	}
+	w.resumableBy(also, "fit", "--resume", checkpoint)
+}
+
+// resumableBy tells the command that goes on with what is at work, and what
+// to write behind it.
+func (w *work) resumableBy(also string, command ...string) {
 	if w == nil {
 		return
 	}
-	hint := "go on with: " + shell([]string{"aefeat", "fit", "--resume", checkpoint})
-	if stdin {
-		hint += " - (and the same rows on standard input)"
-	}
+	hint := "go on with: " + shell(append([]string{"aefeat"}, command...)) + also
 	w.goOn.Store(&hint)
 }
 

@@ -108,7 +108,7 @@ var codeTable = []codeRow{
 	{codeSumsFormat, exitData, "no sums, or damaged ones"},
 	{codeSumsVersion, exitData, "sums of another version of aefeat"},
 	{codeSumsForeign, exitData, "sums, or models to average, of other weights, settings or noise than the others"},
-	{codeSumsShards, exitData, "a shard that is there twice, missing or none of those that there are, or has rows of another"},
+	{codeSumsShards, exitData, "a shard that is there twice, missing or none of those that there are, or has rows of another or other rows than before; a model to average that is there twice"},
 
 	{"column.missing", exitData, "no such column"},
 	{"column.ambiguous", exitData, "several columns could be meant"},

@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -54,27 +57,13 @@ type driveNote struct {
 	Drive  int    `json:"drive"` // version of the note
 	Shards int64  `json:"shards"`
 	Parent string `json:"parent"` // hash of the initial model
+
+	Rows int64 `json:"rows,omitempty"` // of each pass; 0: there was none yet
 }
 
 func drive(c *cli.Context, ui *console) error {
-	output := c.String("output")
-	switch {
-	case c.Args().Present():
-		return usagef("drive", "drive takes no input: paths of sums come in on standard input").as(codeUsageInput)
-	case output == "" || isStdout(output):
-		return usagef("drive", "standard output says which passes there are: name a file for the model with -o").as(codeUsageOutput)
-	case unprintable(output):
-		return usagef("drive", "-o %q: the name stands on a line, and has to be printable", output).as(codeUsageOutput)
-	}
-	d := &driver{ui: ui, output: output, progress: newProgress(ui, chosen(c, "progress")), saveTo: c.String("checkpoint")}
-	if d.saveTo == "" {
-		d.saveTo = c.String("resume")
-	}
-	if d.saveTo != "" && atomicfile.Same(d.saveTo, output) {
-		return usagef("drive", "the model and checkpoints cannot both go to %s", output).as(codeUsageOutput)
-	}
-	outputs := []written{{"the model", output}, {"checkpoints", d.saveTo}}
-	if err := ui.keepSources("drive", outputs, models(c.String("model"))); err != nil {
+	d := &driver{ui: ui, output: c.String("output"), progress: newProgress(ui, chosen(c, "progress"))}
+	if err := d.files(c); err != nil {
 		return err
 	}
 	begin := d.begin
@@ -87,7 +76,7 @@ func drive(c *cli.Context, ui *console) error {
 	if err := fitMemory(memoryBound(), fmt.Sprintf("training %d hidden units takes", d.model.Hidden), float64(d.options.Memory(d.model.Config)), "train a smaller model, or on a larger machine"); err != nil {
 		return err
 	}
-	out, err := createOutput(ui, output)
+	out, err := createOutput(ui, d.output)
 	if err != nil {
 		return err
 	}
@@ -101,6 +90,62 @@ func drive(c *cli.Context, ui *console) error {
 	return d.end(out)
 }
 
+// files finds out where things go, and refuses what would do harm there.
+func (d *driver) files(c *cli.Context) error {
+	init, resume := c.String("model"), c.String("resume")
+	switch {
+	case c.Args().Present():
+		return usagef("drive", "drive takes no input: paths of sums come in on standard input").as(codeUsageInput)
+	case isStdin(init) || isStdin(resume):
+		return usagef("drive", "standard input has the paths of sums: name a file").as(codeUsageInput)
+	case d.output == "" || isStdout(d.output):
+		return usagef("drive", "standard output says which passes there are: name a file for the model with -o").as(codeUsageOutput)
+	case isPipe(d.output):
+		return usagef("drive", "-o %s is no file, and the points of passes go beside it", d.output).as(codeUsageOutput)
+	case unprintable(d.output):
+		return usagef("drive", "-o %q: the name stands on a line, and has to be printable", d.output).as(codeUsageOutput)
+	}
+	var err error
+	if d.saveTo, err = checkpointFile(c, resume); err != nil {
+		return err
+	}
+	if d.saveTo != "" && atomicfile.Same(d.saveTo, d.output) {
+		return usagef("drive", "the model and checkpoints cannot both go to %s", d.output).as(codeUsageOutput)
+	}
+	for _, f := range []written{{"the model", init}, {"the checkpoint", resume}, {"checkpoints", d.saveTo}} {
+		if d.isPoint(f.to) {
+			return usagef("drive", "the point of a pass would replace %s %s: choose another name, or another -o", f.what, f.to).as(codeUsageOutput)
+		}
+	}
+	outputs := []written{{"the model", d.output}, {"checkpoints", d.saveTo}}
+	if err := d.ui.keepSources("drive", outputs, models(init)); err != nil {
+		return err
+	}
+	return d.ui.needOut()
+}
+
+// pointFile is the model file of a pass, counted from 1.
+func (d *driver) pointFile(pass string) string { return d.output + pointInfix + pass }
+
+const pointInfix = ".pass-"
+
+// isPoint reports whether a file has, or could come to have, the place of a
+// point. Links are followed.
+func (d *driver) isPoint(name string) bool {
+	names := []string{name}
+	if target, err := filepath.EvalSymlinks(name); err == nil {
+		names = append(names, target)
+	}
+	return slices.ContainsFunc(names, func(name string) bool {
+		at := strings.LastIndex(name, pointInfix) + len(pointInfix)
+		if at < len(pointInfix) {
+			return false
+		}
+		_, err := strconv.ParseUint(name[at:], 10, 63)
+		return err == nil && atomicfile.Same(name, d.pointFile(name[at:]))
+	})
+}
+
 // begin makes the trainer of an initial model.
 func (d *driver) begin(c *cli.Context) error {
 	config := stage.Config{Epochs: stage.DefaultIterations}
@@ -111,21 +156,22 @@ func (d *driver) begin(c *cli.Context) error {
 	switch {
 	case !c.IsSet("shards"):
 		return usagef("drive", "how many shards are there? say so with --shards")
-	case isStdin(c.String("model")):
-		return usagef("drive", "standard input has the paths of sums: name a file for the model").as(codeUsageInput)
 	case config.Epochs == stage.NoEpochs:
 		return usagef("drive", "--epochs 0 trains nothing")
+	case int64(c.Int("shards")) > model.MaxShards:
+		return usagef("drive", "--shards %d is too large", c.Int("shards"))
 	}
 	if err := checkTraining(c, config.Train); err != nil {
 		return err
 	}
+	warnUseless(c, d.ui, config)
 	m, info, err := requireModel(c, d.ui)
 	if err != nil {
 		return err
 	}
 	m.History, m.Cost, m.Best, m.NoiseEpoch, m.Spread = nil, nil, 0, 0, nil
 	config.Train.Epochs, config.Train.BatchSize = config.Epochs, model.FullBatch
-	d.note = driveNote{1, int64(c.Int("shards")), info.Hash}
+	d.note = driveNote{Drive: 1, Shards: int64(c.Int("shards")), Parent: info.Hash}
 	d.model, d.options = m, config.Train
 	if d.trainer, err = model.NewTrainer(m, d.options); err != nil {
 		return wrong("drive", err)
@@ -140,23 +186,11 @@ func (d *driver) resume(c *cli.Context) error {
 			return usagef("drive", "--%s does not go with --resume: the settings are those of the checkpoint", name)
 		}
 	}
-	path := c.String("resume")
-	f, err := disk.Open(path)
+	point, note, err := readDriven(c.String("resume"))
 	if err != nil {
-		return &inputError{path, err}
+		return err
 	}
-	defer f.Close()
-	point, err := model.ReadCheckpoint(bufio.NewReaderSize(f, 1<<20))
-	if err == nil && (json.Unmarshal(point.Host.State, &d.note) != nil || d.note.Drive != 1 || d.note.Shards < 1) {
-		err = &model.FormatError{Err: errors.New("a checkpoint of fit, which 'aefeat fit --resume' goes on with")}
-	}
-	if format := (*model.FormatError)(nil); errors.As(err, &format) {
-		err = &codedError{codeCheckpoint, err}
-	}
-	if err != nil {
-		return &inputError{path, fmt.Errorf("%s: %w", path, err)}
-	}
-	d.model, d.options = point.Model, point.Options
+	d.model, d.options, d.note = point.Model, point.Options, note
 	epochs := 0
 	if c.IsSet("epochs") {
 		epochs = c.Int("epochs")
@@ -164,6 +198,26 @@ func (d *driver) resume(c *cli.Context) error {
 	}
 	d.trainer, err = point.Trainer(epochs)
 	return err
+}
+
+// readDriven reads the checkpoint of a driver.
+func readDriven(path string) (point *model.Checkpoint, note driveNote, err error) {
+	f, err := disk.Open(path)
+	if err != nil {
+		return nil, note, &inputError{path, err}
+	}
+	defer f.Close()
+	point, err = model.ReadCheckpoint(bufio.NewReaderSize(f, 1<<20))
+	if err == nil && (json.Unmarshal(point.Host.State, &note) != nil || note.Drive != 1 || note.Shards < 1) {
+		err = &model.FormatError{Err: errors.New("a checkpoint of fit, which 'aefeat fit --resume' goes on with")}
+	}
+	if format := (*model.FormatError)(nil); errors.As(err, &format) {
+		err = &codedError{codeCheckpoint, err}
+	}
+	if err != nil {
+		return nil, note, &inputError{path, fmt.Errorf("%s: %w", path, err)}
+	}
+	return point, note, nil
 }
 
 // run trains until the training stops.
@@ -198,6 +252,8 @@ func (d *driver) pass(ctx context.Context) (err error) {
 		}
 	}()
 	d.whole.Reset(noise)
+	s := step{Phase: stage.PhaseTrain, Unit: d.unit(), Epoch: len(d.model.History) + 1, Epochs: d.options.Epochs, Evaluations: d.trainer.Evaluations()}
+	d.progress.show(s)
 	if _, err := fmt.Fprintf(d.ui.out, "pass %s\n", point); err != nil {
 		return err
 	}
@@ -217,14 +273,14 @@ func (d *driver) pass(ctx context.Context) (err error) {
 	}
 	e, err := d.trainer.EndEpoch()
 	if err == nil && e.Rows > 0 {
-		s := step{Phase: stage.PhaseTrain, Unit: "epoch", Epoch: e.Epoch, Epochs: d.options.Epochs, Rows: e.Rows, Evaluations: d.trainer.Evaluations(), Cost: e.Cost.Total, Mean: e.MeanActivation}
-		if d.options.Optimizer.WholePasses() {
-			s.Unit = "iteration"
-		}
+		s.Epoch, s.Rows, s.Evaluations, s.Cost, s.Mean = e.Epoch, e.Rows, d.trainer.Evaluations(), e.Cost.Total, e.MeanActivation
 		d.progress.endEpoch(s, e)
 	}
 	return err
 }
+
+// unit is what a step is called.
+func (d *driver) unit() string { return unitOf(d.options.Optimizer) }
 
 // writePoint writes the model that sums are to be gathered at. Each pass has a
 // name of its own, and the same one if it is begun again.
@@ -235,9 +291,37 @@ func (d *driver) writePoint(noise uint32) (string, error) {
 	if d.options.Optimizer.WholePasses() {
 		pass = d.trainer.Evaluations()
 	}
-	path := fmt.Sprintf("%s.pass-%d", d.output, pass+1)
-	_, err := commitModel(d.ui, path, &m)
-	return path, err
+	path := d.pointFile(strconv.FormatInt(pass+1, 10))
+	if _, err := disk.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		_, err = commitModel(d.ui, path, &m)
+		return path, err
+	}
+	// A driver that was killed has left it, or somebody else.
+	own := newDigest()
+	if err := writeModel(own, &m); err != nil {
+		return "", err
+	}
+	if hash, err := hashFile(path); err != nil || hash != own.String() {
+		e := usagef("drive", "the point of a pass would replace %s, which is there already", path).as(codeUsageOutput)
+		e.hints = []string{"an earlier driver may have left it: remove it, or choose another -o"}
+		return "", e
+	}
+	return path, nil
+}
+
+// hashFile returns the hash of a file's bytes; "" of what is no file.
+func hashFile(path string) (string, error) {
+	if !isRegular(path) {
+		return "", nil
+	}
+	f, err := disk.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	sum := newDigest()
+	_, err = io.Copy(sum, f)
+	return sum.String(), err
 }
 
 // gather reads the paths of sums until those of all shards are there. It returns
@@ -253,7 +337,10 @@ func (d *driver) gather(ctx context.Context) ([]sumsFile, error) {
 		if path == "" {
 			continue
 		}
-		f, err := openSums(path)
+		if isStdin(path) {
+			return nil, usagef("drive", "standard input has the paths of sums, and cannot have sums: name a file").as(codeUsageInput)
+		}
+		f, err := openSums(ctx, d.ui, path)
 		if err != nil {
 			return nil, err
 		}
@@ -267,9 +354,13 @@ func (d *driver) gather(ctx context.Context) ([]sumsFile, error) {
 		got += f.Shards
 		rows += f.Rows
 	}
-	if rows == 0 {
+	switch {
+	case rows == 0:
 		return nil, stage.ErrNoRows
+	case d.note.Rows != 0 && rows != d.note.Rows:
+		return nil, &model.SumsError{Key: model.SumsShards, Reason: fmt.Sprintf("the shards have %s, and had %s in the passes before: their rows must stay what they are", plural(rows, "row"), count(d.note.Rows))}
 	}
+	d.note.Rows = rows
 	_, err := orderSums(files)
 	return files, err
 }
@@ -289,7 +380,11 @@ func (f sumsFile) within(shards int64, others []sumsFile) error {
 
 // short is the error of a pass that is not whole.
 func (d *driver) short(ctx context.Context, files []sumsFile) error {
-	if err := errors.Join(ctx.Err(), d.lines.Err()); err != nil {
+	err := errors.Join(ctx.Err(), d.lines.Err())
+	if errors.Is(err, bufio.ErrTooLong) {
+		err = usagef("drive", "a line of standard input is longer than a path can be").as(codeUsageInput)
+	}
+	if err != nil {
 		return err
 	}
 	if len(files) == 0 {
@@ -324,7 +419,11 @@ func (d *driver) save() error {
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("writing the checkpoint: %w", err)
 	}
-	return d.ui.work.whole(f.Commit)
+	if err := d.ui.work.whole(f.Commit); err != nil {
+		return err
+	}
+	d.ui.work.resumableBy("", "drive", "--resume", d.saveTo, "-o", d.output)
+	return nil
 }
 
 // end writes the model.
@@ -344,7 +443,7 @@ func (d *driver) end(out *outputFile) error {
 	lines := []string{describe(m)}
 	if n := len(m.History); n > 0 {
 		event["rows"], event["cost"] = m.History[n-1].Rows, terms(*m.Cost)
-		lines = append([]string{fmt.Sprintf("fitted %s in %s: %s", plural(m.History[n-1].Rows, "row"), plural(int64(n), "epoch"), sum(*m.Cost))}, lines...)
+		lines = append(fittedIn(d.unit(), m.History[n-1].Rows, n, d.trainer.Evaluations(), *m.Cost, d.trainer.Stopped()), lines...)
 	}
 	d.progress.finish(event, lines...)
 	_, err := fmt.Fprintf(d.ui.out, "done %s\n", d.output)

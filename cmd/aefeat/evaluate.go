@@ -75,12 +75,12 @@ func evaluate(c *cli.Context, ui *console) error {
 
 // evaluateSums prints what shards have gathered for it.
 func evaluateSums(c *cli.Context, ui *console) error {
-	if c.Args().Present() || c.IsSet("report") {
-		return usagef("evaluate", "--sums stands in place of inputs, and goes without --report").as(codeUsageInput)
-	}
 	m, info, sums, err := readMerged(c, ui, "")
 	if err != nil {
 		return err
+	}
+	if sums.Rows == 0 {
+		return stage.ErrNoRows
 	}
 	fields := map[string]any{"rows": sums.Rows, "shards": sums.Shards, "model": info.Hash, "seed": m.Seed}
 	newProgress(ui, chosen(c, "progress")).finish(fields, fmt.Sprintf("sums of %s", plural(sums.Shards, "shard")))
@@ -94,9 +94,6 @@ func evaluateSums(c *cli.Context, ui *console) error {
 	e := model.NewEvaluator(m)
 	if err := sums.into(e); err != nil {
 		return err
-	}
-	if sums.Rows == 0 {
-		return stage.ErrNoRows
 	}
 	return printEvaluation(ui.out, stage.Evaluation{Evaluation: e.Result()}, c.Bool("json"))
 }

@@ -85,7 +85,7 @@ var faultyCommands = []faulty{
 	{name: "evaluate --sums", args: "evaluate -m {in}/m --sums {in}/e"},
 	{name: "drive", args: "drive --optimizer sgd --epochs 1 --shards 2 -m {in}/m -o {out}/m", stdin: "paths"},
 	{name: "drive --checkpoint", args: "drive --optimizer sgd --epochs 1 --shards 2 -m {in}/m --checkpoint {out}/c -o {out}/m", stdin: "paths", saves: true},
-	{name: "average", args: "average {in}/m {in}/m -o {out}/a"},
+	{name: "average", args: "average {in}/m {in}/n -o {out}/a"},
 	{name: "image-features", args: "image-features -m {in}/m --pool mean -o {out}/p.parquet {in}/images"},
 }
 
@@ -563,6 +563,7 @@ func makeFaultyInputs(t *testing.T, root string) {
 		"sums -m {in}/m --shard 1 -o {in}/s1 {in}/a.parquet",
 		"sums -m {in}/m --shard 0 --of evaluation -o {in}/e {in}/a.parquet",
 		"fit --hidden 3 --epochs 0 --preprocess zca -o {in}/z {in}/a.parquet",
+		"fit --hidden 3 --epochs 2 --shape 4x4 --pixel-max 255 -o {in}/n {in}/a.parquet",
 		"statistics -m {in}/z --shard 0 -o {in}/zs {in}/a.parquet",
 	} {
 		rig.args = args

@@ -279,7 +279,7 @@ func (j *fitJob) readFlags(c *cli.Context) error {
 // harm there.
 func (j *fitJob) checkCheckpoint(c *cli.Context) error {
 	var err error
-	if j.saveTo, err = checkpointFile(c, j.from); err != nil || j.saveTo == "" {
+	if j.saveTo, err = checkpointFile(c, c.String("resume")); err != nil || j.saveTo == "" {
 		return err
 	}
 	if j.config.Epochs == stage.NoEpochs {
@@ -482,12 +482,7 @@ func (j *fitJob) settleMemory(c *cli.Context, settings stage.Config) {
 func (j *fitJob) iterates() bool { return j.settings.Train.Optimizer.WholePasses() }
 
 // unit is what the epochs are called.
-func (j *fitJob) unit() string {
-	if j.iterates() {
-		return "iteration"
-	}
-	return "epoch"
-}
+func (j *fitJob) unit() string { return unitOf(j.settings.Train.Optimizer) }
 
 // observe shows what a Fitter tells.
 func (j *fitJob) observe(p stage.Progress) {
@@ -510,12 +505,11 @@ func (j *fitJob) report(m *model.Model, src *arrowio.Source, r *stage.Report) {
 	var lines []string
 	if r.Rows > 0 {
 		event["cost"], event["stop"] = terms(*m.Cost), r.Stop
-		passes := plural(int64(len(r.Epochs)), j.unit())
 		if j.iterates() {
 			event["evaluations"] = r.Evaluations
-			passes += fmt.Sprintf(" (%s)", plural(r.Evaluations, "evaluation"))
 		}
-		lines = append(lines, fmt.Sprintf("fitted %s in %s: %s", plural(r.Rows, "row"), passes, sum(*m.Cost)))
+		fitted := fittedIn(j.unit(), r.Rows, len(r.Epochs), r.Evaluations, *m.Cost, r.Stop)
+		lines = append(lines, fitted[0])
 		if r.Best > 0 {
 			event["held_out"], event["best_epoch"] = r.HeldOut, r.Best
 			line := fmt.Sprintf("kept the model of %s %d", j.unit(), r.Best)
@@ -525,12 +519,7 @@ func (j *fitJob) report(m *model.Model, src *arrowio.Source, r *stage.Report) {
 			}
 			lines = append(lines, line)
 		}
-		switch why := stopReason(r.Stop); {
-		case why != "":
-			lines = append(lines, "stopped: "+why)
-		case j.iterates():
-			lines = append(lines, "stopped: at --epochs, before the cost has converged")
-		}
+		lines = append(lines, fitted[1:]...)
 	} else {
 		lines = append(lines, "initial model, not fitted to any rows")
 	}

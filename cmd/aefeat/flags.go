@@ -385,7 +385,7 @@ var flagTable = []flag{
 		usage: "let --resume go on where another kind of processor left off, to a model that differs in its last bits"},
 
 	{of: "fit", name: "rows", category: categoryInput, kept: true, value: 0, text: "all", bound: positive,
-		usage: "fit to the first `N` rows alone: to see what more rows gain"},
+		usage: "fit to the first `N` rows alone, to see what more rows gain; --emit writes features of all rows"},
 
 	// Several models.
 	{of: "fit", name: "sweep", category: categoryTraining, value: []string(nil), text: "one model",

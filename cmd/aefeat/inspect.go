@@ -217,6 +217,7 @@ type checkpointInfo struct {
 	Epochs  int          `json:"epochs"`
 	Rows    int64        `json:"rows"` // of the running epoch that were trained on
 	Command *commandLine `json:"command,omitempty"`
+	Shards  int64        `json:"shards,omitempty"` // of drive
 }
 
 func inspectModel(ctx context.Context, ui *console, name string, asJSON bool) error {
@@ -233,36 +234,44 @@ func inspectModel(ctx context.Context, ui *console, name string, asJSON bool) er
 	if m.Shape != (model.Shape{}) {
 		info.Shape = &m.Shape
 	}
-	var from *resumption
+	var rows table
 	if file.Checkpoint {
 		info.Kind = "checkpoint"
-		if from, err = inspectCheckpoint(ctx, ui, name); err != nil {
+		if info.Checkpoint, rows, err = inspectCheckpoint(ctx, ui, name, m); err != nil {
 			return err
 		}
 	}
 	if asJSON {
-		if from != nil {
-			info.Checkpoint = &checkpointInfo{from.Epoch, from.Epochs, from.Rows, &from.line}
-		}
 		return printJSON(ui.out, info)
 	}
 	t := modelTable(m, file, bare)
-	if from != nil {
-		t.row("checkpoint", from.position())
-		t.row("training", describeTraining(m, from.Settings.Train))
-		t.row("inputs of the fit", someOf(orStdin(from.line.Inputs)))
-	}
+	t = append(t, rows...)
 	return t.print(ui.out)
 }
 
-// inspectCheckpoint reads what only a checkpoint has; nil: it came through a
-// pipe, and is gone.
-func inspectCheckpoint(ctx context.Context, ui *console, name string) (*resumption, error) {
+// inspectCheckpoint reads what only a checkpoint has, and as rows of a table;
+// nil: it came through a pipe, and is gone.
+func inspectCheckpoint(ctx context.Context, ui *console, name string, m *model.Model) (*checkpointInfo, table, error) {
 	if !isRegular(name) {
-		return nil, nil
+		return nil, nil, nil
 	}
 	r := &resumption{file: name, sum: newDigest()}
-	return r, r.read(ctx, ui)
+	err := r.read(ctx, ui)
+	if err == nil {
+		return &checkpointInfo{Epoch: r.Epoch, Epochs: r.Epochs, Rows: r.Rows, Command: &r.line}, table{
+			{"checkpoint", r.position()},
+			{"training", describeTraining(m, r.Settings.Train)},
+			{"inputs of the fit", someOf(orStdin(r.line.Inputs))}}, nil
+	}
+	point, note, failed := readDriven(name)
+	if failed != nil {
+		return nil, nil, err
+	}
+	o := point.Options
+	return &checkpointInfo{Epoch: len(m.History), Epochs: o.Epochs, Shards: note.Shards}, table{
+		{"checkpoint", fmt.Sprintf("of drive, after %d of %s", len(m.History), plural(int64(o.Epochs), unitOf(o.Optimizer)))},
+		{"training", describeTraining(m, o)},
+		{"shards", count(note.Shards)}}, nil
 }
 
 // modelTable lists what is known of a model.

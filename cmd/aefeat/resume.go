@@ -163,27 +163,24 @@ func (r *resumption) inputs(c *cli.Context) ([]string, error) {
 
 // position says how far the fit was.
 func (r *resumption) position() string {
-	unit := "epoch"
-	if r.Settings.Train.Optimizer.WholePasses() {
-		unit = "iteration"
-	}
-	text := fmt.Sprintf("after %d of %s", r.Epoch, plural(int64(r.Epochs), unit))
+	text := fmt.Sprintf("after %d of %s", r.Epoch, plural(int64(r.Epochs), unitOf(r.Settings.Train.Optimizer)))
 	if r.Rows > 0 {
 		text += " and " + plural(r.Rows, "row")
 	}
 	return text
 }
 
-// checkpointFile is where checkpoints go: "" for none.
-func checkpointFile(c *cli.Context, r *resumption) (string, error) {
-	path := c.String("checkpoint")
-	if path == "" && r != nil {
-		if path = r.file; path == "-" || isPipe(path) {
-			return "", usagef("fit", "--resume %s is no file that further checkpoints can go to: name one with --checkpoint", r.file).as(codeUsageOutput)
+// checkpointFile is where checkpoints go: "" for none. resume is the one that
+// a training goes on from, if any.
+func checkpointFile(c *cli.Context, resume string) (string, error) {
+	name, path := c.Command.Name, c.String("checkpoint")
+	if path == "" {
+		if path = resume; path == "-" || isPipe(path) {
+			return "", usagef(name, "--resume %s is no file that further checkpoints can go to: name one with --checkpoint", resume).as(codeUsageOutput)
 		}
 	}
-	if info, err := disk.Stat(path); path == "-" || err == nil && !info.Mode().IsRegular() && !info.IsDir() {
-		return "", usagef("fit", "--checkpoint %s is no file that a newer one can take the place of", path).as(codeUsageOutput)
+	if path == "-" || isPipe(path) {
+		return "", usagef(name, "--checkpoint %s is no file that a newer one can take the place of", path).as(codeUsageOutput)
 	}
 	return path, nil
 }
@@ -203,6 +200,9 @@ func (r *resumption) adviseRead(ctx context.Context, ui *console, err error) err
 	err = &codedError{codeCheckpoint, err}
 	if !isRegular(r.file) {
 		return err
+	}
+	if _, _, bad := readDriven(r.file); bad == nil {
+		return &hintedError{err, "a driver has written it: go on with " + shell([]string{"aefeat", "drive", "--resume", r.file}) + " -o MODEL"}
 	}
 	if _, _, _, bad := readModel(ctx, ui, r.file, true); bad != nil {
 		return err

@@ -66,15 +66,15 @@ func checkTraining(c *cli.Context, o model.TrainOptions) error {
 	if o.Optimizer.WholePasses() {
 		for _, name := range []string{"learning-rate", "momentum"} {
 			if c.IsSet(name) {
-				return usagef("fit", "--%s does not go with --optimizer %s, which finds the size of its steps itself", name, o.Optimizer)
+				return usagef(c.Command.Name, "--%s does not go with --optimizer %s, which finds the size of its steps itself", name, o.Optimizer)
 			}
 		}
 		if rows := c.Int("batch-size"); c.IsSet("batch-size") && rows != 0 {
-			return usagef("fit", "--batch-size %d does not go with --optimizer %s, which needs all rows for a step: leave it out, or say 0", rows, o.Optimizer)
+			return usagef(c.Command.Name, "--batch-size %d does not go with --optimizer %s, which needs all rows for a step: leave it out, or say 0", rows, o.Optimizer)
 		}
 	}
 	if momentum := c.Float64("momentum"); o.Optimizer == model.SGD && !(momentum >= 0 && momentum < 1) {
-		return usagef("fit", "--momentum %v is not a number from 0 to below 1", momentum)
+		return usagef(c.Command.Name, "--momentum %v is not a number from 0 to below 1", momentum)
 	}
 	return nil
 }

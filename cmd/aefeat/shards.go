@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"runtime"
@@ -41,9 +42,12 @@ func merge(c *cli.Context, ui *console) error {
 	if err := ui.keepSources("merge", []written{{"the sums", output}}, reading{what: "the sums ", files: names}); err != nil {
 		return err
 	}
+	if err := stdinOnce(c, ui); err != nil {
+		return err
+	}
 	var files []sumsFile
 	for _, name := range names {
-		f, err := openSums(name)
+		f, err := openSums(c.Context, ui, name)
 		if err != nil {
 			return err
 		}
@@ -79,29 +83,73 @@ func merge(c *cli.Context, ui *console) error {
 // sumsFile is a file of sums.
 type sumsFile struct {
 	path string
+	data []byte // of what can be read only once; nil: read reads them
 	model.SumsInfo
 }
 
-// openSums reads what a file has sums of.
-func openSums(path string) (f sumsFile, err error) {
-	in, err := disk.Open(path)
-	if err != nil {
-		return f, &inputError{path, err}
-	}
-	defer in.Close()
-	if f.SumsInfo, err = model.ReadSumsInfo(in); err != nil {
-		return f, inSums(path, err)
-	}
+// openSums reads what a file has sums of. "-" is standard input. A pipe is read
+// whole, since that goes but once, unless ctx ends before.
+func openSums(ctx context.Context, ui *console, path string) (f sumsFile, err error) {
 	f.path = path
-	return f, nil
+	if isRegular(path) && !isStdin(path) {
+		in, err := disk.Open(path)
+		if err != nil {
+			return f, &inputError{path, err}
+		}
+		defer in.Close()
+		f.SumsInfo, err = model.ReadSumsInfo(in)
+		if err != nil {
+			err = inSums(path, err)
+		}
+		return f, err
+	}
+	if f.data, err = readOnce(ctx, ui, path); err != nil {
+		return f, &inputError{inputName(path), err}
+	}
+	if f.SumsInfo, err = model.ReadSumsInfo(bytes.NewReader(f.data)); err != nil {
+		err = inSums(path, err)
+	}
+	return f, err
+}
+
+// readOnce reads all of a pipe or of standard input. Nobody may ever open the
+// other end: what waits for that ends with the program.
+func readOnce(ctx context.Context, ui *console, path string) ([]byte, error) {
+	var data []byte
+	done := make(chan error, 1)
+	go func() {
+		in := ui.in
+		if !isStdin(path) {
+			f, err := disk.Open(path)
+			if err != nil {
+				done <- err
+				return
+			}
+			defer f.Close()
+			in = f
+		}
+		var err error
+		data, err = io.ReadAll(in)
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		return data, err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 func inSums(path string, err error) error {
+	path = inputName(path)
 	return &inputError{path, fmt.Errorf("%s: %w", path, err)}
 }
 
 // read reads the sums of the file.
 func (f sumsFile) read() (*model.Sums, error) {
+	if f.data != nil {
+		return f.parse(f.data)
+	}
 	in, err := disk.Open(f.path)
 	if err != nil {
 		return nil, &inputError{f.path, err}
@@ -114,8 +162,12 @@ func (f sumsFile) read() (*model.Sums, error) {
 	if _, err := io.Copy(&b, in); err != nil {
 		return nil, inSums(f.path, err)
 	}
+	return f.parse(b.Bytes())
+}
+
+func (f sumsFile) parse(data []byte) (*model.Sums, error) {
 	s := new(model.Sums)
-	if err := s.UnmarshalBinary(b.Bytes()); err != nil {
+	if err := s.UnmarshalBinary(data); err != nil {
 		return nil, inSums(f.path, err)
 	}
 	return s, nil
@@ -167,6 +219,12 @@ func mergeSums(files []sumsFile) (*model.Sums, error) {
 // shards from 0 on. output is what the command writes, "" for text.
 func readMerged(c *cli.Context, ui *console, output string) (m *model.Model, info model.Info, sums sumsFile, err error) {
 	name, path := c.Command.Name, c.String("sums")
+	if err = onlySums(c); err != nil {
+		return
+	}
+	if err = stdinOnce(c, ui, c.String("model"), path); err != nil {
+		return
+	}
 	if output != "" {
 		if err = refuseTerminal(ui, name, output, c.String("output")); err != nil {
 			return
@@ -179,13 +237,27 @@ func readMerged(c *cli.Context, ui *console, output string) (m *model.Model, inf
 	if m, info, err = requireModel(c, ui); err != nil {
 		return
 	}
-	if sums, err = openSums(path); err != nil {
+	if sums, err = openSums(c.Context, ui, path); err != nil {
 		return
 	}
 	if whole := sums.Whole(sums.Shard + sums.Shards); whole != nil {
 		err = inSums(path, whole)
 	}
 	return
+}
+
+// onlySums returns a usage error where flags are about rows.
+func onlySums(c *cli.Context) error {
+	name := c.Command.Name
+	if c.Args().Present() {
+		return usagef(name, "--sums stands in place of inputs").as(codeUsageInput)
+	}
+	for _, f := range flagsOf(name) {
+		if c.IsSet(f.name) && !slices.Contains([]string{"sums", "model", "json", "output", "progress", "quiet"}, f.name) {
+			return usagef(name, "%s does not go with --sums, which stands in place of rows", spell(f.name)).as(codeUsageInput)
+		}
+	}
+	return nil
 }
 
 // commitModel writes a model, makes it appear and returns its hash.

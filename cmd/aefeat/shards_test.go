@@ -27,6 +27,11 @@ func writeShards(t *testing.T, shards int) {
 		write(fmt.Sprint(i), "parquet", 200*i, false)
 	}
 	write("lacking", "stream", 0, true)
+	s.rows = 0
+	write("empty", "parquet", 0, false)
+	s.rows = 199
+	write("fewer", "parquet", 200, false)
+	s.rows = 200
 	dying := write("dying", "stream", 0, false)
 	writeBytes(t, "dying", dying[:len(dying)-3000])
 }
@@ -45,11 +50,15 @@ func TestRefusedSums(t *testing.T) {
 		"sums -m init --shard 1 -o forgotten 1",
 		"sums -m fitted --shard 1 -o foreign 1",
 		"sums -m fitted --shard 0 --of cost -o cost 0",
+		"sums -m fitted --shard 0 --of evaluation -o evaluation 0",
+		"sums -m fitted --shard 0 --of cost -o none empty",
+		"average fitted -o mean",
 	} {
 		if status, said := runWith(t, "", strings.Fields(line)...); status != 0 {
 			t.Fatalf("%s: status %d: %s", line, status, said)
 		}
 	}
+	writeBytes(t, "copy", []byte(readText(t, "fitted")))
 	b := []byte(readText(t, "b"))
 	writeBytes(t, "broken", b[:len(b)-8])
 	b[7]++
@@ -93,7 +102,28 @@ func TestRefusedSums(t *testing.T) {
 		{"evaluate -m init --sums cost", "", codeSumsForeign, "other settings or weights"},
 		{"sums -m init --shard 0 -o x", readText(t, "lacking"), "file.unfinished", "end"},
 		{"sums -m init --shard 0 -o x", readText(t, "dying"), "file.damaged", "standard input"},
+		{"sums -m init --shard 1099511627776 -o x 0", "", codeUsage, "--shard 1099511627776 is too large"},
+		{"sums -m init --shard 0 --first 9223372036854775800 -o x 0", "", codeUsage, "--first 9223372036854775800 is too large"},
+		{"sums -m init --shard 0 --row-column= -o x 0", "", codeUsage, "its value is empty"},
+		{"evaluate -m fitted --sums none", "", codeNoRows, "no rows"},
+		{"evaluate -m fitted --sums evaluation --column zzz", "", codeUsageInput, "--column does not go with --sums"},
+		{"evaluate -m fitted --sums evaluation --on-bad-row skip", "", codeUsageInput, "--on-bad-row does not go with --sums"},
+		{"evaluate -m fitted --sums evaluation --report r", "", codeUsageInput, "--report does not go with --sums"},
+		{"evaluate -m - --sums -", "", codeUsageInput, "twice"},
+		{"statistics -m zca --sums cost --memory 1GiB -o x", "", codeUsageInput, "--memory does not go with --sums"},
+		{"merge - - -o x", "", codeUsageInput, "twice"},
+		{"drive -m init -o x --shards 3", "-\n", codeUsageInput, "name a file"},
+		{"drive -m init -o x --shards 3", strings.Repeat("a", 1<<17), codeUsageInput, "longer than a path"},
+		{"drive -m init -o x --shards 1099511627777", "", codeUsage, "too large"},
+		{"drive -m init -o x --shards 3 --checkpoint -", "", codeUsageOutput, "--checkpoint - is no file"},
+		{"drive --resume - -o x", "", codeUsageInput, "name a file"},
+		{"drive -m init --shards 3 -o " + os.DevNull, "", codeUsageOutput, "is no file"},
+		{"drive -m init --shards 3 -o x --learning-rate 3", "", codeUsage, "aefeat drive --help"},
 		{"average fitted init -o x", "", codeSumsForeign, "not been trained"},
+		{"average fitted fitted -o x", "", codeSumsShards, "fitted: the same model as fitted"},
+		{"average fitted copy -o x", "", codeSumsShards, "copy: the same model as fitted"},
+		{"average mean fitted -o x", "", codeSumsForeign, "another parent"},
+		{"average fitted mean -o x", "", codeSumsForeign, "another parent"},
 	} {
 		status, said := runWith(t, test.stdin, strings.Fields(test.line+" --progress json")...)
 		if want := statusOf(test.code); status != want || !strings.Contains(said, fmt.Sprintf("%q", test.code)) || !strings.Contains(strings.ReplaceAll(said, `\"`, `"`), test.says) {

@@ -95,9 +95,6 @@ func learns(c *cli.Context, m *model.Model) error {
 
 // learnSums learns a rule from merged statistics.
 func learnSums(c *cli.Context, ui *console) error {
-	if c.Args().Present() || c.IsSet("shard") {
-		return usagef("statistics", "--sums stands in place of inputs and --shard").as(codeUsageInput)
-	}
 	m, info, sums, err := readMerged(c, ui, "a model")
 	if err != nil {
 		return err
@@ -137,6 +134,9 @@ func gatherShard(c *cli.Context, ui *console, kind string, begin func(*model.Mod
 	defer src.Close()
 	if err := learns(c, m); err != nil {
 		return err
+	}
+	if c.IsSet("epoch") && m.Corruption == 0 {
+		ui.warn(codeOfWarning(stage.WarnUnused), "", "--epoch changes nothing: the corruption is 0")
 	}
 	if err := roomForSums(c, m, kind); err != nil {
 		return err
@@ -210,6 +210,12 @@ func checkShard(c *cli.Context, ui *console) error {
 		return usagef(name, "which shard is it? say so with --shard, from 0 up")
 	case c.IsSet("first") && c.IsSet("row-column"):
 		return usagef(name, "--first does not go with --row-column: the column has the numbers of all rows")
+	case c.IsSet("row-column") && c.String("row-column") == "":
+		return usagef(name, "--row-column names a column, and its value is empty")
+	case int64(c.Int("shard")) >= model.MaxShards:
+		return usagef(name, "--shard %d is too large: shards count from 0", c.Int("shard"))
+	case int64(c.Int("first")) > math.MaxInt64/2:
+		return usagef(name, "--first %d is too large: that of the first row in the whole counts from 0", c.Int("first"))
 	case int64(c.Int("epoch")) > math.MaxUint32:
 		return usagef(name, "--epoch %d is too large", c.Int("epoch"))
 	case c.IsSet("epoch") && chosen(c, "of") != ofGradient:

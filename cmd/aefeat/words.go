@@ -50,6 +50,31 @@ func idle(h model.Health) string {
 	return s
 }
 
+// unitOf is what the epochs of an optimizer are called.
+func unitOf(o model.Optimizer) string {
+	if o.WholePasses() {
+		return "iteration"
+	}
+	return "epoch"
+}
+
+// fittedIn says, in a line, what a training came to, and in another why it
+// stopped, unless that goes without saying.
+func fittedIn(unit string, rows int64, epochs int, evaluations int64, cost model.Cost, stop model.StopReason) []string {
+	passes := plural(int64(epochs), unit)
+	if evaluations > 0 {
+		passes += fmt.Sprintf(" (%s)", plural(evaluations, "evaluation"))
+	}
+	lines := []string{fmt.Sprintf("fitted %s in %s: %s", plural(rows, "row"), passes, sum(cost))}
+	switch why := stopReason(stop); {
+	case why != "":
+		lines = append(lines, "stopped: "+why)
+	case evaluations > 0:
+		lines = append(lines, "stopped: at --epochs, before the cost has converged")
+	}
+	return lines
+}
+
 // stopReason says why a fit ended before its last epoch; "" if it did not.
 func stopReason(s model.StopReason) string {
 	switch s {

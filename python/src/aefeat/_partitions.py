@@ -2,6 +2,10 @@
 
 Everything here runs on executors. What a task returns depends on its partition,
 the model and the settings alone, so that it may run twice, anywhere.
+
+An exception while batches are read ends the command before it sees an end of its
+rows. What fails within Spark is no exception here: the batches of the task end
+like others, and Spark takes nothing of what it returns.
 """
 
 from __future__ import annotations
