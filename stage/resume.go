@@ -26,7 +26,7 @@ func ReadCheckpoint(r io.Reader) (*Checkpoint, error) {
 	c := &Checkpoint{Epoch: len(from.Model.History), Model: from.Model, from: from}
 	var of struct{ Version *int }
 	if json.Unmarshal(from.Host.State, &of) == nil && of.Version == nil {
-		return nil, &model.FormatError{Err: errors.New("a checkpoint of a training that no Fitter ran")}
+		return nil, &model.FormatError{Err: errors.New("not a checkpoint of a fit")}
 	}
 	d := json.NewDecoder(bytes.NewReader(from.Host.State))
 	d.DisallowUnknownFields() // a setting that is passed over would change the fit
