@@ -292,16 +292,23 @@ func (d *driver) writePoint(noise uint32) (string, error) {
 		pass = d.trainer.Evaluations()
 	}
 	path := d.pointFile(strconv.FormatInt(pass+1, 10))
-	if _, err := disk.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+	switch _, err := disk.Lstat(path); {
+	case errors.Is(err, fs.ErrNotExist):
 		_, err = commitModel(d.ui, path, &m)
 		return path, err
+	case err != nil:
+		return "", err
 	}
 	// A driver that was killed has left it, or somebody else.
 	own := newDigest()
 	if err := writeModel(own, &m); err != nil {
 		return "", err
 	}
-	if hash, err := hashFile(path); err != nil || hash != own.String() {
+	hash, err := hashFile(path)
+	if err != nil {
+		return "", err
+	}
+	if hash != own.String() {
 		e := usagef("drive", "the point of a pass would replace %s, which is there already", path).as(codeUsageOutput)
 		e.hints = []string{"an earlier driver may have left it: remove it, or choose another -o"}
 		return "", e
