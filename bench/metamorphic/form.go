@@ -84,7 +84,9 @@ func drawForm(r *rand.Rand, t *table, element arrow.DataType, layouts []string) 
 	f.way = ways[r.IntN(len(ways))]
 	at := cuts(r, t.rows, most)
 	for i := range len(at) - 1 {
-		f.parts = append(f.parts, drawPart(r, at[i], at[i+1]))
+		p := drawPart(r, at[i], at[i+1])
+		p.page = max(p.page, int64(p.to-p.from)*int64(t.width)*8/pqarrowPages)
+		f.parts = append(f.parts, p)
 	}
 	if r.IntN(2) == 0 {
 		f.batchRows = 1 + r.IntN(2000)
@@ -95,6 +97,10 @@ func drawForm(r *rand.Rand, t *table, element arrow.DataType, layouts []string) 
 	f.spool = r.IntN(2) == 0
 	return f
 }
+
+// pqarrowPages is a number of pages that the Arrow library counts in a column,
+// by an int16: after 65,536 it writes a wrong offset into the footer.
+const pqarrowPages = 1 << 15
 
 func drawPart(r *rand.Rand, from, to int) part {
 	p := part{from: from, to: to, container: []string{"parquet", "arrow", "stream", "ours"}[r.IntN(4)]}
