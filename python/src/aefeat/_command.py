@@ -11,7 +11,6 @@ import contextlib
 import io
 import json
 import os
-import queue
 import signal
 import subprocess
 import sys
@@ -105,39 +104,6 @@ class Source:
         return buffer
 
 
-class _Ahead:
-    """Reads a few batches ahead, in a thread, so that reading and writing overlap."""
-
-    def __init__(self, reader: pa.RecordBatchReader) -> None:
-        self.schema = reader.schema
-        self._queue: queue.Queue[Any] = queue.Queue(2)
-        self._closed = False
-        self.thread = threading.Thread(target=self._read, args=([reader],), name="aefeat source", daemon=True)
-        self.thread.start()
-
-    def _read(self, readers: list[pa.RecordBatchReader]) -> None:
-        reader = readers.pop()  # so that nobody else holds it
-        while not self._closed:
-            try:
-                self._queue.put(reader.read_next_batch())
-            except BaseException as error:  # also the end, which is StopIteration
-                self._queue.put(error)
-                return
-
-    def read_next_batch(self) -> pa.RecordBatch:
-        found = self._queue.get()
-        if isinstance(found, BaseException):
-            raise found
-        return found
-
-    def close(self) -> None:
-        """Have the thread end after the batch that it is at."""
-        self._closed = True
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._queue.get_nowait()
-
-
 # What is running, to be ended when the interpreter does.
 _running: weakref.WeakSet[Command] = weakref.WeakSet()
 
@@ -167,7 +133,6 @@ class Command:
         self._text: list[str] = []  # what is no event, such as a trace
         self._owner = os.getpid()
         self._feeder: threading.Thread | None = None
-        self._source: threading.Thread | None = None
         self._feed_error: BaseException | None = None
         self.process = subprocess.Popen(
             [_binary.path(), *arguments, "--progress", "json"],
@@ -211,7 +176,7 @@ class Command:
             except Exception:  # a broken display is no reason to stop
                 self._on_event = None
 
-    def feed(self, reader: pa.RecordBatchReader | _Ahead) -> None:
+    def feed(self, reader: pa.RecordBatchReader) -> None:
         """Write all rows of reader, and their end, and close the pipe.
 
         If reader fails, the child ends without having seen an end of its rows.
@@ -229,17 +194,13 @@ class Command:
     def start_feeding(self, reader: pa.RecordBatchReader) -> None:
         """Do as :meth:`feed` in a thread. What reader raises, :meth:`wait` raises."""
 
-        def feed(rows: _Ahead) -> None:
+        def feed(reader: list[pa.RecordBatchReader]) -> None:
             try:
-                self.feed(rows)
+                self.feed(reader.pop())
             except BaseException as error:
                 self._feed_error = error
-            finally:
-                rows.close()
 
-        rows = _Ahead(reader)
-        self._source = rows.thread
-        self._feeder = threading.Thread(target=feed, args=(rows,), name="aefeat rows", daemon=True)
+        self._feeder = threading.Thread(target=feed, args=([reader],), name="aefeat rows", daemon=True)
         self._feeder.start()
 
     def join(self, patience: float) -> None:
@@ -250,11 +211,11 @@ class Command:
         """
         if os.getpid() != self._owner or sys.is_finalizing():
             return
-        for thread in (self._feeder, self._source, self._listener):
+        for thread in (self._feeder, self._listener):
             if thread is not None and thread.ident is not None and thread is not threading.current_thread():
                 thread.join(patience)
 
-    def _write(self, reader: pa.RecordBatchReader | _Ahead, sink: pa.NativeFile) -> None:
+    def _write(self, reader: pa.RecordBatchReader, sink: pa.NativeFile) -> None:
         writer = pa.ipc.new_stream(sink, reader.schema)
         while True:
             try:
