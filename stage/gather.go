@@ -152,7 +152,7 @@ func (n *numbering) read(column arrow.Array) ([]int64, error) {
 			return nil, n.fault(n.next+int64(i), string(patch.Null), "null where the number of the row should be")
 		}
 		v, ok := integerAt(column, i)
-		if !ok {
+		if !ok || v < 0 {
 			return nil, n.fault(n.next+int64(i), string(patch.OutOfRange), "the number of a row lies from 0 to below 2^63")
 		}
 		numbers[i] = v
@@ -160,8 +160,8 @@ func (n *numbering) read(column arrow.Array) ([]int64, error) {
 	return numbers, nil
 }
 
-// integerAt returns a value of a column of integers, and whether it is one from
-// 0 to below 2^63.
+// integerAt returns a value of a column of integers, and whether it is one. A
+// uint64 from 2^63 up is negative.
 func integerAt(column arrow.Array, i int) (v int64, ok bool) {
 	switch c := column.(type) {
 	case *array.Int8:
@@ -179,11 +179,11 @@ func integerAt(column arrow.Array, i int) (v int64, ok bool) {
 	case *array.Uint32:
 		v = int64(c.Value(i))
 	case *array.Uint64:
-		v = int64(c.Value(i)) // beyond it is negative
+		v = int64(c.Value(i))
 	default:
 		return 0, false
 	}
-	return v, v >= 0
+	return v, true
 }
 
 // number puts the numbers of rows in the place of their positions, which

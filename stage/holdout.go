@@ -73,29 +73,15 @@ func (h *holdout) mark(batch arrow.RecordBatch, rows model.Rows, first int64) ([
 }
 
 func (h *holdout) drawKey(keys arrow.Array, row int) bool {
-	switch a := keys.(type) {
-	case *array.Dictionary:
+	if a, ok := keys.(*array.Dictionary); ok {
 		index := a.GetValueIndex(row)
 		if a.Dictionary().IsNull(index) {
 			return h.draw(lotOfNull, 0)
 		}
 		return h.drawKey(a.Dictionary(), index)
-	case *array.Int8:
-		return h.draw(lotOfInteger, uint64(a.Value(row)))
-	case *array.Int16:
-		return h.draw(lotOfInteger, uint64(a.Value(row)))
-	case *array.Int32:
-		return h.draw(lotOfInteger, uint64(a.Value(row)))
-	case *array.Int64:
-		return h.draw(lotOfInteger, uint64(a.Value(row)))
-	case *array.Uint8:
-		return h.draw(lotOfInteger, uint64(a.Value(row)))
-	case *array.Uint16:
-		return h.draw(lotOfInteger, uint64(a.Value(row)))
-	case *array.Uint32:
-		return h.draw(lotOfInteger, uint64(a.Value(row)))
-	case *array.Uint64:
-		return h.draw(lotOfInteger, a.Value(row))
+	}
+	if v, ok := integerAt(keys, row); ok {
+		return h.draw(lotOfInteger, uint64(v))
 	}
 	sum := fnv.New64a()
 	switch a := keys.(type) {

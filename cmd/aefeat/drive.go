@@ -438,21 +438,18 @@ func (d *driver) end(out *outputFile) error {
 	m := d.model
 	d.trainer.Finish()
 	m.Parent = d.note.Parent
-	hash := newDigest()
-	if err := writeModel(io.MultiWriter(out, hash), m); err != nil {
-		return err
-	}
-	if err := out.Commit(); err != nil {
+	hash, err := commitModelTo(out, m)
+	if err != nil {
 		return err
 	}
 	event := map[string]any{"epochs": len(m.History), "evaluations": d.trainer.Evaluations(), "shards": d.note.Shards,
-		"stop": d.trainer.Stopped(), "model": hash.String(), "seed": m.Seed}
+		"stop": d.trainer.Stopped(), "model": hash, "seed": m.Seed}
 	lines := []string{describe(m)}
 	if n := len(m.History); n > 0 {
 		event["rows"], event["cost"] = m.History[n-1].Rows, terms(*m.Cost)
 		lines = append(fittedIn(d.unit(), m.History[n-1].Rows, n, d.trainer.Evaluations(), *m.Cost, d.trainer.Stopped()), lines...)
 	}
 	d.progress.finish(event, lines...)
-	_, err := fmt.Fprintf(d.ui.out, "done %s\n", d.output)
+	_, err = fmt.Fprintf(d.ui.out, "done %s\n", d.output)
 	return err
 }

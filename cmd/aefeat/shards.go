@@ -267,6 +267,11 @@ func commitModel(ui *console, output string, m *model.Model) (hash string, err e
 		return "", err
 	}
 	defer out.Abort()
+	return commitModelTo(out, m)
+}
+
+// commitModelTo does so where the output is there already.
+func commitModelTo(out *outputFile, m *model.Model) (hash string, err error) {
 	sum := newDigest()
 	if err := writeModel(io.MultiWriter(out, sum), m); err != nil {
 		return "", err
