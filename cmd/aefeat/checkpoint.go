@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"sync"
@@ -125,25 +126,18 @@ func (s *saver) write(c *stage.Checkpoint) error {
 }
 
 func (s *saver) save(c *stage.Checkpoint) error {
-	defer s.ui.work.begin()()
 	note, err := json.Marshal(s.line)
 	if err != nil {
 		return err
 	}
 	c.Notes[commandNote] = string(note)
-	f, err := atomicfile.Create(s.path)
-	if err != nil {
-		return err
-	}
-	defer f.Abort() // after Commit it does nothing
-	w := bufio.NewWriterSize(f, 1<<20)
-	if _, err := c.WriteTo(w); err != nil {
-		return err
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	return s.ui.work.whole(f.Commit)
+	return s.ui.work.save(s.path, func(f io.Writer) error {
+		w := bufio.NewWriterSize(f, 1<<20)
+		if _, err := c.WriteTo(w); err != nil {
+			return err
+		}
+		return w.Flush()
+	})
 }
 
 // work is what a signal must not cut short, and what is left when it has ended
@@ -152,6 +146,20 @@ type work struct {
 	saving atomic.Bool // a checkpoint is being written
 	commit sync.Mutex  // held while one gets its name
 	goOn   atomic.Pointer[string]
+}
+
+// save writes a checkpoint, which appears whole or not at all.
+func (w *work) save(path string, write func(io.Writer) error) error {
+	defer w.begin()()
+	f, err := atomicfile.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Abort() // after Commit it does nothing
+	if err := write(f); err != nil {
+		return err
+	}
+	return w.whole(f.Commit)
 }
 
 // begin tells that a checkpoint is being written, until end is called.

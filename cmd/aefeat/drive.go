@@ -409,24 +409,21 @@ func (d *driver) save() error {
 	if d.saveTo == "" {
 		return nil
 	}
-	defer d.ui.work.begin()()
 	note, err := json.Marshal(d.note)
 	if err != nil {
 		return err
 	}
-	f, err := atomicfile.Create(d.saveTo)
+	err = d.ui.work.save(d.saveTo, func(f io.Writer) error {
+		w := bufio.NewWriterSize(f, 1<<20)
+		if err := d.trainer.WriteCheckpoint(w, model.Host{State: note}); err != nil {
+			return err
+		}
+		if err := w.Flush(); err != nil {
+			return fmt.Errorf("writing the checkpoint: %w", err)
+		}
+		return nil
+	})
 	if err != nil {
-		return err
-	}
-	defer f.Abort() // after Commit it does nothing
-	w := bufio.NewWriterSize(f, 1<<20)
-	if err := d.trainer.WriteCheckpoint(w, model.Host{State: note}); err != nil {
-		return err
-	}
-	if err := w.Flush(); err != nil {
-		return fmt.Errorf("writing the checkpoint: %w", err)
-	}
-	if err := d.ui.work.whole(f.Commit); err != nil {
 		return err
 	}
 	d.ui.work.resumableBy("", "drive", "--resume", d.saveTo, "-o", d.output)
